@@ -1,0 +1,92 @@
+"""The public interface of the engine: the only names checks and plugins import.
+
+Light on purpose: importing it pulls in no HTTP client, so that ``explain`` and
+``checks`` start at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from probe import completion, sse
+from probe.jsontext import count_at, member, parse, text_at
+from probe.model import (
+    CAPABILITIES,
+    Depth,
+    Diagnosis,
+    Evidence,
+    Exchange,
+    Finding,
+    Hop,
+    Outcome,
+    Owner,
+    Result,
+    ServerInfo,
+    Severity,
+    State,
+    Verdict,
+    because,
+    unknown,
+    works,
+)
+from probe.registry import check
+from probe.signals import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled
+from probe.verdicts import wilson
+
+if TYPE_CHECKING:
+    from probe.client import Wire
+    from probe.context import Context
+    from probe.session import Auth
+
+__all__ = [
+    "CAPABILITIES",
+    "Auth",
+    "BudgetExceeded",
+    "Context",
+    "Depth",
+    "Diagnosis",
+    "Evidence",
+    "Exchange",
+    "Finding",
+    "Hop",
+    "Inconclusive",
+    "KeyWithheld",
+    "Outcome",
+    "Owner",
+    "Result",
+    "ServerInfo",
+    "Severity",
+    "Skip",
+    "State",
+    "Throttled",
+    "Verdict",
+    "Wire",
+    "because",
+    "check",
+    "completion",
+    "count_at",
+    "member",
+    "parse",
+    "sse",
+    "text_at",
+    "unknown",
+    "wilson",
+    "works",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load what needs the HTTP client only when it is asked for (PEP 562)."""
+    if name == "Context":
+        from probe.context import Context
+
+        return Context
+    if name == "Auth":
+        from probe.session import Auth
+
+        return Auth
+    if name == "Wire":
+        from probe.client import Wire
+
+        return Wire
+    raise AttributeError(name)

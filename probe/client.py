@@ -1,0 +1,490 @@
+"""The recording HTTP client: every request becomes an Exchange, redacted at capture.
+
+httpx carries the bytes; what is ours is the clock.  While a body arrives, the read path
+only stamps and appends; decoding, parsing and redaction come after the last byte, so
+that a stamp says when bytes came and not when they were understood.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import anyio
+import httpx
+
+from probe import failures
+from probe.lag import LagMonitor
+from probe.model import Exchange, Failure, Request, Response, Timeline
+from probe.redact import Redactor
+from probe.urls import is_loopback
+
+#: A body is read up to here and no further, before and after content decoding.
+BODY_LIMIT = 8 * 1024 * 1024
+#: After ``[DONE]`` a server gets this long to end the response by itself.
+DONE_GRACE_S = 1.0
+
+_WIRE_MODULES = ("h2", "h11", "hpack", "hyperframe", "anyio", "httpcore")
+
+USER_AGENT = "endpoint-probe/0.1"
+
+
+@dataclass(frozen=True)
+class Wire:
+    """How a request travels; requests of one Wire share a connection pool.
+
+    Attributes:
+        http: ``"1"``, ``"2"`` or None for what the server prefers (2 only over TLS).
+        keepalive_s: TCP keepalive idle time and interval, whole seconds; 0 is off.
+        accept_encoding: what compression is offered; httpx and Go offer gzip by default.
+        fresh: a connection of its own, closed afterwards.
+        pool_idle_s: how long an idle connection is kept for reuse; None is for ever.
+    """
+
+    http: str | None = None
+    keepalive_s: int = 30
+    accept_encoding: str = "gzip, deflate"
+    fresh: bool = False
+    pool_idle_s: float | None = 30.0
+
+
+@dataclass(frozen=True)
+class Transport:
+    """What holds for every request of a run.
+
+    Attributes:
+        ca_bundle: a PEM file beside the system's trust store.
+        insecure: do not verify certificates.
+        proxy: a proxy URL; None takes the environment's, as a client would.
+    """
+
+    ca_bundle: str | None = None
+    insecure: bool = False
+    proxy: str | None = None
+    wire: Wire = field(default_factory=Wire)
+
+
+def ssl_context(transport: Transport) -> ssl.SSLContext:
+    """The system's trust store, certifi's and the given bundle together.
+
+    Raises:
+        OSError, ssl.SSLError: the bundle cannot be read or holds no certificate.
+    """
+    import certifi
+
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    if transport.ca_bundle:
+        context.load_verify_locations(transport.ca_bundle)
+    if transport.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def keepalive_options(seconds: int) -> list[tuple[int, int, int]]:
+    """Socket options that arm TCP keepalive; whole seconds is all that Linux takes."""
+    if seconds <= 0:
+        return []
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    idle = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))
+    if idle is not None:
+        options.append((socket.IPPROTO_TCP, idle, seconds))
+    if hasattr(socket, "TCP_KEEPINTVL"):
+        options.append((socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, seconds))
+    return options
+
+
+class _Recorder:
+    """What happened to one request, filled in while it happens."""
+
+    def __init__(self) -> None:
+        self.begin = time.monotonic()
+        self.phase = "connect"
+        self.marks: dict[str, float] = {}
+        self.reads: list[tuple[float, bytes]] = []
+        self.size = 0
+        self.cut = False
+
+    def mark(self, name: str) -> None:
+        self.marks.setdefault(name, time.monotonic() - self.begin)
+
+    async def trace(self, event: str, _info: Mapping[str, Any]) -> None:
+        """Follow httpcore's trace events (httpcore docs, "Request extensions")."""
+        if event.endswith(("connect_tcp.complete", "connect_unix_socket.complete")):
+            self.mark("connect")
+            self.phase = "send"
+        elif event.endswith("start_tls.started"):
+            self.phase = "tls"
+        elif event.endswith("start_tls.complete"):
+            self.mark("tls")
+            self.phase = "send"
+        elif event.endswith("send_request_headers.started"):
+            self.phase = "send"
+        elif event.endswith("send_request_body.complete"):
+            self.mark("sent")
+            self.phase = "headers"
+
+
+class Client:
+    """Sends requests and records them.  Use as an async context manager.
+
+    Args:
+        transport: how requests travel.
+        redactor: removes the secrets from what is recorded.
+        secrets: name to value, to fill ``${NAME}`` in headers on the way out.
+        lag: the loop-lag monitor whose samples date the exchanges, or None.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        redactor: Redactor,
+        *,
+        lag: LagMonitor | None = None,
+        epoch: float | None = None,
+    ) -> None:
+        self.transport = transport
+        self.redactor = redactor
+        self.epoch = time.monotonic() if epoch is None else epoch
+        self._lag = lag
+        self._pools: dict[Wire, httpx.AsyncClient] = {}
+        self._context: ssl.SSLContext | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(2, shield=True):
+            for pool in self._pools.values():
+                await pool.aclose()
+        self._pools.clear()
+
+    def _pool(self, wire: Wire) -> httpx.AsyncClient:
+        if self._context is None:
+            self._context = ssl_context(self.transport)
+        limits = httpx.Limits(
+            max_connections=100, max_keepalive_connections=20, keepalive_expiry=wire.pool_idle_s
+        )
+
+        def carrier(proxy: str | None) -> httpx.AsyncHTTPTransport:
+            return httpx.AsyncHTTPTransport(
+                verify=self._context or True,
+                http1=wire.http != "2",
+                http2=wire.http != "1",
+                limits=limits,
+                proxy=proxy,
+                socket_options=keepalive_options(wire.keepalive_s) or None,
+                trust_env=False,
+            )
+
+        return httpx.AsyncClient(
+            transport=carrier(None),
+            mounts=_ProxyMounts(self.transport.proxy, carrier),
+            follow_redirects=False,
+            trust_env=False,
+            timeout=None,
+            # A cookie set by one answer must not change what the next request proves.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
+
+    async def send(
+        self,
+        *,
+        exchange_id: str,
+        check: str,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Any = None,
+        content: bytes | None = None,
+        timeout_s: float,
+        wire: Wire | None = None,
+    ) -> Exchange:
+        """Send one request and record what comes back.  Network trouble is no exception.
+
+        Args:
+            headers: with the real secrets in them; they are redacted in the record.
+            body: a JSON value to send, or None.
+            content: raw bytes to send in place of ``body``.
+            timeout_s: for the whole exchange, and for each wait within it.
+
+        Raises:
+            Only cancellation; every failure of the network is in ``Exchange.error``.
+        """
+        wire = wire or self.transport.wire
+        recorder = _Recorder()
+        payload = content
+        if payload is None and body is not None:
+            payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        sent = {
+            "Accept": "application/json",
+            "Accept-Encoding": wire.accept_encoding,
+            "User-Agent": USER_AGENT,
+            **headers,
+        }
+        if body is not None and not any(name.lower() == "content-type" for name in sent):
+            sent["Content-Type"] = "application/json"
+        response: Response | None = None
+        failure: Failure | None = None
+        owned = wire.fresh
+        pool = self._pool(wire) if owned else self._pools.get(wire)
+        if pool is None:
+            pool = self._pools[wire] = self._pool(wire)
+        held: list[httpx.Response] = []
+        try:
+            with anyio.fail_after(timeout_s):
+                await self._exchange(pool, recorder, held, method, url, sent, payload)
+        except TimeoutError:
+            failure = Failure(
+                failures.TIMEOUT, recorder.phase, f"no end after {timeout_s:g} s", None, ("TimeoutError",)
+            )
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
+            failure = failures.name(error, recorder.phase)
+        except Exception as error:  # h2 and h11 let some of their own through
+            if type(error).__module__.partition(".")[0] not in _WIRE_MODULES:
+                raise
+            failure = failures.name(error, recorder.phase)
+        finally:
+            recorder.mark("end")
+            with anyio.CancelScope(shield=True), anyio.move_on_after(1, shield=True):
+                for item in held:
+                    await item.aclose()
+                if owned:
+                    await pool.aclose()
+        reads: tuple[tuple[float, int], ...] = ()
+        if held:
+            response, reads, trouble = self._response(held[0], recorder)
+            failure = failure or trouble
+        elif failure is None:
+            failure = Failure(failures.PROTOCOL, recorder.phase, "no response")
+        if failure is not None:
+            failure = Failure(
+                failure.kind,
+                failure.phase,
+                self.redactor.text(failure.message),
+                failure.errno,
+                failure.chain,
+            )
+        return Exchange(
+            exchange_id,
+            check,
+            self._request(method, url, sent, body, content),
+            response,
+            self._timeline(recorder, reads),
+            failure,
+        )
+
+    async def _exchange(
+        self,
+        pool: httpx.AsyncClient,
+        recorder: _Recorder,
+        held: list[httpx.Response],
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        payload: bytes | None,
+    ) -> None:
+        request = pool.build_request(
+            method, url, headers=dict(headers), content=payload, extensions={"trace": recorder.trace}
+        )
+        response = await pool.send(request, stream=True)
+        recorder.mark("headers")
+        recorder.phase = "body"
+        held.append(response)
+        clock = time.monotonic
+        begin = recorder.begin
+        reads = recorder.reads
+        size = 0
+        tail = b""
+        grace: float | None = None
+        iterator = response.aiter_raw()
+        while True:
+            try:
+                if grace is None:
+                    chunk = await anext(iterator)
+                else:
+                    with anyio.move_on_after(max(0.0, grace - clock())) as scope:
+                        chunk = await anext(iterator)
+                    if scope.cancelled_caught:
+                        recorder.mark("open_after_done")
+                        break
+            except StopAsyncIteration:
+                break
+            reads.append((clock() - begin, chunk))
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                recorder.cut = True
+                break
+            tail = (tail + chunk)[-32:] if len(chunk) < 32 else chunk[-32:]
+            if grace is None and b"[DONE]" in tail:
+                grace = clock() + DONE_GRACE_S
+        recorder.size = size
+
+    def _request(
+        self, method: str, url: str, headers: Mapping[str, str], body: Any, content: bytes | None
+    ) -> Request:
+        redact = self.redactor
+        shown = body if content is None else content.decode("utf-8", "replace")
+        return Request(
+            method,
+            redact.text(url),
+            {name: redact.header(value) for name, value in headers.items()},
+            redact.value(shown),
+        )
+
+    def _response(
+        self, raw: httpx.Response, recorder: _Recorder
+    ) -> tuple[Response, tuple[tuple[float, int], ...], Failure | None]:
+        encoding = raw.headers.get("content-encoding", "").lower().strip()
+        chunks, cut, problem = _decode([chunk for _, chunk in recorder.reads], encoding)
+        reads = tuple((at, len(chunk)) for (at, _), chunk in zip(recorder.reads, chunks, strict=False))
+        content, reflected = self.redactor.content(b"".join(chunks))
+        in_headers: set[str] = set()
+        headers = []
+        for name, value in raw.headers.multi_items():
+            clean, met = self.redactor.content(value.encode("utf-8", "replace"))
+            in_headers.update(met)
+            headers.append((self.redactor.text(name), clean.decode("utf-8", "replace")))
+        trouble = Failure(failures.ENCODING, "body", problem) if problem else None
+        stream = raw.extensions.get("network_stream")
+        return (
+            Response(
+                raw.status_code,
+                self.redactor.text(raw.reason_phrase),
+                raw.http_version,
+                tuple(headers),
+                content,
+                cut or recorder.cut,
+                tuple(sorted(set(reflected) | in_headers)),
+                _tls_facts(stream),
+            ),
+            reads,
+            trouble,
+        )
+
+    def _timeline(self, recorder: _Recorder, reads: tuple[tuple[float, int], ...]) -> Timeline:
+        marks = recorder.marks
+        lag = self._lag.worst(recorder.begin, time.monotonic()) if self._lag else None
+        return Timeline(
+            started_s=recorder.begin - self.epoch,
+            connect_s=marks.get("connect"),
+            tls_s=marks.get("tls"),
+            sent_s=marks.get("sent"),
+            headers_s=marks.get("headers"),
+            end_s=marks.get("end", 0.0),
+            reused="connect" not in marks and "headers" in marks,
+            reads=reads,
+            wire_bytes=recorder.size,
+            loop_lag_s=lag,
+            open_after_done="open_after_done" in marks,
+        )
+
+
+class _ProxyMounts(dict[str, httpx.AsyncBaseTransport | None]):
+    """Mounts for the proxies in force: the given one, else the environment's.
+
+    Giving httpx a transport switches off its own reading of HTTP(S)_PROXY, and the
+    client this tool stands for would have used it.  Loopback is never proxied.
+    """
+
+    def __init__(self, proxy: str | None, carrier: Any) -> None:
+        super().__init__()
+        if proxy:
+            self["all://"] = carrier(proxy)
+            return
+        for scheme, value in getproxies().items():
+            if scheme in ("http", "https", "all") and value:
+                url = value if "://" in value else f"http://{value}"
+                self[f"{scheme}://"] = carrier(url)
+        for host in _unproxied():
+            self[f"all://{host}"] = None
+
+
+def _unproxied() -> list[str]:
+    from os import environ
+
+    hosts = ["localhost", "127.0.0.1", "[::1]"]
+    listed = environ.get("no_proxy", environ.get("NO_PROXY", ""))
+    for item in listed.split(","):
+        name = item.strip().lstrip(".")
+        if name and name != "*":
+            hosts += [name, f"*.{name}"] if not name[0].isdigit() else [name]
+    return hosts
+
+
+def proxied(url: str, proxy: str | None) -> bool:
+    """Whether a request to this URL goes through a proxy."""
+    parts = urlsplit(url)
+    if proxy:
+        return True
+    if is_loopback(parts.hostname or ""):
+        return False
+    found = getproxies()
+    return bool(found.get(parts.scheme) or found.get("all")) and not proxy_bypass(parts.hostname or "")
+
+
+def _tls_facts(stream: Any) -> Mapping[str, Any] | None:
+    """Protocol, cipher and certificate of the connection, from the live TLS object."""
+    if stream is None:
+        return None
+    try:
+        tls = stream.get_extra_info("ssl_object")
+    except Exception:  # a closed stream may refuse; the facts are then not known
+        return None
+    if tls is None:
+        return None
+    certificate = tls.getpeercert() or {}
+    cipher = tls.cipher()
+    return {
+        "version": tls.version(),
+        "cipher": cipher[0] if cipher else None,
+        "alpn": tls.selected_alpn_protocol(),
+        "not_after": certificate.get("notAfter"),
+        "names": [value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"][:20],
+    }
+
+
+def _decode(chunks: list[bytes], encoding: str) -> tuple[list[bytes], bool, str | None]:
+    """Undo content coding chunk by chunk, never past the body limit.
+
+    Returns the decoded chunks, whether the limit cut them, and what was wrong.
+    """
+    if encoding in ("", "identity"):
+        return chunks, False, None
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return chunks, False, f"content coding '{encoding[:20]}' was not offered"
+    window = 16 + zlib.MAX_WBITS if "gzip" in encoding else zlib.MAX_WBITS
+    machine = zlib.decompressobj(window)
+    decoded: list[bytes] = []
+    room = BODY_LIMIT
+    for index, chunk in enumerate(chunks):
+        try:
+            piece = machine.decompress(chunk, room)
+        except zlib.error as error:
+            if index == 0 and encoding == "deflate" and window > 0:
+                window = -zlib.MAX_WBITS  # some servers send the raw form (RFC 9110, 8.4.1.2)
+                machine = zlib.decompressobj(window)
+                try:
+                    piece = machine.decompress(chunk, room)
+                except zlib.error:
+                    return decoded, False, f"broken {encoding} body: {error}"
+            else:
+                return decoded, False, f"broken {encoding} body: {error}"
+        decoded.append(piece)
+        room -= len(piece)
+        if room <= 0:
+            return decoded, True, None
+    return decoded, False, None

@@ -1,0 +1,463 @@
+"""The vocabulary of a run: what was sent, what came back, and what it means.
+
+Plain frozen dataclasses, without behaviour that touches the network.  Everything a
+check reads or returns is one of these; so the same diagnosis runs on a live
+endpoint, on a saved report and on a recorded transcript.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from probe.context import Context
+
+SCHEMA_VERSION = "1.0"
+
+CAPABILITIES: tuple[str, ...] = (
+    "chat",
+    "model_list",
+    "streaming",
+    "stream_usage",
+    "system_role",
+    "developer_role",
+    "block_content",
+    "tools",
+    "tool_results",
+    "tool_choice_required",
+    "tool_choice_named",
+    "parallel_tools",
+    "streaming_tools",
+    "json_object",
+    "json_schema",
+    "vision",
+    "reasoning",
+    "logprobs",
+    "stop",
+    "responses_api",
+    "long_silence",
+)
+
+
+class Severity(StrEnum):
+    """How much a finding matters to a client."""
+
+    ERROR = "error"  # a client will fail or be misled
+    WARNING = "warning"  # works, with a cost or a risk
+    INFO = "info"  # worth knowing; absence of an optional feature is no fault
+
+
+class Owner(StrEnum):
+    """Who can mend what a finding names."""
+
+    CLIENT = "client"
+    SERVER = "server"
+    GATEWAY = "gateway"
+    NETWORK = "network"
+    MODEL = "model"
+    KEY = "key"
+
+
+class Outcome(StrEnum):
+    """How one check ended.  ``error`` is a fault of this program, never the endpoint's."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    SKIP = "skip"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+
+
+class State(StrEnum):
+    """The verdict on a capability; only ``works`` switches a client's toggle on."""
+
+    WORKS = "works"
+    BROKEN = "broken"
+    IGNORED = "ignored"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+class Depth(StrEnum):
+    """How much a run may spend."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    DEEP = "deep"
+
+    @property
+    def rank(self) -> int:
+        return (Depth.QUICK, Depth.STANDARD, Depth.DEEP).index(self)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One observation: where it stands in the recorded exchange, and what was due there.
+
+    ``pointer`` is an RFC 6901 JSON pointer into the exchange as report.json holds it.
+    """
+
+    exchange: str
+    pointer: str
+    expected: Any
+    actual: Any
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong (or worth knowing) about the endpoint, with proof and a remedy."""
+
+    code: str
+    severity: Severity
+    check: str
+    title: str
+    detail: str
+    remedy: str
+    owner: Owner
+    confidence: float
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The catalogue entry of one finding code.
+
+    ``code`` is ``family.fault`` and is never reused.  ``what`` says what was seen,
+    ``why`` what it does to a client, ``remedy`` how to mend it where the software is
+    not known; ``remedies`` maps a recognised software (``vllm``, ``nginx`` …) to the
+    exact flag or setting.  ``verify`` says how to see that the remedy worked.
+    """
+
+    code: str
+    severity: Severity
+    owner: Owner
+    title: str
+    what: str
+    why: str
+    remedy: str
+    verify: str = "Run endpoint-probe again: the finding is gone."
+    remedies: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+
+    def found(
+        self,
+        detail: str,
+        *evidence: Evidence,
+        severity: Severity | None = None,
+        owner: Owner | None = None,
+        remedy: str | None = None,
+        confidence: float = 1.0,
+    ) -> Finding:
+        """Make a finding of this diagnosis.  The engine fills in the check's id."""
+        return Finding(
+            code=self.code,
+            severity=severity or self.severity,
+            check="",
+            title=self.title,
+            detail=detail,
+            remedy=remedy or self.remedy,
+            owner=owner or self.owner,
+            confidence=confidence,
+            evidence=evidence,
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The state of one capability, how sure it is (0 to 1), and why in a few words."""
+
+    verdict: State
+    confidence: float = 1.0
+    finding: str | None = None
+    checks: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it went out, secrets already replaced by ``${API_KEY}`` and the like."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: Any = None  # a JSON value, or text when what was sent is no JSON
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When things happened, in seconds after the request was started.
+
+    ``started_s`` counts from the start of the run.  ``reads`` holds one
+    ``(seconds, bytes)`` pair a read of the body, bytes counted after content decoding.
+    """
+
+    started_s: float = 0.0
+    connect_s: float | None = None
+    tls_s: float | None = None
+    sent_s: float | None = None
+    headers_s: float | None = None
+    end_s: float = 0.0
+    reused: bool = False
+    reads: tuple[tuple[float, int], ...] = ()
+    wire_bytes: int = 0
+    loop_lag_s: float | None = None
+    open_after_done: bool = False
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an exchange has no complete response.
+
+    ``kind`` is one of the names in ``probe.failures``; ``phase`` is connect, tls, send,
+    headers or body; ``chain`` names the exceptions from the outermost to the cause.
+    """
+
+    kind: str
+    phase: str
+    message: str
+    errno: int | None = None
+    chain: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Response:
+    """A response as received, content decoding undone, secrets removed.
+
+    ``content`` is at most the body limit long; ``cut`` says that more was on its way.
+    ``reflected`` names the secrets that the endpoint sent back.
+    """
+
+    status: int
+    reason: str
+    http_version: str
+    headers: tuple[tuple[str, str], ...]
+    content: bytes = b""
+    cut: bool = False
+    reflected: tuple[str, ...] = ()
+    tls: Mapping[str, Any] | None = None
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header, or None."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+    @cached_property
+    def text(self) -> str:
+        """The body as UTF-8 text; undecodable bytes become U+FFFD."""
+        return self.content.decode("utf-8", "replace")
+
+    @cached_property
+    def json(self) -> Any:
+        """The body as a JSON value, or None where it is none."""
+        from probe.jsontext import parse
+
+        return parse(self.content)
+
+    @property
+    def media_type(self) -> str:
+        """The Content-Type without parameters, lower case, empty where absent."""
+        return (self.header("content-type") or "").split(";")[0].strip().lower()
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and what became of it."""
+
+    id: str
+    check: str
+    request: Request
+    response: Response | None
+    timeline: Timeline
+    error: Failure | None = None
+
+    @property
+    def status(self) -> int | None:
+        return self.response.status if self.response else None
+
+    def shows(self, pointer: str, *, expected: Any, actual: Any) -> Evidence:
+        """Evidence that points into this exchange."""
+        return Evidence(self.id, pointer, expected, actual)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check hands back.
+
+    ``provides`` are needs met beside the capabilities whose verdict is ``works``;
+    ``settles`` are fields of the target that are now known (base_url, chat_url, model,
+    auth_header, limit_param …).  ``note`` is shown as the reason of a pass.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    provides: frozenset[str] = frozenset()
+    settles: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+    def __or__(self, other: Result) -> Result:
+        """Both together; where a verdict or fact is in both, the other's stands."""
+        return Result(
+            findings=self.findings + other.findings,
+            verdicts={**self.verdicts, **other.verdicts},
+            facts={**self.facts, **other.facts},
+            provides=self.provides | other.provides,
+            settles={**self.settles, **other.settles},
+            note=other.note or self.note,
+        )
+
+
+@dataclass(frozen=True)
+class Check:
+    """A registered check: what it needs, what it can prove, and what it may spend.
+
+    ``requires`` are needs that must be met (a capability that works, or a name some
+    check provides); ``after`` only orders.  ``max_requests`` is the most it can send,
+    ``max_tokens`` the most tokens it can cost, prompt and completion together.
+    """
+
+    id: str
+    version: int
+    title: str
+    proves: str
+    run: Callable[[Context], Awaitable[Result]]
+    requires: frozenset[str] = frozenset()
+    after: frozenset[str] = frozenset()
+    provides: frozenset[str] = frozenset()
+    emits: tuple[Diagnosis, ...] = ()
+    max_requests: int = 1
+    max_tokens: int = 0
+    max_seconds: float = 0.0
+    depth: Depth = Depth.STANDARD
+    exclusive: bool = False
+
+    @property
+    def family(self) -> str:
+        return self.id.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class CheckRecord:
+    """How one check ended in a run, as the report shows it."""
+
+    id: str
+    version: int
+    title: str
+    outcome: Outcome
+    reason: str = ""
+    duration_s: float = 0.0
+    requests: int = 0
+    findings: tuple[str, ...] = ()
+    started_s: float | None = None
+    exclusive: bool = False
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    id: str
+    started_at: str
+    finished_at: str
+    duration_s: float
+    depth: str
+    complete: bool
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    loop_lag_p99_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class AuthInfo:
+    scheme: str
+    header: str | None
+    source: str
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    endpoint: str
+    base_url: str | None
+    chat_url: str | None
+    model: str | None
+    auth: AuthInfo
+    http_version: str | None = None
+    tls: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Hop:
+    software: str
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    software: str = "unknown"
+    version: str | None = None
+    confidence: float = 0.0
+    evidence: tuple[str, ...] = ()
+    hops: tuple[Hop, ...] = ()
+
+
+@dataclass(frozen=True)
+class ToolInfo:
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a run found; ``probe.report`` writes and reads it as report.json."""
+
+    tool: ToolInfo
+    run: RunInfo
+    target: TargetInfo
+    server: ServerInfo
+    capabilities: Mapping[str, Verdict]
+    facts: Mapping[str, Any]
+    findings: tuple[Finding, ...]
+    checks: tuple[CheckRecord, ...]
+    exchanges: tuple[Exchange, ...]
+    schema_version: str = SCHEMA_VERSION
+
+    def worst(self) -> Severity | None:
+        """The highest severity among the findings, or None."""
+        order = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+        return next((level for level in order if any(f.severity is level for f in self.findings)), None)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Live progress: ``kind`` is check-started, check-finished, request, waiting or note."""
+
+    kind: str
+    check: str = ""
+    text: str = ""
+    at_s: float = 0.0
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def works(note: str = "", confidence: float = 1.0) -> Verdict:
+    """A ``works`` verdict."""
+    return Verdict(State.WORKS, confidence, note=note)
+
+
+def unknown(note: str) -> Verdict:
+    """An ``unknown`` verdict with the reason."""
+    return Verdict(State.UNKNOWN, 0.0, note=note)
+
+
+def because(state: State, finding: Finding, note: str = "") -> Verdict:
+    """A verdict that rests on a finding."""
+    return Verdict(state, finding.confidence, finding=finding.code, note=note or finding.title)
+
+
+def with_check(finding: Finding, check_id: str) -> Finding:
+    """The same finding, signed by the check that made it."""
+    return replace(finding, check=check_id)

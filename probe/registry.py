@@ -1,0 +1,175 @@
+"""The checks and the catalogue of finding codes, found by walking the ``checks`` package.
+
+Adding a check is one file; nothing else is edited.  Third parties plug in through the
+entry-point group ``endpoint_probe.checks`` (each entry point names a module).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from fnmatch import fnmatchcase
+from typing import Any
+
+from probe.model import CAPABILITIES, Check, Depth, Diagnosis, Result
+
+Run = Callable[[Any], Awaitable[Result]]
+
+_CHECKS: dict[str, Check] = {}
+_PROBLEMS: list[str] = []
+_loaded = False
+
+
+class RegistryError(Exception):
+    """A check or code is declared wrongly; a fault of this program or of a plugin."""
+
+
+def check(
+    id: str,
+    *,
+    title: str,
+    proves: str,
+    requires: Collection[str] = (),
+    after: Collection[str] = (),
+    provides: Collection[str] = (),
+    emits: Iterable[Diagnosis] = (),
+    max_requests: int = 1,
+    max_tokens: int = 0,
+    max_seconds: float = 0.0,
+    depth: Depth = Depth.STANDARD,
+    exclusive: bool = False,
+    version: int = 1,
+) -> Callable[[Run], Run]:
+    """Register an async function of a Context as a check.
+
+    Args:
+        id: ``family.name``, unique.
+        title: a few words for lists.
+        proves: one sentence: what a pass proves.
+        requires: needs that must be met; a capability that works, or a provided name.
+        after: needs whose checks run first when they run at all, met or not.
+        provides: capabilities it judges and other names it may provide.
+        emits: every diagnosis it can make; another one is this program's fault.
+        max_requests: the most requests it can send.
+        max_tokens: the most prompt and completion tokens those can cost.
+        max_seconds: how long it can take beside the requests' own time.
+        depth: from which depth on it runs.
+        exclusive: nothing else runs beside it (timing checks).
+
+    Raises:
+        RegistryError: the id is taken or has no family.
+    """
+
+    def register(run: Run) -> Run:
+        if "." not in id:
+            raise RegistryError(f"check id '{id}' has no family")
+        known = _CHECKS.get(id)
+        if known is not None and known.run.__module__ != run.__module__:
+            raise RegistryError(f"check id '{id}' is declared in two modules")
+        _CHECKS[id] = Check(
+            id=id,
+            version=version,
+            title=title,
+            proves=proves,
+            run=run,
+            requires=frozenset(requires),
+            after=frozenset(after),
+            provides=frozenset(provides),
+            emits=tuple(emits),
+            max_requests=max_requests,
+            max_tokens=max_tokens,
+            max_seconds=max_seconds,
+            depth=depth,
+            exclusive=exclusive,
+        )
+        return run
+
+    return register
+
+
+def load() -> None:
+    """Import every module below ``checks`` and every plugin, once.
+
+    A plugin that cannot be imported is noted in ``problems()`` and left out; a built-in
+    that cannot be imported is a broken installation and raises.
+    """
+    global _loaded
+    if _loaded:
+        return
+    import checks
+
+    for module in pkgutil.walk_packages(checks.__path__, "checks."):
+        importlib.import_module(module.name)
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group="endpoint_probe.checks"):
+        try:
+            point.load()
+        except Exception as error:
+            _PROBLEMS.append(f"plugin '{point.name}' was left out: {type(error).__name__}: {error}")
+    _loaded = True
+
+
+def problems() -> tuple[str, ...]:
+    """What went wrong while plugins were loaded, a line each."""
+    return tuple(_PROBLEMS)
+
+
+def checks() -> tuple[Check, ...]:
+    """All checks, by id."""
+    load()
+    return tuple(_CHECKS[name] for name in sorted(_CHECKS))
+
+
+def catalogue() -> dict[str, Diagnosis]:
+    """Every diagnosis some check can make, by code.
+
+    Raises:
+        RegistryError: two different diagnoses share a code.
+    """
+    found: dict[str, Diagnosis] = {}
+    for item in checks():
+        for diagnosis in item.emits:
+            if found.setdefault(diagnosis.code, diagnosis) is not diagnosis:
+                raise RegistryError(f"code '{diagnosis.code}' is declared twice")
+    return dict(sorted(found.items()))
+
+
+def select(depth: Depth, only: Collection[str] = (), skip: Collection[str] = ()) -> list[Check]:
+    """The checks a run takes: by depth and globs, with what the chosen ones require.
+
+    With ``only``, a check that provides what a chosen one requires comes along, whatever
+    its depth, since without it nothing could be proved.
+
+    Raises:
+        RegistryError: a glob fits no check.
+    """
+    every = checks()
+    for glob in (*only, *skip):
+        if not any(fnmatchcase(item.id, glob) for item in every):
+            import difflib
+
+            near = difflib.get_close_matches(glob, [item.id for item in every], 1, 0.4)
+            hint = f"; did you mean '{near[0]}'?" if near else "; 'endpoint-probe checks' lists them"
+            raise RegistryError(f"no check is called '{glob}'{hint}")
+    if only:
+        chosen = {item.id for item in every if any(fnmatchcase(item.id, glob) for glob in only)}
+    else:
+        chosen = {item.id for item in every if item.depth.rank <= depth.rank}
+    chosen -= {item.id for item in every if any(fnmatchcase(item.id, glob) for glob in skip)}
+    waiting = list(chosen)
+    while waiting:
+        current = _CHECKS[waiting.pop()]
+        for other in every:
+            if other.id not in chosen and other.provides & current.requires:
+                if any(fnmatchcase(other.id, glob) for glob in skip):
+                    continue
+                chosen.add(other.id)
+                waiting.append(other.id)
+    return [item for item in every if item.id in chosen]
+
+
+def check_names() -> frozenset[str]:
+    """Everything a check may require: capabilities and provided names."""
+    return frozenset(CAPABILITIES) | {name for item in checks() for name in item.provides}

@@ -1,0 +1,361 @@
+"""report.json: writing it whole or not at all, and reading it back.
+
+The file's shape is the dataclasses below and in ``probe.model``; the JSON Schema that is
+shipped in ``reports/schema`` is generated from them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from probe import sse
+from probe.completion import is_stream
+from probe.model import (
+    SCHEMA_VERSION,
+    CheckRecord,
+    Exchange,
+    Failure,
+    Finding,
+    Report,
+    Request,
+    Response,
+    RunInfo,
+    ServerInfo,
+    TargetInfo,
+    Timeline,
+    ToolInfo,
+    Verdict,
+)
+
+#: What of a body is kept in the report; diagnosis saw all of it, up to the body limit.
+KEPT_BODY = 48 * 1024
+KEPT_EVENTS = 600
+KEPT_STRING = 16 * 1024
+_DEEPEST = 40
+
+
+class BadReport(ValueError):
+    """A file that is no report this version can read; the message is one line."""
+
+
+@dataclass(frozen=True)
+class EventDocument:
+    """One server-sent event: when its last byte was read, its kind and its data."""
+
+    at_s: float
+    kind: str
+    data: Any = None
+
+
+@dataclass(frozen=True)
+class ResponseDocument:
+    """A response; ``headers`` have lower-case names, repeated ones joined by a comma.
+
+    ``body`` is the JSON value, or the text where it is no JSON object or array.
+    ``events`` are there for an event stream.
+    """
+
+    status: int
+    reason: str = ""
+    http_version: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    body_bytes: int = 0
+    cut: bool = False
+    reflected: tuple[str, ...] = ()
+    events: tuple[EventDocument, ...] | None = None
+
+
+@dataclass(frozen=True)
+class RequestDocument:
+    """A request that can be replayed by hand; secrets read ``${NAME}``."""
+
+    method: str
+    url: str
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+
+
+@dataclass(frozen=True)
+class ExchangeDocument:
+    id: str
+    check: str
+    request: RequestDocument
+    response: ResponseDocument | None
+    timeline: Timeline
+    error: Failure | None = None
+
+
+@dataclass(frozen=True)
+class ReportDocument:
+    """The whole of report.json."""
+
+    schema_version: str
+    tool: ToolInfo
+    run: RunInfo
+    target: TargetInfo
+    server: ServerInfo
+    capabilities: dict[str, Verdict]
+    facts: dict[str, Any]
+    findings: tuple[Finding, ...]
+    checks: tuple[CheckRecord, ...]
+    exchanges: tuple[ExchangeDocument, ...]
+
+
+def tidy(value: Any, depth: int = 0) -> Any:
+    """A JSON value that any reader can take.
+
+    Lone surrogates become U+FFFD, integers beyond 64 bits and infinite floats become
+    text, nesting ends at a bound, and long strings are cut with a mark.
+    """
+    if isinstance(value, str):
+        value = value.encode("utf-8", "replace").decode() if not value.isascii() else value
+        return value if len(value) <= KEPT_STRING else value[:KEPT_STRING] + f"… ({len(value)} characters)"
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else str(value)[:100]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if depth >= _DEEPEST:
+        return "…"
+    if isinstance(value, dict | Mapping):
+        return {tidy(str(key)): tidy(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [tidy(item, depth + 1) for item in value]
+    return tidy(str(value))
+
+
+def _rounded(timeline: Timeline) -> Timeline:
+    def cut(value: float | None) -> float | None:
+        return None if value is None else round(value, 5)
+
+    return Timeline(
+        started_s=round(timeline.started_s, 5),
+        connect_s=cut(timeline.connect_s),
+        tls_s=cut(timeline.tls_s),
+        sent_s=cut(timeline.sent_s),
+        headers_s=cut(timeline.headers_s),
+        end_s=round(timeline.end_s, 5),
+        reused=timeline.reused,
+        reads=tuple((round(at, 5), size) for at, size in timeline.reads[: 2 * KEPT_EVENTS]),
+        wire_bytes=timeline.wire_bytes,
+        loop_lag_s=cut(timeline.loop_lag_s),
+        open_after_done=timeline.open_after_done,
+    )
+
+
+def _response(exchange: Exchange) -> ResponseDocument | None:
+    response = exchange.response
+    if response is None:
+        return None
+    headers: dict[str, str] = {}
+    for name, value in response.headers:
+        key = tidy(name.lower())
+        value = tidy(value)[:4000]
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    events = None
+    if is_stream(exchange):
+        parsed = sse.parse(response.content, exchange.timeline.reads).events[:KEPT_EVENTS]
+        events = tuple(
+            EventDocument(
+                round(event.at_s, 5),
+                event.kind,
+                tidy(event.json if isinstance(event.json, dict | list) else event.data[:KEPT_STRING]),
+            )
+            for event in parsed
+        )
+    kept = response.content[:KEPT_BODY]
+    body: Any = tidy(kept.decode("utf-8", "replace"))
+    if events is None and len(response.content) <= KEPT_BODY and isinstance(response.json, dict | list):
+        body = tidy(response.json)
+    elif events is None or len(body) > KEPT_STRING:
+        body = kept.decode("utf-8", "replace")
+    return ResponseDocument(
+        response.status,
+        tidy(response.reason),
+        response.http_version,
+        headers,
+        body,
+        len(response.content),
+        response.cut or len(response.content) > KEPT_BODY,
+        response.reflected,
+        events,
+    )
+
+
+def exchange_document(exchange: Exchange) -> ExchangeDocument:
+    """An exchange as report.json shows it; evidence pointers point into this."""
+    request = exchange.request
+    return ExchangeDocument(
+        exchange.id,
+        exchange.check,
+        RequestDocument(
+            request.method,
+            tidy(request.url),
+            {tidy(name): tidy(value) for name, value in request.headers.items()},
+            tidy(request.body),
+        ),
+        _response(exchange),
+        _rounded(exchange.timeline),
+        exchange.error,
+    )
+
+
+def document(report: Report) -> ReportDocument:
+    """The report as it is written."""
+    return ReportDocument(
+        schema_version=report.schema_version,
+        tool=report.tool,
+        run=report.run,
+        target=report.target,
+        server=report.server,
+        capabilities=dict(report.capabilities),
+        facts=tidy(dict(report.facts)),
+        findings=tuple(_tidy_finding(finding) for finding in report.findings),
+        checks=report.checks,
+        exchanges=tuple(exchange_document(item) for item in report.exchanges),
+    )
+
+
+def _tidy_finding(finding: Finding) -> Finding:
+    from dataclasses import replace
+
+    evidence = tuple(
+        replace(item, expected=tidy(item.expected), actual=tidy(item.actual)) for item in finding.evidence
+    )
+    return replace(
+        finding,
+        title=tidy(finding.title),
+        detail=tidy(finding.detail),
+        remedy=tidy(finding.remedy),
+        evidence=evidence,
+    )
+
+
+def encode(report: Report) -> bytes:
+    """report.json's bytes: UTF-8, indented, ending in a newline."""
+    plain = msgspec.to_builtins(document(report), str_keys=True)
+    return msgspec.json.format(msgspec.json.encode(tidy_all(plain)), indent=2) + b"\n"
+
+
+def tidy_all(value: Any) -> Any:
+    """Free every string of lone surrogates, without cutting anything."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {tidy_all(key): tidy_all(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [tidy_all(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def decode(content: bytes) -> Report:
+    """Read report.json back.
+
+    Raises:
+        BadReport: it is no JSON, no report, or of a newer major version.
+    """
+    try:
+        raw = msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadReport(f"it is no JSON ({str(error)[:120]})") from None
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if not isinstance(version, str):
+        raise BadReport("it has no schema_version; is it a report.json of endpoint-probe?")
+    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+        raise BadReport(f"its schema version is {version}; this program reads {SCHEMA_VERSION}")
+    try:
+        found = msgspec.convert(raw, ReportDocument, strict=False)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise BadReport(f"it is no valid report: {error}") from None
+    return Report(
+        tool=found.tool,
+        run=found.run,
+        target=found.target,
+        server=found.server,
+        capabilities=found.capabilities,
+        facts=found.facts,
+        findings=found.findings,
+        checks=found.checks,
+        exchanges=tuple(_exchange(item) for item in found.exchanges),
+        schema_version=found.schema_version,
+    )
+
+
+def _exchange(item: ExchangeDocument) -> Exchange:
+    response = None
+    if item.response is not None:
+        shown = item.response
+        body = shown.body
+        content = (
+            b"" if body is None else body.encode() if isinstance(body, str) else msgspec.json.encode(body)
+        )
+        response = Response(
+            shown.status,
+            shown.reason,
+            shown.http_version,
+            tuple(shown.headers.items()),
+            content,
+            shown.cut,
+            shown.reflected,
+        )
+    request = Request(item.request.method, item.request.url, item.request.headers, item.request.body)
+    return Exchange(item.id, item.check, request, response, item.timeline, item.error)
+
+
+def load(path: Path) -> Report:
+    """Read a saved report.
+
+    Raises:
+        BadReport: the file cannot be read or is no report; the message names it.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadReport(f"cannot read {path}: {error.strerror or error}") from None
+    try:
+        return decode(content)
+    except BadReport as error:
+        raise BadReport(f"cannot use {path}: {error}") from None
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: to a neighbour first, then renamed over it.
+
+    Raises:
+        OSError: the folder cannot be made or written; nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of report.json, generated from the dataclasses."""
+    schema = msgspec.json.schema(ReportDocument)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "endpoint-probe report",
+        "description": f"Schema version {SCHEMA_VERSION}",
+        **schema,
+    }

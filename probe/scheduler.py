@@ -1,0 +1,261 @@
+"""Running the checks as a graph: needs first, timing checks alone, faults contained.
+
+The graph follows from what checks require and provide.  Whatever is ready runs beside
+each other, up to the concurrency asked for; an exclusive check waits until nothing else
+runs and keeps everything else waiting.  An exception inside a check becomes outcome
+``error`` (this program's fault) and stops nothing else; cancellation is never caught.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from graphlib import CycleError, TopologicalSorter
+
+import anyio
+
+from probe.budget import Budget
+from probe.client import Client
+from probe.context import Context, Log
+from probe.model import Check, CheckRecord, Event, Finding, Outcome, Result, Severity, State, with_check
+from probe.session import Options, Settled
+from probe.signals import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled
+
+#: A check may take its requests' time and this much more before it counts as hung.
+CHECK_SLACK_S = 30.0
+
+
+class GraphError(Exception):
+    """The needs of the checks form a circle; a fault of this program or of a plugin."""
+
+
+def graph(checks: Sequence[Check]) -> dict[str, set[str]]:
+    """Which checks each check waits for, by id.
+
+    ``after={"*"}`` waits for every check that does not do so itself.
+    """
+    by_need: dict[str, set[str]] = {}
+    for item in checks:
+        for name in item.provides:
+            by_need.setdefault(name, set()).add(item.id)
+    last = {item.id for item in checks if "*" in item.after}
+    edges: dict[str, set[str]] = {}
+    for item in checks:
+        needs = item.requires | (item.after - {"*"})
+        waits = {other for need in needs for other in by_need.get(need, ())}
+        waits |= {need for need in item.after if any(other.id == need for other in checks)}
+        if item.id in last:
+            waits |= {other.id for other in checks if other.id not in last}
+        edges[item.id] = waits - {item.id}
+    return edges
+
+
+class Scheduler:
+    """Runs chosen checks to the end, the deadline or cancellation.
+
+    Args:
+        checks: the chosen checks.
+        options, target, client, budget, log: handed on to every check's context.
+    """
+
+    def __init__(
+        self,
+        checks: Sequence[Check],
+        options: Options,
+        target: Settled,
+        client: Client,
+        budget: Budget,
+        log: Log,
+    ) -> None:
+        self.checks = {item.id: item for item in checks}
+        self.options = options
+        self.target = target
+        self.client = client
+        self.budget = budget
+        self.log = log
+        self.results: dict[str, Result] = {}
+        self.findings: list[Finding] = []
+        self.verdicts: list[tuple[str, str, object]] = []
+        self._met: set[str] = set()
+        self._records: dict[str, CheckRecord] = {}
+        self._edges = graph(checks)
+        # Exclusive checks run when nothing else can: the fewer interruptions the better.
+        self._limit = anyio.CapacityLimiter(max(1, options.concurrency))
+        self.started = time.monotonic()
+
+    @property
+    def records(self) -> tuple[CheckRecord, ...]:
+        return tuple(self._records[name] for name in sorted(self._records))
+
+    async def run(self) -> None:
+        """Run everything that is chosen; returns when all checks have ended.
+
+        Raises:
+            GraphError: the needs form a circle.
+        """
+        sorter = TopologicalSorter(self._edges)
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            raise GraphError(f"checks wait for each other: {' -> '.join(error.args[1])}") from None
+        ready: list[str] = list(sorter.get_ready())
+        running: set[str] = set()
+        changed = anyio.Event()
+
+        async def one(name: str) -> None:
+            nonlocal changed
+            try:
+                await self._run_check(self.checks[name])
+            finally:
+                running.discard(name)
+                sorter.done(name)
+                changed.set()
+
+        async with anyio.create_task_group() as group:
+            while ready or running:
+                ready.sort()
+                for name in [item for item in ready if not self.checks[item].exclusive]:
+                    if len(running) >= self._limit.total_tokens:
+                        break
+                    if any(self.checks[item].exclusive for item in running):
+                        break
+                    ready.remove(name)
+                    running.add(name)
+                    group.start_soon(one, name)
+                if not running:
+                    alone = next((item for item in ready if self.checks[item].exclusive), None)
+                    if alone is not None:
+                        ready.remove(alone)
+                        running.add(alone)
+                        group.start_soon(one, alone)
+                if running:
+                    await changed.wait()
+                    changed = anyio.Event()
+                ready.extend(sorter.get_ready())
+
+    def abandon(self, reason: str) -> None:
+        """Record every check that has not ended as skipped, for a partial report."""
+        for name in self.checks:
+            if name not in self._records:
+                self._note(self.checks[name], Outcome.SKIP, reason)
+
+    # One check ---------------------------------------------------------------------------
+
+    def _note(self, item: Check, outcome: Outcome, reason: str, findings: Iterable[Finding] = ()) -> None:
+        self._records[item.id] = CheckRecord(
+            item.id,
+            item.version,
+            item.title,
+            outcome,
+            reason,
+            findings=tuple(finding.code for finding in findings),
+            exclusive=item.exclusive,
+        )
+
+    def _unmet(self, item: Check) -> str | None:
+        for need in sorted(item.requires - self._met):
+            sources = sorted(other.id for other in self.checks.values() if need in other.provides)
+            blamed = [name for name in sources if name in self._records]
+            if blamed:
+                record = self._records[blamed[0]]
+                return f"needs {need}, and {blamed[0]} ended as {record.outcome}"
+            return f"needs {need}, which no chosen check provides"
+        return None
+
+    async def _run_check(self, item: Check) -> None:
+        reason = self._unmet(item)
+        if reason is None and item.max_requests:
+            reason = self.budget.fits(1, 0)
+        if reason is None and self.budget.max_requests is not None:
+            reason = self.budget.fits(item.max_requests, 0)
+        if reason is not None:
+            self._note(item, Outcome.SKIP, reason)
+            self.log.emit(Event("check-finished", item.id, "skip", data={"reason": reason}))
+            return
+        context = Context(item.id, self.options, self.target, self.client, self.budget, self.log)
+        begin = time.monotonic()
+        self.log.emit(Event("check-started", item.id, item.title))
+        result = Result()
+        outcome = Outcome.PASS
+        limit = item.max_seconds + item.max_requests * self.options.timeout_s + CHECK_SLACK_S
+        try:
+            with anyio.fail_after(min(limit, self.budget.left_s + 5)):
+                result = await item.run(context)
+            outcome, reason = self._judge(item, result)
+        except (Skip, BudgetExceeded) as said:
+            outcome, reason = Outcome.SKIP, str(said)
+        except (Throttled, KeyWithheld, Inconclusive) as said:
+            outcome, reason = Outcome.INCONCLUSIVE, str(said)
+        except TimeoutError:
+            if self.budget.left_s <= 0:
+                outcome, reason = Outcome.INCONCLUSIVE, "the deadline of the run passed"
+            else:
+                outcome, reason = Outcome.ERROR, f"the check did not end within {limit:.0f} s"
+        except Exception as error:
+            outcome, reason = Outcome.ERROR, _own_fault(error)
+        if outcome is Outcome.ERROR:
+            result = Result()
+        self._take(item, result)
+        record = CheckRecord(
+            item.id,
+            item.version,
+            item.title,
+            outcome,
+            reason or "",
+            round(time.monotonic() - begin, 4),
+            context.requests,
+            tuple(finding.code for finding in result.findings),
+            round(begin - self.started, 4),
+            item.exclusive,
+            context.prompt_tokens,
+            context.completion_tokens,
+        )
+        self._records[item.id] = record
+        self.log.records.append(record)
+        self.log.emit(Event("check-finished", item.id, str(outcome), data={"reason": reason or ""}))
+
+    def _judge(self, item: Check, result: Result) -> tuple[Outcome, str]:
+        declared = {diagnosis.code for diagnosis in item.emits}
+        undeclared = sorted({finding.code for finding in result.findings} - declared)
+        if undeclared:
+            return Outcome.ERROR, f"the check made an undeclared finding: {', '.join(undeclared)}"
+        strange = sorted(set(result.verdicts) - item.provides)
+        if strange:
+            return Outcome.ERROR, f"the check judged what it does not provide: {', '.join(strange)}"
+        bad = [finding for finding in result.findings if finding.severity is not Severity.INFO]
+        if bad:
+            return Outcome.FAIL, "; ".join(finding.title for finding in bad)
+        if result.verdicts and all(v.verdict is State.UNKNOWN for v in result.verdicts.values()):
+            return Outcome.INCONCLUSIVE, next(
+                (v.note for v in result.verdicts.values() if v.note), result.note
+            )
+        return Outcome.PASS, result.note
+
+    def _take(self, item: Check, result: Result) -> None:
+        self.results[item.id] = result
+        for finding in result.findings:
+            self.findings.append(with_check(finding, item.id))
+            self.log.codes.add(finding.code)
+        for capability, verdict in result.verdicts.items():
+            self.verdicts.append((item.id, capability, verdict))
+            self.log.verdicts[capability] = verdict
+            if verdict.verdict is State.WORKS:
+                self._met.add(capability)
+        self._met |= result.provides
+        self.log.facts.update({key: value for key, value in result.facts.items() if value is not None})
+        for name, value in result.settles.items():
+            self.target.settle(name, value)
+
+
+def _own_fault(error: Exception) -> str:
+    """Where in this program an exception came from, in one line without its values."""
+    import traceback
+    from pathlib import PurePath
+
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if PurePath(frame.filename).parent.name in ("checks", "probe", "tools")]
+    if not (ours or frames):
+        return type(error).__name__
+    frame = (ours or list(frames))[-1]
+    path = PurePath(frame.filename)
+    return f"{type(error).__name__} at {path.parent.name}/{path.name}:{frame.lineno}"
