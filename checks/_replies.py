@@ -1,0 +1,165 @@
+"""What a reply to a chat request says about its URL, its key and its model.
+
+Pure.  A route is judged from the body as much as from the status: servers answer an
+unknown path with 404, 405, 401 (llama.cpp, vLLM: key before route), 200 with an error
+object (LM Studio) or 200 with a web page (one-api, nginx with a single-page fallback).
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from probe.api import Exchange, completion, member
+
+
+class Reply(StrEnum):
+    """The classes of reply that lead to different next steps."""
+
+    CHAT = "a chat completion"
+    STREAM = "an event stream"
+    KEY = "a refusal of the key"
+    MODEL = "a refusal of the model id"
+    PARAMETER = "a refusal of a parameter"
+    ROUTE = "an error of the chat operation"
+    BUSY = "not now"
+    REDIRECT = "a redirect"
+    PAGE = "a web page"
+    ODD = "success without a chat completion"
+    NONE = "no such path"
+    BROKEN = "a server error"
+    LOST = "no response"
+
+
+_KEY_WORDS = re.compile(
+    r"api[ _-]?key|unauthori[sz]ed|authenticat|authori[sz]ation|credential|access denied|"
+    r"invalid (?:\w+ )?(?:token|key)|missing (?:\w+ )?(?:token|key)|bearer|令牌|no_db_connection|token_not_found|"
+    r"subscription key|permission",
+    re.IGNORECASE,
+)
+_MODEL_GONE = re.compile(
+    r"not found|does not exist|doesn't exist|not exist|unknown|invalid|not a valid|unsupported|no such|"
+    r"unable to access|"
+    r"not available|unavailable|not supported|could not find|cannot find|no available channel|无可用渠道|no matching|"
+    r"not loaded|no models loaded|please (?:load|specify)|required|missing|pinned|not allowed|deploymentnotfound",
+    re.IGNORECASE,
+)
+_KEY_REFUSED = re.compile(
+    r"(?:incorrect|invalid|missing|wrong|no|unknown|expired|provide an?) (?:\w+ )?"
+    r"(?:api[ _-]?key|access token|auth token|credentials?)|"
+    r"api[ _-]?key (?:is )?(?:not valid|invalid|missing|required|expired)|unauthori[sz]ed|"
+    r"authentication (?:error|failed|fails|required)|not authenticated|no_db_connection|no connected db|"
+    r"authentication_error|invalid_api_key|auth_error|令牌",
+    re.IGNORECASE,
+)
+#: GET /models/{id} servers take the rest of a wrong path for a model id.
+_PATH_AS_MODEL = re.compile(r"model\W{1,4}(?:\w+/)?chat/completions", re.IGNORECASE)
+_PATH_WORDS = re.compile(
+    r"unknown (?:request )?url|invalid url|path not found|unexpected endpoint|no route|cannot (?:post|get)|"
+    r"file not found|unsupported path|could not route|page not found|unknown_url|resource not found|check the url",
+    re.IGNORECASE,
+)
+
+
+def classify(exchange: Exchange, model: str | None = None) -> Reply:
+    """The class of a reply to a chat request that asked for ``model``."""
+    response = exchange.response
+    if response is None:
+        return Reply.LOST
+    status = response.status
+    if 200 <= status < 300:
+        return _success(exchange)
+    if 300 <= status < 400:
+        return Reply.REDIRECT
+    said = _said(exchange)
+    if status in (429, 503):
+        return Reply.MODEL if model and _about_model(said, model) and not _loading(said) else Reply.BUSY
+    if status in (401, 407) or (status == 403 and _KEY_WORDS.search(said)):
+        return Reply.KEY
+    if completion.is_html(exchange):
+        return Reply.BROKEN if status >= 500 else Reply.NONE
+    if status in (404, 405, 410, 501):
+        if _about_model(said, model) and not _PATH_WORDS.search(said) and not _PATH_AS_MODEL.search(said):
+            return Reply.MODEL
+        return Reply.NONE
+    if _PATH_WORDS.search(said) and not _about_model(said, model):
+        return Reply.NONE
+    if status in (400, 403, 422, 500) and _speaks_of_key(said):
+        return Reply.KEY
+    if status >= 500:
+        return Reply.BROKEN if status in (502, 504) or response.json is None else Reply.ROUTE
+    if _about_model(said, model):
+        return Reply.MODEL
+    if status == 403:
+        return Reply.NONE
+    return Reply.ROUTE
+
+
+def _success(exchange: Exchange) -> Reply:
+    if completion.is_completion(exchange):
+        return Reply.CHAT
+    if completion.is_html(exchange):
+        return Reply.PAGE
+    if completion.is_stream(exchange) and completion.read_stream(exchange).chunks:
+        return Reply.STREAM
+    if completion.has_error_body(exchange):
+        said = _said(exchange)
+        if _speaks_of_key(said):
+            return Reply.KEY
+    return Reply.ODD
+
+
+def _said(exchange: Exchange) -> str:
+    """The error text with its codes, which often say more than the text."""
+    body = completion.body_of(exchange)
+    body = body[0] if isinstance(body, list) and body else body
+    codes = [
+        member(body, *path)
+        for path in (
+            ("error", "code"),
+            ("error", "type"),
+            ("error", "param"),
+            ("code",),
+            ("type",),
+            ("error_code",),
+        )
+    ]
+    return " ".join([completion.error_text(exchange)[:1500], *(str(code) for code in codes if code)])
+
+
+def _speaks_of_key(said: str) -> bool:
+    """A refused key that was not given status 401.
+
+    Only what can be about nothing else: a 400 for a body may well mention "tokens".
+    """
+    return bool(_KEY_REFUSED.search(said))
+
+
+def _about_model(said: str, model: str | None) -> bool:
+    low = said.lower()
+    if "model" not in low and "模型" not in said and "deployment" not in low:
+        return bool(model and len(model) > 3 and model.lower() in low and _MODEL_GONE.search(said))
+    return bool(_MODEL_GONE.search(said)) and not re.search(r"max_tokens|temperature|parameter", low)
+
+
+def _loading(said: str) -> bool:
+    return bool(re.search(r"loading|starting|warming|overload|capacity|try again|rate", said, re.IGNORECASE))
+
+
+def exists(reply: Reply) -> bool:
+    """Whether this reply shows that the chat operation is at this URL."""
+    return reply in (Reply.CHAT, Reply.STREAM, Reply.MODEL, Reply.PARAMETER, Reply.ROUTE)
+
+
+def refused_parameter(exchange: Exchange, sent: dict[str, object]) -> str | None:
+    """The optional parameter of ours that a 400 or 422 names, or None.
+
+    ``max_tokens`` is only blamed where the text does not complain about its size.
+    """
+    if exchange.status not in (400, 422):
+        return None
+    said = _said(exchange).lower()
+    for name in ("max_tokens", "max_completion_tokens", "temperature"):
+        if name in sent and re.search(rf"\b{name}\b", said):
+            return name
+    return None
