@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from checks._first import first_look
 from checks._replies import Reply, classify, exists, refused_parameter
-from probe.api import Exchange, completion, member, urls
+from probe.api import Exchange, Throttled, completion, member, urls
 
 if TYPE_CHECKING:
     from probe.api import Auth, Context
@@ -186,7 +186,10 @@ class Search:
 
     async def _try(self, path: str, found: Found) -> Trial:
         self.ctx.note(f"trying {self.endpoint.origin}{path}/chat/completions")
-        exchange = await self._post(path, found, found.auth)
+        try:
+            exchange = await self._post(path, found, found.auth)
+        except Throttled:
+            exchange = self.ctx.throttled[-1]
         trial = Trial(path, exchange, classify(exchange, found.model))
         found.trials.append(trial)
         return trial

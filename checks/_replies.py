@@ -78,7 +78,9 @@ def classify(exchange: Exchange, model: str | None = None) -> Reply:
         return Reply.KEY
     if completion.is_html(exchange):
         return Reply.BROKEN if status >= 500 else Reply.NONE
-    if status in (404, 405, 410, 501):
+    if status in (405, 501):
+        return Reply.NONE
+    if status in (404, 410):
         if _about_model(said, model) and not _PATH_WORDS.search(said) and not _PATH_AS_MODEL.search(said):
             return Reply.MODEL
         return Reply.NONE
@@ -136,7 +138,10 @@ def _speaks_of_key(said: str) -> bool:
 
 
 def _about_model(said: str, model: str | None) -> bool:
+    said = re.sub(r"(?<!\w)/[\w./-]+", " ", said)  # a quoted path may hold /models
     low = said.lower()
+    if re.search(r"snapshot folder|repo(?:sitory)?[ _]id|hugging ?face", low):  # loaders that take the id for a path
+        return True
     if "model" not in low and "模型" not in said and "deployment" not in low:
         return bool(model and len(model) > 3 and model.lower() in low and _MODEL_GONE.search(said))
     return bool(_MODEL_GONE.search(said)) and not re.search(r"max_tokens|temperature|parameter", low)

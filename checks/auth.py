@@ -6,6 +6,7 @@ key is no secret, so an error text that repeats it shows how real ones would lea
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import TYPE_CHECKING
 
@@ -139,6 +140,10 @@ KEY_REFLECTED = Diagnosis(
 )
 
 
+#: How gateways pass on a provider's refusal (LiteLLM, Portkey).
+_UPSTREAM = re.compile(r"litellm\.AuthenticationError|Exception - |^\w+ error: ")
+
+
 def diagnose_refusal(found: Found, endpoint: urls.Endpoint) -> tuple[Finding, ...]:
     """The findings for a key that was refused, or refused as it was first sent."""
     trial = next(item for item in found.trials if item.reply is Reply.KEY)
@@ -152,6 +157,15 @@ def diagnose_refusal(found: Found, endpoint: urls.Endpoint) -> tuple[Finding, ..
             seen,
             remedy=f"Send the key as `{way}{' KEY' if found.auth.scheme == 'bearer' else ': KEY'}` "
             f"(endpoint-probe: --auth {found.auth.scheme} --auth-header {found.auth.header}).",
+        )
+        return (finding,)
+    if _UPSTREAM.search(said):
+        finding = REJECTED.found(
+            f"{exchange.request.url} answered {exchange.status}: {said}",
+            seen,
+            owner=Owner.GATEWAY,
+            remedy="The gateway took the key, and the provider behind it refused the gateway's own: correct the "
+            "provider's key in the gateway's configuration.",
         )
         return (finding,)
     carried = any("${API_KEY}" in value for value in exchange.request.headers.values())

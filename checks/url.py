@@ -29,10 +29,10 @@ from probe.api import (
     Depth,
     Exchange,
     Finding,
+    Owner,
     Result,
     Severity,
     State,
-    Throttled,
     Verdict,
     because,
     check,
@@ -127,7 +127,8 @@ def _no_chat(found: Found, endpoint: urls.Endpoint) -> Result:
             return Result(verdicts={"chat": unknown("no response")})
         return Result(findings=(lost,), verdicts={"chat": because(State.REJECTED, lost)})
     if trial.reply is Reply.BUSY:
-        raise Throttled(f"the endpoint answered {exchange.status}: {completion.error_text(exchange)[:160]}")
+        said = completion.error_text(exchange)[:160]
+        return Result(verdicts={"chat": unknown(f"the endpoint kept answering {exchange.status}: {said}")})
     if trial.reply is Reply.KEY:
         findings = diagnose_refusal(found, endpoint)
         return Result(findings=findings, verdicts={"chat": because(State.REJECTED, findings[0])})
@@ -151,7 +152,7 @@ def diagnose_url(found: Found, endpoint: urls.Endpoint) -> Result:
         return Result(findings=(_moved(typed.exchange, endpoint, reached.path),))
     if reached is not None and reached.reply in (Reply.CHAT, Reply.MODEL, Reply.KEY):
         return Result()
-    if any(trial.reply in (Reply.LOST, Reply.BUSY) for trial in found.trials):
+    if any(trial.reply is Reply.LOST or trial.exchange.status == 429 for trial in found.trials):
         return Result()
     return Result(findings=(_nothing(found, endpoint),))
 
@@ -205,13 +206,31 @@ def _nothing(found: Found, endpoint: urls.Endpoint) -> Finding:
                 actual=pages[0].exchange.response.media_type if pages[0].exchange.response else None,
             ),
         )
-    best = found.first_with(Reply.ROUTE, Reply.STREAM, Reply.BROKEN) or typed
-    said = completion.error_text(best.exchange)[:200]
-    return NO_CHAT.found(
-        f"Tried under {endpoint.origin}: {tried}. {best.exchange.request.url} answered "
-        f"{best.exchange.status}{': ' + said if said and not completion.is_html(best.exchange) else ''}.",
-        best.exchange.shows("/response/status", expected="a chat completion", actual=best.exchange.status),
+    best = found.first_with(Reply.ROUTE, Reply.STREAM, Reply.BROKEN, Reply.BUSY) or typed
+    said = "" if completion.is_html(best.exchange) else completion.error_text(best.exchange)[:200]
+    detail = (
+        f"Tried under {endpoint.origin}: {tried}. "
+        f"{best.exchange.request.url} answered {best.exchange.status}{': ' + said if said else ''}."
     )
+    seen = best.exchange.shows("/response/status", expected="a chat completion", actual=best.exchange.status)
+    if best.exchange.status in (502, 503, 504):
+        return NO_CHAT.found(
+            detail,
+            seen,
+            owner=Owner.GATEWAY,
+            remedy="A proxy answers and the server behind it does not: check that the server runs, and the address "
+            "and the timeouts under which the proxy looks for it.",
+        )
+    if best.reply is Reply.ROUTE:
+        return NO_CHAT.found(
+            detail,
+            seen,
+            owner=Owner.SERVER,
+            remedy="The URL is right and the server refuses an ordinary request; mend what its error text names.",
+        )
+    if best.reply is Reply.STREAM:
+        return NO_CHAT.found(detail + " An event stream came although none was asked for.", seen, owner=Owner.SERVER)
+    return NO_CHAT.found(detail, seen)
 
 
 def withhold(endpoint: urls.Endpoint, why: str) -> Result:
