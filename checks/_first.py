@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from probe.api import urls
+from probe.api import Auth, urls
 
 if TYPE_CHECKING:
     from probe.api import Context, Exchange
@@ -27,4 +27,7 @@ def first_url(ctx: Context) -> str:
 async def first_look(ctx: Context) -> Exchange:
     """The shared first exchange."""
     limit = min(PATIENCE_S, ctx.options.timeout_s)
-    return await ctx.send("GET", first_url(ctx), share=SHARE, timeout_s=limit, patient=False)
+    url = first_url(ctx)
+    # Where the key may not go, whether something answers can still be seen without it.
+    auth = Auth("none") if ctx.may_carry_key(url) else None
+    return await ctx.send("GET", url, auth=auth, share=SHARE, timeout_s=limit, patient=False)

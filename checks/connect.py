@@ -93,7 +93,9 @@ def diagnose_reach(exchange: Exchange) -> Result:
     finding = unreachable(exchange)
     if finding is None:  # TLS: reached, but no HTTP was spoken
         return Result(note="the TLS handshake failed")
-    if finding.code in ("connect.reset", "connect.timeout") and exchange.timeline.connect_s is not None:
+    error = exchange.error
+    spoke = exchange.timeline.connect_s is not None and error is not None and error.phase != "tls"
+    if finding.code in ("connect.reset", "connect.timeout") and spoke:
         # The port is open. A chat request may fare better than the model list did.
         return Result(provides=frozenset({"reachable"}), note=finding.detail)
     return Result(findings=(finding,))

@@ -230,7 +230,7 @@ def test_verdicts_merge_by_the_worse_definite_word() -> None:
             ("d", "vision", works()),
         ]
     )
-    assert (merged["tools"].verdict, merged["tools"].checks) == (State.BROKEN, ("b", "a"))
+    assert (merged["tools"].verdict, merged["tools"].checks) == (State.BROKEN, ("a", "b"))
     assert merged["vision"].verdict is State.WORKS
     assert merged["chat"].note == "not tried"
 

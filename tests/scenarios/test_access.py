@@ -1,0 +1,185 @@
+"""Reaching the endpoint, trusting it, its URL, its key, its models: fault to exact codes."""
+
+from __future__ import annotations
+
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from probe.model import Report, Severity, State
+from probe.session import Auth
+from probe.simulator import Simulator, faults, styles
+from tests.scenarios.runs import against, codes, diagnose, errors
+
+FAMILIES = ("connect", "tls", "url", "auth", "models")
+ONLY = tuple(f"{family}.*" for family in FAMILIES)
+TABLE = [
+    fault for fault in faults() if fault.yields and {code.partition(".")[0] for code in fault.yields} <= set(FAMILIES)
+]
+#: A run that ends without a chat completion may send no more than this.
+IN_VAIN = 6
+
+
+@pytest.mark.parametrize("fault", TABLE, ids=lambda fault: fault.name)
+def test_each_fault_gives_exactly_its_codes(fault) -> None:  # type: ignore[no-untyped-def]
+    with Simulator(faults=[fault.name]) as sim:
+        report = against(sim, only=ONLY)
+        base = sim.base_url
+    assert codes(report, *FAMILIES) == set(fault.yields)
+    assert not errors(report)
+    if report.capabilities["chat"].verdict is State.WORKS:
+        assert report.target.base_url == base
+    else:
+        assert report.run.requests <= IN_VAIN
+    for finding in report.findings:
+        assert finding.remedy
+        assert finding.evidence
+        known = {exchange.id for exchange in report.exchanges}
+        assert {item.exchange for item in finding.evidence} <= known
+
+
+@pytest.mark.parametrize("style", [item.name for item in styles()])
+def test_a_healthy_endpoint_has_nothing_to_mend(style: str) -> None:
+    report = diagnose(style=style, only=ONLY)
+    assert codes(report, least=Severity.WARNING) == set()
+    assert not errors(report)
+    assert report.capabilities["chat"].verdict is State.WORKS
+    assert report.capabilities["model_list"].verdict is State.WORKS
+
+
+@pytest.fixture(scope="module")
+def healthy() -> Iterator[Simulator]:
+    with Simulator() as sim:
+        yield sim
+
+
+@pytest.mark.parametrize(
+    ("pasted", "code"),
+    [
+        ("{origin}/v1", None),
+        ("{origin}", "url.missing-v1"),
+        ("{origin}/", "url.missing-v1"),
+        ("{bare}", "url.missing-v1"),
+        ("{origin}/v1/", "url.trailing-slash"),
+        ("{origin}/v1//", "url.trailing-slash"),
+        ("{origin}/v1/chat/completions", "url.operation-path"),
+        ("{origin}/v1/chat/completions/", "url.operation-path"),
+        ("{origin}/v1/models", "url.operation-path"),
+        ("{origin}/v1/v1", "url.duplicate-path"),
+        ("{origin}/v1?x=1", None),
+        ("{origin}/nothing/here", "url.missing-v1"),
+    ],
+)
+def test_whatever_is_pasted_ends_in_the_base_that_works(healthy: Simulator, pasted: str, code: str | None) -> None:
+    typed = pasted.format(origin=healthy.origin, bare=healthy.origin.removeprefix("http://"))
+    report = against(healthy, typed=typed, only=("url.resolve",))
+    assert report.target.base_url == healthy.origin + "/v1"
+    assert codes(report, "url") == ({code} if code else set())
+
+
+def closed_port() -> int:
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def nowhere(url: str) -> Report:
+    with Simulator() as sim:
+        return against(sim, typed=url, only=ONLY)
+
+
+def test_a_closed_port_is_refused() -> None:
+    report = nowhere(f"http://127.0.0.1:{closed_port()}/v1")
+    assert codes(report) == {"connect.refused"}
+    assert report.target.base_url is None
+
+
+def test_a_name_that_does_not_resolve() -> None:
+    assert codes(nowhere("http://no-such-host.invalid/v1")) == {"connect.dns"}
+
+
+class _PlainHttp(socketserver.BaseRequestHandler):
+    """Answers whatever comes, a TLS hello too, in plain HTTP, as nginx and uvicorn do."""
+
+    def handle(self) -> None:
+        self.request.recv(4096)
+        self.request.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
+def test_plain_http_at_an_https_url_is_no_certificate_trouble() -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), _PlainHttp) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        report = nowhere(f"https://127.0.0.1:{server.server_address[1]}/v1")
+        server.shutdown()
+        thread.join()
+    assert codes(report) == {"tls.handshake"}
+
+
+class _Redirect(BaseHTTPRequestHandler):
+    """Sends every request on to another origin, named by the class attribute ``goal``."""
+
+    goal = ""
+
+    def _away(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(307)
+        self.send_header("Location", self.goal + self.path)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_POST = _away
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_the_key_stays_with_the_typed_origin() -> None:
+    with Simulator() as elsewhere:
+        handler = type("Handler", (_Redirect,), {"goal": elsewhere.origin})
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            report = against(elsewhere, typed=f"http://127.0.0.1:{server.server_port}/v1", only=ONLY)
+            server.shutdown()
+            thread.join()
+        received = elsewhere.journal
+    assert codes(report) == {"url.redirects"}
+    assert report.run.requests <= IN_VAIN
+    assert received == []
+
+
+def test_a_wrong_key_is_told_from_no_key() -> None:
+    with Simulator() as sim:
+        wrong = against(sim, auth=Auth(key="sk-certainly-wrong-key", source="test"), only=ONLY)
+        none = against(sim, auth=Auth(), only=ONLY)
+    assert codes(wrong) == {"auth.rejected"}
+    assert codes(none) == {"auth.required"}
+    assert wrong.run.requests <= IN_VAIN
+    assert none.run.requests <= 3
+    assert "sk-certainly-wrong-key" not in str(wrong)
+
+
+def test_an_unknown_model_names_the_nearest() -> None:
+    with Simulator(models=("mistral-small-2506", "llama-3.3-70b")) as sim:
+        report = against(sim, model="mistral-smal-2506", only=ONLY)
+    (finding,) = report.findings
+    assert finding.code == "models.id-unknown"
+    assert "mistral-small-2506" in finding.remedy
+    assert report.target.base_url == sim_base(report)
+
+
+def sim_base(report: Report) -> str:
+    return str(report.target.endpoint)
+
+
+def test_a_key_is_not_sent_in_clear_text_unless_http_was_typed() -> None:
+    with Simulator() as sim:
+        report = against(sim, typed="some-host.internal:8000/v1", only=("url.resolve", "connect.reach"))
+    assert codes(report, "connect") == {"connect.dns"}
+    assert all("Authorization" not in exchange.request.headers for exchange in report.exchanges)
