@@ -1,0 +1,244 @@
+"""A tolerant, bounded reader for the JSON that models write.
+
+It accepts what strict JSON does not, because leaked calls are often almost JSON: single quotes,
+keys without quotes, Python's True/False/None, a trailing or missing comma, raw newlines inside
+strings, and an end that never came. It reads token by token without recursion, so depth and time are bounded, and it
+says where it stopped and why.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_DEPTH = 64
+_SPACE = re.compile(r"[ \t\r\n]*+")
+_WORD = re.compile(r"(?:true|false|null|True|False|None)(?!\w)")
+_NUMBER = re.compile(r"-?\d{1,400}(?:\.\d{1,400})?(?:[eE][+-]?\d{1,6})?(?![\w.])")
+_DECODER: Any = json.JSONDecoder()
+_OPENER = re.compile(r"[{\[]")
+_BARE_KEY = re.compile(r"([A-Za-z_$][\w$]{0,63})(?=\s{0,8}:)")
+_BODY = {
+    '"': re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL),
+    "'": re.compile(r"[^'\\]*+(?:\\.[^'\\]*+)*+", re.DOTALL),
+}
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_PLAIN = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_WORDS: dict[str, bool | None] = {"true": True, "True": True, "false": False, "False": False}
+
+
+@dataclass(slots=True)
+class Part:
+    """One object or array inside what was read: offsets into the text, and whether it was closed."""
+
+    value: Any
+    start: int
+    end: int
+    closed: bool
+
+
+@dataclass(slots=True)
+class Read:
+    """What was read from one position.
+
+    `end`: offset behind the last character used. `complete`: the value was closed. `cut`: the
+    text ended first; otherwise an incomplete read met a character that fits nowhere, at `end`.
+    `explained`: that character begins `...` or `<placeholder>` where a key or a value belongs, as in
+    a format that is being explained.
+    `parts`: every object and array met, outermost first. `resume`: where a search for another
+    value may go on without reading the same text over and over.
+    """
+
+    value: Any
+    start: int
+    end: int
+    complete: bool
+    cut: bool
+    parts: list[Part] = field(default_factory=list)
+    resume: int = 0
+    explained: bool = False
+
+    def part(self, value: object) -> Part | None:
+        """The part that holds this very object (by identity), or None."""
+        for part in self.parts:
+            if part.value is value:
+                return part
+        return None
+
+
+def _unescape(body: str) -> str:
+    def one(match: re.Match[str]) -> str:
+        mark = match.group(1)
+        if mark[0] == "u" and len(mark) == 5:
+            return chr(int(mark[1:], 16))
+        return _PLAIN.get(mark, mark)
+
+    return _ESCAPE.sub(one, body) if "\\" in body else body
+
+
+def read_string(text: str, pos: int) -> tuple[str, int, bool]:
+    """Read a quoted string that begins at `pos`: (value, offset behind it, whether it was closed)."""
+    quote = text[pos]
+    if quote == '"':
+        try:
+            # The decoder's own routine, in C: strict about escapes, tolerant of raw newlines.
+            value, end = _DECODER.parse_string(text, pos + 1, False)
+            return value, end, True
+        except ValueError:
+            pass
+    match = _BODY[quote].match(text, pos + 1)
+    end = match.end() if match else pos + 1
+    closed = text.startswith(quote, end)
+    return _unescape(text[pos + 1 : end]), end + 1 if closed else len(text), closed
+
+
+def _number(literal: str) -> int | float | str:
+    try:
+        return float(literal) if any(c in literal for c in ".eE") else int(literal)
+    except ValueError:
+        return literal
+
+
+class Reader:
+    """Reads values from one text, within a budget of tokens for the whole text."""
+
+    def __init__(self, text: str, budget: int = 200_000) -> None:
+        self.text = text
+        self.budget = budget
+        self._seen: dict[int, Read | None] = {}
+
+    def at(self, pos: int) -> Read | None:
+        """Read the value that begins at `pos` (spaces before it are skipped).
+
+        Returns None where no value begins there or the budget is spent.
+        """
+        if pos not in self._seen:
+            self._seen[pos] = self._read(pos)
+        return self._seen[pos]
+
+    def _scalar(self, pos: int) -> tuple[Any, int, bool] | None:
+        char = self.text[pos]
+        if char in "\"'":
+            return read_string(self.text, pos)
+        if match := _WORD.match(self.text, pos):
+            return _WORDS.get(match.group()), match.end(), True
+        if match := _NUMBER.match(self.text, pos):
+            return _number(match.group()), match.end(), True
+        return None
+
+    def _read(self, pos: int) -> Read | None:
+        text, size = self.text, len(self.text)
+        start = pos = _end(_SPACE, text, pos)
+        if pos >= size or self.budget <= 0:
+            return None
+        if text[pos] not in "{[":
+            found = self._scalar(pos)
+            if found is None:
+                return None
+            return Read(found[0], pos, found[1], found[2], not found[2], resume=found[1])
+        read = Read(None, start, pos, False, False)
+        stack: list[Part] = []
+        key: str | None = None  # the key that waits for its value, in the innermost object
+        state = "value"
+        last_string = -1
+        while True:
+            self.budget -= 1
+            pos = _end(_SPACE, text, pos)
+            read.end = pos
+            if pos >= size or self.budget <= 0:
+                read.cut = pos >= size
+                break
+            char = text[pos]
+            if stack and char in "}]" and state != "colon" and key is None:
+                top = stack.pop()
+                if (char == "}") != isinstance(top.value, dict):
+                    stack.append(top)
+                    break
+                pos += 1
+                top.end, top.closed = pos, True
+                if not stack:
+                    read.end, read.complete = pos, True
+                    break
+                state = "comma"
+            elif state == "comma":
+                if char == ",":
+                    pos += 1
+                elif char not in "\"'":
+                    break
+                state = "key" if isinstance(stack[-1].value, dict) else "value"
+            elif state == "colon":
+                if char != ":":
+                    break
+                pos += 1
+                state = "value"
+            elif state == "key":
+                if word := _BARE_KEY.match(text, pos):
+                    key, pos, state = word.group(1), word.end(1), "colon"
+                    continue
+                if char not in "\"'":
+                    break
+                key, pos, closed = read_string(text, pos)
+                last_string = read.end
+                if not closed:
+                    read.end, read.cut = pos, True
+                    break
+                state = "colon"
+            elif char in "{[":
+                if len(stack) >= MAX_DEPTH:
+                    break
+                fresh: Any = {} if char == "{" else []
+                part = Part(fresh, pos, size, False)
+                read.parts.append(part)
+                if stack:
+                    _attach(stack[-1].value, key, fresh)
+                    key = None
+                else:
+                    read.value = fresh
+                stack.append(part)
+                pos += 1
+                state = "key" if char == "{" else "value"
+            else:
+                scalar = self._scalar(pos)
+                if scalar is None:
+                    break
+                if char in "\"'":
+                    last_string = pos
+                _attach(stack[-1].value, key, scalar[0])
+                key = None
+                pos = scalar[1]
+                if not scalar[2]:
+                    read.end, read.cut = pos, True
+                    break
+                state = "comma"
+        for part in stack:
+            part.end = read.end
+        if not read.complete and state in ("key", "value"):
+            read.explained = text[read.end : read.end + 1] in (".", "…", "<")
+        read.resume = read.end if read.complete else _resume(text, start, read.end, last_string)
+        return read
+
+
+def _end(pattern: re.Pattern[str], text: str, pos: int) -> int:
+    match = pattern.match(text, pos)
+    return match.end() if match else pos
+
+
+def _attach(parent: Any, key: str | None, value: Any) -> None:
+    if isinstance(parent, dict):
+        parent[key if key is not None else ""] = value
+    else:
+        parent.append(value)
+
+
+def _resume(text: str, start: int, stop: int, last_string: int) -> int:
+    """Where to look on after a read that failed.
+
+    What the reader understood as structure before the stop needs no second look (its objects are
+    in `parts`). Only the last string may have swallowed the beginning of a better value, as when
+    prose holds a stray quote.
+    """
+    if last_string > start and (opener := _OPENER.search(text, last_string, stop)):
+        return opener.start()
+    return max(stop, start + 1)

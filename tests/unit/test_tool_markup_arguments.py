@@ -1,0 +1,178 @@
+"""Arguments judged against a schema, stray pieces of markup, kinds of reply, imports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from checks.toolmarkup import find_calls, is_prose, judge, kind_of_reply, stray_markup
+from checks.toolmarkup.offered import Tools
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string"},
+        "unit": {"enum": ["celsius", "fahrenheit"]},
+        "days": {"type": "integer", "minimum": 1},
+        "where": {"type": "object", "properties": {"lat": {"type": "number"}}, "required": ["lat"]},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "a/b~c": {"type": "boolean"},
+    },
+    "required": ["city"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"city": "Paris"}',
+        ' {"city": "Zürich \\"Nord\\"\\n", "unit": "celsius", "days": 3}',
+        '{"city": "東京", "where": {"lat": 1.5}, "tags": ["a", "b"]}',
+        '{"city": "\\ud83c\\udf27"}',
+        '{"city": "x", "days": 2.0}',
+    ],
+)
+def test_good_arguments(arguments: str) -> None:
+    result = judge(arguments, SCHEMA)
+    assert result.ok and result.errors == () and result.value == json.loads(arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pointers"),
+    [
+        ('{"city": 5}', ["/city"]),
+        ("{}", [""]),
+        ('{"city": "Paris", "unit": "kelvin"}', ["/unit"]),
+        ('{"city": "Paris", "days": "3"}', ["/days"]),
+        ('{"city": "Paris", "days": 0}', ["/days"]),
+        ('{"city": "Paris", "where": {}}', ["/where"]),
+        ('{"city": "Paris", "tags": ["a", 1]}', ["/tags/1"]),
+        ('{"city": "Paris", "country": "France"}', [""]),
+        ('{"city": "Paris", "a/b~c": 1}', ["/a~1b~0c"]),
+        ('{"city": 1, "days": "x"}', ["/city", "/days"]),
+        ("[]", [""]),
+        ('"Paris"', [""]),
+        ("null", [""]),
+    ],
+)
+def test_off_schema(arguments: str, pointers: list[str]) -> None:
+    result = judge(arguments, SCHEMA)
+    assert result.verdict == "off-schema"
+    assert [error.pointer for error in result.errors] == pointers
+    assert all(error.expected and error.actual for error in result.errors)
+
+
+def test_an_error_says_what_was_expected_and_what_was_there() -> None:
+    (error,) = judge('{"city": "Paris", "unit": "kelvin"}', SCHEMA).errors
+    assert "celsius" in error.expected and error.actual == '"kelvin"'
+
+
+@pytest.mark.parametrize(
+    "arguments", ["", "   ", "{", "{'city': 'Paris'}", '{"city": NaN}', '{"city": "a"}{"city": "b"}', "Paris"]
+)
+def test_not_json(arguments: str) -> None:
+    result = judge(arguments, SCHEMA)
+    assert (result.verdict, result.value) == ("not-json", None)
+    assert result.detail
+
+
+@pytest.mark.parametrize("arguments", [{"city": "Paris"}, None, ["Paris"], 3, True])
+def test_not_a_string(arguments: Any) -> None:
+    result = judge(arguments, SCHEMA)
+    assert result.verdict == "not-string" and not result.ok
+    assert result.on_schema is (arguments == {"city": "Paris"})
+
+
+def test_encoded_twice_is_off_schema() -> None:
+    assert judge(json.dumps('{"city": "Paris"}'), SCHEMA).verdict == "off-schema"
+
+
+def test_without_a_schema_any_object_will_do() -> None:
+    assert judge('{"x": 1}', None).ok
+    assert judge("[1]", None).verdict == "off-schema"
+
+
+def test_size_and_depth_are_bounded() -> None:
+    deep = '{"city": ' + "[" * 200 + "]" * 200 + "}"
+    assert judge(deep, SCHEMA).verdict == "not-judged"
+    assert judge("[" * 100_000, SCHEMA).verdict in ("not-json", "not-judged")
+    assert judge('"' + "x" * 3_000_000 + '"', SCHEMA).verdict == "not-judged"
+    wide = judge(json.dumps({"city": "x", "tags": list(range(5000))}), SCHEMA)
+    assert len(wide.errors) == 20
+    assert len(judge(json.dumps({"city": ["x" * 5000]}), SCHEMA).errors[0].actual) <= 120
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("It is 21 degrees.\n</tool_call>", ["</tool_call>"]),
+        ("It is 21 degrees.]<]minimax[>[</tool_call>", ["]<]minimax[>[", "</tool_call>"]),
+        ("Fine.\n</parameter>\n</function>", ["</parameter>", "</function>"]),
+        ("<|tool_calls_section_end|>", ["<|tool_calls_section_end|>"]),
+        ("<\uff5ctool\u2581calls\u2581end\uff5c>", ["<\uff5ctool\u2581calls\u2581end\uff5c>"]),
+        ("[TOOL_CALLS]", ["[TOOL_CALLS]"]),
+        ("<|channel|>final<|message|>Hi", ["<|channel|>", "<|message|>"]),
+        ("It is 21 degrees in Paris.", []),
+        ("Use `<tool_call>` for that.", []),
+        ("```\n<tool_call>\n```", []),
+        ("<b>bold</b> and a < b", []),
+    ],
+)
+def test_stray_pieces_of_markup(text: str, pieces: list[str]) -> None:
+    found = stray_markup(text)
+    assert [piece.text for piece in found] == pieces
+    assert all(text[piece.start : piece.end] == piece.text for piece in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("", "empty"),
+        ("<think>Hm.</think>\n", "empty"),
+        ('{"city": "Paris"}', "json"),
+        ("[1, 2", "prose"),
+        ("```python\nprint(1)\n```", "code"),
+        ("I'm sorry, but I can't access real-time data.", "refusal"),
+        ("As an AI language model, I have no weather.", "refusal"),
+        ("Which city?", "question"),
+        ("It is 21 degrees.", "prose"),
+        ("<think>I cannot do it.</think>It is 21 degrees.", "prose"),
+    ],
+)
+def test_kind_of_reply(text: str, kind: str) -> None:
+    assert kind_of_reply(text) == kind
+    assert is_prose(text) is (kind in ("refusal", "question", "prose"))
+
+
+def test_tools_are_taken_in_every_shape() -> None:
+    definition = {"name": "a", "parameters": {"type": "object", "properties": {"x": {}}, "required": ["x"]}}
+    for offered in (
+        ["a"],
+        "a",
+        [definition],
+        [{"type": "function", "function": definition}],
+        {"a": 1},
+        Tools.of(["a"]),
+    ):
+        assert Tools.of(offered).resolve("functions.a") == "a"
+    assert Tools.of([None, 3, {"name": 5}, {}]).names == frozenset()
+    assert Tools.of([definition]).required("a") == ("x",)
+
+
+def test_a_leak_tells_the_parser_of_each_server() -> None:
+    leak = find_calls('<tool_call>{"name": "a", "arguments": {}}</tool_call>', ["a"])
+    assert leak is not None
+    assert leak.vllm[0] == "hermes" and "hermes" in leak.sglang
+    bare = find_calls('{"name": "a", "parameters": {"x": 1}}', ["a"])
+    assert bare is not None and bare.vllm[0] == "llama3_json" and bare.sglang == ("llama3",)
+
+
+def test_neither_httpx_nor_jsonschema_is_imported_up_front() -> None:
+    code = "import sys, checks.toolmarkup; print([m for m in ('httpx', 'jsonschema', 'anyio') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
