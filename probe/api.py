@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from probe import completion, sse
+from probe import completion, sse, urls
 from probe.jsontext import count_at, member, parse, text_at
 from probe.model import (
     CAPABILITIES,
@@ -34,9 +34,9 @@ from probe.signals import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throt
 from probe.verdicts import wilson
 
 if TYPE_CHECKING:
-    from probe.client import Wire
     from probe.context import Context
     from probe.session import Auth
+    from probe.transport import Wire
 
 __all__ = [
     "CAPABILITIES",
@@ -70,6 +70,7 @@ __all__ = [
     "sse",
     "text_at",
     "unknown",
+    "urls",
     "wilson",
     "works",
 ]
@@ -86,7 +87,7 @@ def __getattr__(name: str) -> object:
 
         return Auth
     if name == "Wire":
-        from probe.client import Wire
+        from probe.transport import Wire
 
         return Wire
     raise AttributeError(name)

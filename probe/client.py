@@ -8,70 +8,31 @@ that a stamp says when bytes came and not when they were understood.
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 import time
-import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import anyio
 import httpx
 
 from probe import failures
+from probe.coding import BODY_LIMIT, decode
 from probe.lag import LagMonitor
 from probe.model import Exchange, Failure, Request, Response, Timeline
+from probe.proxies import ProxyMounts
 from probe.redact import Redactor
-from probe.urls import is_loopback
+from probe.transport import Transport, Wire
+from probe.wire import Autopsies, keepalive_options, socket_of, tls_facts
 
-#: A body is read up to here and no further, before and after content decoding.
-BODY_LIMIT = 8 * 1024 * 1024
 #: After ``[DONE]`` a server gets this long to end the response by itself.
 DONE_GRACE_S = 1.0
 
 _WIRE_MODULES = ("h2", "h11", "hpack", "hyperframe", "anyio", "httpcore")
 
 USER_AGENT = "endpoint-probe/0.1"
-
-
-@dataclass(frozen=True)
-class Wire:
-    """How a request travels; requests of one Wire share a connection pool.
-
-    Attributes:
-        http: ``"1"``, ``"2"`` or None for what the server prefers (2 only over TLS).
-        keepalive_s: TCP keepalive idle time and interval, whole seconds; 0 is off.
-        accept_encoding: what compression is offered; httpx and Go offer gzip by default.
-        fresh: a connection of its own, closed afterwards.
-        pool_idle_s: how long an idle connection is kept for reuse; None is for ever.
-    """
-
-    http: str | None = None
-    keepalive_s: int = 30
-    accept_encoding: str = "gzip, deflate"
-    fresh: bool = False
-    pool_idle_s: float | None = 30.0
-
-
-@dataclass(frozen=True)
-class Transport:
-    """What holds for every request of a run.
-
-    Attributes:
-        ca_bundle: a PEM file beside the system's trust store.
-        insecure: do not verify certificates.
-        proxy: a proxy URL; None takes the environment's, as a client would.
-    """
-
-    ca_bundle: str | None = None
-    insecure: bool = False
-    proxy: str | None = None
-    wire: Wire = field(default_factory=Wire)
 
 
 def ssl_context(transport: Transport) -> ssl.SSLContext:
@@ -92,19 +53,6 @@ def ssl_context(transport: Transport) -> ssl.SSLContext:
     return context
 
 
-def keepalive_options(seconds: int) -> list[tuple[int, int, int]]:
-    """Socket options that arm TCP keepalive; whole seconds is all that Linux takes."""
-    if seconds <= 0:
-        return []
-    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    idle = getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None))
-    if idle is not None:
-        options.append((socket.IPPROTO_TCP, idle, seconds))
-    if hasattr(socket, "TCP_KEEPINTVL"):
-        options.append((socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, seconds))
-    return options
-
-
 class _Recorder:
     """What happened to one request, filled in while it happens."""
 
@@ -115,14 +63,17 @@ class _Recorder:
         self.reads: list[tuple[float, bytes]] = []
         self.size = 0
         self.cut = False
+        self.stream: Any = None
+        self.autopsies = Autopsies(self.begin)
 
     def mark(self, name: str) -> None:
         self.marks.setdefault(name, time.monotonic() - self.begin)
 
-    async def trace(self, event: str, _info: Mapping[str, Any]) -> None:
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Follow httpcore's trace events (httpcore docs, "Request extensions")."""
         if event.endswith(("connect_tcp.complete", "connect_unix_socket.complete")):
             self.mark("connect")
+            self.stream = info.get("return_value")
             self.phase = "send"
         elif event.endswith("start_tls.started"):
             self.phase = "tls"
@@ -130,10 +81,32 @@ class _Recorder:
             self.mark("tls")
             self.phase = "send"
         elif event.endswith("send_request_headers.started"):
+            self.mark("send")
             self.phase = "send"
         elif event.endswith("send_request_body.complete"):
             self.mark("sent")
             self.phase = "headers"
+
+    def _last_byte(self) -> float | None:
+        """When something last moved, in seconds after the begin; None before the request is out."""
+        if self.reads:
+            return self.reads[-1][0]
+        return self.marks.get("headers", self.marks.get("sent"))
+
+    async def watch(self, silence_s: float) -> None:
+        """Ask the peer for a sign of life once in every silence that lasts so long."""
+        asked: float | None = None
+        while True:
+            last = self._last_byte()
+            if last is None or last == asked:
+                await anyio.sleep(min(silence_s, 0.25))
+                continue
+            silent = time.monotonic() - self.begin - last
+            if silent < silence_s:
+                await anyio.sleep(silence_s - silent)
+                continue
+            asked = last
+            await self.autopsies.ask(socket_of(self.stream), silent)
 
 
 class Client:
@@ -192,7 +165,7 @@ class Client:
 
         return httpx.AsyncClient(
             transport=carrier(None),
-            mounts=_ProxyMounts(self.transport.proxy, carrier),
+            mounts=ProxyMounts(self.transport.proxy, carrier),
             follow_redirects=False,
             trust_env=False,
             timeout=None,
@@ -239,14 +212,15 @@ class Client:
             sent["Content-Type"] = "application/json"
         response: Response | None = None
         failure: Failure | None = None
-        owned = wire.fresh
+        owned = wire.fresh or wire.silence_s is not None
         pool = self._pool(wire) if owned else self._pools.get(wire)
         if pool is None:
             pool = self._pools[wire] = self._pool(wire)
         held: list[httpx.Response] = []
         try:
             with anyio.fail_after(timeout_s):
-                await self._exchange(pool, recorder, held, method, url, sent, payload)
+                exchange = self._exchange(pool, recorder, held, method, url, sent, payload)
+                await _watched(exchange, recorder, wire.silence_s)
         except TimeoutError:
             failure = Failure(
                 failures.TIMEOUT, recorder.phase, f"no end after {timeout_s:g} s", None, ("TimeoutError",)
@@ -283,7 +257,7 @@ class Client:
             check,
             self._request(method, url, sent, body, content),
             response,
-            self._timeline(recorder, reads),
+            self._timeline(recorder, reads, failure.kind if failure else None),
             failure,
         )
 
@@ -349,7 +323,7 @@ class Client:
         self, raw: httpx.Response, recorder: _Recorder
     ) -> tuple[Response, tuple[tuple[float, int], ...], Failure | None]:
         encoding = raw.headers.get("content-encoding", "").lower().strip()
-        chunks, cut, problem = _decode([chunk for _, chunk in recorder.reads], encoding)
+        chunks, cut, problem = decode([chunk for _, chunk in recorder.reads], encoding)
         reads = tuple((at, len(chunk)) for (at, _), chunk in zip(recorder.reads, chunks, strict=False))
         content, reflected = self.redactor.content(b"".join(chunks))
         in_headers: set[str] = set()
@@ -369,13 +343,15 @@ class Client:
                 content,
                 cut or recorder.cut,
                 tuple(sorted(set(reflected) | in_headers)),
-                _tls_facts(stream),
+                tls_facts(stream),
             ),
             reads,
             trouble,
         )
 
-    def _timeline(self, recorder: _Recorder, reads: tuple[tuple[float, int], ...]) -> Timeline:
+    def _timeline(
+        self, recorder: _Recorder, reads: tuple[tuple[float, int], ...], failed: str | None
+    ) -> Timeline:
         marks = recorder.marks
         lag = self._lag.worst(recorder.begin, time.monotonic()) if self._lag else None
         return Timeline(
@@ -385,106 +361,27 @@ class Client:
             sent_s=marks.get("sent"),
             headers_s=marks.get("headers"),
             end_s=marks.get("end", 0.0),
-            reused="connect" not in marks and "headers" in marks,
+            reused="connect" not in marks and "send" in marks,
             reads=reads,
             wire_bytes=recorder.size,
             loop_lag_s=lag,
             open_after_done="open_after_done" in marks,
+            autopsy=recorder.autopsies.conclude(failed),
         )
 
 
-class _ProxyMounts(dict[str, httpx.AsyncBaseTransport | None]):
-    """Mounts for the proxies in force: the given one, else the environment's.
-
-    Giving httpx a transport switches off its own reading of HTTP(S)_PROXY, and the
-    client this tool stands for would have used it.  Loopback is never proxied.
-    """
-
-    def __init__(self, proxy: str | None, carrier: Any) -> None:
-        super().__init__()
-        if proxy:
-            self["all://"] = carrier(proxy)
-            return
-        for scheme, value in getproxies().items():
-            if scheme in ("http", "https", "all") and value:
-                url = value if "://" in value else f"http://{value}"
-                self[f"{scheme}://"] = carrier(url)
-        for host in _unproxied():
-            self[f"all://{host}"] = None
-
-
-def _unproxied() -> list[str]:
-    from os import environ
-
-    hosts = ["localhost", "127.0.0.1", "[::1]"]
-    listed = environ.get("no_proxy", environ.get("NO_PROXY", ""))
-    for item in listed.split(","):
-        name = item.strip().lstrip(".")
-        if name and name != "*":
-            hosts += [name, f"*.{name}"] if not name[0].isdigit() else [name]
-    return hosts
-
-
-def proxied(url: str, proxy: str | None) -> bool:
-    """Whether a request to this URL goes through a proxy."""
-    parts = urlsplit(url)
-    if proxy:
-        return True
-    if is_loopback(parts.hostname or ""):
-        return False
-    found = getproxies()
-    return bool(found.get(parts.scheme) or found.get("all")) and not proxy_bypass(parts.hostname or "")
-
-
-def _tls_facts(stream: Any) -> Mapping[str, Any] | None:
-    """Protocol, cipher and certificate of the connection, from the live TLS object."""
-    if stream is None:
-        return None
-    try:
-        tls = stream.get_extra_info("ssl_object")
-    except Exception:  # a closed stream may refuse; the facts are then not known
-        return None
-    if tls is None:
-        return None
-    certificate = tls.getpeercert() or {}
-    cipher = tls.cipher()
-    return {
-        "version": tls.version(),
-        "cipher": cipher[0] if cipher else None,
-        "alpn": tls.selected_alpn_protocol(),
-        "not_after": certificate.get("notAfter"),
-        "names": [value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"][:20],
-    }
-
-
-def _decode(chunks: list[bytes], encoding: str) -> tuple[list[bytes], bool, str | None]:
-    """Undo content coding chunk by chunk, never past the body limit.
-
-    Returns the decoded chunks, whether the limit cut them, and what was wrong.
-    """
-    if encoding in ("", "identity"):
-        return chunks, False, None
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        return chunks, False, f"content coding '{encoding[:20]}' was not offered"
-    window = 16 + zlib.MAX_WBITS if "gzip" in encoding else zlib.MAX_WBITS
-    machine = zlib.decompressobj(window)
-    decoded: list[bytes] = []
-    room = BODY_LIMIT
-    for index, chunk in enumerate(chunks):
+async def _watched(exchange: Coroutine[Any, Any, None], recorder: _Recorder, silence_s: float | None) -> None:
+    """Await the exchange; with ``silence_s`` its silences are looked into meanwhile."""
+    if silence_s is None:
+        await exchange
+        return
+    trouble: Exception | None = None
+    async with anyio.create_task_group() as group:
+        group.start_soon(recorder.watch, silence_s)
         try:
-            piece = machine.decompress(chunk, room)
-        except zlib.error as error:
-            if index == 0 and encoding == "deflate" and window > 0:
-                window = -zlib.MAX_WBITS  # some servers send the raw form (RFC 9110, 8.4.1.2)
-                machine = zlib.decompressobj(window)
-                try:
-                    piece = machine.decompress(chunk, room)
-                except zlib.error:
-                    return decoded, False, f"broken {encoding} body: {error}"
-            else:
-                return decoded, False, f"broken {encoding} body: {error}"
-        decoded.append(piece)
-        room -= len(piece)
-        if room <= 0:
-            return decoded, True, None
-    return decoded, False, None
+            await exchange
+        except Exception as error:  # raised again below, outside of the group, which would wrap it
+            trouble = error
+        group.cancel_scope.cancel()
+    if trouble is not None:
+        raise trouble

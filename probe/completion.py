@@ -284,6 +284,18 @@ def read_stream(exchange: Exchange) -> StreamReading:
     return _read(content, exchange.timeline.reads)
 
 
+def _counts(body: Any) -> tuple[int | None, int | None]:
+    """Token counts of a chunk; Groq puts them under ``x_groq`` (groq API reference)."""
+    for place in ((), ("x_groq",)):
+        found = (
+            count_at(body, *place, "usage", "prompt_tokens"),
+            count_at(body, *place, "usage", "completion_tokens"),
+        )
+        if found != (None, None):
+            return found
+    return None, None
+
+
 @lru_cache(maxsize=64)
 def _read(content: bytes, reads: tuple[tuple[float, int], ...]) -> StreamReading:
     stream = sse.parse(content, reads)
@@ -311,7 +323,7 @@ def _read(content: bytes, reads: tuple[tuple[float, int], ...]) -> StreamReading
             continue
         if body.get("error") or event.event == "error":
             errors.append((index, _error_in(body) or event.data[:300]))
-        counted = (count_at(body, "usage", "prompt_tokens"), count_at(body, "usage", "completion_tokens"))
+        counted = _counts(body)
         if counted != (None, None):
             spent, usage_event = counted, index
         choice = member(body, "choices", 0)

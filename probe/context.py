@@ -7,20 +7,20 @@ that several checks want is sent once and shared.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 
 from probe import completion
 from probe.budget import Budget
-from probe.client import Client, Wire
-from probe.model import CheckRecord, Event, Exchange, Verdict
+from probe.client import Client
+from probe.model import Event, Exchange, Verdict
+from probe.runlog import Log
 from probe.session import Auth, Options, Settled
 from probe.signals import Inconclusive, KeyWithheld, Skip, Throttled
+from probe.transport import Wire
 from probe.urls import is_loopback, same_origin
 
 #: Waiting for a busy endpoint: pauses when it names none, and the longest wait in all.
@@ -28,31 +28,6 @@ _BACKOFF_S = (1.0, 2.0, 4.0, 8.0)
 _PATIENCE_S = 45.0
 #: Room for thinking, beside what the visible answer needs.
 THINKING_ROOM = 1024
-
-_WORDS = tuple(
-    (
-        "ZEBRA AMBER COPPER FALCON MAPLE ORBIT QUARTZ RAVEN SAFFRON TULIP VELVET WALNUT INDIGO JASPER "
-        "KESTREL LAGOON MARBLE NECTAR OPAL PEBBLE RUBY SIERRA TIMBER UMBER VIOLET WILLOW CEDAR DELTA "
-        "EMBER FJORD GINGER HAZEL IVORY JUNIPER KOALA LOTUS MANGO NUTMEG OLIVE PLUM"
-    ).split()
-)
-
-
-@dataclass
-class Log:
-    """What all checks of a run share: the exchanges, the shared ones by name, events."""
-
-    exchanges: list[Exchange] = field(default_factory=list)
-    shared: dict[str, anyio.Event] = field(default_factory=dict)
-    results: dict[str, Exchange | Exception] = field(default_factory=dict)
-    throttled: list[Exchange] = field(default_factory=list)
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
-    records: list[CheckRecord] = field(default_factory=list)
-    codes: set[str] = field(default_factory=set)
-    nonces: dict[str, str] = field(default_factory=dict)
-    counter: int = 0
-    emit: Callable[[Event], None] = lambda event: None
 
 
 class Context:
@@ -65,9 +40,7 @@ class Context:
         exchanges: every exchange of the run so far, for checks that only look.
     """
 
-    def __init__(
-        self, check: str, options: Options, target: Settled, client: Client, budget: Budget, log: Log
-    ) -> None:
+    def __init__(self, check: str, options: Options, target: Settled, client: Client, budget: Budget, log: Log) -> None:
         self.check = check
         self.options = options
         self.target = target
@@ -108,13 +81,7 @@ class Context:
 
         Different labels get different words as well as different numbers.
         """
-        known = self._log.nonces
-        if label not in known:
-            source = random.SystemRandom()
-            used = {code.partition("-")[0] for code in known.values()}
-            words = [word for word in _WORDS if word not in used] or list(_WORDS)
-            known[label] = f"{source.choice(words)}-{source.randrange(10_000, 99_999)}"
-        return known[label]
+        return self._log.nonce(label)
 
     def note(self, text: str) -> None:
         """Say what is being tried, for the live progress."""
@@ -140,9 +107,7 @@ class Context:
             return auth
         given = self.options.auth
         if self.target.auth_header:
-            return Auth(
-                self.target.auth_scheme or given.scheme, self.target.auth_header, given.key, given.source
-            )
+            return Auth(self.target.auth_scheme or given.scheme, self.target.auth_header, given.key, given.source)
         return given
 
     async def send(
@@ -226,15 +191,14 @@ class Context:
         started = time.monotonic()
         tries = 0
         while True:
-            exchange = await self._one(method, url, body, content, sent, timeout_s, wire, tokens)
+            exchange, crowded = await self._in_lane(method, url, body, content, sent, timeout_s, wire, tokens)
             tries += 1
+            unanswered = exchange.response is None and exchange.error is not None and exchange.error.kind == "timeout"
+            if crowded and unanswered and tries < 3:
+                # A server with one slot lets requests wait for each other; alone it may be fast enough.
+                continue
             lost = exchange.response is None and exchange.error is not None
-            if (
-                lost
-                and exchange.timeline.reused
-                and exchange.error
-                and exchange.error.kind in ("reset", "closed")
-            ):
+            if lost and exchange.timeline.reused and exchange.error and exchange.error.kind in ("reset", "closed"):
                 # The server had closed the idle connection; a client reconnects as well.
                 if tries < 3:
                     continue
@@ -253,6 +217,20 @@ class Context:
                 raise Throttled(f"the endpoint answered {exchange.status} for {spent:.0f} s: {said}")
             self._log.emit(Event("waiting", self.check, f"{exchange.status}: waiting {pause:.1f} s"))
             await anyio.sleep(pause)
+
+    async def _in_lane(self, *request: Any) -> tuple[Exchange, bool]:
+        """Send in one of the run's lanes; narrow them when requests keep each other waiting.
+
+        Returns the exchange, and whether another request was under way beside it.
+        """
+        lane = self._log.lane
+        async with lane:
+            crowded = lane.borrowed_tokens > 1
+            exchange = await self._one(*request)
+            crowded = crowded or lane.borrowed_tokens > 1
+        if crowded and exchange.timeline.end_s > self.options.timeout_s / 3:
+            lane.total_tokens = 1
+        return exchange, crowded
 
     async def _one(
         self,
@@ -389,9 +367,7 @@ class Context:
             return not completion.read_stream(exchange).calls
         return not completion.tool_calls(exchange)
 
-    def _stream_headers(
-        self, body: Mapping[str, Any], headers: Mapping[str, str] | None
-    ) -> Mapping[str, str] | None:
+    def _stream_headers(self, body: Mapping[str, Any], headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
         if body.get("stream") is True:
             return {"Accept": "text/event-stream", **(headers or {})}
         return headers

@@ -188,6 +188,23 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Autopsy:
+    """What a silent connection said when its TCP peer was asked for a sign of life.
+
+    ``verdict`` is alive, reset, no-answer, pending or unsupported (names of ``probe.wire``).
+    ``at_s`` counts from the request, ``silent_s`` is the silence before it was asked.
+    """
+
+    at_s: float
+    silent_s: float
+    verdict: str
+    took_s: float = 0.0
+    probes: int = 0
+    unacked: int = 0
+    last_ack_s: float | None = None
+
+
+@dataclass(frozen=True)
 class Timeline:
     """When things happened, in seconds after the request was started.
 
@@ -206,6 +223,7 @@ class Timeline:
     wire_bytes: int = 0
     loop_lag_s: float | None = None
     open_after_done: bool = False
+    autopsy: Autopsy | None = None
 
 
 @dataclass(frozen=True)
@@ -228,7 +246,8 @@ class Response:
     """A response as received, content decoding undone, secrets removed.
 
     ``content`` is at most the body limit long; ``cut`` says that more was on its way.
-    ``reflected`` names the secrets that the endpoint sent back.
+    ``reflected`` names the secrets that the endpoint sent back.  ``received`` is the size
+    of the body in bytes where ``content`` was read back from a report and is shaped anew.
     """
 
     status: int
@@ -239,6 +258,7 @@ class Response:
     cut: bool = False
     reflected: tuple[str, ...] = ()
     tls: Mapping[str, Any] | None = None
+    received: int | None = None
 
     def header(self, name: str) -> str | None:
         """The first value of a header, or None."""

@@ -150,6 +150,7 @@ def _rounded(timeline: Timeline) -> Timeline:
         wire_bytes=timeline.wire_bytes,
         loop_lag_s=cut(timeline.loop_lag_s),
         open_after_done=timeline.open_after_done,
+        autopsy=timeline.autopsy,
     )
 
 
@@ -185,7 +186,7 @@ def _response(exchange: Exchange) -> ResponseDocument | None:
         response.http_version,
         headers,
         body,
-        len(response.content),
+        len(response.content) if response.received is None else response.received,
         response.cut or len(response.content) > KEPT_BODY,
         response.reflected,
         events,
@@ -309,6 +310,7 @@ def _exchange(item: ExchangeDocument) -> Exchange:
             content,
             shown.cut,
             shown.reflected,
+            received=shown.body_bytes,
         )
     request = Request(item.request.method, item.request.url, item.request.headers, item.request.body)
     return Exchange(item.id, item.check, request, response, item.timeline, item.error)

@@ -15,7 +15,6 @@ import anyio
 from probe import registry
 from probe.budget import Budget
 from probe.client import Client
-from probe.context import Log
 from probe.lag import LagMonitor
 from probe.model import (
     AuthInfo,
@@ -32,6 +31,7 @@ from probe.model import (
     Verdict,
 )
 from probe.redact import Redactor
+from probe.runlog import Log
 from probe.scheduler import Scheduler
 from probe.session import Options, Settled
 from probe.urls import secret_params
@@ -80,7 +80,7 @@ async def run(
     chosen = registry.select(options.depth, options.only, options.skip) if checks is None else checks
     started_at = datetime.now(UTC)
     begin = time.monotonic()
-    log = Log(emit=emit)
+    log = Log(emit=emit, lane=anyio.CapacityLimiter(max(1, options.concurrency)))
     target = Settled(model=options.model)
     budget = Budget(options.max_requests, options.max_tokens, options.deadline_s)
     redactor = redactor_for(options)
@@ -95,9 +95,7 @@ async def run(
             await scheduler.run()
             complete = budget.left_s > 0
             group.cancel_scope.cancel()
-    scheduler.abandon(
-        "the run was interrupted" if interrupted and interrupted.signal else "the run ended early"
-    )
+    scheduler.abandon("the run was interrupted" if interrupted and interrupted.signal else "the run ended early")
     return _assemble(options, redactor, scheduler, budget, lag, started_at, begin, complete)
 
 

@@ -16,8 +16,9 @@ import anyio
 
 from probe.budget import Budget
 from probe.client import Client
-from probe.context import Context, Log
+from probe.context import Context
 from probe.model import Check, CheckRecord, Event, Finding, Outcome, Result, Severity, State, with_check
+from probe.runlog import Log
 from probe.session import Options, Settled
 from probe.signals import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled
 
@@ -228,9 +229,7 @@ class Scheduler:
         if bad:
             return Outcome.FAIL, "; ".join(finding.title for finding in bad)
         if result.verdicts and all(v.verdict is State.UNKNOWN for v in result.verdicts.values()):
-            return Outcome.INCONCLUSIVE, next(
-                (v.note for v in result.verdicts.values() if v.note), result.note
-            )
+            return Outcome.INCONCLUSIVE, next((v.note for v in result.verdicts.values() if v.note), result.note)
         return Outcome.PASS, result.note
 
     def _take(self, item: Check, result: Result) -> None:

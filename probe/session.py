@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from probe.client import Transport
 from probe.model import Depth
+from probe.transport import Transport
 from probe.urls import Endpoint
 
 
