@@ -1,0 +1,1 @@
+"""Faults of content blocks and null content."""

@@ -1,0 +1,1 @@
+"""Faults of how errors are told."""

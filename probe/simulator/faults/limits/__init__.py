@@ -1,0 +1,1 @@
+"""Faults of rate, quota and context limits."""

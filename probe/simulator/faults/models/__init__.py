@@ -1,0 +1,1 @@
+"""Faults of the model list and model ids."""

@@ -1,0 +1,1 @@
+"""Harmless oddities: a right diagnosis finds nothing wrong with them."""

@@ -1,0 +1,1 @@
+"""Faults of how the answer is streamed."""

@@ -1,0 +1,1 @@
+"""Faults of what people paste as the URL."""

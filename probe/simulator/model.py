@@ -1,0 +1,301 @@
+"""The stand-in model: a pure function from a chat request to a reply.
+
+It follows ordinary prompts by rules, as an instruction-tuned model would: repeats what it is told to, remembers what
+was said, counts, adds, calls the fitting tool, answers from tool results, fills schemas, names colours. It knows no
+particular client's prompts. `personality` makes it talkative, thoughtful, shy of tools, or very weak.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from probe.simulator.reply import Reply, ToolCall
+from probe.simulator.standin import arithmetic, png, prose, seeing, tooluse
+from probe.simulator.standin.filling import Filler
+from probe.simulator.standin.instructions import Persona, literals
+from probe.simulator.standin.prompt import Prompt, content_text, data_uris, read
+from probe.simulator.standin.recall import recall
+from probe.simulator.standin.tokens import clip, count, count_tools
+from probe.simulator.standin.words import codes
+
+JSON = dict[str, Any]
+
+
+def prompt_tokens(body: JSON) -> int:
+    """Tokens of everything the model is shown: messages, calls, pictures and tools."""
+    total = 3
+    for message in body.get("messages") or []:
+        if not isinstance(message, dict):
+            continue
+        content = message.get("content")
+        total += 4 + count(content_text(content))
+        for picture in data_uris(content):
+            try:
+                width, height = png.size(picture)
+            except png.NotReadable:
+                width = height = 64
+            total += 85 + 170 * (-(-width // 512)) * (-(-height // 512))
+        for call in message.get("tool_calls") or []:
+            function = call.get("function") if isinstance(call, dict) else None
+            if isinstance(function, dict):
+                total += 6 + count(f"{function.get('name')} {function.get('arguments')}")
+    if body.get("tools") and body.get("tool_choice") != "none":
+        total += count_tools(body["tools"])
+    return total
+
+
+def answer(body: JSON, personality: str = "plain", context_length: int = 16384) -> Reply:
+    """The reply to a chat request; `context_length` (tokens) bounds prompt and answer together."""
+    prompt = read(body)
+    shown = prompt_tokens(body)
+    room = max(context_length - shown, 1)
+    asked = body.get("max_completion_tokens") or body.get("max_tokens")
+    limit = min(asked, room) if isinstance(asked, int) and asked > 0 else room
+    thinking = _thinking(prompt) if personality == "reasoning" else ""
+    calls = _calls(body, prompt, personality)
+    text = "" if calls else _text(body, prompt, personality, limit)
+    if calls and personality == "chatty":
+        text = "Let me look that up for you."
+    return _limited(Reply(text, thinking, tuple(calls), prompt_tokens=shown), body, limit)
+
+
+def _thinking(prompt: Prompt) -> str:
+    """What a reasoning model thinks before it answers."""
+    topic = " ".join(prompt.question.split()[:24])
+    return (
+        f"Let me think about this carefully. The user writes: {topic}. I should work out what is wanted, "
+        f"check whether anything "
+        "said earlier matters for it, and then answer in the form that was asked for. There is nothing "
+        "unusual here, so I can "
+        "go on. I will keep the answer as short as the question allows and stick to the instructions."
+    )
+
+
+def _limited(reply: Reply, body: JSON, limit: int) -> Reply:
+    """The reply cut at the stop sequences and at the token limit, with its counts."""
+    finish = "tool_calls" if reply.tool_calls else "stop"
+    stops = body.get("stop")
+    text = reply.text
+    for stop in [stops] if isinstance(stops, str) else stops or []:
+        if isinstance(stop, str) and stop and stop in text:
+            text = text[: text.index(stop)]
+    thought = count(reply.reasoning)
+    if thought >= limit:
+        cut = clip(reply.reasoning, limit)
+        notes = {"reasoning_tokens": limit}
+        return replace(
+            reply, text="", tool_calls=(), reasoning=cut, finish_reason="length", completion_tokens=limit, notes=notes
+        )
+    left = limit - thought
+    written = count(text)
+    calls: tuple[ToolCall, ...] = reply.tool_calls
+    if written > left:
+        text, written, finish, calls = clip(text, left), left, "length", ()
+    else:
+        spent = sum(8 + count(call.name) + count(str(call.arguments)) for call in calls)
+        if calls and written + spent > left:  # the call is cut before its end: no parser finds one
+            calls, finish, written = (), "length", left
+        else:
+            written += spent
+    notes = {"reasoning_tokens": thought} if thought else {}
+    return replace(
+        reply,
+        text=text,
+        tool_calls=calls,
+        finish_reason=finish,
+        completion_tokens=thought + max(written, 1),
+        notes=notes,
+    )
+
+
+# Tools -------------------------------------------------------------------------------------------------
+
+
+def _calls(body: JSON, prompt: Prompt, personality: str) -> list[ToolCall]:
+    choice = body.get("tool_choice", "auto")
+    if not prompt.tools or choice == "none" or personality == "refuses":
+        return []
+    junk = personality == "weak"
+    if isinstance(choice, dict):
+        calls = tooluse.forced(prompt, (choice.get("function") or {}).get("name"), junk)
+    elif choice == "required":
+        calls = tooluse.forced(prompt, None, junk)
+        calls = tooluse.pending(prompt, calls) or calls
+    elif personality in ("declines", "weak"):
+        return []
+    else:
+        calls = tooluse.pending(prompt, tooluse.planned(prompt))
+    return calls[:1] if body.get("parallel_tool_calls") is False else calls
+
+
+# Text --------------------------------------------------------------------------------------------------
+
+
+def _text(body: JSON, prompt: Prompt, personality: str, limit: int) -> str:
+    form = body.get("response_format") or {}
+    kind = form.get("type") if isinstance(form, dict) else None
+    schema = (form.get("json_schema") or {}).get("schema") if kind == "json_schema" else None
+    if personality == "weak":
+        if schema is not None:
+            return json.dumps(Filler("", schema, junk=True).object(schema))
+        if kind == "json_object":
+            return json.dumps({"the": prose.nonsense(prompt.question, 6)})
+        return prose.nonsense(prompt.question, min(limit, 400) * 2)
+    if schema is not None:
+        return json.dumps(_fill(prompt, schema), ensure_ascii=False)
+    persona = Persona(prompt.system, prompt.question)
+    if kind == "json_object":
+        return json.dumps(_free_json(prompt, persona), ensure_ascii=False)
+    if persona.fixed is not None:
+        said = persona.fixed
+    else:
+        said = _said(prompt, limit)
+    said = persona.dress(said)
+    if personality == "chatty":
+        return (
+            f"Sure, happy to help! Here is your answer:\n\n**{said}**\n\nLet me know if there is anything "
+            f"else I can do for you."
+        )
+    return said
+
+
+def _said(prompt: Prompt, limit: int) -> str:
+    question = prompt.question
+    if prompt.results:
+        return tooluse.from_results(prompt)
+    if prompt.images:
+        seen = seeing.look(prompt.images, question)
+        if seen is not None:
+            return seen
+    elif re.search(r"\b(?:this|the|attached|above) (?:image|picture|photo|screenshot|figure)\b", question, re.I):
+        return "I do not see any picture in our conversation. Could you attach it, please?"
+    about = tooluse.about_tools(prompt)
+    if about is not None:
+        return about
+    if _wants_json(question):
+        return json.dumps(_free_json(prompt, None), ensure_ascii=False)
+    rules: tuple[Callable[[], str | None], ...] = (
+        lambda: _listing(prompt),
+        lambda: arithmetic.counting(question, limit),
+        lambda: arithmetic.alphabet(question),
+        lambda: literals(prompt.said),
+        lambda: arithmetic.sums(question),
+        lambda: recall(prompt),
+        lambda: prose.known(question),
+        lambda: prose.long_text(question, limit * 2),
+    )
+    for rule in rules:
+        found = rule()
+        if found is not None:
+            return found
+    return prose.small_talk(question, codes(question))
+
+
+def _listing(prompt: Prompt) -> str | None:
+    """All codes in sight, for `list every code you can see` and its like."""
+    question = prompt.question
+    if not re.search(
+        r"\b(?:list|repeat|name|give|tell|report|output|reply|write|what|quote|print|return|show|find|"
+        r"answer)\b[^.?!\n]{0,60}\b(?:all|every|each|any|both|codes|the two|the three)\b",
+        question,
+        re.I,
+    ):
+        return None
+    if not re.search(
+        r"\b(?:codes?|codewords?|tokens?|nonces?|markers?|secrets?|passwords?|identifiers?|ids?|strings?|words?|values?|keys?|numbers?|references?)\b",
+        question,
+        re.I,
+    ):
+        return None
+    if re.search(r"\b(?:system|developer)\b", question, re.I) and codes(prompt.system):
+        return ", ".join(codes(prompt.system))
+    seen = [code for turn in prompt.turns for code in codes(turn.text)]
+    if re.search(
+        r"\btools?\b|\bfunctions?\b|\beverywhere\b|\banywhere\b|\bcan see\b|\bin (?:your )?context\b", question, re.I
+    ):
+        for tool in prompt.tools:
+            seen += codes(tool.description)
+    return ", ".join(dict.fromkeys(seen)) or None
+
+
+# JSON --------------------------------------------------------------------------------------------------
+
+
+def _seen_text(prompt: Prompt) -> str:
+    """Everything a schema may be filled from: the question first, then pictures, results and what was said before."""
+    parts = [prompt.question]
+    for image in prompt.images:
+        parts += [f"{place.replace('-', ' ')}: {colour}" for place, colour in seeing.describe(image)]
+    parts += [turn.text for turn in prompt.results]
+    parts += [turn.text for turn in reversed(prompt.before) if turn.role not in ("tool", "function")]
+    return "\n".join(part for part in parts if part)
+
+
+def _fill(prompt: Prompt, schema: JSON) -> Any:
+    filler = Filler(_seen_text(prompt), schema)
+    return filler.value("answer", schema) if schema.get("type", "object") != "object" else filler.object(schema)
+
+
+def _wants_json(question: str) -> bool:
+    return bool(
+        re.search(
+            r"\b(?:as|in|valid|a|only|with|return|output|raw) (?:a |an |valid |raw |single |one )*json\b|"
+            r"\bjson (?:object|array|format|document)\b",
+            question,
+            re.I,
+        )
+    ) and not re.search(r"\bwhat is json\b|\bexplain\b", question, re.I)
+
+
+def _free_json(prompt: Prompt, persona: Persona | None) -> Any:
+    """An object for a request that wants JSON but gives no schema: its own example, its named keys, or an answer."""
+    question = prompt.question
+    start = question.find("{")
+    while start >= 0:
+        try:
+            value, _ = json.JSONDecoder().raw_decode(question[start:])
+        except ValueError:
+            start = question.find("{", start + 1)
+            continue
+        if isinstance(value, dict) and value and "properties" not in value:
+            return value
+        if isinstance(value, dict) and "properties" in value:
+            return _fill(prompt, value)
+        break
+    listed = re.search(
+        r"\b(?:keys?|fields?|propert(?:y|ies)|attributes?)\b(?: named| called|:)?\s+([^.\n]+)", question, re.I
+    )
+    if listed:
+        clause = listed.group(1)
+        marked = re.finditer(
+            r"(?P<lead>\b(?:to|value|of|is|equals|be)\s*|[=:]\s*)?[\"'`“](?P<name>[\w-]+)[\"'`”]", clause
+        )
+        names = [match.group("name") for match in marked if match.group("lead") is None] or [
+            word
+            for word in re.findall(
+                r"[A-Za-z_]\w*",
+                re.split(r"\b(?:set|with|whose|equal|that|where|for|about|and (?:the|its) value)\b|=", clause)[0],
+            )
+            if word not in ("and", "or", "a", "an", "the", "named", "called")
+        ]
+        properties = {name: {"type": _guess(name)} for name in names[:12]}
+        if properties:
+            return Filler(question, {}).object({"properties": properties, "required": list(properties)})
+    said = (
+        persona.fixed
+        if persona and persona.fixed
+        else literals(re.sub(r"\bjson\b[^.:]*", "", question, flags=re.I)) or recall(prompt) or prose.known(question)
+    )
+    return {"answer": said or prose.small_talk(question, codes(question))}
+
+
+def _guess(name: str) -> str:
+    return (
+        "integer"
+        if re.search(r"^(?:age|count|number|total|year|population|quantity|size|length|amount|sum)$", name, re.I)
+        else "string"
+    )

@@ -1,0 +1,1 @@
+"""The parts of the stand-in model: tokens, reading the prompt, following it, using tools, filling schemas, seeing."""

@@ -1,0 +1,148 @@
+"""A chat request as the stand-in model sees it: plain turns, tools, and what happened since the last question."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message: its role, its text (blocks joined by line feeds), its pictures, the calls it made."""
+
+    role: str
+    text: str
+    images: tuple[bytes, ...] = ()
+    calls: tuple[tuple[str, dict[str, Any]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One offered function."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """All turns and tools. `last_user` is the place of the newest user turn, -1 when there is none."""
+
+    turns: tuple[Turn, ...]
+    tools: tuple[Tool, ...] = ()
+    last_user: int = field(default=-1)
+
+    @property
+    def said(self) -> str:
+        """The text of the newest user turn (of the newest turn at all when no user spoke)."""
+        if self.last_user >= 0:
+            return self.turns[self.last_user].text
+        return self.turns[-1].text if self.turns else ""
+
+    @property
+    def question(self) -> str:
+        """The same, or of a very long text its beginning and its end: that is where instructions stand."""
+        text = self.said
+        return text if len(text) <= 8000 else text[:3000] + "\n" + text[-4000:]
+
+    @property
+    def images(self) -> tuple[bytes, ...]:
+        """The pictures of the newest user turn, or else of the newest turn that has some."""
+        if self.last_user >= 0 and self.turns[self.last_user].images:
+            return self.turns[self.last_user].images
+        return next((turn.images for turn in reversed(self.turns) if turn.images), ())
+
+    @property
+    def system(self) -> str:
+        """System and developer turns joined."""
+        return "\n".join(turn.text for turn in self.turns if turn.role in ("system", "developer"))
+
+    @property
+    def before(self) -> tuple[Turn, ...]:
+        """Every turn except the newest user turn."""
+        return tuple(turn for place, turn in enumerate(self.turns) if place != self.last_user)
+
+    @property
+    def results(self) -> tuple[Turn, ...]:
+        """Tool results since the newest user turn."""
+        return tuple(turn for turn in self.turns[self.last_user + 1 :] if turn.role in ("tool", "function"))
+
+    @property
+    def made_calls(self) -> list[tuple[str, dict[str, Any]]]:
+        """Calls made since the newest user turn."""
+        return [call for turn in self.turns[self.last_user + 1 :] for call in turn.calls]
+
+
+def content_text(content: Any) -> str:
+    """The text of a message's content: the string, or the text blocks joined by line feeds."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = [part.get("text") if isinstance(part, dict) else part for part in content]
+        return "\n".join(part for part in parts if isinstance(part, str))
+    return ""
+
+
+def data_uris(content: Any) -> list[bytes]:
+    """The bytes of the pictures that a message carries as data URIs; remote ones are never fetched."""
+    found: list[bytes] = []
+    for part in content if isinstance(content, list) else []:
+        if not isinstance(part, dict) or part.get("type") not in ("image_url", "input_image"):
+            continue
+        place = part.get("image_url")
+        url = place.get("url") if isinstance(place, dict) else place
+        if isinstance(url, str) and url.startswith("data:") and "," in url:
+            try:
+                found.append(base64.b64decode(url.partition(",")[2]))
+            except (binascii.Error, ValueError):
+                found.append(b"")
+        else:
+            found.append(b"")
+    return found
+
+
+def _calls(message: dict[str, Any]) -> tuple[tuple[str, dict[str, Any]], ...]:
+    made = []
+    for call in message.get("tool_calls") or []:
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict):
+            continue
+        arguments = function.get("arguments")
+        if isinstance(arguments, str):
+            try:
+                arguments = json.loads(arguments)
+            except ValueError:
+                arguments = {}
+        made.append((str(function.get("name")), arguments if isinstance(arguments, dict) else {}))
+    return tuple(made)
+
+
+def read(body: dict[str, Any]) -> Prompt:
+    """The prompt of a chat request. Unusable parts are skipped: whether they are errors is the style's business."""
+    turns = []
+    last_user = -1
+    for message in body.get("messages") or []:
+        if not isinstance(message, dict):
+            continue
+        content = message.get("content")
+        role = str(message.get("role"))
+        turns.append(Turn(role, content_text(content), tuple(data_uris(content)), _calls(message)))
+        if role == "user":
+            last_user = len(turns) - 1
+    tools = []
+    for tool in body.get("tools") or []:
+        function = tool.get("function") if isinstance(tool, dict) else None
+        if isinstance(function, dict) and isinstance(function.get("name"), str):
+            parameters = function.get("parameters")
+            tools.append(
+                Tool(
+                    function["name"],
+                    str(function.get("description") or ""),
+                    parameters if isinstance(parameters, dict) else {"type": "object"},
+                )
+            )
+    return Prompt(tuple(turns), tuple(tools), last_user)

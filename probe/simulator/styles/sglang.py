@@ -1,0 +1,118 @@
+"""SGLang (sgl-project/sglang, python/sglang/srt/entrypoints, 0.5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from probe.simulator import completion
+from probe.simulator.script import Headers, Script, send_empty, send_json
+from probe.simulator.style import hexes
+from probe.simulator.styles.fastapi import FastAPI
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from probe.simulator.call import JSON, Call, Site
+    from probe.simulator.reply import Reply
+    from probe.simulator.validation import Problem
+
+
+class SGLang(FastAPI):
+    """Flat errors; any model id is answered."""
+
+    name = "sglang"
+    summary = "like SGLang: flat errors, any model id answered, matched_stop, reasoning_content in every delta"
+    yields = ("models.id-not-checked",)
+    default_models = ("Qwen/Qwen2.5-7B-Instruct",)
+    routes: ClassVar[dict[str, tuple[str, str]]] = {"/chat/completions": ("chat", "POST"), "/models": ("models", "GET")}
+    auth_before_routing = True
+    null_usage = False
+
+    def extra(self, call: Call) -> Script | None:
+        if call.request.method != "GET":
+            return None
+        if call.path in ("/health", "/ready"):
+            return send_empty(200)
+        if call.path in ("/model_info", "/get_model_info"):
+            return send_json(200, {"model_path": call.site.model, "is_generation": True})
+        if call.path == "/":
+            return send_json(200, "SGLang is running")
+        return None
+
+    def guarded(self, call: Call) -> bool:
+        return not call.path.startswith(("/health", "/ready", "/metrics"))
+
+    def refuse_key(self, call: Call, given: str | None) -> Script:
+        return send_json(401, {"error": "Unauthorized"})
+
+    def error(
+        self, call: Call, status: int, message: str, kind: str, param: str | None = None, code: Any = None
+    ) -> Script:
+        body = {"object": "error", "message": message, "type": "BadRequest", "param": param, "code": status}
+        return send_json(status, body)
+
+    def bad_json(self, call: Call, wrong: ValueError) -> Script:
+        return self.error(call, 400, "[{'type': 'json_invalid', 'loc': ('body', 1), 'msg': 'JSON decode error'}]", "")
+
+    def invalid(self, call: Call, problem: Problem) -> Script | None:
+        if problem.code == "empty_array":
+            return self.error(call, 400, "Messages cannot be empty.", "")
+        return self.error(call, 400, problem.message, "", problem.param)
+
+    def unknown_model(self, call: Call, name: str) -> Script | None:
+        return None
+
+    def missing_model(self, call: Call) -> Script | None:
+        return None
+
+    def overflow(self, call: Call, tokens: int) -> Script:
+        message = (
+            f"The input ({tokens} tokens) is longer than the model's context length "
+            f"({call.site.context_length} tokens)."
+        )
+        return self.error(call, 400, message, "")
+
+    def new_id(self) -> str:
+        return hexes(32)
+
+    def tool_call_id(self, call: Call, index: int, name: str) -> str:
+        return "call_" + hexes(24)
+
+    def model_card(self, site: Site, name: str) -> JSON:
+        return {
+            "id": name, "object": "model", "created": site.started, "owned_by": "sglang", "root": name, "parent": None,
+            "max_model_len": site.context_length,
+        }  # fmt: skip
+
+    def choice_extras(self, call: Call) -> JSON:
+        return {"matched_stop": None}
+
+    def message(self, call: Call, reply: Reply) -> JSON:
+        made = completion.message(self, reply)
+        return {"reasoning_content": None, "tool_calls": None, **made}
+
+    def usage(self, call: Call, replies: Sequence[Reply]) -> JSON:
+        return {**completion.usage(replies), "prompt_tokens_details": None, "reasoning_tokens": 0}
+
+    def whole(self, call: Call, replies: Sequence[Reply]) -> JSON:
+        made = self.envelope(call, "chat.completion")
+        listed = completion.choices(self, call, replies)
+        return {
+            **made,
+            "choices": listed,
+            "usage": self.usage(call, replies),
+            "metadata": {"weight_version": "default"},
+        }
+
+    def chunk(self, call: Call, choices: list[JSON]) -> JSON:
+        return {**self.envelope(call, "chat.completion.chunk"), "choices": choices}
+
+    def role_delta(self) -> JSON:
+        return {"role": "assistant", "content": ""}
+
+    def chunk_choice(self, index: int, delta: JSON, finish: str | None, logprobs: Any) -> JSON:
+        full = {"role": None, "content": None, "reasoning_content": None, "tool_calls": None, **delta}
+        return {**super().chunk_choice(index, full, finish, logprobs), "matched_stop": None}
+
+    def stream_headers(self) -> Headers:
+        return [("Content-Type", self.stream_type)]
