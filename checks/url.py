@@ -104,7 +104,7 @@ def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
         findings = diagnose_refusal(found, endpoint)
     if not said and not completion.reasoning_of(exchange)[1]:
         verdict = unknown("a completion came, but no text in it")
-    elif code.lower() in said.lower():
+    elif completion.repeats(said, code):
         verdict = works("the model repeated a code")
     else:
         verdict = works("a completion came; the model did not repeat the code it was given", 0.8)
@@ -277,7 +277,7 @@ def diagnose_control(exchange: Exchange, basic: Exchange | None, code: str, basi
     if basic is None or classify(exchange) is not Reply.CHAT:
         return done
     said = completion.answer(exchange)
-    obeyed = code.lower() in said.lower() or basic_code.lower() in completion.answer(basic).lower()
+    obeyed = completion.repeats(said, code) or completion.repeats(completion.answer(basic), basic_code)
     if obeyed or said != completion.answer(basic):
         return Result(provides=frozenset({"control"}), note="any path is answered by the model")
     finding = NOT_AN_API.found(

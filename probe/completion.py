@@ -73,6 +73,15 @@ def answer(exchange: Exchange) -> str:
     return without_thinking(content_text(exchange))
 
 
+def repeats(said: str, code: str) -> bool:
+    """Whether an answer holds a code such as ``ZEBRA-48213``, or its unguessable number alone.
+
+    Small models keep the digits and lose the word.
+    """
+    number = code.rpartition("-")[2]
+    return code.lower() in said.lower() or re.search(rf"(?<!\d){re.escape(number)}(?!\d)", said) is not None
+
+
 def reasoning_of(exchange: Exchange) -> tuple[str | None, str]:
     """Where thinking came (a field name or ``think_tags``) and its text."""
     if is_stream(exchange):
