@@ -1,0 +1,105 @@
+"""The command line.  This module is all that `--help` loads beside click."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+UNUSABLE = 2
+INTERRUPTED = 130
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; the console script's entry point.
+
+    Whatever goes wrong ends in one line on standard error and never in a traceback.
+    """
+    if args is None:
+        _end_quietly()
+    _steady_streams()
+    import click
+
+    from probe.cli.group import cli
+    from probe.cli.intruder import intruder
+
+    problem = intruder()
+    if problem:
+        return _fail(problem)
+    try:
+        status = cli.main(args=None if args is None else list(args), prog_name="endpoint-probe", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        return _fail(_told(error))
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _silence()
+        return UNUSABLE
+    except Exception as error:
+        return _fail(_internal(error))
+    return status if isinstance(status, int) else 0
+
+
+def _end_quietly() -> None:
+    """Until a run has something to save, Ctrl-C and SIGTERM end the process at once."""
+
+    def leave(_number: int, _frame: object) -> None:
+        os._exit(INTERRUPTED)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave)
+
+
+def _steady_streams() -> None:
+    """A character the terminal cannot show becomes a mark and never an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="replace")
+
+
+def _silence() -> None:
+    """Standard output goes nowhere from now on: its reader has left."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        return
+
+
+def _told(error: Exception) -> str:
+    """click's message as one line, with the place where more can be read."""
+    import click
+
+    message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    context = getattr(error, "ctx", None)
+    if context is not None and isinstance(error, click.UsageError) and type(error) is not click.BadParameter:
+        message = f"{message.rstrip('.')}; '{context.command_path} --help' shows what to write"
+    return message
+
+
+def _internal(error: Exception) -> str:
+    """What kind of exception came from where; not its text, which may hold a secret."""
+    import traceback
+    from pathlib import PurePath
+
+    frames = traceback.extract_tb(error.__traceback__)
+    place = ""
+    if frames:
+        path = PurePath(frames[-1].filename)
+        place = f" at {path.parent.name}/{path.name}:{frames[-1].lineno}"
+    return f"internal error: {type(error).__name__}{place}; this is a fault of endpoint-probe, please report it"
+
+
+def _fail(message: str) -> int:
+    from reports.text import printable
+
+    with contextlib.suppress(OSError):
+        print(f"endpoint-probe: {printable(message)}", file=sys.stderr, flush=True)
+    return UNUSABLE

@@ -1,0 +1,161 @@
+"""A run as a user sees it: progress, report files, what is printed, and the exit status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from types import FrameType
+
+from probe import registry
+from probe.cli.options import Given, Unusable
+from probe.cli.plan import show_plan
+from probe.cli.progress import Display, make_display
+from probe.model import Check, Report, Severity
+from probe.session import Options
+
+INTERRUPTED = 130
+NO_CHAT = 3
+FOUND = 1
+_FAILING = {
+    "error": (Severity.ERROR,),
+    "warning": (Severity.ERROR, Severity.WARNING),
+    "never": (),
+}
+
+
+def diagnose(options: Options, given: Given) -> int:
+    """Run the chosen checks, write the reports, say what was found; returns the exit status.
+
+    Raises:
+        Unusable: a glob, a format or the output folder cannot be used; nothing was sent.
+    """
+    from reports.registry import UnknownFormat, chosen
+
+    chosen_checks = select(options)
+    try:
+        wanted = chosen(given.formats or ("json", "html"))
+    except UnknownFormat as error:
+        raise Unusable(str(error)) from None
+    if given.dry_run:
+        show_plan(chosen_checks, options, as_json=given.as_json)
+        return 0
+    out = Path(given.out)
+    check_folder(out)
+    for problem in registry.problems():
+        print(f"endpoint-probe: {problem}", file=sys.stderr)
+    display = make_display(given, options, chosen_checks)
+    report, interrupted = _run(options, chosen_checks, display)
+    _interruptible()  # the run has put the system's own handling back
+    written = []
+    for reporter in wanted:
+        path = out / reporter.filename
+        try:
+            write(path, reporter.render(report))
+        except OSError as error:
+            raise Unusable(f"cannot write {path} ({error.strerror}); name another folder with --out") from None
+        written.append(path)
+    _say(report, given, written)
+    return status_of(report, given.fail_on, chosen_checks, interrupted=interrupted)
+
+
+def select(options: Options) -> list[Check]:
+    """The checks of a run.
+
+    Raises:
+        Unusable: a glob fits no check, or no check is left.
+    """
+    try:
+        found = registry.select(options.depth, options.only, options.skip)
+    except registry.RegistryError as error:
+        raise Unusable(str(error)) from None
+    if not found:
+        raise Unusable("no check is left to run; 'endpoint-probe checks' lists the ids for --only and --skip")
+    return found
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder and prove that it can be written, before anything is sent.
+
+    Raises:
+        Unusable: it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".endpoint-probe."):
+            pass
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise Unusable(f"cannot write reports to {folder} ({reason}); name another folder with --out") from None
+    except ValueError:
+        raise Unusable("--out holds a character no path has; name a folder, as in --out endpoint-report") from None
+
+
+def _interruptible() -> None:
+    """SIGINT and SIGTERM raise KeyboardInterrupt, so that files are left whole and servers are stopped."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, interrupt)
+
+
+def _run(options: Options, checks: list[Check], display: Display) -> tuple[Report, bool]:
+    import anyio
+
+    from probe.runner import Interrupted, run
+
+    interrupted = Interrupted()
+    _interruptible()
+
+    async def main() -> Report:
+        return await run(options, emit=display.emit, interrupted=interrupted, checks=checks)
+
+    with display:
+        report = anyio.run(main)
+    return report, interrupted.signal is not None
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write one report file, whole or not at all."""
+    from probe.report import write_whole
+
+    write_whole(path, content)
+
+
+def _say(report: Report, given: Given, written: list[Path]) -> None:
+    """The result on standard output; a reader that left is no reason to fail."""
+    try:
+        if given.as_json:
+            from probe.report import encode
+
+            sys.stdout.buffer.write(encode(report))
+        else:
+            from reports.terminal import print_report
+
+            print_report(report, written, quiet=given.quiet)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+
+
+def status_of(report: Report, fail_on: str, checks: list[Check], *, interrupted: bool) -> int:
+    """The exit status of a finished run: interruption first, then no chat at all, then findings.
+
+    Where no chosen check asks for a chat completion, having none says nothing.
+    """
+    from probe.runner import usable
+
+    if interrupted:
+        return INTERRUPTED
+    asked = any("chat" in item.provides for item in checks)
+    if asked and not usable(report):
+        return NO_CHAT
+    failing = _FAILING[fail_on]
+    return FOUND if any(finding.severity in failing for finding in report.findings) else 0

@@ -1,0 +1,173 @@
+"""report.md: for pull requests, job summaries and chats that render GitHub's Markdown.
+
+Text from the endpoint stays text: markup is escaped, and whatever a forge would turn into
+a link or a mention (URLs, ``@name``, ``#12``) stands in a code span, where it does not.
+Rules: GitHub Flavored Markdown, sections 2.4, 4.10, 6.1, 6.3 and 6.9.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from probe.model import Finding, Outcome, Report, Severity
+from reports import summary
+from reports.text import shorten, visible
+
+_MARKUP = re.compile(r"([\\`*_\[\]~$#!{}])")
+#: What stands between backticks already, and what a forge would link.
+_LINKED = re.compile(r"(`[^`]+`)|\S*(?:://|www\.|@|#\d|GH-\d)\S*", re.IGNORECASE)
+_OPENING = re.compile(r"^(\d*)([-+=.)])")
+_WORD = {Severity.ERROR: "Error", Severity.WARNING: "Warning", Severity.INFO: "Note"}
+_LONGEST = 800
+_EVIDENCE_SHOWN = 4
+
+
+def code(text: str) -> str:
+    """The text as a code span, on one line, whatever backticks it holds."""
+    flat = re.sub(r"\s+", " ", visible(text)).strip() or " "
+    longest = max((len(run) for run in re.findall(r"`+", flat)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if longest or flat == " " else ""
+    return f"{fence}{pad}{flat}{pad}{fence}"
+
+
+def inline(text: str) -> str:
+    """The text so that it reads as it is and nothing in it is markup, a link or a mention."""
+    flat = re.sub(r"\s+", " ", visible(text)).strip()
+    pieces: list[str] = []
+    position = 0
+    for match in _LINKED.finditer(flat):
+        token = match[1] or match[0].rstrip(".,;:)'\"") or match[0]
+        pieces += [_plain(flat[position : match.start()]), code(match[1][1:-1] if match[1] else token)]
+        position = match.start() + len(token)
+    pieces.append(_plain(flat[position:]))
+    return "".join(pieces)
+
+
+def paragraph(text: str) -> str:
+    """Inline text that may stand at the start of a line, where it must open no list or heading."""
+    return _OPENING.sub(r"\1\\\2", inline(text))
+
+
+def _plain(text: str) -> str:
+    text = _MARKUP.sub(r"\\\1", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def cell(text: str) -> str:
+    """Inline Markdown for a table cell: a bar would end the cell, in code spans too."""
+    # A backslash right before a bar would undo the bar's own escape, so they are parted.
+    return re.sub(r"(\\*)\|", lambda found: (found[1] + " " if found[1] else "") + "\\|", text)
+
+
+def block(text: str) -> str:
+    """A fenced block that the text cannot end."""
+    shown = shorten(visible(text), _LONGEST)
+    longest = max((len(run) for run in re.findall(r"`{3,}", shown)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}text\n{shown}\n{fence}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of ready inline Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell(item) for item in row)} |" for row in lines)
+
+
+def render(report: Report) -> bytes:
+    """The report as Markdown, UTF-8."""
+    parts = [
+        f"## endpoint-probe: {inline(summary.headline(report))}",
+        table(("", ""), _facts_of_run(report)),
+        *_findings(report),
+        *_capabilities(report),
+        *_details(report),
+        f"{inline(summary.spent(report))}. Written by {inline(report.tool.name)} {inline(report.tool.version)}.",
+    ]
+    return ("\n\n".join(parts) + "\n").encode("utf-8", "replace")
+
+
+def _facts_of_run(report: Report) -> list[tuple[str, str]]:
+    target = report.target
+    rows = [("Endpoint", code(target.endpoint))]
+    rows.append(("Base URL for clients", code(target.base_url) if target.base_url else "none works"))
+    if target.model:
+        rows.append(("Model", code(target.model)))
+    rows.append(("Server", inline(summary.server(report))))
+    rows.append(("Result", inline(summary.found(report))))
+    rows.append(("Checks", inline(summary.outcomes(report.checks))))
+    if not report.run.complete:
+        rows.append(("Note", "the run did not finish; this is what was known when it ended"))
+    return rows
+
+
+def _findings(report: Report) -> list[str]:
+    if not report.findings:
+        return ["### Findings", "None."]
+    return ["### Findings", *(_finding(finding) for finding in report.findings)]
+
+
+def _finding(finding: Finding) -> str:
+    lines = [
+        f"#### {_WORD[finding.severity]}: {inline(finding.title)} ({code(finding.code)})",
+        paragraph(finding.detail) or "No detail.",
+        "- **Who can fix it:** " + inline(str(finding.owner)),
+    ]
+    if finding.remedy:
+        lines.insert(2, "- **Fix:** " + inline(finding.remedy))
+    shown = finding.evidence[:_EVIDENCE_SHOWN]
+    lines += [
+        f"- **Evidence:** {code(item.exchange)} {code(item.pointer)}: expected {_value(item.expected)}, "
+        f"got {_value(item.actual)}"
+        for item in shown
+    ]
+    return f"{lines[0]}\n\n{lines[1]}\n\n" + "\n".join(lines[2:])
+
+
+def _value(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return code(text if len(text) <= 200 else f"{text[:200]}…")
+
+
+def _capabilities(report: Report) -> list[str]:
+    untried = summary.untried(report)
+    rows = [
+        (
+            code(name),
+            f"**{inline(str(verdict.verdict))}**",
+            "" if verdict.confidence == 0 else f"{verdict.confidence:.0%}",
+            " ".join(filter(None, (code(verdict.finding) if verdict.finding else "", inline(verdict.note)))),
+        )
+        for name, verdict in report.capabilities.items()
+        if name not in untried
+    ]
+    parts = ["### Capabilities"]
+    if rows:
+        parts.append(table(("Capability", "Verdict", "Sure", "Why"), rows))
+    if untried:
+        parts.append("Not tried: " + ", ".join(code(name) for name in untried) + ".")
+    return parts
+
+
+def _details(report: Report) -> list[str]:
+    parts: list[str] = []
+    if report.facts:
+        rows = [(code(name), _value(value)) for name, value in report.facts.items()]
+        parts.append(_folded("Facts", table(("Fact", "Value"), rows)))
+    rows3 = [
+        (code(check.id), inline(str(check.outcome)), str(check.requests), inline(check.reason))
+        for check in report.checks
+    ]
+    title = f"Checks: {summary.outcomes(report.checks)}"
+    parts.append(_folded(title, table(("Check", "Outcome", "Requests", "Reason"), rows3)))
+    broken = [check for check in report.checks if check.outcome is Outcome.ERROR]
+    parts += [f"{code(check.id)} broke inside this program:\n\n{block(check.reason)}" for check in broken]
+    return parts
+
+
+def _folded(title: str, body: str) -> str:
+    return f"<details><summary>{html.escape(title)}</summary>\n\n{body}\n\n</details>"

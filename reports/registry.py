@@ -1,0 +1,91 @@
+"""The report formats by name, built-in and from plugins.
+
+A plugin's entry point in the group ``endpoint_probe.reporters`` is a callable that takes
+a ``probe.model.Report`` and returns bytes; its attribute ``filename`` (default
+``report.NAME``) is the file it is written to.  Modules are imported when a format is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+
+from probe.model import Report
+
+GROUP = "endpoint_probe.reporters"
+_BUILT_IN = {
+    "json": "report.json",
+    "html": "report.html",
+    "markdown": "report.md",
+    "junit": "report.junit.xml",
+    "terminal": "report.txt",
+}
+
+
+class UnknownFormat(ValueError):
+    """There is no such format, or it cannot be loaded; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """A format: its name, the file it is written to, and how a report becomes its bytes."""
+
+    name: str
+    filename: str
+    render: Callable[[Report], bytes]
+
+
+def _built_in(name: str) -> Reporter:
+    def render(report: Report) -> bytes:
+        made: bytes = import_module(f"reports.{name}").render(report)
+        return made
+
+    return Reporter(name, _BUILT_IN[name], render)
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    """The plugins by format; a built-in is not replaced by one."""
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in _BUILT_IN}
+
+
+def _plugged(point: EntryPoint) -> Reporter:
+    try:
+        render = point.load()
+    except Exception as error:  # a plugin is a stranger's code: whatever it raises is its own fault
+        raise UnknownFormat(
+            f"the format '{point.name}' of a plugin cannot be loaded ({type(error).__name__}); "
+            f"mend or uninstall {point.value}"
+        ) from None
+    return Reporter(point.name, str(getattr(render, "filename", f"report.{point.name}")), render)
+
+
+def reporters() -> dict[str, Reporter]:
+    """Every format by name.
+
+    Raises:
+        UnknownFormat: a plugin cannot be loaded.
+    """
+    found = {name: _built_in(name) for name in _BUILT_IN}
+    return found | {name: _plugged(point) for name, point in _plugins().items()}
+
+
+def chosen(names: Iterable[str]) -> list[Reporter]:
+    """The reporters of these names, each once, in their order.
+
+    Raises:
+        UnknownFormat: a name is none, or its plugin cannot be loaded.
+    """
+    found = []
+    for name in dict.fromkeys(names):
+        if name in _BUILT_IN:
+            found.append(_built_in(name))
+            continue
+        plugins = _plugins()
+        if name not in plugins:
+            raise UnknownFormat(
+                f"there is no format '{name[:40]}'; use one of {', '.join([*_BUILT_IN, *sorted(plugins)])}"
+            )
+        found.append(_plugged(plugins[name]))
+    return found

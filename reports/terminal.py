@@ -1,0 +1,139 @@
+"""The result on a terminal: verdicts, findings with their remedy, and where the report is.
+
+Everything fits 80 columns.  Text from the endpoint passes through ``printable`` and is
+never read as markup.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from probe.model import Finding, Report, Severity, State
+from reports import summary
+from reports.text import printable
+
+WIDTH = 80
+_VERDICT_STYLE = {
+    State.WORKS: "green",
+    State.BROKEN: "bold red",
+    State.IGNORED: "red",
+    State.REJECTED: "yellow",
+    State.UNKNOWN: "dim",
+}
+_SEVERITY_STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_SEVERITY_WORD = {Severity.ERROR: "ERROR", Severity.WARNING: "WARNING", Severity.INFO: "note"}
+
+
+def render(report: Report) -> bytes:
+    """The same as plain text, 80 columns wide."""
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer, width=WIDTH, no_color=True, force_terminal=False, emoji=False, markup=False, highlight=False
+    )
+    _print(console, report)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()).encode() + b"\n"
+
+
+def print_report(report: Report, written: Sequence[Path], *, quiet: bool = False) -> None:
+    """Print the result on standard output.
+
+    Args:
+        written: the report files, to be named at the end.
+        quiet: only one line.
+    """
+    if quiet:
+        where = f"; report: {_shown(written)}" if written else ""
+        print(printable(f"{summary.headline(report)} {summary.found(report)}{where}"))
+        return
+    console = Console(highlight=False, emoji=False, markup=False)
+    if console.is_terminal:
+        console.width = min(console.width, WIDTH)
+        _print(console, report)
+    else:
+        print(render(report).decode(), end="")
+    if written:
+        print(printable(f"Report: {_shown(written)}"))
+
+
+def _shown(written: Sequence[Path]) -> str:
+    """The paths, the page first: it is what people open."""
+    return ", ".join(str(path) for path in sorted(written, key=lambda path: path.suffix != ".html"))
+
+
+def _print(console: Console, report: Report) -> None:
+    console.print(_head(report))
+    if any(verdict.checks for verdict in report.capabilities.values()):
+        console.print(_verdicts(report))
+    untried = summary.untried(report)
+    if untried and len(untried) < len(report.capabilities):
+        console.print(Text(f"Not tried: {', '.join(untried)}.\n", style="dim"))
+    for finding in report.findings:
+        console.print(_finding(finding))
+    broken = [check for check in report.checks if check.outcome == "error"]
+    for check in broken:
+        console.print(Text(printable(f"{check.id} broke inside this program: {check.reason}"), style="magenta"))
+    if not report.run.complete:
+        console.print(Text("The run did not finish; this is what was known when it ended.", style="yellow"))
+    line = f"{summary.found(report)}; checks: {summary.outcomes(report.checks)}.\n{summary.spent(report)}."
+    console.print(Text(line[0].upper() + line[1:]))
+
+
+def _head(report: Report) -> RenderableType:
+    target = report.target
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row("Endpoint", printable(target.endpoint, 300))
+    if target.base_url and target.base_url != target.endpoint:
+        grid.add_row("Give clients", Text(printable(target.base_url, 300), style="bold"))
+    if target.model:
+        grid.add_row("Model", printable(target.model, 200))
+    if report.server.software != "unknown" or report.server.hops:
+        grid.add_row("Server", printable(summary.server(report), 200))
+    good = summary.usable(report)
+    style = "bold green" if good and summary.worst(report) is None else "bold yellow" if good else "bold red"
+    return Group(grid, Text(), Text(summary.headline(report), style=style), Text())
+
+
+def _verdicts(report: Report) -> RenderableType:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="dim")
+    table.add_column("Capability", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True)
+    table.add_column("Sure", justify="right", no_wrap=True)
+    table.add_column("Why", overflow="fold")
+    untried = set(summary.untried(report))
+    for name, verdict in report.capabilities.items():
+        if name in untried:
+            continue
+        sure = "" if verdict.verdict is State.UNKNOWN else f"{verdict.confidence:.0%}"
+        why = f"{verdict.finding}: {verdict.note}" if verdict.finding else verdict.note
+        table.add_row(
+            printable(name, 24),
+            Text(str(verdict.verdict), style=_VERDICT_STYLE[verdict.verdict]),
+            sure,
+            printable(why, 160),
+        )
+    return Group(table, Text())
+
+
+def _finding(finding: Finding) -> RenderableType:
+    title = Text()
+    title.append(_SEVERITY_WORD[finding.severity], style=_SEVERITY_STYLE[finding.severity])
+    title.append(f"  {finding.code}", style="bold")
+    title.append(f"  {printable(finding.title, 200)}")
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True, style="dim")
+    grid.add_column(overflow="fold")
+    if finding.detail and finding.detail != finding.title:
+        grid.add_row("Seen", printable(finding.detail, 600))
+    if finding.remedy:
+        grid.add_row("Fix", printable(finding.remedy, 900))
+    grid.add_row("Who", str(finding.owner))
+    return Group(title, Padding(grid, (0, 0, 1, 2)))

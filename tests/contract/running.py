@@ -1,0 +1,64 @@
+"""Running the program as a user does: another process, its streams and its status."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+#: What a user's shell would pass on; nothing that names an endpoint, a key or a proxy.
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.err.splitlines()
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a command."""
+    return {name: os.environ[name] for name in _KEPT if name in os.environ} | dict(extra or {})
+
+
+def command(*arguments: str) -> list[str]:
+    """The program with arguments."""
+    return [sys.executable, "-m", "probe", *arguments]
+
+
+def start(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start a command; its streams are pipes."""
+    return subprocess.Popen(
+        command(*arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env=environment(env),
+    )
+
+
+def run(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None, given: str = "") -> Done:
+    """Run a command to its end."""
+    done = subprocess.run(
+        command(*arguments),
+        check=False,
+        input=given,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=environment(env),
+        timeout=120,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)

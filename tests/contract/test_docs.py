@@ -1,0 +1,58 @@
+"""docs/checks/ says what the checks say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from probe import docs, registry
+
+
+def test_the_generated_files_are_up_to_date() -> None:
+    stale = [str(path.relative_to(docs.ROOT)) for path in docs.outdated()]
+    assert stale == [], "run `python -m probe.docs`"
+
+
+def test_every_code_has_its_place() -> None:
+    pages = {path.stem: text for path, text in docs.generated().items() if path.suffix == ".md"}
+    for code in registry.catalogue():
+        assert f"### `{code}`" in pages[code.partition(".")[0]]
+        assert f"`{code}`" in pages["README"]
+
+
+def test_every_check_has_its_place() -> None:
+    pages = {path.stem: text for path, text in docs.generated().items()}
+    for check in registry.checks():
+        assert f"### `{check.id}`" in pages[check.family]
+
+
+def test_prose_is_not_read_as_markup() -> None:
+    parser = MarkdownIt("commonmark")
+    for path, text in docs.generated().items():
+        if path.suffix != ".md":
+            continue
+        shown = parser.render(text)
+        assert "<em>" not in shown, path
+        assert shown.count("<!--") == 1
+
+
+@pytest.mark.parametrize("text", ["a `b` c", "a * b_c", "odd ` one", "<tag> [x]"])
+def test_escaped_prose_reads_as_it_was(text: str) -> None:
+    shown = MarkdownIt("commonmark").render(docs._escaped(text))
+    plain = shown.replace("<code>", "`").replace("</code>", "`").replace("<p>", "").replace("</p>", "").strip()
+    assert plain.replace("&lt;", "<").replace("&gt;", ">") == text
+
+
+def test_the_command_names_what_is_stale(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(docs, "ROOT", tmp_path)
+    (tmp_path / "docs" / "checks").mkdir(parents=True)
+    (tmp_path / "docs" / "checks" / "gone.md").write_text("x")
+    assert docs.main(["--check"]) == 1
+    assert "gone.md is out of date" in capsys.readouterr().out
+    assert docs.main([]) == 0
+    assert docs.main(["--check"]) == 0
+    assert not (tmp_path / "docs" / "checks" / "gone.md").exists()

@@ -1,0 +1,177 @@
+"""The page: self-contained, inert whatever an endpoint sends, small with many exchanges."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from probe.model import Report
+from reports import html
+from tests.reports_fixtures import ATTACKS, crowded, faulty, healthy, hostile
+
+_VOID = {"meta", "br", "input", "line", "rect", "path", "circle"}
+
+
+class Page(HTMLParser):
+    """The page's elements with their attributes, its text, and whether tags nest."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.crossed: list[str] = []
+        self.feed(content.decode())
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _VOID:
+            return
+        if not self.open or self.open[-1] != tag:
+            self.crossed.append(f"{tag} closes {self.open[-1:]}")
+        if tag in self.open:
+            while self.open.pop() != tag:
+                pass
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.text.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def shown(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+@pytest.fixture(params=[healthy, faulty, hostile], ids=["healthy", "faulty", "hostile"])
+def report(request: pytest.FixtureRequest) -> Report:
+    made: Report = request.param()
+    return made
+
+
+def test_it_is_well_formed_and_ids_are_unique(report: Report) -> None:
+    page = Page(html.render(report))
+    assert page.crossed == []
+    assert page.open == []
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_it_asks_nothing_of_the_network(report: Report) -> None:
+    page = Page(html.render(report))
+    loading = {"src", "srcset", "data", "action", "formaction", "poster", "background", "xlink:href"}
+    for tag, attributes in page.elements:
+        assert tag not in ("link", "iframe", "object", "embed", "base", "img", "use", "image"), tag
+        assert not loading & set(attributes), (tag, attributes)
+        assert (attributes.get("href") or "#").startswith("#")
+        assert not any(name.startswith("on") or name == "style" for name in attributes), (tag, attributes)
+    style = html.asset("page.css")
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_policy_allows_exactly_its_own_style_and_script(report: Report) -> None:
+    content = html.render(report).decode()
+    page = Page(content.encode())
+    (policy,) = [m["content"] or "" for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+    (style,) = re.findall(r"<style>(.*?)</style>", content, re.DOTALL)
+    (script,) = re.findall(r"<script>(.*?)</script>", content, re.DOTALL)
+    assert f"style-src {html.content_hash(style)};" in policy
+    assert f"script-src {html.content_hash(script)};" in policy
+
+
+def test_attacks_stand_there_as_text_only() -> None:
+    content = html.render(hostile()).decode()
+    assert content.count("<script") == 1
+    assert "<img" not in content
+    for character in "\x00\x07\x1b\x9b\u202e\u2066\u200b\ufeff":
+        assert character not in content
+    page = Page(content.encode())
+    assert "<script>alert(1)</script>" in page.shown
+    assert "\\u202enimda" in page.shown
+    assert len(ATTACKS) == 8
+
+
+def test_internal_links_lead_somewhere(report: Report) -> None:
+    page = Page(html.render(report))
+    ids = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
+    for link in page.all("a"):
+        assert (link["href"] or "").removeprefix("#") in ids
+    for button in page.all("button"):
+        if "data-copy" in button:
+            assert button["data-copy"] in ids
+
+
+def test_the_top_says_what_to_use_and_what_to_mend() -> None:
+    shown = Page(html.render(faulty())).shown
+    top = shown[: shown.index("Evidence")]
+    for text in ("Usable with limits", "https://api.example.com/v1", "sim-small", "vllm 0.16.0", "stream.replayed",
+                 "proxy_buffering off;", "gateway", "did not finish"):  # fmt: skip
+        assert text in top, text
+
+
+def test_verdicts_and_severities_are_words_and_not_only_colours() -> None:
+    shown = Page(html.render(faulty())).shown
+    for word in ("Error", "Warning", "Note", "broken", "rejected", "works", "inconclusive", "skip"):
+        assert word in shown or word == "inconclusive", word
+
+
+def test_pictures_have_names_and_marks() -> None:
+    content = html.render(healthy()).decode()
+    drawings = re.findall(r'<svg [^>]*class="picture".*?</svg>', content, re.DOTALL)
+    assert len(drawings) >= 2
+    assert all("<title>" in drawing and "<desc>" in drawing and 'role="img"' in drawing for drawing in drawings)
+    stream = drawings[0]
+    events = re.findall(r'<path class="event" d="([^"]*)"', stream)
+    assert events[0].count("M") == 21  # 20 numbers and the end mark, each at its own time
+    assert stream.count('class="comment"') == 1
+    assert stream.count('class="done"') == 1
+
+
+def test_a_burst_is_a_column_and_a_silence_a_band() -> None:
+    content = html.render(faulty()).decode()
+    stream = re.findall(r'<svg [^>]*class="picture".*?</svg>', content, re.DOTALL)[0]
+    assert "13 at once" in stream
+    assert "2.3 s silent" in stream
+    assert re.findall(r'<path class="event" d="([^"]*)"', stream)[0].count("M") == 2
+
+
+def test_exclusive_phases_are_marked_in_the_waterfall() -> None:
+    content = html.render(healthy()).decode()
+    assert '<rect class="alone"' in content
+    assert "stream.delivery ran alone" in content
+
+
+def test_five_hundred_exchanges_stay_under_five_megabytes() -> None:
+    content = html.render(crowded(500))
+    assert len(content) < 5_000_000
+    assert content.count(b'<details class="exchange"') == 500
+
+
+def test_five_hundred_hostile_exchanges_stay_under_five_megabytes() -> None:
+    from dataclasses import replace
+
+    pair = hostile().exchanges
+    many = tuple(replace(pair[number % 2], id=f"x{number:03d}") for number in range(500))
+    assert len(html.render(replace(hostile(), exchanges=many))) < 5_000_000
+
+
+def test_a_report_without_anything_still_renders() -> None:
+    from dataclasses import replace
+
+    empty = replace(healthy(), exchanges=(), checks=(), findings=(), facts={}, capabilities={})
+    assert "Nothing was sent." in Page(html.render(empty)).shown
