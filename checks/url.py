@@ -284,4 +284,8 @@ def diagnose_control(exchange: Exchange, basic: Exchange | None, code: str, basi
         f"{exchange.request.url} does not exist and was answered with the same completion as the chat route.",
         exchange.shows("/response/status", expected="404", actual=exchange.status),
     )
-    return Result(findings=(finding,), verdicts={"chat": because(State.BROKEN, finding)})
+    return Result(
+        findings=(finding,),
+        verdicts={"chat": because(State.BROKEN, finding)},
+        settles={"base_url": None, "chat_url": None},
+    )

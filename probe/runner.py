@@ -26,11 +26,13 @@ from probe.model import (
     RunInfo,
     ServerInfo,
     Severity,
+    State,
     TargetInfo,
     ToolInfo,
     Verdict,
 )
 from probe.redact import Redactor
+from probe.remedies import advised
 from probe.runlog import Log
 from probe.scheduler import Scheduler
 from probe.session import Options, Settled
@@ -124,6 +126,14 @@ def _assemble(
     tls = next((item.response.tls for item in with_response if item.response and item.response.tls), None)
     version = next((item.response.http_version for item in with_response if item.response), None)
     auth = options.auth
+    server = _server(target.extra.get("server"))
+    findings = advised(
+        _ordered(scheduler.findings),
+        server,
+        general=registry.general_remedy,
+        lookup=registry.advice,
+        title=registry.title,
+    )
     finished = datetime.now(UTC)
     return Report(
         tool=ToolInfo("endpoint-probe", VERSION),
@@ -152,10 +162,10 @@ def _assemble(
             http_version=version,
             tls=dict(tls) if tls else None,
         ),
-        server=_server(target.extra.get("server")),
+        server=server,
         capabilities=merge(said),
         facts=dict(sorted(log.facts.items())),
-        findings=tuple(_ordered(scheduler.findings)),
+        findings=findings,
         checks=scheduler.records,
         exchanges=tuple(log.exchanges),
     )
@@ -186,4 +196,5 @@ def _ordered(findings: list[Finding]) -> list[Finding]:
 
 def usable(report: Report) -> bool:
     """Whether a chat completion could be had at all; exit status 3 when not."""
-    return report.target.base_url is not None
+    refused = report.capabilities["chat"].verdict in (State.REJECTED, State.BROKEN)
+    return report.target.base_url is not None and not refused
