@@ -11,7 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from probe.model import Report, Severity, State
+from checks.url import clear_text, withhold
+from probe import urls
+from probe.model import Exchange, Report, Request, Severity, State, Timeline
 from probe.session import Auth
 from probe.simulator import Simulator, faults, styles
 from tests.scenarios.runs import against, codes, diagnose, errors
@@ -183,3 +185,17 @@ def test_a_key_is_not_sent_in_clear_text_unless_http_was_typed() -> None:
         report = against(sim, typed="some-host.internal:8000/v1", only=("url.resolve", "connect.reach"))
     assert codes(report, "connect") == {"connect.dns"}
     assert all("Authorization" not in exchange.request.headers for exchange in report.exchanges)
+
+
+def test_clear_text_to_another_machine_is_named() -> None:
+    """No other machine is to be had in a test, so the two pure judgements are asked directly."""
+    typed = urls.parse("http://gateway.example/v1")
+    (finding,) = clear_text(typed, an_exchange()).findings
+    assert (finding.code, finding.severity) == ("url.cleartext", Severity.WARNING)
+    kept_back = withhold(urls.parse("gateway.lan:8000/v1"), "clear text")
+    assert [(item.code, item.severity) for item in kept_back.findings] == [("url.cleartext", Severity.ERROR)]
+    assert "http://gateway.lan:8000/v1" in kept_back.findings[0].remedy
+
+
+def an_exchange() -> Exchange:
+    return Exchange("x001", "url.resolve", Request("POST", "http://gateway.example/v1", {}), None, Timeline())
