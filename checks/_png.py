@@ -24,25 +24,33 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def unguessable(source: random.Random | None = None) -> tuple[str, str, str, str]:
+def unguessable(source: random.Random | None = None, avoid: Sequence[str] = ()) -> tuple[str, str, str, str]:
     """Four different colours for top left, top right, bottom left, bottom right.
 
     Two of red, blue and yellow, so that swapped colour channels show; two of green, black
     and white, so that the guess of a blind model (red, green, blue, yellow) is never right.
     There are 216 layouts.
+
+    Args:
+        avoid: colours named before, in the same order: no quadrant has the one named for it,
+            so that whoever says the same again is wrong everywhere.
     """
     source = source or random.SystemRandom()
-    chosen = [*source.sample(("red", "blue", "yellow"), 2), *source.sample(("green", "black", "white"), 2)]
-    source.shuffle(chosen)
-    first, second, third, fourth = chosen
-    return first, second, third, fourth
+    while True:
+        chosen = [*source.sample(("red", "blue", "yellow"), 2), *source.sample(("green", "black", "white"), 2)]
+        source.shuffle(chosen)
+        if not any(mine == theirs for mine, theirs in zip(chosen, avoid, strict=False)):
+            first, second, third, fourth = chosen
+            return first, second, third, fourth
 
 
-def quadrants(colours: Sequence[str], side: int) -> bytes:
+def quadrants(colours: Sequence[str], side: int, comment: int = 0) -> bytes:
     """A square PNG of ``side`` pixels (even) with four colours of ``COLOURS``.
 
     Args:
         colours: names for top left, top right, bottom left, bottom right.
+        comment: bytes of random text to put in beside the picture (a tEXt chunk).  Whoever
+            looks at the picture pays nothing for them; whoever reads its data URI does.
 
     Raises:
         ValueError: not four colours, or an odd or unusable side.
@@ -55,7 +63,11 @@ def quadrants(colours: Sequence[str], side: int) -> bytes:
     bottom = b"\x00" + samples[2] + samples[3]
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     pixels = zlib.compress(top * half + bottom * half, 9)
-    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
+    remark = b""
+    if comment:
+        text = base64.b64encode(random.randbytes(comment))[:comment]
+        remark = _chunk(b"tEXt", b"Comment\x00" + text)
+    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + remark + _chunk(b"IEND", b"")
 
 
 def data_uri(png: bytes) -> str:

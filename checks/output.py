@@ -46,7 +46,7 @@ _MODEL_FAILED = re.compile(
 _FENCE = re.compile(r"```[\w-]*\s*(.*?)\s*```", re.DOTALL)
 _CUT = ("length", "max_tokens", "model_length")
 _OTHER_ENDS = ("content_filter", "tool_calls", "error")
-ROOM = 600
+ROOM = 400
 
 
 @check(
@@ -57,10 +57,10 @@ ROOM = 600
     provides={"json_object"},
     emits=(OBJECT_REJECTED, OBJECT_IGNORED),
     max_requests=3,
-    max_tokens=1200,
+    max_tokens=900,
 )
 async def json_object(ctx: Context) -> Result:
-    asked = await until_told(lambda: _ask(ctx, OBJECT_QUESTION, {"type": "json_object"}, 120), *_ABOUT)
+    asked = await until_told(lambda: _ask(ctx, OBJECT_QUESTION, {"type": "json_object"}, 80), *_ABOUT)
     if _wants_room(asked[-1]):
         asked.append(await _ask(ctx, OBJECT_QUESTION, {"type": "json_object"}, ROOM))
     return diagnose_json_object(asked, thinks=ctx.target.thinks)
@@ -74,17 +74,17 @@ async def json_object(ctx: Context) -> Result:
     provides={"json_schema"},
     emits=(SCHEMA_REJECTED, SCHEMA_IGNORED),
     max_requests=4,
-    max_tokens=2400,
+    max_tokens=1900,
 )
 async def json_schema(ctx: Context) -> Result:
     codes = [ctx.nonce(f"schema-{number}") for number in range(4)]
     form = schema_format(codes)
-    asked = await until_told(lambda: _ask(ctx, SCHEMA_QUESTION, form, 200), *_ABOUT)
+    asked = await until_told(lambda: _ask(ctx, SCHEMA_QUESTION, form, 120), *_ABOUT)
     plainer = None
     if _wants_room(asked[-1]):
         asked.append(await _ask(ctx, SCHEMA_QUESTION, form, ROOM))
     elif not completion.ok(asked[-1]) and completion.speaks_of(asked[-1], *_STRICTNESS):
-        plainer = await _ask(ctx, SCHEMA_QUESTION, schema_format(codes, strict=False), 200)
+        plainer = await _ask(ctx, SCHEMA_QUESTION, schema_format(codes, strict=False), 120)
     return diagnose_json_schema(asked, codes, plainer, thinks=ctx.target.thinks)
 
 
@@ -284,6 +284,8 @@ def _shape(exchange: Exchange, text: str, codes: Sequence[str] = ()) -> tuple[St
         if codes and misfit(fenced, codes) is None:
             return State.BROKEN, "the object fits, but stands in Markdown code fences or between sentences"
         return State.IGNORED, "the object stands in Markdown code fences or between sentences"
+    if begins_object(text):
+        return State.BROKEN, "the object ends in its middle, and finish_reason does not say that it was cut"
     if value is not None:
         return State.IGNORED, f"the answer is a JSON {type(value).__name__} and no object"
     return State.IGNORED, f'the answer is text: "{" ".join(text.split())[:120]}"'

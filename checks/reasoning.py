@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from probe.api import Exchange, Result, Verdict, check, completion, count_at, member, unknown, works
+from probe.api import Depth, Exchange, Result, Verdict, check, completion, count_at, member, unknown, works
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -32,13 +32,14 @@ _WHERE = {
     requires={"chat"},
     provides={"reasoning"},
     max_requests=2,
-    max_tokens=1500,
+    max_tokens=1300,
+    depth=Depth.DEEP,
 )
 async def asked(ctx: Context) -> Result:
     known = diagnose_reasoning(ctx.exchanges)
     if known.facts or known.verdicts["reasoning"].confidence:
         return known
-    await ctx.chat(QUESTION, limit=200, share="chat.think")
+    await ctx.chat(QUESTION, limit=100, share="chat.think")
     return diagnose_reasoning(ctx.exchanges)
 
 
@@ -64,7 +65,8 @@ def diagnose_reasoning(exchanges: Iterable[Exchange]) -> Result:
     hungry = " It uses up small token limits before it answers." if any(map(completion.starved, answers)) else ""
     if places:
         field, times = places.most_common(1)[0]
-        note = f"Thinking came {_WHERE[field]} in {times} of {len(answers)} answers.{hungry}"
+        often = "" if times == len(answers) else f" in {times} of {len(answers)} answers"
+        note = f"Thinking came {_WHERE[field]}{often}.{hungry}"
         others = ", ".join(sorted(set(places) - {field}))
         if others:
             note += f" Others had it in: {others}."

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from probe.api import Context
 
 _ON_THE_WAY = (408, 425, 429, 502, 503, 504, 524, 529)
-_LIMIT = 200  # tokens of the visible answer
+_LIMIT = 100  # tokens of the visible answer
 _THINKING = 1024  # and of the thinking before it
 
 
@@ -40,7 +40,7 @@ _THINKING = 1024  # and of the thinking before it
     requires={"chat"},
     provides={"responses_api"},
     max_requests=2,
-    max_tokens=1000,
+    max_tokens=400,
 )
 async def create(ctx: Context) -> Result:
     url = responses_url(ctx.target.chat_url or "")
@@ -49,16 +49,21 @@ async def create(ctx: Context) -> Result:
     body: dict[str, Any] = {
         "model": ctx.target.model or "default",
         "input": f"Repeat exactly: {ctx.nonce('responses')}",
-        "max_output_tokens": _LIMIT + (_THINKING if ctx.target.thinks else 0),
+        "max_output_tokens": _LIMIT + (_THINKING if _thinks(ctx) else 0),
     }
-    whole = await ctx.send("POST", url, body=body, tokens=_LIMIT + 100)
+    cost = body["max_output_tokens"] + 100
+    whole = await ctx.send("POST", url, body=body, tokens=cost)
     verdict = diagnose_whole(whole)
     if verdict.verdict is State.WORKS:
         streamed = await ctx.send(
-            "POST", url, body={**body, "stream": True}, headers={"Accept": "text/event-stream"}, tokens=_LIMIT + 100
+            "POST", url, body={**body, "stream": True}, headers={"Accept": "text/event-stream"}, tokens=cost
         )
         verdict = diagnose_streamed(streamed)
     return Result(verdicts={"responses_api": verdict})
+
+
+def _thinks(ctx: Context) -> bool:
+    return ctx.target.thinks or any(completion.reasoning_of(item)[0] for item in ctx.exchanges)
 
 
 def responses_url(chat_url: str) -> str | None:

@@ -118,6 +118,8 @@ QUESTION = (
     "bottom right. Answer with four color words."
 )
 SIDES = (64, 256)  # pixels
+#: Bytes put into the bigger picture beside what is seen, to tell its URI from its pixels.
+_COMMENT = 2100
 #: More growth than this is no placeholder such as "[image]", nor the frame of an empty turn.
 _PLACEHOLDER_TOKENS = 16
 _THIS_PICTURE = re.compile(
@@ -153,7 +155,7 @@ async def picture(ctx: Context) -> Result:
     if completion.is_completion(last.exchange) and last.right < 4:
         control = await ctx.chat([_message()], limit=32)
         if not bigger and not _plainly_dropped(last, control):
-            looks += await _show(ctx, SIDES[1])
+            looks += await _show(ctx, SIDES[1], avoid=last.named)
     return diagnose_vision(looks, control)
 
 
@@ -164,9 +166,9 @@ def _blocks_are_lost(ctx: Context) -> bool:
     return lost and "user" not in (ctx.facts.get("block_content_roles") or ())
 
 
-async def _show(ctx: Context, side: int) -> list[Look]:
-    colours = unguessable()
-    uri = data_uri(quadrants(colours, side))
+async def _show(ctx: Context, side: int, avoid: Sequence[str] = ()) -> list[Look]:
+    colours = unguessable(avoid=avoid)
+    uri = data_uri(quadrants(colours, side, 0 if side == SIDES[0] else _COMMENT))
     asked = await until_told(lambda: ctx.chat([_message(uri)], limit=100), *_ABOUT)
     return [Look(exchange, colours, side, len(uri)) for exchange in asked]
 
@@ -227,18 +229,19 @@ def diagnose_vision(looks: Sequence[Look], control: Exchange | None = None) -> R
     if max(growths) <= 0:
         if right >= 4:
             return _verdict(unknown(f"named {right} of {asked} colours, and the picture is not in prompt_tokens"))
-        return _ignored(seen, control, "prompt_tokens is the same with and without the picture")
-    if right < 4 and _pasted(seen, growths):
+        return _ignored(seen, control, "The prompt tokens are the same with and without the picture")
+    if right < 4 and _pasted(looks, seen, growths):
         return _ignored(
             seen,
             control,
-            f"prompt_tokens grows with the length of the data URI (by {growths[-1]}), not with the picture",
+            f"The prompt tokens grow with the length of the data URI, by {growths[-1]}",
         )
-    blind = all(look.sees_nothing for look in seen)
-    alike = len(seen) > 1 and len({look.named for look in seen}) == 1 and bool(seen[0].named)
-    few = max(growths) <= _PLACEHOLDER_TOKENS
-    if few and right < 4 and (blind or alike):
-        return _ignored(seen, control, f"prompt_tokens grows by {growths[-1]} alone, as for a placeholder", 0.8)
+    alike = len(growths) > 1 and len(set(growths)) == 1 and all(look.named for look in seen)
+    if max(growths) <= _PLACEHOLDER_TOKENS and (alike or all(look.sees_nothing for look in seen)):
+        how = f"The prompt tokens grow by {growths[-1]} alone, whatever the size of the picture, as for a placeholder"
+        if right < 4:
+            return _ignored(seen, control, how, 0.8)
+        return _verdict(unknown(f"named {right} of {asked} colours, and the prompt tokens show no picture"))
     if not all(look.named for look in seen):
         return _verdict(unknown("the picture adds prompt tokens, but the answer names no colours (a weak model?)"))
     return _misread(seen, growths[-1], right, asked)
@@ -258,16 +261,19 @@ def _refused(looks: Sequence[Look]) -> Result:
     return Result(findings=(finding,), verdicts={"vision": because(State.REJECTED, finding)})
 
 
-def _pasted(seen: Sequence[Look], growths: Sequence[int]) -> bool:
-    """Whether the growth is that of the data URI as text, as TGI gives it to a text model.
+def _pasted(looks: Sequence[Look], seen: Sequence[Look], growths: Sequence[int]) -> bool:
+    """Whether the model was shown the data URI as text, as TGI shows it to a text model.
 
-    Base64 costs about a token for two characters (four to one at most), and twice the
-    length costs twice the tokens; a vision encoder counts pixels or nothing but pictures.
+    Base64 costs about one token for two characters.  The bigger picture's URI is 3,700
+    characters longer, its pixels are at most 336 tokens more (patches of 14 pixels), and a
+    context that is too short for it can only mind its URI.
     """
-    shares = [growth / look.uri_length for look, growth in zip(seen, growths, strict=False)]
-    if len(shares) < 2:
+    if any(completion.speaks_of(look.exchange, "context", "tokens", "too long") for look in looks if look not in seen):
+        return True
+    if len(growths) < 2:
         return False
-    return all(0.15 <= share <= 1.2 for share in shares) and max(shares) <= 1.5 * min(shares)
+    longer = seen[-1].uri_length - seen[0].uri_length
+    return growths[-1] - growths[0] >= 0.15 * longer > 400
 
 
 def _said(look: Look) -> str:
@@ -293,7 +299,7 @@ def _shown(look: Look, control: Exchange | None) -> list[Evidence]:
 def _ignored(seen: Sequence[Look], control: Exchange | None, how: str, confidence: float = 0.95) -> Result:
     look = seen[-1]
     finding = IGNORED.found(
-        f"{how[0].upper()}{how[1:]}, and the answer to a picture of {', '.join(look.colours)} was {_said(look)}.",
+        f"{how}, and the answer to a picture of {', '.join(look.colours)} was {_said(look)}.",
         *_shown(look, control),
         confidence=confidence,
     )
@@ -303,7 +309,7 @@ def _ignored(seen: Sequence[Look], control: Exchange | None, how: str, confidenc
 def _without_counts(seen: Sequence[Look]) -> Result:
     """The answers alone: only a model that says twice that it sees no picture is taken at its word."""
     if len(seen) > 1 and all(look.sees_nothing and not look.right for look in seen):
-        return _ignored(seen, None, "the model says of two pictures that it sees none", 0.7)
+        return _ignored(seen, None, "The model says of two pictures that it sees none", 0.7)
     return _verdict(unknown("the colours were named wrongly, and without token counts nobody can tell why"))
 
 

@@ -29,7 +29,8 @@ from probe.model import (
     unknown,
     works,
 )
-from probe.registry import check
+from probe.registry import check, guide_source
+from probe.remedies import Advice, Guide
 from probe.signals import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled
 from probe.verdicts import wilson
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CAPABILITIES",
+    "Advice",
     "Auth",
     "BudgetExceeded",
     "Context",
@@ -48,6 +50,7 @@ __all__ = [
     "Evidence",
     "Exchange",
     "Finding",
+    "Guide",
     "Hop",
     "Inconclusive",
     "KeyWithheld",
@@ -65,6 +68,7 @@ __all__ = [
     "check",
     "completion",
     "count_at",
+    "guide_source",
     "member",
     "parse",
     "sse",

@@ -122,8 +122,7 @@ def usage(exchange: Exchange) -> tuple[int | None, int | None]:
     """(prompt tokens, completion tokens) as the endpoint counted them."""
     if is_stream(exchange):
         return read_stream(exchange).usage
-    body = body_of(exchange)
-    return count_at(body, "usage", "prompt_tokens"), count_at(body, "usage", "completion_tokens")
+    return _counts(body_of(exchange))
 
 
 def prompt_tokens(exchange: Exchange) -> int | None:
@@ -172,9 +171,7 @@ def _error_in(body: Any, depth: int = 0) -> str:
         if isinstance(value, dict | list) and value:
             found = _error_in(value, depth + 1)
             if found:
-                where = (
-                    value[0].get("loc") if isinstance(value, list) and isinstance(value[0], dict) else None
-                )
+                where = value[0].get("loc") if isinstance(value, list) and isinstance(value[0], dict) else None
                 return f"{found} ({'.'.join(map(str, where))})" if isinstance(where, list) else found
     return ""
 
@@ -294,14 +291,16 @@ def read_stream(exchange: Exchange) -> StreamReading:
 
 
 def _counts(body: Any) -> tuple[int | None, int | None]:
-    """Token counts of a chunk; Groq puts them under ``x_groq`` (groq API reference)."""
-    for place in ((), ("x_groq",)):
-        found = (
-            count_at(body, *place, "usage", "prompt_tokens"),
-            count_at(body, *place, "usage", "completion_tokens"),
-        )
-        if found != (None, None):
-            return found
+    """Token counts of a body or chunk.
+
+    Groq streams them under ``x_groq`` (Groq API reference), the Responses API calls them
+    ``input_tokens`` and ``output_tokens`` and streams them under ``response``.
+    """
+    for place in ((), ("x_groq",), ("response",)):
+        for prompt, completion in (("prompt_tokens", "completion_tokens"), ("input_tokens", "output_tokens")):
+            found = count_at(body, *place, "usage", prompt), count_at(body, *place, "usage", completion)
+            if found != (None, None):
+                return found
     return None, None
 
 

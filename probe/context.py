@@ -194,6 +194,7 @@ class Context:
             exchange, crowded = await self._in_lane(method, url, body, content, sent, timeout_s, wire, tokens)
             tries += 1
             unanswered = exchange.response is None and exchange.error is not None and exchange.error.kind == "timeout"
+            unanswered = unanswered and exchange.timeline.autopsy is None  # what was dissected is dead
             if crowded and unanswered and tries < 3:
                 # A server with one slot lets requests wait for each other; alone it may be fast enough.
                 continue
@@ -265,6 +266,8 @@ class Context:
             prompt, completed = counted[0] or 0, counted[1] or 0
         finally:
             self.budget.settle(tokens, prompt, completed)
+        if not self.target.thinks and completion.is_completion(exchange) and completion.reasoning_of(exchange)[1]:
+            self.target.thinks = True
         self.prompt_tokens += prompt
         self.completion_tokens += completed
         self._log.exchanges.append(exchange)

@@ -9,14 +9,20 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 from probe.model import CAPABILITIES, Check, Depth, Diagnosis, Result
+from probe.remedies import Advice, Guide
 
 Run = Callable[[Any], Awaitable[Result]]
 
+GuideSource = Callable[[], Iterable[Guide]]
+
 _CHECKS: dict[str, Check] = {}
+_GUIDES: list[GuideSource] = []
 _PROBLEMS: list[str] = []
 _loaded = False
 
@@ -88,6 +94,12 @@ def check(
     return register
 
 
+def guide_source(source: GuideSource) -> GuideSource:
+    """Register a function that gives the remedies of some systems; called when they are first wanted."""
+    _GUIDES.append(source)
+    return source
+
+
 def load() -> None:
     """Import every module below ``checks`` and every plugin, once.
 
@@ -122,8 +134,24 @@ def checks() -> tuple[Check, ...]:
     return tuple(_CHECKS[name] for name in sorted(_CHECKS))
 
 
-def catalogue() -> dict[str, Diagnosis]:
-    """Every diagnosis some check can make, by code.
+@cache
+def guides() -> dict[str, Guide]:
+    """What is known of each system's remedies, by software id.
+
+    Raises:
+        RegistryError: two sources speak of the same software.
+    """
+    load()
+    found: dict[str, Guide] = {}
+    for source in _GUIDES:
+        for guide in source():
+            if found.setdefault(guide.software, guide) is not guide:
+                raise RegistryError(f"the remedies of '{guide.software}' come from two sources")
+    return dict(sorted(found.items()))
+
+
+def declared() -> dict[str, Diagnosis]:
+    """Every diagnosis as the checks declare it, by code, without the guides' remedies.
 
     Raises:
         RegistryError: two different diagnoses share a code.
@@ -134,6 +162,52 @@ def catalogue() -> dict[str, Diagnosis]:
             if found.setdefault(diagnosis.code, diagnosis) is not diagnosis:
                 raise RegistryError(f"code '{diagnosis.code}' is declared twice")
     return dict(sorted(found.items()))
+
+
+def catalogue() -> dict[str, Diagnosis]:
+    """Every diagnosis some check can make, by code, with the remedies of every system.
+
+    A remedy stands beside its diagnosis or in a system's guide; where it stands in both,
+    the one beside the diagnosis holds.
+
+    Raises:
+        RegistryError: two different diagnoses share a code.
+    """
+    extra: dict[str, dict[str, str]] = {}
+    for software, guide in guides().items():
+        for code, advice in guide.advice.items():
+            extra.setdefault(code, {})[software] = advice.text()
+    return {
+        code: replace(item, remedies={**extra.get(code, {}), **item.remedies}) for code, item in declared().items()
+    }
+
+
+def advice(code: str, software: str) -> Advice | None:
+    """What to change in this software for this code, or None where nothing special is known."""
+    diagnosis = declared().get(code)
+    guide = guides().get(software)
+    for name in (software, guide.like if guide else None):
+        if name is None:
+            continue
+        if diagnosis is not None and name in diagnosis.remedies:
+            return Advice(diagnosis.remedies[name], diagnosis.verify)
+        known = guides().get(name)
+        if known is not None and code in known.advice:
+            found = known.advice[code]
+            return found if found.check or diagnosis is None else replace(found, check=diagnosis.verify)
+    return None
+
+
+def general_remedy(code: str) -> str:
+    """The remedy of a code that holds for any software; empty for an unknown code."""
+    diagnosis = declared().get(code)
+    return diagnosis.remedy if diagnosis else ""
+
+
+def title(software: str) -> str:
+    """The name of a software for readers; its id where no guide names it."""
+    guide = guides().get(software)
+    return guide.title if guide else software
 
 
 def select(depth: Depth, only: Collection[str] = (), skip: Collection[str] = ()) -> list[Check]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import socket
 import struct
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,15 @@ class Player:
             pass
         raise ConnectionResetError("the client is gone")
 
+    async def lose(self) -> None:
+        """Drops whatever the client sends, unacknowledged, as a network does that has forgotten the connection."""
+        sock = self._writer.get_extra_info("socket")
+        if sock is not None and sys.platform == "linux":
+            # A classic BPF program that takes nothing of any segment (socket(7), SO_ATTACH_FILTER).
+            program = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+            sock.setsockopt(socket.SOL_SOCKET, 26, struct.pack("@HP", 1, ctypes.addressof(program)))
+        await self.hang()
+
     async def play(self, call: Call, script: Script, stamps: list[tuple[float, int]]) -> bool:
         """Sends one response; returns whether the connection may carry another request."""
         start = call.request.time
@@ -56,6 +67,8 @@ class Player:
         keep = call.request.keep_alive and script.framing != "close" and script.end == "complete" and not script.close
         if script.status == 0:  # torn down before any answer
             await _until(start + script.end_at)
+            if script.end == "lost":
+                await self.lose()
             await self.reset()
             return False
         pending = head_bytes(script.status, self._fields(call, script, keep))
@@ -79,6 +92,8 @@ class Player:
             return False
         if script.end == "hang":
             await self.hang()
+        if script.end == "lost":
+            await self.lose()
         if script.end == "mid-chunk":
             await self.send(b"ff\r\ndata: {")
         if script.end == "complete" and script.framing == "chunked" and not head:

@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 Headers = list[tuple[str, str]]
 
-End = Literal["complete", "cut", "mid-chunk", "reset", "hang"]
-"""How the body ends: complete; FIN without the last chunk; FIN inside a chunk; RST; never."""
+End = Literal["complete", "cut", "mid-chunk", "reset", "hang", "lost"]
+"""How the body ends: complete; FIN without the last chunk; FIN inside a chunk; RST; never; never, and deaf
+to what the client sends, TCP's own probes too."""
 
 Framing = Literal["length", "chunked", "close"]
 

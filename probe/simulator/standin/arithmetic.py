@@ -17,6 +17,20 @@ _CHAIN = re.compile(rf"(?<![\w.-]){_NUMBER}(?:\s*(?:{_SIGN})\s*{_NUMBER})+(?![\w
 _MOST = 200_000
 
 
+_DIGITS = {
+    word: str(number)
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+        "seventeen eighteen nineteen twenty".split()
+    )
+} | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "hundred": "100"}
+
+
+def _in_digits(text: str) -> str:
+    """The text in lower case with number words as digits."""
+    return re.sub(r"[a-z]+", lambda match: _DIGITS.get(match.group(), match.group()), text.lower())
+
+
 def _separator(text: str, usual: str) -> str:
     if re.search(r"(?:per|a|each|own|new|separate) lines?|line by line|lines\b", text):
         return "\n"
@@ -29,7 +43,7 @@ def _separator(text: str, usual: str) -> str:
 
 def counting(question: str, most: int) -> str | None:
     """A run of numbers when the text asks to count; at most about `most` of them."""
-    text = question.lower().replace(",", "").replace("–", "-")
+    text = _in_digits(question).replace(",", "").replace("–", "-")
     span = re.search(
         rf"(?:count|numbers?|integers?|digits)\b[^.\n]*?\bfrom\s+({_NUMBER})\s+(?:up |down )?(?:to|through|"
         rf"until|till)\s+({_NUMBER})",
@@ -139,7 +153,7 @@ def evaluate(expression: str) -> Fraction | None:
 
 def sums(question: str) -> str | None:
     """The answer to a simple sum, or None when there is none in the text."""
-    text = question.lower().replace(",", " ").replace("?", " ").replace("=", " ")
+    text = _in_digits(question).replace(",", " ").replace("?", " ").replace("=", " ")
     chain = _CHAIN.search(text)
     if chain and re.search(
         r"what|how much|calculate|compute|evaluate|solve|work out|result|sum|answer|\?", question.lower() + "?"

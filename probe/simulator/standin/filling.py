@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from probe.simulator.standin.words import codes, content_words, numbers, proper_names, quoted, stem
+from probe.simulator.standin.words import STOP_WORDS, codes, content_words, numbers, proper_names, quoted, stem
 
 _DEPTH = 8
 _YES = re.compile(r"\b(?:true|yes|on|enabled?|with|include|including)\b", re.I)
@@ -320,10 +320,14 @@ class Filler:
 
     def _topic(self, about: str) -> str | None:
         """What the text is about, for a free-text field: what follows `for`, `about` or a colon, or all of it."""
+        named = re.search(r"\b(?:word|text|string|phrase|message|value)\s+([\w-]+)", self._text, re.I)
+        if named and named.group(1).lower() not in STOP_WORDS:
+            return named.group(1)
         if _PLACE.search(about):
-            where = re.search(r"\b(?:in|at|of|near|from)\s+(?:the\s+)?([a-zÀ-ÿ][\w'-]+)", self._text)
+            where = re.search(r"\b(?:in|at|of|near|from)\s+(?:the\s+)?([a-zÀ-ÿ][\w'-]+)( [a-zÀ-ÿ][\w'-]+)?", self._text)
             if where:
-                return where.group(1)
+                second = where.group(2) or ""
+                return where.group(1) + ("" if second.strip() in STOP_WORDS else second)
         match = re.search(r"(?:\b(?:for|about|on|saying|search(?: for)?)\b|:)\s+([^.?!\n]{2,200})", self._text)
         if match:
             return re.sub(r"^(?:the|a|an)\s+", "", match.group(1)).strip(" \"'`")

@@ -30,7 +30,8 @@ _VAGUE = frozenset(
 _TRAILER = re.compile(
     r"(?:\s*[,.;:—–-]?\s*\(?\b(?:and|with)?\s*(?:nothing else|nothing more|no (?:other|additional|extra|"
     r"further) [\w ]+|no (?:punctuation|explanation|quotes|commentary|formatting)[\w ,]*|"
-    r"(?:do not|don't|never|without) (?:add|say|write|include|use|adding|output|explain|call)[^.!\n]*|only "
+    r"(?:do not|don't|never|without) (?:add|say|write|include|use|adding|output|explain|call)[^.!\n]*|"
+    r"in (?:one|a single|exactly one) word|only "
     r"that[\w ]*|that's all|exactly as (?:it is|written|shown)|verbatim|please|only|exactly)\b\)?[.!]*)+\s*$",
     re.I,
 )

@@ -44,6 +44,7 @@ _KNOWN = [
     (r"\bopposite of hot\b", "cold"),
     (r"\bprimary colou?rs\b", "red, yellow, blue"),
     (r"\bwho are you\b|your name\b", "I am a small stand-in assistant."),
+    (r"\byes or no\b", "Yes"),
     (r"\bhow are you\b", "I am well, thank you. How can I help?"),
 ]
 
@@ -67,7 +68,8 @@ def long_text(question: str, most: int) -> str | None:
     asked = re.search(
         r"\b(?:write|tell|compose|generate|give|produce|create|continue|describe|explain|summari[sz]e|discuss)\b[^.?!\n]{0,80}\b(?:story|stories|essay|poem|paragraphs?|article|text|"
         r"report|speech|letter|blog post|summary|history|explanation|detail|at length|novel|chapter|"
-        r"description|words)\b|as long as (?:possible|you can)|\bkeep (?:writing|going)|at length",
+        r"description|words|sentences?|haiku|limerick|joke|song|verse|lines)\b|as long as (?:possible|you "
+        r"can)|\bkeep (?:writing|going)|at length",
         question,
         re.I,
     )
@@ -79,6 +81,8 @@ def long_text(question: str, most: int) -> str | None:
         if wanted
         else 900
         if re.search(r"\b(?:long|detailed|as possible|thorough|essay|keep)\b", question, re.I)
+        else 14
+        if re.search(r"\b(?:one|a|short) (?:short )?(?:sentence|haiku|joke|verse)\b", question, re.I)
         else 120
     )
     return _text(question, _WORDS, min(many, most))

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from probe.simulator.standin.prompt import Prompt
 
 _IS = re.compile(
-    r"\s*(?:\b(?:is|are|was|were|will be|reads|says|equals)\b(?:\s+(?:now|exactly|called|set to|as follows))?\s*:?|:|=|->|→)\s*",
+    r"\s*(?:\b(?:is|are|was|were|will be|reads|says|equals)\b(?:\s+(?:now|exactly|called|set to|as "
+    r"follows))?\s*:?|:|=|->|→)\s*",
     re.I,
 )
 _ASKS = re.compile(

@@ -93,7 +93,7 @@ def numbers(text: str) -> list[str]:
 def proper_names(text: str) -> list[str]:
     """Capitalised words (joined where they follow one another) that do not merely begin a sentence."""
     found = []
-    for match in re.finditer(r"[A-ZÀ-Þ][\w'’À-ÿ-]+(?: [A-ZÀ-Þ][\w'’À-ÿ-]+)*", text):
+    for match in re.finditer(r"[A-ZÀ-Þ][\w'’À-ÿ-]+(?:[ /][A-ZÀ-Þ][\w'’À-ÿ-]+)*", text):
         before = text[: match.start()].rstrip(" \"'(")
         name = match.group()
         if not before or before[-1] in ".!?:\n":

@@ -1,7 +1,7 @@
 """Ollama's OpenAI-compatible routes (ollama/ollama, server/routes.go, openai/openai.go, middleware/openai.go).
 
-Ollama itself drops `tool_choice`, `parallel_tool_calls`, `n` and `max_completion_tokens`. The first would be a fault
-by itself, so here the choice is honoured; `--fault tool-choice-ignored` shows the real thing.
+Ollama itself drops `tool_choice`, `parallel_tool_calls`, `n` and `max_completion_tokens` without a word. A style is
+healthy, so here they are honoured; `--fault tool-choice-ignored` shows the first of them as it really is.
 """
 
 from __future__ import annotations

@@ -87,6 +87,24 @@ class L4Reset(Fault):
         return _cut(script, at, "reset")
 
 
+class L4Dropped(Fault):
+    """A NAT or firewall that forgets silent connections without a word; what is sent afterwards goes nowhere."""
+
+    name = "idle-l4-dropped"
+    summary = "the connection is forgotten after N seconds without a byte: nothing more comes, not even a reset (=N)"
+    yields = ("idle.l4-dropped",)
+    value = "2"
+    layer = 2
+
+    def on_script(self, call: Call, script: Script) -> Script:
+        at = _silence_over(script, self.number)
+        if at is None:
+            return script
+        if at < script.head_at:
+            return replace(script, writes=[], head_at=at, end_at=at, end="lost", status=0)
+        return _cut(script, at, "lost")
+
+
 class ReuseClosed(Fault):
     """The connection is kept open in appearance; the next request on it is answered with RST."""
 
@@ -100,4 +118,4 @@ class ReuseClosed(Fault):
         return "reset" if connection.requests and idle > self.number else None
 
 
-FAULTS = (L7Timeout, TotalDeadline, L4Reset, ReuseClosed)
+FAULTS = (L7Timeout, TotalDeadline, L4Reset, L4Dropped, ReuseClosed)

@@ -1,0 +1,57 @@
+"""Structured output: fault to exact codes."""
+
+from __future__ import annotations
+
+import pytest
+
+from probe.model import Severity, State
+from probe.simulator import faults, styles
+from tests.scenarios.runs import codes, diagnose, errors
+
+ONLY = ("output.*",)
+FAST = {"rate_tokens_s": 0, "first_token_s": 0.0}
+TABLE = [item for item in faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"output"}]
+
+
+@pytest.mark.parametrize("fault", TABLE, ids=lambda fault: fault.name)
+def test_each_fault_gives_exactly_its_codes(fault) -> None:  # type: ignore[no-untyped-def]
+    report = diagnose([fault.name], sim=FAST, only=ONLY)
+    assert codes(report) == set(fault.yields)
+    assert not errors(report)
+    broken = "json_schema" if fault.yields[0].startswith("output.schema") else "json_object"
+    other = {"json_schema": "json_object", "json_object": "json_schema"}[broken]
+    assert report.capabilities[broken].verdict in (State.REJECTED, State.IGNORED, State.BROKEN)
+    assert report.capabilities[other].verdict is State.WORKS
+
+
+def test_every_code_has_a_fault() -> None:
+    names = {f"output.{kind}-{fault}" for kind in ("json-object", "schema") for fault in ("rejected", "ignored")}
+    assert {code for fault in TABLE for code in fault.yields} == names
+
+
+@pytest.mark.parametrize("style", [item.name for item in styles()])
+def test_a_healthy_endpoint_has_nothing_to_mend(style: str) -> None:
+    report = diagnose(style=style, sim=FAST, only=ONLY)
+    assert codes(report, "output", least=Severity.WARNING) == set()
+    assert not errors(report)
+    for name in ("json_object", "json_schema"):
+        assert report.capabilities[name].verdict in (State.WORKS, State.REJECTED)
+
+
+@pytest.mark.parametrize("personality", ["weak", "reasoning", "chatty"])
+def test_models_of_every_kind_are_not_accused(personality: str) -> None:
+    report = diagnose(sim={**FAST, "personality": personality}, only=ONLY)
+    assert codes(report, "output") == set()
+    assert not errors(report)
+
+
+@pytest.mark.parametrize("quirk", ["think-tags", "hidden-reasoning", "schema-not-strict"])
+def test_harmless_oddities_are_no_fault(quirk: str) -> None:
+    report = diagnose([quirk], sim=FAST, only=ONLY)
+    assert codes(report, "output") == set()
+    assert report.capabilities["json_schema"].verdict is State.WORKS
+
+
+def test_one_request_each_proves_a_healthy_endpoint() -> None:
+    report = diagnose(sim=FAST, only=ONLY)
+    assert [item.requests for item in report.checks if item.id.startswith("output.")] == [1, 1]
