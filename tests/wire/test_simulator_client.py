@@ -27,6 +27,7 @@ CLOCK = {
     "function": {"name": "get_time", "description": "Get the current time in a city", "parameters": CITY},
 }
 COUNT = "Count from 1 to {}, one number per line, nothing else"
+TRUST = ssl.create_default_context()  # made once: it is slow
 TO_FIVE = COUNT.format(5)
 
 
@@ -101,7 +102,7 @@ class Client:
         given = sim.key if key == "" else key
         headers = {"Authorization": f"Bearer {given}"} if given else {}
         self.sim, self.base = sim, url or sim.base_url
-        verify: Any = ssl.create_default_context(cafile=sim.ca_bundle) if sim.ca_bundle else True
+        verify = ssl.create_default_context(cafile=sim.ca_bundle) if sim.ca_bundle else TRUST
         self.http = httpx.Client(headers=headers, timeout=10, trust_env=False, verify=verify)
 
     def __enter__(self) -> Client:

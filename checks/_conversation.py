@@ -1,0 +1,75 @@
+"""A short conversation with two codes, asked for once and read by several checks.
+
+The system turn holds one code, the newest user turn the other, so the answer tells whether
+both turns reached the model; the same conversation with content as blocks tells of those.
+Very small models answer these questions too (SmolLM2-135M names both codes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from probe.api import Context, Exchange
+
+Message = dict[str, Any]
+
+ROLES = ("system", "user", "assistant")
+QUESTION = "What is the secret code?"
+#: Room for a sentence or two (tokens).
+LIMIT = 80
+
+
+def secret(code: str) -> str:
+    """The sentence that gives a code away."""
+    return f"The secret code is {code}."
+
+
+def turn(role: str, *texts: str, blocks: bool = False) -> Message:
+    """A message with these texts: as one string with line feeds between, or as text blocks."""
+    if blocks:
+        return {"role": role, "content": [{"type": "text", "text": text} for text in texts]}
+    return {"role": role, "content": "\n".join(texts)}
+
+
+def two_codes(codes: tuple[str, str], blocks: Collection[str] = (), *, system: bool = True) -> list[Message]:
+    """The conversation.
+
+    Args:
+        codes: for the first turn (of the system, else of the user) and for the newest.
+        blocks: the roles whose content is given as blocks; the newest user turn has two.
+        system: whether the first turn is the system's.
+    """
+    first = [turn("system", secret(codes[0]), blocks="system" in blocks), turn("user", "Hello")]
+    if not system:
+        first = [turn("user", f"Hello! {secret(codes[0])}", blocks="user" in blocks)]
+    second = f"The second code is {codes[1]}."
+    return [
+        *first,
+        turn("assistant", "Hello! How can I help you today?", blocks="assistant" in blocks),
+        turn("user", second, "What are the two codes?", blocks="user" in blocks),
+    ]
+
+
+def easy(role: str, codes: tuple[str, str], *, blocks: bool) -> tuple[list[Message], tuple[str, ...]]:
+    """A conversation in which only turns of this role hold codes, and the codes that its answer must have.
+
+    The user's turn has two codes in two blocks: a model shown one of them can name no more.
+    """
+    if role == "user":
+        texts = (secret(codes[0]), f"The second code is {codes[1]}.", "What are the two codes?")
+        return [turn("user", *texts, blocks=blocks)], codes
+    before = [turn("user", "Hello")] if role == "assistant" else []
+    return [*before, turn(role, secret(codes[0]), blocks=blocks), turn("user", QUESTION)], codes[:1]
+
+
+def codes_of(ctx: Context) -> tuple[str, str]:
+    """The two codes of the run."""
+    return ctx.nonce("first-turn"), ctx.nonce("newest-turn")
+
+
+async def plain(ctx: Context, *, system: bool = True) -> Exchange:
+    """The conversation as strings, sent once for the whole run."""
+    share = "content.plain" if system else "content.plain-without-system"
+    return await ctx.chat(two_codes(codes_of(ctx), system=system), limit=LIMIT, share=share)

@@ -1,0 +1,51 @@
+"""What an answer proves about the prompt: codes that come back, and token counts that move.
+
+Pure.  A code has five digits that cannot be guessed, so it proves that the text with it
+reached the model; thinking counts, since only a model that was shown a code can think of it.
+Token counts prove the same without the model's help, where they are counts at all: some
+endpoints answer the same number to everything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from probe.api import Exchange, completion, member
+
+#: Blocks of one turn are joined by a line feed, a space, or nothing, so counts may differ a little.
+JOINT_TOKENS = 3
+
+
+def repeats(exchange: Exchange, code: str) -> bool:
+    """Whether the model named a code such as ``ZEBRA-48213``, in its answer or its thinking.
+
+    The digits suffice, also written as ``48,213``: small models change the word's case or
+    leave it out.
+    """
+    said = completion.answer(exchange) + "\n" + completion.reasoning_of(exchange)[1]
+    plain = re.sub(r"(?<=\d)[,. ](?=\d{3}(?!\d))", "", said)
+    return completion.repeats(said, code) or completion.repeats(plain, code)
+
+
+def counts_live(exchanges: Iterable[Exchange]) -> bool:
+    """Whether prompt tokens follow what is sent: different conversations, different counts.
+
+    One number for everything, however long, is no count; some endpoints answer so.
+    """
+    seen: set[int] = set()
+    for exchange in exchanges:
+        if not isinstance(member(exchange.request.body, "messages"), list) or not completion.ok(exchange):
+            continue
+        tokens = completion.prompt_tokens(exchange)
+        if tokens is not None:
+            seen.add(tokens)
+        if len(seen) > 1 and max(seen) - min(seen) > JOINT_TOKENS:
+            return True
+    return False
+
+
+def missing_tokens(whole: Exchange, other: Exchange) -> int | None:
+    """How many prompt tokens the other has less (negative: more), or None where they are not counted."""
+    ours, theirs = completion.prompt_tokens(whole), completion.prompt_tokens(other)
+    return None if ours is None or theirs is None else ours - theirs

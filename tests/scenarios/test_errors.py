@@ -1,0 +1,68 @@
+"""Errors and how they are told: fault to exact codes."""
+
+from __future__ import annotations
+
+import pytest
+
+from probe.model import Depth, Severity
+from probe.simulator import faults
+from tests.scenarios.runs import codes, diagnose, errors
+
+STANDARD = ("errors.invalid", "errors.seen")
+FAST = {"rate_tokens_s": 0, "first_token_s": 0}
+STYLES = ("openai", "vllm", "llamacpp", "ollama", "groq", "litellm")
+ODD_STYLES = ("sglang", "lmstudio", "textgen-webui")
+TABLE = [item for item in faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"errors"}]
+
+
+@pytest.mark.parametrize("fault", TABLE, ids=lambda fault: fault.name)
+def test_each_fault_gives_exactly_its_codes(fault) -> None:  # type: ignore[no-untyped-def]
+    report = diagnose([fault.name], sim=FAST, only=STANDARD)
+    assert not errors(report)
+    assert codes(report) == set(fault.yields)
+
+
+def test_every_code_has_a_fault() -> None:
+    names = {"errors.shape", "errors.success-status", "errors.server-error"}
+    assert {code for fault in TABLE for code in fault.yields} == names
+
+
+@pytest.mark.parametrize("shape", ["detail", "flat", "string", "array"])
+def test_json_of_another_shape_is_noted(shape: str) -> None:
+    report = diagnose([f"errors-shape={shape}"], sim=FAST, only=STANDARD)
+    assert codes(report) == {"errors.shape"}
+    assert codes(report, least=Severity.WARNING) == set()
+
+
+def test_web_pages_are_a_warning() -> None:
+    assert codes(diagnose(["errors-html"], sim=FAST, only=STANDARD), least=Severity.WARNING) == {"errors.shape"}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_healthy_endpoint_has_nothing_to_tell(style: str) -> None:
+    report = diagnose(style=style, sim=FAST, only=STANDARD)
+    assert codes(report, "errors") == set()
+    assert not errors(report)
+    assert [item.requests for item in report.checks if item.id == "errors.invalid"] == [1]
+
+
+@pytest.mark.parametrize("style", ODD_STYLES)
+def test_servers_with_a_shape_of_their_own_are_not_warned_of(style: str) -> None:
+    report = diagnose(style=style, sim=FAST, only=STANDARD)
+    assert codes(report, "errors") == {"errors.shape"}
+    assert codes(report, "errors", least=Severity.WARNING) == set()
+
+
+@pytest.mark.parametrize("style", ["openai", "llamacpp", "ollama", "vllm"])
+def test_malformed_requests_stay_within_their_number(style: str) -> None:
+    report = diagnose(style=style, sim=FAST, only=("errors.malformed",), depth=Depth.DEEP)
+    assert not errors(report)
+    assert codes(report, "errors", least=Severity.WARNING) == set()
+    (record,) = [item for item in report.checks if item.id == "errors.malformed"]
+    assert 8 <= record.requests <= 12
+
+
+def test_the_sample_notes_server_errors() -> None:
+    report = diagnose(["errors-server-error"], sim=FAST, only=("errors.malformed",), depth=Depth.DEEP)
+    assert codes(report) == {"errors.server-error"}
+    assert codes(report, least=Severity.WARNING) == set()

@@ -1,0 +1,181 @@
+"""Diagnosis of parameters, from texts as servers send them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from checks._paramread import Chances, Heeded, Stopped, chances, heeded, named, stopped
+from checks.params import (
+    INVENTED,
+    LIMIT,
+    OTHERS,
+    diagnose_limit,
+    diagnose_others,
+    diagnose_refused,
+    diagnose_sampling,
+    refusals,
+    stop_sequences,
+    to_blame,
+)
+from probe.api import Exchange, Inconclusive, Severity, State
+from tests.unit.answers import chat, exchange, lost, refusal
+
+NAMES = (*OTHERS, "stop")
+LIST = "\n".join(str(number) for number in range(1, 41))
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (refusal(400, "Unrecognized request argument supplied: endpoint_probe_unknown"), [INVENTED]),
+        (refusal(400, "`logprobs` is not supported with this model"), ["logprobs"]),
+        (refusal(400, "Unsupported parameter(s): `user`, `seed`"), ["seed", "user"]),
+        (refusal(400, "the user message must stop before the seed"), []),
+        (exchange(400, {"error": {"message": "not allowed", "param": "user"}}), ["user"]),
+        (
+            exchange(422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs"}]}),
+            ["seed"],
+        ),
+        (
+            exchange(422, {"message": {"detail": [{"loc": ["body", "presence_penalty"], "msg": "Extra"}]}}),
+            ["presence_penalty"],
+        ),
+        (exchange(422, {"detail": "Unexpected fields in the request: {'top_p'}"}), ["top_p"]),
+        (refusal(400, "does not support parameters: ['frequency_penalty'], for model=x"), ["frequency_penalty"]),
+        (refusal(400, "The request could not be processed."), []),
+        (exchange(500, b"Internal Server Error", content_type="text/plain"), []),
+    ],
+)
+def test_the_parameters_that_a_refusal_names(made: Exchange, expected: list[str]) -> None:
+    assert named(made, NAMES) == expected
+
+
+def test_log_probabilities_are_left_out_together() -> None:
+    said = refusal(400, "`logprobs` is not supported with this model")
+    assert set(to_blame(said, dict.fromkeys(NAMES))) == {"logprobs", "top_logprobs"}
+
+
+@pytest.mark.parametrize(
+    ("made", "kept"),
+    [
+        (chat("1, 2, 3, 4", finish="length", prompt=9, written=16), Heeded.YES),
+        (chat("", finish="length", prompt=9, written=16), Heeded.YES),  # thought, and cut
+        (chat("1 2 3 4 5", finish="stop", prompt=9, written=16), Heeded.YES),
+        (chat(LIST, finish="stop", prompt=9, written=80), Heeded.NO),
+        (chat(LIST, finish="length", prompt=9, written=512), Heeded.NO),
+        (chat(LIST, finish=None), Heeded.NO),
+        (chat("I like turtles.", finish="stop", prompt=9, written=5), Heeded.UNTOLD),
+        (chat("I like turtles.", finish="stop"), Heeded.UNTOLD),
+        (chat("1, 2, 3", finish="stop", prompt=9, written=300, reasoning_content="Let me"), Heeded.UNTOLD),
+        (refusal(400, "max_tokens is not supported"), Heeded.REFUSED),
+    ],
+)
+def test_whether_a_limit_was_kept(made: Exchange, kept: Heeded) -> None:
+    assert heeded(made, LIMIT, "max_tokens") is kept
+
+
+KEPT = chat("1, 2, 3, 4", finish="length", prompt=9, written=16)
+LONG = chat(LIST, finish="stop", prompt=9, written=80)
+REFUSED = refusal(400, "Unsupported parameter: 'max_tokens'")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found", "name"),
+    [
+        (KEPT, KEPT, [], "max_tokens"),
+        (KEPT, LONG, [], "max_tokens"),  # Ollama does not read the other name
+        (REFUSED, KEPT, ["params.max-tokens-rejected"], "max_completion_tokens"),
+        (KEPT, REFUSED, ["params.max-completion-tokens-rejected"], "max_tokens"),
+        (LONG, KEPT, ["params.max-tokens-ignored"], "max_completion_tokens"),
+        (LONG, LONG, ["params.max-tokens-ignored"], None),
+        (chat("Turtles."), chat("Turtles."), [], None),
+        (lost(), KEPT, [], "max_completion_tokens"),
+    ],
+)
+def test_the_two_names(old: Exchange, new: Exchange, found: list[str], name: str | None) -> None:
+    result = diagnose_limit({"max_tokens": [old], "max_completion_tokens": [new]})
+    assert [finding.code for finding in result.findings] == found
+    assert result.facts["max_tokens_param"] == name
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "told"),
+    [
+        ("1\n2\n3\n4\n5\n6\n", "stop", Stopped.YES),
+        ("1. 1\n2. 2\n3. 3\n4. 4\n5. 5\n6. 6\n", "stop", Stopped.YES),
+        ("1\n2\n3\n4\n5\n6\n7", "stop", Stopped.KEPT),
+        ("1\n2\n3\n4\n5\n6\n7\n8\n9", "stop", Stopped.NO),
+        ("It is the number that comes first", "length", Stopped.NO),
+        ("I like turtles", "stop", Stopped.UNTOLD),
+        ("1 2 3 4 5 6", "length", Stopped.UNTOLD),
+        ("", "stop", Stopped.UNTOLD),
+    ],
+)
+def test_what_a_stop_sequence_did(text: str, finish: str, told: Stopped) -> None:
+    assert stopped(chat(text, finish=finish), stop_sequences(False), "6")[0] is told
+
+
+def test_servers_that_say_what_stopped_them_are_believed() -> None:
+    made = exchange(200, {"choices": [{"message": {"content": "x"}, "finish_reason": "stop", "stop_reason": "7"}]})
+    assert stopped(made, ("7",), "6")[0] is Stopped.YES
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        ({"content": [{"token": "1", "logprob": -0.1, "top_logprobs": []}]}, Chances.GIVEN),
+        ({"content": []}, Chances.NONE),
+        (None, Chances.NONE),
+        ({"tokens": ["1"], "token_logprobs": [-0.1]}, Chances.OLD),
+        ({"content": [{"token": "1"}]}, Chances.NONE),
+        ([1, 2], Chances.NONE),
+    ],
+)
+def test_the_form_of_log_probabilities(value: Any, form: Chances) -> None:
+    made = exchange(200, {"choices": [{"message": {"content": "1"}, "finish_reason": "stop", "logprobs": value}]})
+    assert chances(made) is form
+
+
+def test_a_refused_stop_is_a_verdict() -> None:
+    said = refusal(400, "Argument not supported on this model: stop")
+    result = diagnose_others(chat("1\n2"), {"stop": said}, ("7",))
+    assert result.verdicts["stop"].verdict is State.REJECTED
+    assert result.settles["refused_params"] == {"stop": said}
+
+
+def test_what_was_not_given_is_ignored_and_an_empty_answer_is_open() -> None:
+    assert diagnose_others(chat("1\n2\n6\n"), {}, ("7",)).verdicts["logprobs"].verdict is State.IGNORED
+    assert diagnose_others(chat(""), {}, ("7",)).verdicts["logprobs"].verdict is State.UNKNOWN
+    with pytest.raises(Inconclusive):
+        diagnose_others(refusal(400, "no"), {}, ("7",))
+
+
+def test_refused_parameters_are_named_once() -> None:
+    said = refusal(400, "no")
+    result = diagnose_refused({"seed": said, INVENTED: said, "logprobs": said}, ["temperature"])
+    assert [finding.severity for finding in result.findings] == [Severity.INFO]
+    assert "`seed`" in result.findings[0].detail
+    assert "logprobs" not in result.findings[0].detail
+    assert result.facts["rejected_params"] == ["logprobs", "seed", "temperature"]
+    assert diagnose_refused({"stream_options": said}, []).findings[0].severity is Severity.WARNING
+    assert not diagnose_refused({"logprobs": said}, []).findings
+    assert not diagnose_refused({}, []).findings
+
+
+def test_requests_that_were_meant_to_be_refused_do_not_count() -> None:
+    made = refusal(400, "max_tokens must be an integer")
+    sent = replace(made, request=replace(made.request, body={"max_tokens": 16}))
+    assert refusals([sent], "max_tokens") == [sent]
+    assert refusals([replace(sent, check="errors.malformed")], "max_tokens") == []
+    assert refusals([made], "max_tokens") == []
+    assert refusals([sent], "max_completion_tokens") == []
+
+
+def test_sampling_facts() -> None:
+    several = exchange(200, {"choices": [{"message": {"content": "a"}}, {"message": {"content": "b"}}]})
+    facts = diagnose_sampling([chat("a"), chat("a")], several).facts
+    assert facts == {"seed_repeatable": True, "choices_for_n_2": 2}
+    assert diagnose_sampling([chat("a"), chat("b")], refusal(400, "n")).facts == {"seed_repeatable": False}
