@@ -140,6 +140,8 @@ def diagnose_list(exchange: Exchange, model: str) -> Result:
         finding = NO_LIST.found(
             f"{exchange.request.url} answered {exchange.status} with {what}.",
             exchange.shows("/response/body", expected='{"data": [{"id": …}]}', actual=what),
+            # A readable list of another shape costs a client no more than an absent one.
+            severity=Severity.INFO if ids else Severity.WARNING,
         )
         facts = {"models": ids} if ids else {}
         return Result(findings=(finding,), verdicts={"model_list": because(State.BROKEN, finding)}, facts=facts)

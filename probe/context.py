@@ -19,7 +19,7 @@ from probe.client import Client
 from probe.model import Event, Exchange, Verdict
 from probe.runlog import Log
 from probe.session import Auth, Options, Settled
-from probe.signals import Inconclusive, KeyWithheld, Skip, Throttled
+from probe.signals import KeyWithheld, Skip, Throttled
 from probe.transport import Wire
 from probe.urls import is_loopback, same_origin
 
@@ -395,13 +395,3 @@ def _retry_after(exchange: Exchange) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except (TypeError, ValueError):
         return None
-
-
-__all__ = [
-    "Context",
-    "Inconclusive",
-    "KeyWithheld",
-    "Log",
-    "Skip",
-    "Throttled",
-]

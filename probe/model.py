@@ -2,109 +2,23 @@
 
 Plain frozen dataclasses, without behaviour that touches the network.  Everything a
 check reads or returns is one of these; so the same diagnosis runs on a live
-endpoint, on a saved report and on a recorded transcript.
+endpoint, on a saved report and on a recorded transcript.  The words stand in
+``probe.terms`` and the recorded exchange in ``probe.exchange``; both are here as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from probe.exchange import Autopsy, Evidence, Exchange, Failure, Request, Response, Timeline
+from probe.terms import CAPABILITIES, Depth, Outcome, Owner, Severity, State
 
 if TYPE_CHECKING:
     from probe.context import Context
 
 SCHEMA_VERSION = "1.0"
-
-CAPABILITIES: tuple[str, ...] = (
-    "chat",
-    "model_list",
-    "streaming",
-    "stream_usage",
-    "system_role",
-    "developer_role",
-    "block_content",
-    "tools",
-    "tool_results",
-    "tool_choice_required",
-    "tool_choice_named",
-    "parallel_tools",
-    "streaming_tools",
-    "json_object",
-    "json_schema",
-    "vision",
-    "reasoning",
-    "logprobs",
-    "stop",
-    "responses_api",
-    "long_silence",
-)
-
-
-class Severity(StrEnum):
-    """How much a finding matters to a client."""
-
-    ERROR = "error"  # a client will fail or be misled
-    WARNING = "warning"  # works, with a cost or a risk
-    INFO = "info"  # worth knowing; absence of an optional feature is no fault
-
-
-class Owner(StrEnum):
-    """Who can mend what a finding names."""
-
-    CLIENT = "client"
-    SERVER = "server"
-    GATEWAY = "gateway"
-    NETWORK = "network"
-    MODEL = "model"
-    KEY = "key"
-
-
-class Outcome(StrEnum):
-    """How one check ended.  ``error`` is a fault of this program, never the endpoint's."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    SKIP = "skip"
-    INCONCLUSIVE = "inconclusive"
-    ERROR = "error"
-
-
-class State(StrEnum):
-    """The verdict on a capability; only ``works`` switches a client's toggle on."""
-
-    WORKS = "works"
-    BROKEN = "broken"
-    IGNORED = "ignored"
-    REJECTED = "rejected"
-    UNKNOWN = "unknown"
-
-
-class Depth(StrEnum):
-    """How much a run may spend."""
-
-    QUICK = "quick"
-    STANDARD = "standard"
-    DEEP = "deep"
-
-    @property
-    def rank(self) -> int:
-        return (Depth.QUICK, Depth.STANDARD, Depth.DEEP).index(self)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One observation: where it stands in the recorded exchange, and what was due there.
-
-    ``pointer`` is an RFC 6901 JSON pointer into the exchange as report.json holds it.
-    """
-
-    exchange: str
-    pointer: str
-    expected: Any
-    actual: Any
 
 
 @dataclass(frozen=True)
@@ -176,132 +90,6 @@ class Verdict:
     finding: str | None = None
     checks: tuple[str, ...] = ()
     note: str = ""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request as it went out, secrets already replaced by ``${API_KEY}`` and the like."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: Any = None  # a JSON value, or text when what was sent is no JSON
-
-
-@dataclass(frozen=True)
-class Autopsy:
-    """What a silent connection said when its TCP peer was asked for a sign of life.
-
-    ``verdict`` is alive, reset, no-answer, pending or unsupported (names of ``probe.wire``).
-    ``at_s`` counts from the request, ``silent_s`` is the silence before it was asked.
-    """
-
-    at_s: float
-    silent_s: float
-    verdict: str
-    took_s: float = 0.0
-    probes: int = 0
-    unacked: int = 0
-    last_ack_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """When things happened, in seconds after the request was started.
-
-    ``started_s`` counts from the start of the run.  ``reads`` holds one
-    ``(seconds, bytes)`` pair a read of the body, bytes counted after content decoding.
-    """
-
-    started_s: float = 0.0
-    connect_s: float | None = None
-    tls_s: float | None = None
-    sent_s: float | None = None
-    headers_s: float | None = None
-    end_s: float = 0.0
-    reused: bool = False
-    reads: tuple[tuple[float, int], ...] = ()
-    wire_bytes: int = 0
-    loop_lag_s: float | None = None
-    open_after_done: bool = False
-    autopsy: Autopsy | None = None
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why an exchange has no complete response.
-
-    ``kind`` is one of the names in ``probe.failures``; ``phase`` is connect, tls, send,
-    headers or body; ``chain`` names the exceptions from the outermost to the cause.
-    """
-
-    kind: str
-    phase: str
-    message: str
-    errno: int | None = None
-    chain: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Response:
-    """A response as received, content decoding undone, secrets removed.
-
-    ``content`` is at most the body limit long; ``cut`` says that more was on its way.
-    ``reflected`` names the secrets that the endpoint sent back.  ``received`` is the size
-    of the body in bytes where ``content`` was read back from a report and is shaped anew.
-    """
-
-    status: int
-    reason: str
-    http_version: str
-    headers: tuple[tuple[str, str], ...]
-    content: bytes = b""
-    cut: bool = False
-    reflected: tuple[str, ...] = ()
-    tls: Mapping[str, Any] | None = None
-    received: int | None = None
-
-    def header(self, name: str) -> str | None:
-        """The first value of a header, or None."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
-
-    @cached_property
-    def text(self) -> str:
-        """The body as UTF-8 text; undecodable bytes become U+FFFD."""
-        return self.content.decode("utf-8", "replace")
-
-    @cached_property
-    def json(self) -> Any:
-        """The body as a JSON value, or None where it is none."""
-        from probe.jsontext import parse
-
-        return parse(self.content)
-
-    @property
-    def media_type(self) -> str:
-        """The Content-Type without parameters, lower case, empty where absent."""
-        return (self.header("content-type") or "").split(";")[0].strip().lower()
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """One request and what became of it."""
-
-    id: str
-    check: str
-    request: Request
-    response: Response | None
-    timeline: Timeline
-    error: Failure | None = None
-
-    @property
-    def status(self) -> int | None:
-        return self.response.status if self.response else None
-
-    def shows(self, pointer: str, *, expected: Any, actual: Any) -> Evidence:
-        """Evidence that points into this exchange."""
-        return Evidence(self.id, pointer, expected, actual)
 
 
 @dataclass(frozen=True)
@@ -482,3 +270,39 @@ def because(state: State, finding: Finding, note: str = "") -> Verdict:
 def with_check(finding: Finding, check_id: str) -> Finding:
     """The same finding, signed by the check that made it."""
     return replace(finding, check=check_id)
+
+
+__all__ = [
+    "CAPABILITIES",
+    "SCHEMA_VERSION",
+    "AuthInfo",
+    "Autopsy",
+    "Check",
+    "CheckRecord",
+    "Depth",
+    "Diagnosis",
+    "Event",
+    "Evidence",
+    "Exchange",
+    "Failure",
+    "Finding",
+    "Hop",
+    "Outcome",
+    "Owner",
+    "Report",
+    "Request",
+    "Response",
+    "Result",
+    "RunInfo",
+    "ServerInfo",
+    "Severity",
+    "State",
+    "TargetInfo",
+    "Timeline",
+    "ToolInfo",
+    "Verdict",
+    "because",
+    "unknown",
+    "with_check",
+    "works",
+]
