@@ -1,0 +1,135 @@
+"""What a refusal of a tools request means.  Pure; by general meaning, not by one server's wording.
+
+Texts that the patterns were drawn from: vLLM `"auto" tool choice requires --enable-auto-tool-choice
+and --tool-call-parser to be set`; llama.cpp `tools param requires --jinja flag`; LMDeploy `Please
+launch the api_server with --tool-call-parser`; Ollama `… does not support tools`; Groq `` `tool
+calling` is not supported with this model ``, `tool_use_failed`; OpenRouter `No endpoints found that
+support tool use`; LM Studio `Invalid tool_choice type: 'object'`; DeepSeek `Thinking mode does not
+support this tool_choice`; vLLM ``When using `tool_choice`, `tools` must be set``; xAI `A tool_choice
+was set on the request but no tools were specified.`
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from probe.api import Exchange, completion, member
+
+
+class Refusal(StrEnum):
+    """What the endpoint minds, as far as it says so."""
+
+    SWITCHED_OFF = "the server was not started for it"
+    NO_TOOLS = "the tools are not supported"
+    TOOLS_LOST = "it sees a tool_choice and no tools"
+    CHOICE = "the tool_choice is not supported"
+    PARALLEL = "the parameter parallel_tool_calls is not taken"
+    MODEL_FAILED = "what the model wrote was no usable call"
+    UNCLEAR = "it does not say what it minds"
+
+
+def _any(*parts: str) -> re.Pattern[str]:
+    return re.compile("|".join(parts), re.IGNORECASE)
+
+
+_TOOLS = _any(r"\btools?\b", r"\btool[ _-]?(?:use|calls?|calling|choice)", r"\bfunctions?\b", r"\bfunction[ _-]?call")
+# A flag, a start or a setting of the server, named together with tools.
+_SWITCH = _any(
+    r"--[a-z][a-z_-]{2,}",
+    r"\b(?:launch|start|restart|run|serve|compile|configure|deploy)e?d?(?:ed)?\b[^.]{0,60}\bwith(?:out)?\b",
+    r"\bparser (?:is |was )?(?:not|n't) (?:set|given|specified|found|available)",
+    r"\b(?:not|n't)(?: been| yet| currently)? (?:enabled|configured|activated|turned on|switched on|started|set up)\b",
+    r"\b(?:is|are|was|were|has been|have been) (?:currently )?(?:disabled|turned off|switched off)\b",
+    r"\b(?:must|needs?|has|have)(?: to)? be (?:enabled|switched on|turned on|activated)\b",
+    r"\bto enable\b",
+    r"\benable_[a-z_]*tool",
+    r"\brequires?\b[^.]{0,80}\b(?:flag|option|argument|parser|to be (?:set|enabled))\b",
+    r"\bno tool[ _-]?(?:call[ _-]?)?parser\b",
+)
+_Q = "[`'\"]?"
+_LOST = _any(
+    rf"{_Q}tools{_Q}(?: parameter| field| list| array)? (?:must be|(?:is|are) (?:also )?(?:required|needed))",
+    r"\bno tools? (?:(?:were|was|are|is|has been|have been) )?(?:specified|given|provided|set|sent|supplied)",
+    r"\bno tools? (?:(?:were|was|are|is) )?(?:defined|available|present|found)",
+    rf"\bonly (?:be )?(?:(?:allowed|valid|used|set|specified|supported) )?(?:when|if|with|alongside) {_Q}tools",
+    rf"\bwithout (?:any |providing |specifying |setting )*{_Q}tools",
+    rf"{_Q}tools{_Q} (?:cannot|can not|must not|may not|should not|can't) be (?:empty|missing|null|none)",
+    rf"\b(?:requires?|needs?) (?:the )?{_Q}tools{_Q} (?:to be|parameter|field|array|list)",
+    r"\btools? (?:list )?(?:is|are) (?:empty|missing|not (?:set|given|provided|specified|present))",
+    rf"\bnot found in (?:the )?{_Q}tools?\b",
+)
+_NO = _any(
+    r"\bnot (?:currently |yet )?(?:support|allow|permit|implement|available|accept|possible|valid)",
+    r"n't (?:currently |yet )?(?:support|allow|permit|accept|have)",
+    r"\bunsupported|\bno endpoints? found|\bno support|\bunavailable|\bincapable|\bunable to",
+    r"\bcannot (?:use|handle|call)",
+    r"\binvalid|\bunexpected|\bunknown|\bunrecogni[sz]ed|extra_forbidden|\bextra (?:inputs|fields)|\bforbidden",
+    r"\bonly .{0,40}support|\bmust be|\brequires?\b",
+)
+_CHOICE = _any(r"tool[ _-]?choice", r"\bfunction_call\b")
+_CALL = r"(?:tool|function|model)[ _-]?(?:calls?|output|response)?"
+_MODEL_FAILED = _any(
+    r"tool_use_failed|failed_generation|malformed_function_call|empty grammar stack|tool call validation failed",
+    r"\bfailed to call a function|\bmodel did not call|\bmalformed (?:tool|function) call",
+    r"\bdid not (?:produce|generate|return|make) (?:a|any) (?:valid )?(?:tool|function)",
+    r"\bmodel(?:'s)? (?:(?:produced|generated|returned) )?(?:an? )?(?:output|response|generation)[^.]{0,60}"
+    r"(?:not match|invalid|malformed)",
+    rf"\bfailed to parse (?:the )?(?:input at pos|{_CALL})",
+    rf"\b(?:could not|cannot|unable to) parse (?:the )?{_CALL}",
+)
+
+
+def said_by(exchange: Exchange) -> str:
+    """The error text with its codes and the parameter it names, or the error inside a stream."""
+    if completion.is_stream(exchange):
+        return " ".join(text for _, text in completion.read_stream(exchange).errors)[:3000]
+    body = completion.body_of(exchange)
+    body = body[0] if isinstance(body, list) and body else body
+    paths = (("error", "code"), ("error", "type"), ("error", "param"), ("code",), ("type",), ("error_type",))
+    codes = [member(body, *path) for path in paths]
+    return " ".join([completion.error_text(exchange)[:3000], *(str(code) for code in codes if code)])
+
+
+def meaning(exchange: Exchange) -> Refusal:
+    """What a refused request with tools was refused for."""
+    return meaning_of(said_by(exchange))
+
+
+def meaning_of(said: str) -> Refusal:
+    """The same, of an error text."""
+    if _MODEL_FAILED.search(said):
+        return Refusal.MODEL_FAILED
+    if "parallel_tool_calls" in said:
+        return Refusal.PARALLEL
+    if not _TOOLS.search(said):
+        return Refusal.UNCLEAR
+    # LiteLLM names its own setting for dropping what a backend lacks; that switches no tools on.
+    plain = re.sub(r"(?:to )?drop[^.]{0,60}drop_params.*", "", said, flags=re.IGNORECASE | re.DOTALL)
+    if _SWITCH.search(plain):
+        return Refusal.SWITCHED_OFF
+    if _CHOICE.search(plain) and _LOST.search(plain):
+        return Refusal.TOOLS_LOST
+    if _CHOICE.search(plain) and _NO.search(plain):
+        return Refusal.CHOICE
+    if _NO.search(plain):
+        return Refusal.NO_TOOLS
+    return Refusal.UNCLEAR
+
+
+_MODEL = re.compile(
+    r"\bmodel\b|^\S+ does(?: not|n't) support|/\S+ does(?: not|n't) support|no endpoints? found", re.IGNORECASE
+)
+
+
+def blames_model(exchange: Exchange) -> bool:
+    """Whether the refusal is of this model rather than of the server."""
+    return bool(_MODEL.search(said_by(exchange)))
+
+
+def quoted(exchange: Exchange) -> str:
+    """What the endpoint said, short, for a detail sentence."""
+    said = " ".join((said_by(exchange) if completion.is_stream(exchange) else completion.error_text(exchange)).split())
+    if not said:
+        return f"status {exchange.status} without a text"
+    return f'status {exchange.status}: "{said[:240]}{"…" if len(said) > 240 else ""}"'

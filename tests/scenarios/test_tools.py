@@ -1,0 +1,209 @@
+"""Tools: fault to exact codes, alone and beside other faults; healthy styles and models silent; what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from probe.model import Depth, Report, Severity, State
+from probe.simulator import faults, styles
+from tests.scenarios.runs import codes, diagnose, errors
+
+ONLY = ("tools.*",)
+FAST = {"rate_tokens_s": 0, "first_token_s": 0}
+ALL = [item for item in faults() if any(code.startswith("tools.") for code in item.yields)]
+MARKUP = [item for item in ALL if item.name.startswith("tools-as-")]
+OTHERS = [item for item in ALL if item not in MARKUP]
+CAPABILITIES = (
+    "tools",
+    "tool_results",
+    "tool_choice_required",
+    "tool_choice_named",
+    "parallel_tools",
+    "streaming_tools",
+)
+FAMILY = (
+    "rejected not-enabled ignored parser-missing text-call not-called arguments-not-json arguments-not-string "
+    "arguments-off-schema id-missing id-duplicate finish-reason choice-ignored result-rejected result-ignored "
+    "stream-leak stream-index stream-fragments"
+).split()
+#: What each fault makes of each capability that it does not leave working.
+STATES = {
+    "tools-ignored": dict.fromkeys(set(CAPABILITIES) - {"tool_results"}, State.IGNORED),
+    "tools-not-called": {},
+    "tools-never-called": {
+        **dict.fromkeys(("tools", "parallel_tools", "streaming_tools"), State.UNKNOWN),
+        **dict.fromkeys(("tool_choice_required", "tool_choice_named"), State.IGNORED),
+    },
+    "tool-choice-ignored": dict.fromkeys(("tool_choice_required", "tool_choice_named"), State.IGNORED),
+    "tools-rejected": dict.fromkeys(CAPABILITIES, State.REJECTED),
+    "tools-not-enabled": dict.fromkeys(CAPABILITIES, State.REJECTED),
+    "tool-result-rejected": {"tool_results": State.REJECTED},
+    "tool-result-ignored": {"tool_results": State.IGNORED},
+    "tool-stream-leak": {"streaming_tools": State.BROKEN},
+    "tool-stream-index": {"parallel_tools": State.BROKEN, "streaming_tools": State.BROKEN},
+    "tool-stream-fragments": {"parallel_tools": State.BROKEN, "streaming_tools": State.BROKEN},
+    "tool-finish-reason": {},
+    "tool-id-duplicate": {"parallel_tools": State.BROKEN, "streaming_tools": State.BROKEN},
+}
+
+
+def asked(report: Report) -> int:
+    """How many requests the family sent."""
+    return sum(item.requests for item in report.checks if item.id.startswith("tools."))
+
+
+def check(report: Report, expected: Sequence[str]) -> None:
+    """The family's codes are exactly these, and every finding can be acted on and proved."""
+    assert codes(report, "tools") == {code for code in expected if code.startswith("tools.")}
+    assert not errors(report)
+    known = {exchange.id for exchange in report.exchanges}
+    for finding in report.findings:
+        if finding.severity is not Severity.INFO:
+            assert finding.remedy
+        assert finding.detail
+        assert {item.exchange for item in finding.evidence} <= known
+        assert finding.evidence or not finding.code.startswith("tools.")
+
+
+def test_every_code_of_the_family_has_a_fault() -> None:
+    covered = {code.removeprefix("tools.") for fault in ALL for code in fault.yields if code.startswith("tools.")}
+    assert covered == set(FAMILY)
+
+
+@pytest.mark.parametrize("fault", OTHERS, ids=lambda fault: fault.name)
+def test_each_fault_gives_exactly_its_codes(fault) -> None:  # type: ignore[no-untyped-def]
+    report = diagnose([fault.name], sim=FAST, only=ONLY)
+    check(report, fault.yields)
+    for name, state in STATES.get(fault.name, {}).items():
+        assert report.capabilities[name].verdict is state, name
+    if fault.name in STATES:
+        for name in set(CAPABILITIES) - set(STATES[fault.name]):
+            assert report.capabilities[name].verdict in (State.WORKS, State.UNKNOWN), name
+
+
+@pytest.mark.parametrize("fault", MARKUP, ids=lambda fault: fault.name)
+def test_each_markup_is_recognised_and_its_parser_named(fault) -> None:  # type: ignore[no-untyped-def]
+    report = diagnose([fault.name], sim=FAST, only=ONLY)
+    check(report, fault.yields)
+    assert report.capabilities["tools"].verdict is State.BROKEN
+    assert report.capabilities["streaming_tools"].verdict is State.BROKEN
+    assert report.facts["tool_call_format"]
+    (finding,) = [item for item in report.findings if item.code.startswith("tools.")]
+    if "tool_parser" in report.facts:
+        assert report.facts["tool_parser"] in finding.remedy
+
+
+@pytest.mark.parametrize(
+    "fault", [*OTHERS, *(item for item in MARKUP if "hermes" in item.name)], ids=lambda fault: fault.name
+)
+def test_beside_a_missing_v1_and_a_stream_without_usage(fault) -> None:  # type: ignore[no-untyped-def]
+    report = diagnose([fault.name, "missing-v1", "stream-no-usage"], sim=FAST, only=ONLY)
+    check(report, fault.yields)
+    assert codes(report, "url") == {"url.missing-v1"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("arguments-not-json=truncated", "tools.arguments-not-json"),
+        ("tool-stream-fragments=repeated", "tools.stream-fragments"),
+        ("tool-stream-fragments=late", "tools.stream-fragments"),
+        ("tool-id-missing=empty", "tools.id-missing"),
+        ("tools-rejected=ollama", "tools.rejected"),
+        ("tools-rejected=openrouter", "tools.rejected"),
+        ("tools-not-enabled=llamacpp", "tools.not-enabled"),
+        ("tools-not-enabled=lmdeploy", "tools.not-enabled"),
+    ],
+)
+def test_variants_of_a_fault(fault: str, code: str) -> None:
+    check(diagnose([fault], sim=FAST, only=ONLY), [code])
+
+
+@pytest.mark.parametrize(("style", "fault"), [("vllm", "tools-as-qwen3-coder"), ("sglang", "tools-as-qwen3-coder")])
+def test_the_remedy_is_that_of_the_recognised_server(style: str, fault: str) -> None:
+    report = diagnose([fault], style=style, sim=FAST, only=ONLY)
+    (finding,) = [item for item in report.findings if item.code == "tools.parser-missing"]
+    assert "--tool-call-parser qwen3_coder" in finding.remedy
+    assert ("--enable-auto-tool-choice" in finding.remedy) is (style == "vllm")
+
+
+# Nothing wrong -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("style", [item.name for item in styles()])
+def test_healthy_styles_are_silent(style: str) -> None:
+    report = diagnose(style=style, sim=FAST, only=ONLY)
+    check(report, [])
+    assert report.capabilities["tools"].verdict is State.WORKS
+    assert report.capabilities["streaming_tools"].verdict is State.WORKS
+    assert report.capabilities["tool_results"].verdict is State.WORKS
+
+
+@pytest.mark.parametrize("personality", ["plain", "chatty", "reasoning", "declines", "refuses", "weak"])
+def test_no_kind_of_model_is_a_fault_of_the_endpoint(personality: str) -> None:
+    report = diagnose(sim={**FAST, "personality": personality}, only=ONLY)
+    assert not errors(report)
+    expected = {"tools.choice-ignored"} if personality == "refuses" else set()
+    assert codes(report, "tools", least=Severity.WARNING) == expected
+    assert codes(report, "tools") - expected <= {"tools.not-called"}
+
+
+QUIET = [item.name for item in faults() if not item.yields and not item.name.startswith(("tls", "slow", "loading"))]
+
+
+@pytest.mark.parametrize("quirk", QUIET)
+def test_quirks_of_healthy_servers_are_no_faults(quirk: str) -> None:
+    report = diagnose([quirk], sim=FAST, only=ONLY)
+    assert not errors(report)
+    assert codes(report, "tools") == set()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    "stream-truncated stream-error-in-band stream-not-sse stream-rejected stream-framing stream-no-done stream-utf8 "
+    "null-rejected blocks-rejected rate-limited=1 max-tokens-rejected stream-options-rejected "
+    "unknown-param-rejected errors-shape".split(),
+)
+def test_faults_of_other_families_are_left_to_them(fault: str) -> None:
+    report = diagnose([fault], sim=FAST, only=ONLY)
+    assert not errors(report)
+    assert codes(report, "tools") == set()
+    assert report.capabilities["tools"].verdict is State.WORKS
+    assert report.capabilities["tool_results"].verdict is State.WORKS
+
+
+# Cost --------------------------------------------------------------------------------------------
+
+
+def test_the_price_on_a_healthy_endpoint(capsys: pytest.CaptureFixture[str]) -> None:
+    report = diagnose(sim=FAST, only=ONLY)
+    spent = {item.id: item.requests for item in report.checks if item.id.startswith("tools.")}
+    with capsys.disabled():
+        print(f"\ntools family on a healthy endpoint: {asked(report)} requests {spent}")
+    assert asked(report) <= 8
+    assert all(report.capabilities[name].verdict is State.WORKS for name in CAPABILITIES)
+
+
+def test_the_price_of_a_quick_look() -> None:
+    report = diagnose(sim=FAST, only=(), depth=Depth.QUICK, skip=("stream.*", "idle.*"))
+    assert asked(report) <= 2
+    assert report.capabilities["tools"].verdict is State.WORKS
+    assert report.capabilities["streaming_tools"].verdict is State.WORKS
+
+
+def test_no_check_sends_more_than_it_declares() -> None:
+    from probe import registry
+
+    most = {item.id: item.max_requests for item in registry.checks()}
+    for fault in OTHERS:
+        report = diagnose([fault.name], sim=FAST, only=ONLY)
+        for item in report.checks:
+            assert item.requests <= most[item.id], (fault.name, item.id)
+
+
+def test_trials_can_be_fixed() -> None:
+    report = diagnose(sim=FAST, only=("tools.call",), trials=4)
+    assert next(item.requests for item in report.checks if item.id == "tools.call") == 4
+    assert codes(report, "tools") == set()
