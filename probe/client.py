@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
@@ -117,6 +117,7 @@ class Client:
         redactor: removes the secrets from what is recorded.
         secrets: name to value, to fill ``${NAME}`` in headers on the way out.
         lag: the loop-lag monitor whose samples date the exchanges, or None.
+        tls: gives the TLS context of a transport; default: a new one.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class Client:
         *,
         lag: LagMonitor | None = None,
         epoch: float | None = None,
+        tls: Callable[[Transport], ssl.SSLContext] | None = None,
     ) -> None:
         self.transport = transport
         self.redactor = redactor
@@ -133,6 +135,7 @@ class Client:
         self._lag = lag
         self._pools: dict[Wire, httpx.AsyncClient] = {}
         self._context: ssl.SSLContext | None = None
+        self._tls = tls or ssl_context
 
     async def __aenter__(self) -> Self:
         return self
@@ -147,7 +150,7 @@ class Client:
 
     def _pool(self, wire: Wire) -> httpx.AsyncClient:
         if self._context is None:
-            self._context = ssl_context(self.transport)
+            self._context = self._tls(self.transport)
         limits = httpx.Limits(
             max_connections=100, max_keepalive_connections=20, keepalive_expiry=wire.pool_idle_s
         )

@@ -45,9 +45,7 @@ async def basic(ctx: Context) -> Basic:
     Where it is refused it is asked for again without ``stream_options``, which older
     servers do not know.
     """
-    first = await ctx.chat(
-        COUNT_50, limit=BASIC_LIMIT, stream=True, stream_options=WITH_USAGE, share="stream.basic"
-    )
+    first = await ctx.chat(COUNT_50, limit=BASIC_LIMIT, stream=True, stream_options=WITH_USAGE, share="stream.basic")
     if not refuses(first):
         return Basic(first)
     plain = await ctx.chat(COUNT_50, limit=BASIC_LIMIT, stream=True, share="stream.plain")
@@ -59,10 +57,8 @@ async def whole(ctx: Context) -> Exchange:
     return await ctx.chat(COUNT_50, limit=BASIC_LIMIT, share="stream.whole")
 
 
-async def timed(
-    ctx: Context, prompt: str, tokens: int, *, wire: Wire | None = None, options: bool = True
-) -> Exchange:
-    """One streamed run of at most so many tokens, thinking included.
+async def timed(ctx: Context, prompt: str, tokens: int, *, wire: Wire | None = None, options: bool = True) -> Exchange:
+    """One streamed run of at most so many visible tokens.
 
     Not through ``ctx.chat``, which would ask again where thinking used the tokens up: here
     only the clock matters.
@@ -72,11 +68,10 @@ async def timed(
     extra: dict[str, Any] = {"stream": True}
     if options:
         extra["stream_options"] = WITH_USAGE
-    if ctx.target.limit_param:
-        extra[ctx.target.limit_param] = tokens
     body = ctx.chat_body(prompt, limit=tokens, **extra)
+    room = 1024 if ctx.target.thinks else 0
     headers = {"Accept": "text/event-stream"}
-    return await ctx.send("POST", url, body=body, headers=headers, wire=wire, tokens=tokens + 60)
+    return await ctx.send("POST", url, body=body, headers=headers, wire=wire, tokens=tokens + room + 60)
 
 
 def wire_of(ctx: Context, **changes: Any) -> Wire:

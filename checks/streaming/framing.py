@@ -45,9 +45,20 @@ def bare_lines(stream: sse.Stream) -> list[int]:
     return [
         index
         for index, event in enumerate(stream.events)
-        if event.kind == "stray"
-        and (looks_like_chunk(parse(event.data.encode())) or event.data.strip() == "[DONE]")
+        if event.kind == "stray" and (looks_like_chunk(parse(event.data.encode())) or event.data.strip() == "[DONE]")
     ]
+
+
+def is_torn(stream: sse.Stream) -> bool:
+    """Whether the body ends in the middle of a line of data."""
+    last = stream.events[-1] if stream.events else None
+    return (
+        last is not None
+        and last.kind == "unfinished"
+        and not last.done
+        and "\n" not in last.data
+        and parse(last.data.encode()) is None
+    )
 
 
 def problem_of(reading: completion.StreamReading, whole: bool) -> Problem | None:
@@ -66,7 +77,8 @@ def problem_of(reading: completion.StreamReading, whole: bool) -> Problem | None
             "data: {…}",
             events[bare[0]].data[:120],
         )
-    bad = [index for index in reading.malformed if whole or index != len(events) - 1]
+    torn = len(events) - 1 if not whole or is_torn(reading.stream) else -1
+    bad = [index for index in reading.malformed if index != torn]
     if bad:
         return _malformed(reading, bad)
     messages = [

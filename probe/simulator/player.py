@@ -8,6 +8,7 @@ import socket
 import struct
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from probe.simulator.http11 import head_bytes
@@ -64,6 +65,8 @@ class Player:
         """Sends one response; returns whether the connection may carry another request."""
         start = call.request.time
         head = call.request.method == "HEAD"
+        if script.framing == "chunked" and call.request.version == "HTTP/1.0":
+            script = replace(script, framing="close")  # RFC 9112, section 6.1: HTTP/1.0 knows no chunks
         keep = call.request.keep_alive and script.framing != "close" and script.end == "complete" and not script.close
         if script.status == 0:  # torn down before any answer
             await _until(start + script.end_at)

@@ -38,7 +38,8 @@ class Part:
 
     program: what to run: a pattern in the part's folder or, for Debian packages, a name on the system's path.
     pip, pip_alone: requirements for PyPI, with and without their dependencies. npm, apt: packages of those
-    registries. about: a line for the list.
+    registries. about: a line for the list. npm_options: further options of `npm install`. optin: so large that it is
+    installed by name only.
     """
 
     name: str
@@ -48,6 +49,8 @@ class Part:
     npm: tuple[str, ...] = ()
     apt: tuple[str, ...] = ()
     about: str = ""
+    npm_options: tuple[str, ...] = ()
+    optin: bool = False
 
     @property
     def folder(self) -> Path:
@@ -111,6 +114,43 @@ ALL = {
             npm=("@copilotkit/aimock@1.43.0",),
             about="an independent mock endpoint with well-formed tool calls",
         ),
+        Part("llm", "bin/llm", pip=("llm==0.36",), about="the llm command line and library"),
+        Part("pydantic-ai", "bin/python", pip=("pydantic-ai-slim[openai]==2.68.0",), about="the agent framework"),
+        Part("langchain", "bin/python", pip=("langchain-openai==1.7.3",), about="LangChain's OpenAI chat model"),
+        Part("aider", "bin/aider", pip=("aider-chat==0.86.2",), about="a coding assistant for the terminal"),
+        Part(
+            "continue",
+            "node_modules/@continuedev/config-yaml/package.json",
+            npm=("@continuedev/config-yaml@1.42.0",),
+            about="the validator of Continue's config.yaml",
+        ),
+        Part(
+            "librechat",
+            "node_modules/librechat-data-provider/package.json",
+            npm=("librechat-data-provider@0.8.524",),
+            npm_options=("--legacy-peer-deps",),
+            about="LibreChat's own schema of librechat.yaml",
+        ),
+        Part(
+            "ai-sdk",
+            "node_modules/@ai-sdk/openai-compatible/package.json",
+            npm=("@ai-sdk/openai-compatible@2.0.91",),
+            about="the AI SDK's provider for compatible endpoints",
+        ),
+        Part(
+            "opencode",
+            "node_modules/.bin/opencode",
+            npm=("opencode-ai@1.18.33",),
+            about="a coding agent, about 350 MB",
+            optin=True,
+        ),
+        Part(
+            "codex",
+            "node_modules/.bin/codex",
+            npm=("@openai/codex@0.169.0",),
+            about="a coding agent, about 400 MB",
+            optin=True,
+        ),
         Part("netns", "iptables", apt=("iptables", "iproute2"), about="network namespaces with a lossy router"),
         Part("chromium", "chromium", apt=("chromium",), about="a browser for the report's own tests"),
     )
@@ -149,7 +189,8 @@ def _commands(part: Part) -> Iterator[list[str]]:
         if not npm:
             raise PartMissing("npm is not installed")
         part.folder.mkdir()
-        yield [npm, "install", "--no-audit", "--no-fund", "--prefix", str(part.folder), *part.npm]
+        options = ["--no-audit", "--no-fund", *part.npm_options]
+        yield [npm, "install", *options, "--prefix", str(part.folder), *part.npm]
         return
     yield [sys.executable, "-m", "venv", str(part.folder)]
     pip = [str(part.folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
@@ -220,7 +261,8 @@ def main(words: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"no such part: {', '.join(unknown)}; there are: {', '.join(ALL)}")
     failures = 0
-    for part in [ALL[name] for name in options.names] or list(ALL.values()):
+    usual = [part for part in ALL.values() if options.what == "list" or not part.optin]
+    for part in [ALL[name] for name in options.names] or usual:
         started = time.monotonic()
         if options.what == "list":
             found = part.find()

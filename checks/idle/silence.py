@@ -1,0 +1,289 @@
+"""Whether a long silence on the wire costs the answer, and who ends it.
+
+A long answer without streaming is one silence from the request to the last token.  The
+connection is left as a client would have it; when it has been silent for as long as was
+asked for, its TCP peer is asked for a sign of life, which tells a hop that waits from a
+network that has forgotten the connection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from checks.idle.codes import L4_DROPPED, L4_RESET, L7_TIMEOUT, TOTAL_DEADLINE
+from checks.idle.deaths import Death, death_of, limit_facts, longest_silence, near, timer_result
+from checks.idle.plan import Plan, latency_of, plan, speed_of, survived
+from checks.streaming.asks import COUNT_400, STORY, WITH_USAGE
+from probe.api import (
+    BudgetExceeded,
+    Depth,
+    Exchange,
+    Inconclusive,
+    Result,
+    Skip,
+    State,
+    Verdict,
+    because,
+    check,
+    completion,
+    unknown,
+    works,
+)
+
+if TYPE_CHECKING:
+    from probe.api import Context
+
+_TIMERS = {L7_TIMEOUT.code, TOTAL_DEADLINE.code}
+#: Where keepalive was tried and did not help, it is not advised.
+NO_KEEPALIVE = (
+    "Raise the idle timeout of the firewall or load balancer in between, keep streaming on, and let the server send "
+    "heartbeats. TCP keepalive was tried and does not help: this hop counts only data, or ends its own TCP "
+    "connection to the client."
+)
+#: What an answer may take beyond what was planned, before it counts as never coming.
+GRACE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Provoked:
+    """What was tried: the silent request, the same streamed, and the same with keepalive.
+
+    ``keepalive_s`` is what the last one was sent with.
+    """
+
+    wanted_s: float
+    silent: Exchange
+    flowing: Exchange | None = None
+    kept: Exchange | None = None
+    keepalive_s: int = 0
+    client_keepalive_s: int = 0
+
+
+@check(
+    "idle.silence",
+    title="Sit through a long silence",
+    proves="A silence of --idle seconds between request and answer does not cost the answer.",
+    requires={"chat"},
+    after={"stream.delivery"},
+    provides={"long_silence"},
+    emits=(L7_TIMEOUT, TOTAL_DEADLINE, L4_DROPPED, L4_RESET),
+    max_requests=4,
+    max_tokens=1600,
+    max_seconds=400.0,
+    depth=Depth.QUICK,
+)
+async def silence(ctx: Context) -> Result:
+    wanted = ctx.options.idle_s
+    if wanted <= 0:
+        raise Skip("no silence was asked for (--idle 0)")
+    known = sorted(_TIMERS & ctx.codes)
+    if known:
+        note = f"answers already died of a timer of {ctx.facts.get('idle_limit_s')} s"
+        return Result(verdicts={"long_silence": Verdict(State.BROKEN, 0.9, known[0], note=note)})
+    before, _ = survived(ctx.exchanges)
+    if before >= wanted:
+        return Result(verdicts={"long_silence": works(f"a silence of {before:.1f} s survived")})
+    rate = speed_of(ctx.facts.get("tokens_per_s"), ctx.exchanges)
+    latency = latency_of(ctx.exchanges, rate) if rate else 0.0
+    planned = plan(wanted, rate, latency, ctx.options.depth)
+    if isinstance(planned, str):
+        return Result(verdicts={"long_silence": unknown(planned)})
+    return diagnose_silence(await provoke(ctx, wanted, planned))
+
+
+async def provoke(ctx: Context, wanted: float, planned: Plan) -> Provoked:
+    """Send the long request, and what tells its ends apart where it died."""
+    client = ctx.options.keepalive_s
+    first, second = (COUNT_400, STORY) if _counts(ctx) else (STORY, COUNT_400)
+    silent = await _ask(ctx, first, planned, wanted, client)
+    if _too_short(silent, wanted):
+        silent = await _other_prompt(ctx, silent, second, planned, wanted, client)
+    death = death_of(silent)
+    if death is None:
+        return Provoked(wanted, silent, client_keepalive_s=client)
+    prompt = _prompt_of(silent)
+    flowing = kept = None
+    keepalive = max(1, int(death.silent_s / 3))
+    if death.from_a_timer or not _asked_for(silent):
+        flowing = await _ask(ctx, prompt, _beyond(planned, death), wanted, client, stream=True)
+    if not death.from_a_timer:
+        kept = await _ask(ctx, prompt, planned, wanted, keepalive, autopsy=False)
+    return Provoked(wanted, silent, flowing, kept, keepalive, client)
+
+
+def _asked_for(silent: Exchange) -> bool:
+    """Whether the end came as an answer to a keepalive probe, which only a lost connection gives."""
+    autopsy = silent.timeline.autopsy
+    return autopsy is not None and autopsy.verdict in ("reset", "no-answer")
+
+
+def _counts(ctx: Context) -> bool:
+    """Whether the first stream of the run shows a model that counts as it is told."""
+    return any(
+        completion.is_stream(exchange) and "49" in completion.answer(exchange)[-40:] for exchange in ctx.exchanges
+    )
+
+
+def _beyond(planned: Plan, death: Death) -> Plan:
+    """Tokens that flow for some seconds longer than the limit, late closes allowed for."""
+    return replace(planned, tokens=min(planned.tokens, max(64, int((death.total_s + 2.5) * planned.rate))))
+
+
+def _too_short(silent: Exchange, wanted: float) -> bool:
+    """Whether the model ended by itself long before the silence was long enough."""
+    return (
+        completion.is_completion(silent)
+        and longest_silence(silent) < wanted / 2
+        and completion.finish_reason(silent) != "length"
+    )
+
+
+async def _other_prompt(
+    ctx: Context, silent: Exchange, prompt: str, planned: Plan, wanted: float, keepalive: int
+) -> Exchange:
+    try:
+        again = await _ask(ctx, prompt, planned, wanted, keepalive)
+    except BudgetExceeded:
+        return silent
+    longer = death_of(again) is not None or longest_silence(again) > longest_silence(silent)
+    return again if longer else silent
+
+
+def _prompt_of(exchange: Exchange) -> str:
+    body = exchange.request.body
+    return str(body["messages"][-1]["content"]) if isinstance(body, dict) else STORY
+
+
+async def _ask(
+    ctx: Context,
+    prompt: str,
+    planned: Plan,
+    wanted: float,
+    keepalive_s: int,
+    *,
+    stream: bool = False,
+    autopsy: bool = True,
+) -> Exchange:
+    """One long answer on a connection of its own."""
+    url = ctx.target.chat_url
+    assert url is not None  # the check requires "chat"
+    wire = replace(
+        ctx.options.transport.wire,
+        keepalive_s=keepalive_s,
+        fresh=True,
+        silence_s=max(1.0, wanted) if autopsy and not stream else None,
+    )
+    extra = {"stream": True, "stream_options": WITH_USAGE} if stream else {}
+    body = ctx.chat_body(prompt, limit=planned.tokens, **extra)
+    return await ctx.send(
+        "POST",
+        url,
+        body=body,
+        headers={"Accept": "text/event-stream"} if stream else None,
+        timeout_s=max(planned.seconds, wanted) * 1.5 + GRACE_S,
+        wire=wire,
+        tokens=planned.tokens + 60 + (1024 if ctx.target.thinks else 0),
+    )
+
+
+# Judging ------------------------------------------------------------------------------------
+
+
+def diagnose_silence(tried: Provoked) -> Result:
+    """What the provoked silence proves.  Pure.
+
+    Raises:
+        Inconclusive: the request failed for another reason.
+    """
+    death = death_of(tried.silent)
+    if death is None:
+        return _no_death(tried)
+    if death.from_a_timer or _with_bytes_flowing(tried.flowing, death) is not None:
+        result = _timer(tried, death)
+    else:
+        result = _below_http(tried, death)
+    finding = result.findings[0]
+    return result | Result(verdicts={"long_silence": because(State.BROKEN, finding)})
+
+
+def _no_death(tried: Provoked) -> Result:
+    silent = tried.silent
+    if silent.error is not None:
+        autopsy = silent.timeline.autopsy
+        if silent.error.kind == "timeout" and autopsy is not None and autopsy.verdict == "alive":
+            raise Inconclusive(
+                f"no answer within {silent.timeline.end_s:.0f} s, and the TCP peer is alive: the server is silent "
+                "(queue, long generation, lost backend)"
+            )
+        raise Inconclusive(f"the long request was lost ({silent.error.kind})")
+    if not completion.is_completion(silent):
+        raise Inconclusive(f"the long request was answered with status {silent.status}")
+    lasted = longest_silence(silent)
+    if lasted >= 0.98 * tried.wanted_s:
+        return Result(
+            verdicts={"long_silence": works(f"a silence of {lasted:.1f} s survived")},
+            note=f"a silence of {lasted:.1f} s survived, {keepalive_note(tried.client_keepalive_s)}",
+        )
+    why = (
+        f"the longest silence that could be provoked was {lasted:.1f} s of {tried.wanted_s:g} s: "
+        f"{completion.usage(silent)[1] or 'few'} tokens, finish reason {completion.finish_reason(silent)}"
+    )
+    return Result(verdicts={"long_silence": unknown(why)})
+
+
+def keepalive_note(seconds: int) -> str:
+    """What the client's keepalive was, and what it can be."""
+    if seconds <= 0:
+        return "without TCP keepalive"
+    return f"with TCP keepalive of {seconds} s (whole seconds only: a fraction cannot be set on this system)"
+
+
+def _with_bytes_flowing(flowing: Exchange | None, death: Death) -> Death | None:
+    """The streamed answer's end, where it came at the same time after the request in spite of its bytes."""
+    cut = death_of(flowing) if flowing is not None else None
+    if cut is not None and near(death.total_s, cut.total_s) and cut.silent_s < death.total_s - 0.5:
+        return cut
+    return None
+
+
+def _timer(tried: Provoked, death: Death) -> Result:
+    silent, flowing = tried.silent, tried.flowing
+    why = "TCP keepalive does not reach such a timer."
+    if flowing is None or not completion.is_stream(flowing):
+        return timer_result(L7_TIMEOUT, death.total_s, silent, death, confidence=0.7, why=why)
+    lasted = flowing.timeline.end_s - (flowing.timeline.sent_s or 0.0)
+    cut = _with_bytes_flowing(flowing, death)
+    if cut is not None:
+        return timer_result(TOTAL_DEADLINE, death.total_s, silent, death, flowing, cut, why=why)
+    if death_of(flowing) is None and flowing.error is None and lasted > death.total_s + 0.3:
+        why = f"Streamed, an answer of {lasted:.1f} s came through: keep streaming on. {why}"
+        return timer_result(L7_TIMEOUT, death.total_s, silent, death, flowing, why=why)
+    why = f"The streamed answer lasted only {lasted:.1f} s, so a deadline cannot be told apart for sure. {why}"
+    return timer_result(L7_TIMEOUT, death.total_s, silent, death, flowing, confidence=0.6, why=why)
+
+
+def _below_http(tried: Provoked, death: Death) -> Result:
+    silent, kept = tried.silent, tried.kept
+    diagnosis = L4_RESET if death.how == "reset" else L4_DROPPED
+    autopsy = silent.timeline.autopsy
+    asked = _asked_for(silent)
+    remedy = None
+    seen = {
+        "reset": "was reset",
+        "lost": "did not answer any more",
+    }[death.how]
+    detail = f"After {death.silent_s:.1f} s of silence the connection {seen}"
+    detail += " when its TCP peer was asked for a sign of life, so the limit is at most that." if asked else "."
+    detail += f" It was sent {keepalive_note(tried.client_keepalive_s)}."
+    cured = kept is not None and completion.is_completion(kept)
+    if cured:
+        detail += f" With keepalive of {tried.keepalive_s} s the same silence survived: keepalive cures it."
+    elif kept is not None:
+        detail += f" Keepalive of {tried.keepalive_s} s did not prevent it."
+        remedy = NO_KEEPALIVE
+    evidence = [silent.shows(death.pointer, expected="a complete answer", actual=death.actual)]
+    if autopsy is not None and asked:
+        evidence.append(silent.shows("/timeline/autopsy/verdict", expected="alive", actual=autopsy.verdict))
+    finding = diagnosis.found(detail, *evidence, confidence=0.95 if cured or asked else 0.8, remedy=remedy)
+    return Result((finding,), facts=limit_facts("l4", death.silent_s))

@@ -1,0 +1,99 @@
+"""Silence: each way to die of it gives its code, its limit and its advice."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from probe.model import Severity, State
+from probe.simulator import faults
+from tests.scenarios.runs import codes, diagnose, errors
+
+ONLY = ("idle.*", "stream.delivery")
+PACED = {"rate_tokens_s": 100.0}
+LIMIT_S = 2.0
+TABLE = [item for item in faults() if {code.partition(".")[0] for code in item.yields} == {"idle"}]
+KINDS = {
+    "idle.l7-timeout": "idle",
+    "idle.total-deadline": "total",
+    "idle.l4-reset": "l4",
+    "idle.l4-dropped": "l4",
+    "idle.reuse-closed": None,
+}
+linux = pytest.mark.skipif(sys.platform != "linux", reason="TCP_INFO is read on Linux alone")
+
+
+@linux
+@pytest.mark.parametrize("fault", TABLE, ids=lambda fault: fault.name)
+def test_each_fault_gives_exactly_its_codes(fault) -> None:  # type: ignore[no-untyped-def]
+    report = diagnose([fault.name], sim=PACED, only=ONLY, idle_s=3.0)
+    assert codes(report) == set(fault.yields)
+    assert not errors(report)
+    kind = KINDS[fault.yields[0]]
+    assert report.facts.get("idle_limit_kind") == kind
+    works = report.capabilities["long_silence"].verdict
+    assert works is (State.WORKS if kind is None else State.BROKEN)
+    if kind in ("idle", "total"):
+        assert report.facts["idle_limit_s"] == pytest.approx(LIMIT_S, abs=0.5)
+
+
+def test_every_code_has_a_fault() -> None:
+    assert {code for fault in TABLE for code in fault.yields} == set(KINDS)
+
+
+def test_a_healthy_silence_costs_one_request() -> None:
+    report = diagnose(sim=PACED, only=ONLY, idle_s=2.0)
+    assert codes(report) == set()
+    assert report.capabilities["long_silence"].verdict is State.WORKS
+    requests = {item.id: item.requests for item in report.checks if item.id.startswith("idle.")}
+    assert requests == {"idle.silence": 1, "idle.reuse": 2, "idle.observed": 0}
+
+
+def test_without_the_wish_nothing_is_provoked() -> None:
+    report = diagnose(sim=PACED, only=ONLY, idle_s=0.0)
+    assert codes(report) == set()
+    assert report.capabilities["long_silence"].verdict is State.UNKNOWN
+    assert sum(item.requests for item in report.checks if item.id.startswith("idle.")) == 0
+
+
+def test_a_model_that_is_too_fast_is_not_paid_for() -> None:
+    report = diagnose(sim={"rate_tokens_s": 1500.0}, only=ONLY, idle_s=10.0, skip=("idle.reuse",))
+    assert codes(report) == set()
+    verdict = report.capabilities["long_silence"]
+    assert verdict.verdict is State.UNKNOWN
+    assert "tokens/s" in verdict.note
+    assert next(item.requests for item in report.checks if item.id == "idle.silence") == 0
+
+
+@pytest.mark.parametrize("quirk", ["slow-first-token=3", "weak-model", "connection-close", "hidden-reasoning"])
+def test_honest_slowness_is_no_fault(quirk: str) -> None:
+    report = diagnose([quirk], sim=PACED, only=ONLY, idle_s=2.0)
+    assert codes(report, least=Severity.INFO) == set()
+    assert not errors(report)
+    assert report.capabilities["long_silence"].verdict is State.WORKS
+
+
+def test_heartbeats_are_measured() -> None:
+    report = diagnose(["slow-first-token=2.2", "heartbeats=0.5"], sim=PACED, only=ONLY, idle_s=0.0)
+    assert report.facts["heartbeat_s"] == pytest.approx(0.5, abs=0.15)
+    assert codes(report) == set()
+
+
+def test_a_deadline_that_cuts_the_first_stream_is_seen_without_a_wish() -> None:
+    report = diagnose(["idle-total-deadline=1.2"], sim={"rate_tokens_s": 50.0}, only=ONLY, idle_s=0.0)
+    assert codes(report) == {"idle.total-deadline"}
+    assert report.facts["idle_limit_s"] == pytest.approx(1.2, abs=0.5)
+    assert report.capabilities["streaming"].verdict is State.WORKS
+
+
+def test_advice_never_turns_streaming_off_and_keepalive_is_for_lost_connections_alone() -> None:
+    from checks.idle import codes as catalogue
+
+    for diagnosis in (catalogue.L7_TIMEOUT, catalogue.TOTAL_DEADLINE):
+        said = " ".join([diagnosis.remedy, *diagnosis.remedies.values()])
+        assert "Streaming off" not in said
+        assert "Switch on TCP keepalive" not in said
+    assert "streaming on" in catalogue.L7_TIMEOUT.remedy
+    for diagnosis in (catalogue.L4_DROPPED, catalogue.L4_RESET):
+        assert "Switch on TCP keepalive" in diagnosis.remedy
