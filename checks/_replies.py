@@ -72,6 +72,8 @@ def classify(exchange: Exchange, model: str | None = None) -> Reply:
     if 300 <= status < 400:
         return Reply.REDIRECT
     said = _said(exchange)
+    if completion.is_quota(exchange):  # credit used up: the key is known, and says nothing of URL or model
+        return Reply.BUSY
     if status in (429, 503):
         return Reply.MODEL if model and _about_model(said, model) and not _loading(said) else Reply.BUSY
     if status in (401, 407) or (status == 403 and _KEY_WORDS.search(said)):

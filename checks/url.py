@@ -152,7 +152,10 @@ def diagnose_url(found: Found, endpoint: urls.Endpoint) -> Result:
         return Result(findings=(_moved(typed.exchange, endpoint, reached.path),))
     if reached is not None and reached.reply in (Reply.CHAT, Reply.MODEL, Reply.KEY):
         return Result()
-    if any(trial.reply is Reply.LOST or trial.exchange.status == 429 for trial in found.trials):
+    if any(
+        trial.reply is Reply.LOST or trial.exchange.status == 429 or completion.is_quota(trial.exchange)
+        for trial in found.trials
+    ):
         return Result()
     return Result(findings=(_nothing(found, endpoint),))
 

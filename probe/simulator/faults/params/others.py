@@ -54,7 +54,7 @@ class StreamOptionsRejected(Fault):
 
     name = "stream-options-rejected"
     summary = "stream_options is refused"
-    yields = ("params.unknown-rejected",)
+    yields = ("params.unknown-rejected", "stream.no-usage")
 
     def on_chat(self, call: Call) -> Script | None:
         if "stream_options" not in call.body:
