@@ -35,11 +35,15 @@ HOST_BASES = {
 
 @dataclass
 class Trial:
-    """One base path and what came of it."""
+    """One base path and what came of it.
+
+    ``url`` is set where a redirect of the operation itself had to be followed.
+    """
 
     path: str
     exchange: Exchange
     reply: Reply
+    url: str | None = None  # where it is another than the base path and the operation
 
 
 @dataclass
@@ -138,6 +142,10 @@ class Search:
             if exists(trial.reply) or trial.reply in (Reply.KEY, Reply.BUSY, Reply.BROKEN, Reply.LOST):
                 break
             target = redirect_base(trial.exchange)
+            if target == path:
+                found.chat = await self._follow(trial, found)
+                if found.chat is not None:
+                    break
             if target is not None and self.spent < MOST_IN_VAIN and target != path:
                 followed = await self._try(target, found)
                 if followed.reply is Reply.CHAT:
@@ -194,6 +202,16 @@ class Search:
         found.trials.append(trial)
         return trial
 
+    async def _follow(self, trial: Trial, found: Found) -> Trial | None:
+        """The operation redirects to a form of itself (a slash at the end): ask there, on the same origin."""
+        goal = redirect_goal(trial.exchange)
+        if goal is None or goal == trial.exchange.request.url:
+            return None
+        self.spent += 1
+        exchange = await self.ctx.send("POST", goal, body=self._body(found), auth=found.auth, tokens=320)
+        reply = classify(exchange, found.model)
+        return Trial(trial.path, exchange, reply, goal) if reply is Reply.CHAT else None
+
     async def _other_keys(self, trial: Trial, found: Found) -> Trial:
         """The key refused as sent: does another header carry it?  Only with a key in hand."""
         given = self.ctx.options.auth
@@ -205,6 +223,7 @@ class Search:
             Auth("bearer", "Authorization", given.key, given.source),
             Auth("api-key-header", "X-API-Key", given.key, given.source),
             Auth("api-key-header", "api-key", given.key, given.source),
+            Auth("api-key-header", "Authorization", given.key, given.source),
         ]
         for auth in others:
             if self.spent >= MOST_IN_VAIN:
@@ -274,6 +293,14 @@ def redirect_base(exchange: Exchange) -> str | None:
 
     Only where the target is a chat operation; a redirect to a login page leads nowhere.
     """
+    from urllib.parse import urlsplit
+
+    goal = redirect_goal(exchange)
+    return urls.clean_path(urlsplit(goal).path) if goal else None
+
+
+def redirect_goal(exchange: Exchange) -> str | None:
+    """The URL of a chat operation on the same origin that a redirect leads to, or None."""
     from urllib.parse import urljoin, urlsplit
 
     response = exchange.response
@@ -289,4 +316,4 @@ def redirect_base(exchange: Exchange) -> str | None:
         return None
     if not urls.same_origin(goal, exchange.request.url) or not path.rstrip("/").endswith("/chat/completions"):
         return None
-    return urls.clean_path(path)
+    return goal

@@ -54,6 +54,7 @@ _KEY_REFUSED = re.compile(
 )
 #: GET /models/{id} servers take the rest of a wrong path for a model id.
 _PATH_AS_MODEL = re.compile(r"model\W{1,4}(?:\w+/)?chat/completions", re.IGNORECASE)
+_MODEL_CODE = re.compile(r"model[_ ]not[_ ](?:found|available|exist)|(?:invalid|unknown)[_ ]model", re.IGNORECASE)
 _PATH_WORDS = re.compile(
     r"unknown (?:request )?url|invalid url|path not found|unexpected endpoint|no route|cannot (?:post|get)|"
     r"file not found|unsupported path|could not route|page not found|unknown_url|resource not found|check the url",
@@ -68,7 +69,7 @@ def classify(exchange: Exchange, model: str | None = None) -> Reply:
         return Reply.LOST
     status = response.status
     if 200 <= status < 300:
-        return _success(exchange)
+        return _success(exchange, model)
     if 300 <= status < 400:
         return Reply.REDIRECT
     said = _said(exchange)
@@ -76,14 +77,19 @@ def classify(exchange: Exchange, model: str | None = None) -> Reply:
         return Reply.BUSY
     if status in (429, 503):
         return Reply.MODEL if model and _about_model(said, model) and not _loading(said) else Reply.BUSY
-    if status in (401, 407) or (status == 403 and _KEY_WORDS.search(said)):
+    if status in (401, 407):
         return Reply.KEY
+    if status == 403 and not completion.is_html(exchange) and not _about_model(said, model):
+        # An API that says 403 in JSON means the caller; an empty or plain 403 may mean the Host or the address.
+        spoken = isinstance(response.json, dict | list) or _KEY_WORDS.search(said)
+        return Reply.KEY if spoken and not _PATH_WORDS.search(said) else Reply.NONE
     if completion.is_html(exchange):
         return Reply.BROKEN if status >= 500 else Reply.NONE
     if status in (405, 501):
         return Reply.NONE
     if status in (404, 410):
-        if _about_model(said, model) and not _PATH_WORDS.search(said) and not _PATH_AS_MODEL.search(said):
+        named = bool(model and len(model) > 3 and model.lower() in said.lower())
+        if (named or _about_model(said, model)) and not _PATH_WORDS.search(said) and not _PATH_AS_MODEL.search(said):
             return Reply.MODEL
         return Reply.NONE
     if _PATH_WORDS.search(said) and not _about_model(said, model):
@@ -92,14 +98,10 @@ def classify(exchange: Exchange, model: str | None = None) -> Reply:
         return Reply.KEY
     if status >= 500:
         return Reply.BROKEN if status in (502, 504) or response.json is None else Reply.ROUTE
-    if _about_model(said, model):
-        return Reply.MODEL
-    if status == 403:
-        return Reply.NONE
-    return Reply.ROUTE
+    return Reply.MODEL if _about_model(said, model) else Reply.ROUTE
 
 
-def _success(exchange: Exchange) -> Reply:
+def _success(exchange: Exchange, model: str | None) -> Reply:
     if completion.is_completion(exchange):
         return Reply.CHAT
     if completion.is_html(exchange):
@@ -110,6 +112,8 @@ def _success(exchange: Exchange) -> Reply:
         said = _said(exchange)
         if _speaks_of_key(said):
             return Reply.KEY
+        if model and _MODEL_CODE.search(said) and not _PATH_WORDS.search(said):
+            return Reply.MODEL
     return Reply.ODD
 
 
@@ -143,6 +147,8 @@ def _about_model(said: str, model: str | None) -> bool:
     said = re.sub(r"(?<!\w)/[\w./-]+", " ", said)  # a quoted path may hold /models
     low = said.lower()
     if re.search(r"snapshot folder|repo(?:sitory)?[ _]id|hugging ?face", low):  # loaders that take the id for a path
+        return True
+    if _MODEL_CODE.search(said):
         return True
     if "model" not in low and "模型" not in said and "deployment" not in low:
         return bool(model and len(model) > 3 and model.lower() in low and _MODEL_GONE.search(said))

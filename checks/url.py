@@ -91,7 +91,7 @@ def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
     said = completion.answer(exchange)
     settles = {
         "base_url": endpoint.origin + found.chat.path.rstrip("/"),
-        "chat_url": endpoint.at(found.chat.path, "/chat/completions"),
+        "chat_url": found.chat.url or endpoint.at(found.chat.path, "/chat/completions"),
         "models_url": endpoint.at(found.chat.path, "/models"),
         "model": found.model,
         "limit_param": found.limit_param,
@@ -148,6 +148,8 @@ def diagnose_url(found: Found, endpoint: urls.Endpoint) -> Result:
     """What is wrong with the URL as typed, judged against the one that works."""
     typed = found.typed
     reached = found.chat or found.first_with(Reply.MODEL, Reply.KEY, Reply.ROUTE, Reply.STREAM)
+    if reached is not None and reached.url is not None:
+        return Result(findings=(_redirects(typed.exchange, reached.url, None),))
     if reached is not None and reached is not typed and reached.path != typed.path:
         return Result(findings=(_moved(typed.exchange, endpoint, reached.path),))
     if reached is not None and reached.reply in (Reply.CHAT, Reply.MODEL, Reply.KEY):
@@ -175,14 +177,21 @@ def _moved(exchange: Exchange, endpoint: urls.Endpoint, path: str) -> Finding:
     if urls.has_duplicate(typed) and urls.undouble(slashless) == path.rstrip("/"):
         return DUPLICATE_PATH.found(detail, evidence, remedy=f"Use {base} as the base URL.")
     if redirect_base(exchange) == path:
-        keeps = exchange.status in (307, 308)
-        return REDIRECTS.found(
-            f"{exchange.request.url} redirects ({exchange.status}) to {base}/chat/completions.",
-            evidence,
-            severity=Severity.WARNING if keeps else Severity.ERROR,
-            remedy=f"Use {base} as the base URL.",
-        )
+        return _redirects(exchange, f"{base}/chat/completions", base)
     return MISSING_V1.found(detail, evidence, remedy=f"Use {base} as the base URL.")
+
+
+def _redirects(exchange: Exchange, goal: str, base: str | None) -> Finding:
+    """A redirect within the origin, which a client may follow; ``base`` avoids it where there is one."""
+    keeps = exchange.status in (307, 308)
+    remedy = f"Use {base} as the base URL." if base else "Let the server answer the operation without a redirect."
+    return REDIRECTS.found(
+        f"{exchange.request.url} redirects ({exchange.status}) to {goal}.",
+        exchange.shows("/response/status", expected="a chat completion", actual=exchange.status),
+        severity=Severity.WARNING if keeps else Severity.ERROR,
+        remedy=remedy,
+        owner=None if base else Owner.SERVER,
+    )
 
 
 def _nothing(found: Found, endpoint: urls.Endpoint) -> Finding:
@@ -282,7 +291,14 @@ def diagnose_control(exchange: Exchange, basic: Exchange | None, code: str, basi
     said = completion.answer(exchange)
     obeyed = completion.repeats(said, code) or completion.repeats(completion.answer(basic), basic_code)
     if obeyed or said != completion.answer(basic):
-        return Result(provides=frozenset({"control"}), note="any path is answered by the model")
+        finding = NOT_AN_API.found(
+            f"{exchange.request.url} does not exist, and the model answered there as on the chat route.",
+            exchange.shows("/response/status", expected="404", actual=exchange.status),
+            severity=Severity.WARNING,
+            remedy="Chat works, and so does every mistyped path: let the server answer 404 to paths it does not know.",
+            owner=Owner.SERVER,
+        )
+        return done | Result(findings=(finding,))
     finding = NOT_AN_API.found(
         f"{exchange.request.url} does not exist and was answered with the same completion as the chat route.",
         exchange.shows("/response/status", expected="404", actual=exchange.status),
