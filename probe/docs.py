@@ -1,4 +1,4 @@
-"""Writes what is generated: docs/checks/ from the catalogue, and the JSON Schema of report.json.
+"""Writes what is generated: docs/checks/, docs/systems/ and the JSON Schema of report.json.
 
 `python -m probe.docs` writes the files of a checkout anew, `--check` only says which are
 out of date.  Nobody edits them by hand.
@@ -14,6 +14,8 @@ from pathlib import Path
 
 from probe import registry
 from probe.model import Check, Diagnosis
+from probe.systempages import NOTE as SYSTEM_NOTE
+from probe.systempages import index_page, system_page
 
 ROOT = Path(__file__).parent.parent
 _NOTE = "<!-- Written by `python -m probe.docs` from the checks; edit those and run it again. -->"
@@ -141,6 +143,21 @@ def _index_text(found: Mapping[str, tuple[list[Check], list[Diagnosis]]]) -> str
     return "\n".join(lines) + "\n"
 
 
+def systems() -> dict[str, str]:
+    """The pages of docs/systems/ by file name: one a system that can be recognised, and their list."""
+    from checks.signatures import signatures
+    from probe.simulator import styles
+
+    catalogue = registry.catalogue()
+    simulated = {style.name: style.yields for style in styles()}
+    pages = {
+        f"{name}.md": SYSTEM_NOTE + system_page(item, catalogue, simulated.get(name), _escaped)
+        for name, item in signatures().items()
+    }
+    pages["README.md"] = SYSTEM_NOTE + index_page(list(signatures().values()), _escaped)
+    return pages
+
+
 def generated() -> dict[Path, str]:
     """Every generated file of the checkout, by path, and its text."""
     found = families()
@@ -148,6 +165,7 @@ def generated() -> dict[Path, str]:
     pages = {f"{name}.md": _family_text(name, checks, codes, faults) for name, (checks, codes) in found.items()}
     pages["README.md"] = _index_text(found)
     files = {ROOT / "docs" / "checks" / name: text for name, text in pages.items()}
+    files |= {ROOT / "docs" / "systems" / name: text for name, text in systems().items()}
     files[ROOT / "reports" / "schema" / "report.schema.json"] = schema_text()
     return files
 
@@ -156,7 +174,8 @@ def outdated() -> list[Path]:
     """The generated files that are missing, stale, or left over from a family that is gone."""
     files = generated()
     stale = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
-    return stale + [path for path in sorted((ROOT / "docs" / "checks").glob("*.md")) if path not in files]
+    folders = [ROOT / "docs" / "checks", ROOT / "docs" / "systems"]
+    return stale + [path for folder in folders for path in sorted(folder.glob("*.md")) if path not in files]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -36,6 +36,7 @@ from probe.remedies import advised
 from probe.runlog import Log
 from probe.scheduler import Scheduler
 from probe.session import Options, Settled
+from probe.shared import Shared
 from probe.urls import secret_params
 from probe.verdicts import merge
 from probe.version import VERSION
@@ -66,6 +67,7 @@ async def run(
     emit: Callable[[Event], None] = lambda event: None,
     interrupted: Interrupted | None = None,
     checks: list[Check] | None = None,
+    shared: Shared | None = None,
 ) -> Report:
     """Run the checks against one endpoint.
 
@@ -75,6 +77,7 @@ async def run(
         interrupted: when given, SIGINT and SIGTERM end the run early with a partial report
             and are noted there; otherwise signals are left alone.
         checks: what to run, in place of the registry's selection.
+        shared: what this run shares with others beside it in the process.
 
     Raises:
         registry.RegistryError: a glob of ``only`` or ``skip`` fits no check.
@@ -82,16 +85,20 @@ async def run(
     chosen = registry.select(options.depth, options.only, options.skip) if checks is None else checks
     started_at = datetime.now(UTC)
     begin = time.monotonic()
-    log = Log(emit=emit, lane=anyio.CapacityLimiter(max(1, options.concurrency)))
+    turns = shared.turns if shared else None
+    log = Log(emit=emit, lane=anyio.CapacityLimiter(max(1, options.concurrency)), turns=turns)
     target = Settled(model=options.model)
     budget = Budget(options.max_requests, options.max_tokens, options.deadline_s)
     redactor = redactor_for(options)
-    lag = LagMonitor()
+    lag = shared.lag if shared else LagMonitor()
     complete = False
-    async with Client(options.transport, redactor, lag=lag, epoch=begin) as client:
-        scheduler = Scheduler(chosen, options, target, client, budget, log)
+    tls, alone = (shared.tls, shared.alone) if shared else (None, None)
+    async with Client(options.transport, redactor, lag=lag, epoch=begin, tls=tls) as client:
+        scheduler = Scheduler(chosen, options, target, client, budget, log, alone)
+        scheduler.started = begin  # checks and exchanges are timed from one moment
         async with anyio.create_task_group() as group:
-            group.start_soon(lag.run)
+            if shared is None:
+                group.start_soon(lag.run)
             if interrupted is not None:
                 group.start_soon(_watch, group.cancel_scope, interrupted)
             await scheduler.run()

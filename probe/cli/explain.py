@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from probe.cli import complete
 from probe.cli.options import Unusable
 
 if TYPE_CHECKING:
@@ -17,8 +18,13 @@ _WIDTH = 78
 
 
 @click.command("explain", context_settings={"max_content_width": 100})
-@click.argument("code", required=False)
-@click.option("--server", metavar="S", help="Show the remedy for this software only, as in --server vllm.")
+@click.argument("code", required=False, shell_complete=complete.codes)
+@click.option(
+    "--server",
+    metavar="S",
+    shell_complete=complete.servers,
+    help="Show the remedy for this software only, as in --server vllm.",
+)
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
 )
@@ -66,17 +72,24 @@ def _software(server: str, catalogue: Mapping[str, Diagnosis]) -> str:
     """
     from difflib import get_close_matches
 
-    known = sorted({name for diagnosis in catalogue.values() for name in diagnosis.remedies})
+    from probe import registry
+
+    guides = registry.guides()
+    known = sorted({*guides, *(name for diagnosis in catalogue.values() for name in diagnosis.remedies)})
     wanted = server.strip().lower()
     if wanted in known:
         return wanted
-    plain = {name.replace("-", "").replace(".", ""): name for name in known}
-    squeezed = wanted.replace("-", "").replace(".", "").replace("_", "").replace(" ", "")
-    if squeezed in plain:
-        return plain[squeezed]
+    # The id, or the name for readers: "llama.cpp", "Text Generation WebUI", "LiteLLM proxy".
+    plain = {_squeezed(guide.title): name for name, guide in guides.items()} | {_squeezed(name): name for name in known}
+    if _squeezed(wanted) in plain:
+        return plain[_squeezed(wanted)]
     near = get_close_matches(wanted, known, 1, 0.5)
     hint = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(known)}"
     raise Unusable(f"no remedy is known for the server '{server[:40]}'; {hint}")
+
+
+def _squeezed(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())
 
 
 def _list(catalogue: Mapping[str, Diagnosis], form: str) -> None:
@@ -91,13 +104,20 @@ def _list(catalogue: Mapping[str, Diagnosis], form: str) -> None:
         click.echo(f"{diagnosis.code:<{wide}}  {diagnosis.severity:<7}  {diagnosis.title}")
 
 
-def _remedy(diagnosis: Diagnosis, software: str | None) -> str:
-    return diagnosis.remedies.get(software or "", diagnosis.remedy)
+def _remedy(diagnosis: Diagnosis, software: str | None) -> tuple[str, str]:
+    """(what to change in this software, how to see that it worked); the general ones where nothing special is known."""
+    from probe import registry
+
+    advice = registry.advice(diagnosis.code, software) if software else None
+    if advice is None:
+        return diagnosis.remedy, diagnosis.verify
+    return advice.do, advice.check or diagnosis.verify
 
 
 def _as_json(diagnosis: Diagnosis, software: str | None, checks: list[str]) -> None:
     import json
 
+    remedy, verify = _remedy(diagnosis, software)
     shown = {
         "code": diagnosis.code,
         "severity": str(diagnosis.severity),
@@ -105,9 +125,9 @@ def _as_json(diagnosis: Diagnosis, software: str | None, checks: list[str]) -> N
         "title": diagnosis.title,
         "what": diagnosis.what,
         "why": diagnosis.why,
-        "remedy": _remedy(diagnosis, software),
+        "remedy": remedy,
         "remedies": dict(diagnosis.remedies),
-        "verify": diagnosis.verify,
+        "verify": verify,
         "sources": list(diagnosis.sources),
         "checks": checks,
         "server": software,
@@ -129,15 +149,19 @@ def _as_text(diagnosis: Diagnosis, software: str | None, checks: list[str]) -> N
     click.echo(f"severity {diagnosis.severity}; can be fixed by: {diagnosis.owner}")
     section("What it means", diagnosis.what)
     section("Why it matters", diagnosis.why)
+    remedy, verify = _remedy(diagnosis, software)
     if software:
-        section(f"How to fix it with {software}", _remedy(diagnosis, software))
-        if software not in diagnosis.remedies:
-            click.echo(f"  (This is the general remedy; none is known that is special to {software}.)")
+        from probe import registry
+
+        title = registry.title(software)
+        section(f"How to fix it with {title}", remedy)
+        if remedy == diagnosis.remedy:
+            click.echo(f"  (This is the general remedy; none is known that is special to {title}.)")
     else:
         section("How to fix it", diagnosis.remedy)
         for name, remedy in sorted(diagnosis.remedies.items()):
             listed(f"{name}: {remedy}")
-    section("How to see that it is fixed", diagnosis.verify)
+    section("How to see that it is fixed", verify)
     if diagnosis.sources:
         click.echo("\nSources")
         for source in diagnosis.sources:

@@ -1,0 +1,103 @@
+"""The remedy of the recognised software comes first, and says how to check that it worked."""
+
+from __future__ import annotations
+
+import pytest
+
+from probe import registry
+from probe.model import Finding, Hop, Owner, ServerInfo, Severity
+from probe.remedies import Advice, advised, candidates
+
+GENERAL = "Switch it on."
+KNOWN = {
+    ("tools.x", "vllm"): Advice("Use --flag.", "It answers 200."),
+    ("tools.x", "litellm"): Advice("Set drop_params."),
+    ("stream.x", "vllm"): Advice("Use --interval 1."),
+    ("stream.x", "nginx"): Advice("Set proxy_buffering off.", "Events come one by one."),
+    ("stream.x", "litellm"): Advice("Remove fake_stream."),
+}
+TITLES = {"vllm": "vLLM", "litellm": "LiteLLM proxy"}
+
+
+def finding(code: str, remedy: str = GENERAL) -> Finding:
+    return Finding(code, Severity.ERROR, "c", "t", "d", remedy, Owner.SERVER, 1.0)
+
+
+def remedy(code: str, server: ServerInfo, own: str = GENERAL) -> str:
+    (made,) = advised(
+        [finding(code, own)],
+        server,
+        general=lambda _: GENERAL,
+        lookup=lambda code, software: KNOWN.get((code, software)),
+        title=lambda software: TITLES.get(software, software),
+    )
+    return made.remedy
+
+
+def test_the_software_s_own_cure_comes_before_the_general_one() -> None:
+    said = remedy("tools.x", ServerInfo("vllm"))
+    assert said == "vLLM: Use --flag. To check: It answers 200. In general: Switch it on."
+
+
+def test_nothing_changes_where_nothing_is_known() -> None:
+    assert remedy("tools.x", ServerInfo()) == GENERAL
+    assert remedy("tools.y", ServerInfo("vllm")) == GENERAL
+    assert remedy("tools.x", ServerInfo("ollama", hops=(Hop("nginx"),))) == GENERAL
+
+
+def test_what_stands_in_front_comes_first_for_faults_of_the_way() -> None:
+    behind = ServerInfo("vllm", hops=(Hop("nginx"),))
+    assert remedy("stream.x", behind).startswith("nginx: Set proxy_buffering off.")
+    assert "vLLM: Use --interval 1." in remedy("stream.x", behind)
+    assert candidates(finding("tools.x"), behind) == ["vllm", "nginx"]
+    assert candidates(finding("idle.x"), behind) == ["nginx", "vllm"]
+
+
+def test_at_most_two_programs_are_spoken_of() -> None:
+    three = ServerInfo("vllm", hops=(Hop("nginx"), Hop("litellm")))
+    assert "vLLM" not in remedy("stream.x", three)
+
+
+def test_a_remedy_written_for_this_finding_stays_in_front() -> None:
+    said = remedy("tools.x", ServerInfo("vllm"), own="Use http://h/v1 as the base URL.")
+    assert said == "Use http://h/v1 as the base URL. vLLM: Use --flag. To check: It answers 200."
+
+
+@pytest.mark.parametrize("own", ["Start `vllm serve` with --flag hermes.", "On vLLM: this.", "First. Use --flag."])
+def test_a_remedy_that_speaks_of_the_software_already_stays_alone(own: str) -> None:
+    assert remedy("tools.x", ServerInfo("vllm"), own) == own
+
+
+# The catalogue ----------------------------------------------------------------------------
+
+
+def test_a_guide_adds_to_what_stands_beside_the_diagnosis() -> None:
+    declared = registry.declared()["auth.not-checked"]
+    merged = registry.catalogue()["auth.not-checked"]
+    assert merged == declared, "remedies are no part of a diagnosis's identity"
+    assert set(declared.remedies) < set(merged.remedies)
+    assert merged.remedies["sglang"] == "Start it with `--api-key KEY`. To check: " + (
+        "The chat request with an invented key answers 401."
+    )
+    assert merged.remedies["vllm"] == declared.remedies["vllm"]
+
+
+def test_every_advice_says_how_to_check() -> None:
+    for software in registry.guides():
+        for code in registry.catalogue():
+            advice = registry.advice(code, software)
+            assert advice is None or (advice.do and advice.check), (code, software)
+
+
+def test_what_holds_for_the_engine_holds_for_what_is_built_on_it() -> None:
+    own = registry.advice("tools.not-enabled", "anyscale")
+    assert own is not None and "engine_kwargs" in own.do
+    taken = registry.advice("tools.ignored", "anyscale")
+    assert taken == registry.advice("tools.ignored", "vllm")
+
+
+def test_unknown_names_give_nothing() -> None:
+    assert registry.advice("tools.not-enabled", "no-such-server") is None
+    assert registry.advice("no.such", "vllm") is None
+    assert registry.title("no-such-server") == "no-such-server"
+    assert registry.title("llamacpp") == "llama.cpp"
