@@ -15,7 +15,12 @@ COMMANDS = {
     "simulate": "Serve the simulated endpoint until stopped.",
     "checks": "List the checks: what each proves and may spend.",
     "explain": "What a finding means, why it matters, how to fix it.",
+    "export": "Write a client's provider configuration from a saved report.",
     "render": "Write a saved report.json in another format.",
+    "diff": "What changed between two saved reports.",
+    "audit": "Diagnose a whole fleet of endpoints and models, one matrix.",
+    "history": "What earlier audits said, and when it changed.",
+    "provider": "Saved providers: add, test, verify, list, show, set, remove.",
 }
 
 

@@ -1,0 +1,204 @@
+"""`export`: a client's provider configuration from a saved report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from probe.cli.options import Unusable
+
+if TYPE_CHECKING:
+    from probe.model import Report
+    from reports.configs.model import Client
+    from reports.configs.settings import Key
+
+_SIZES = {"context": "tokens of context", "max_output": "tokens of one answer"}
+_SWITCH = {"on": True, "off": False, "true": True, "false": False}
+
+
+@click.command("export", context_settings={"max_content_width": 100})
+@click.argument("report", required=False)
+@click.option("--to", "to", metavar="CLIENT", help="The client; '--list' names them.")
+@click.option("--merge", metavar="FILE", help="Put the provider into this file; everything else in it stays.")
+@click.option("--output", metavar="FILE", help="Where to write; default: standard output, or the file of --merge.")
+@click.option("--name", metavar="ID", help="How the client shall name it; default: made from the host.")
+@click.option("--key-env", metavar="NAME", help="Environment variable in which the client finds the key.")
+@click.option(
+    "--set",
+    "sets",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="What the report does not know or a person knows better, repeatable: context=32768, max_output=4096, "
+    "or a capability as in vision=off.",
+)
+@click.option("--list", "listing", is_flag=True, help="Name the clients and their files, then end.")
+def command(
+    report: str | None,
+    to: str | None,
+    merge: str | None,
+    output: str | None,
+    name: str | None,
+    key_env: str | None,
+    sets: tuple[str, ...],
+    listing: bool,
+) -> int:
+    """Write a client's provider configuration from a saved report; nothing is sent.
+
+    REPORT is a report.json, a folder that holds one, or the name of a provider that
+    'provider test' has saved. The configuration never holds a key: it names where the
+    client finds it. What cannot be expressed is told on standard error.
+    """
+    if listing:
+        return _list()
+    if report is None or to is None:
+        raise Unusable("name the report and the client, as in: endpoint-probe export report.json --to kenaz")
+    from reports.configs.documents import BadFile
+    from reports.configs.export import export
+    from reports.configs.model import CannotExport
+    from reports.configs.registry import UnknownClient, client
+    from reports.configs.settings import settings_of
+
+    try:
+        wanted = client(to)
+    except UnknownClient as error:
+        raise Unusable(str(error)) from None
+    known = _known(report)
+    hand, extras = _sets(sets, wanted)
+    existing = _existing(merge)
+    try:
+        settings = settings_of(
+            known["report"],
+            id=name or known.get("id"),
+            key=None if key_env else known.get("key"),
+            variable=key_env,
+            hand={**known.get("hand", {}), **hand},
+            extras=extras,
+        )
+        made = export(wanted, settings, existing)
+    except CannotExport as error:
+        raise Unusable(str(error)) from None
+    except BadFile as error:
+        raise Unusable(f"cannot merge into {merge}: {error}; it was left as it is") from None
+    _write(made.text, merge, output, wanted)
+    _say(made.notes, known["report"], to)
+    return 0
+
+
+def _list() -> int:
+    from reports.configs.registry import clients
+
+    for item in clients():
+        click.echo(f"{item.name:<15} {item.title}: {item.file}")
+    return 0
+
+
+def _known(text: str) -> dict[str, Any]:
+    """The report; with the name, key and hand-set toggles of the saved provider where it is one."""
+    from probe.report import BadReport, load
+
+    path = Path(text)
+    try:
+        if path.is_dir() and (path / "report.json").is_file():
+            return {"report": load(path / "report.json")}
+        if path.is_file() or os.sep in text or text.endswith(".json"):
+            return {"report": load(path)}
+        return _saved(text)
+    except BadReport as error:
+        raise Unusable(str(error)) from None
+    except ValueError:
+        raise Unusable("the report's path holds a character no path has") from None
+
+
+def _saved(name: str) -> dict[str, Any]:
+    from probe.provider import store
+    from probe.report import load
+
+    try:
+        provider = store.Store().get(name)
+    except store.NoSuchProvider:
+        raise Unusable(
+            f"there is no file and no saved provider '{name[:60]}'; name a report.json of endpoint-probe"
+        ) from None
+    except store.StoreError as error:
+        raise Unusable(str(error)) from None
+    path = store.report_path(name)
+    if not path.is_file():
+        raise Unusable(f"{name} was not tested yet; write: endpoint-probe provider test {name}")
+    report: Report = load(path)
+    return {"report": report, "id": name, "key": _key(provider), "hand": provider.by_hand()}
+
+
+def _key(provider: Any) -> Key:
+    from reports.configs.settings import Key, variable_for
+
+    kind, locator = provider.key.kind, provider.key.locator
+    return Key(locator if kind == "env" else variable_for(provider.name), kind, locator if kind == "file" else "")
+
+
+def _sets(words: tuple[str, ...], wanted: Client) -> tuple[dict[str, bool], dict[str, str]]:
+    from probe.model import CAPABILITIES
+
+    hand: dict[str, bool] = {}
+    extras: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise Unusable(f"--set takes NAME=VALUE, as in --set context=32768, and '{word[:40]}' is none")
+        if name in _SIZES:
+            if not (value.isascii() and value.isdigit() and 0 < int(value[:12]) == int(value)):
+                raise Unusable(f"--set {name} takes a whole number of {_SIZES[name]}, as in --set {name}=4096")
+            extras[name] = value
+        elif name in CAPABILITIES:
+            if value.lower() not in _SWITCH:
+                raise Unusable(f"--set {name} takes on or off, as in --set {name}=off")
+            hand[name] = _SWITCH[value.lower()]
+        elif name in wanted.extras:
+            extras[name] = value
+        else:
+            names = ", ".join((*_SIZES, *wanted.extras, "or a capability as the report names it"))
+            raise Unusable(f"--set knows no '{name[:40]}'; there are {names}")
+    return hand, extras
+
+
+def _existing(merge: str | None) -> str | None:
+    if merge is None:
+        return None
+    try:
+        with Path(merge).open(encoding="utf-8", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise Unusable(f"there is no file {merge}; leave out --merge and write it with --output {merge}") from None
+    except OSError as error:
+        raise Unusable(f"cannot read {merge} ({error.strerror}); name a file that can be read") from None
+    except ValueError:
+        raise Unusable(f"{merge} is no UTF-8 text; it was left as it is") from None
+
+
+def _write(text: str, merge: str | None, output: str | None, wanted: Client) -> None:
+    from probe.provider.files import write_private_or_alike
+
+    target = output or merge
+    if target is None or target == "-":
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.flush()
+        return
+    try:
+        write_private_or_alike(Path(target), text.encode(), wanted.mode)
+    except OSError as error:
+        raise Unusable(f"cannot write {target} ({error.strerror}); name another file with --output") from None
+
+
+def _say(notes: tuple[str, ...], report: Report, to: str) -> None:
+    """What the person must know, on standard error: whether it will work, and what is left."""
+    from reports.text import printable
+    from reports.works_with import CLIENTS, works_with
+
+    lines = [f"note: {note}" for note in notes]
+    if to in CLIENTS:
+        lines.insert(0, works_with(report, [to])[0].sentence)
+    for line in lines:
+        print(printable(line), file=sys.stderr)

@@ -1,0 +1,125 @@
+"""Six faults: every exporter sets its toggles as a person would who knew the truth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from probe.model import Report, State
+from reports.configs.export import export
+from reports.configs.registry import MODULES, client
+from reports.configs.settings import settings_of
+from tests.scenarios.runs import diagnose
+from tests.unit.configs_cases import EXTRAS, FAULTS, MODEL, case, reading, settings_for
+
+SWITCHES = ("tools", "streaming", "vision", "usage")
+SIMULATED = {
+    "tools leak": "tools-as-hermes",
+    "tools rejected": "tools-rejected",
+    "held stream": "stream-held",
+    "blocks rejected": "blocks-rejected",
+    "vision dropped": "vision-ignored",
+    "no usage in stream": "stream-no-usage",
+}
+CHECKS = ("connect.*", "url.*", "models.*", "auth.*", "stream.*", "tools.*", "content.*", "vision.*")
+
+
+def _wrong(made: Report, truth: dict[str, bool]) -> list[str]:
+    """What the exporters say against the truth; everything that is not in it is on."""
+    wrong = []
+    for name in MODULES:
+        for switch, said in reading(name, made).items():
+            if said is not truth.get(switch, True):
+                wrong.append(f"{name}: {switch} is {said}")
+    return wrong
+
+
+def _table(reports: dict[str, Report]) -> str:
+    """The toggles of every exporter under every fault: on, off, or a dot where it has no such switch."""
+    lines = [f"{'':15} {'':20} " + " ".join(f"{switch:9}" for switch in SWITCHES)]
+    for name in MODULES:
+        for fault, made in reports.items():
+            said = reading(name, made)
+            cells = [{True: "on", False: "OFF", None: "·"}[said.get(switch)] for switch in SWITCHES]
+            lines.append(f"{name:15} {fault:20} " + " ".join(f"{cell:9}" for cell in cells))
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_toggles_follow_the_verdicts(fault: str) -> None:
+    verdicts, truth = FAULTS[fault]
+    assert _wrong(case(verdicts), truth) == []
+
+
+def test_a_healthy_endpoint_has_everything_on() -> None:
+    assert _wrong(case(), {}) == []
+
+
+@pytest.mark.slow
+def test_simulated_faults_give_the_same_toggles(capsys: pytest.CaptureFixture[str]) -> None:
+    reports = {}
+    wrong = {}
+    for fault, simulated in SIMULATED.items():
+        ran = diagnose([simulated], only=CHECKS)
+        # The readings go by the model of the hand-made cases.
+        made = replace(ran, target=replace(ran.target, model=MODEL))
+        reports[fault] = made
+        found = _wrong_as_lab(made, FAULTS[fault][1])
+        if found:
+            wrong[fault] = found
+    with capsys.disabled():
+        print("\n" + _table(reports))
+    assert wrong == {}
+
+
+def _wrong_as_lab(made: Report, truth: dict[str, bool]) -> list[str]:
+    undetermined = {
+        name
+        for name in ("tools", "streaming", "vision", "stream_usage")
+        if made.capabilities[name].verdict is State.UNKNOWN
+    }
+    assert not undetermined - {"vision"}, undetermined
+    return _wrong(made, truth)
+
+
+def test_what_cannot_be_switched_off_is_said() -> None:
+    for fault, (verdicts, truth) in FAULTS.items():
+        made = case(verdicts)
+        for name in MODULES:
+            said = reading(name, made)
+            notes = " ".join(export(client(name), settings_for(made)).notes)
+            for switch in truth:
+                if switch not in said and name not in _NEVER_SENDS.get(switch, ()):
+                    word = {"usage": "stream_usage"}.get(switch, switch)
+                    assert word in notes, (fault, name, notes)
+
+
+#: Clients whose file says nothing of a switch because they do not send it, or describe no client at all.
+_NEVER_SENDS = {
+    "tools": ("aider", "aider-metadata", "codex"),
+    "streaming": ("aider-metadata", "models.dev", "codex"),
+    "vision": ("aider", "codex"),
+    "usage": ("aider-metadata", "models.dev", "codex"),
+}
+
+
+def test_undetermined_toggles_are_left_out_or_at_the_safe_default() -> None:
+    made = case(unknown=frozenset(case().capabilities), facts={"context_length": None})
+    settings = settings_of(made, id="lab", extras={key: EXTRAS[key] for key in ("release_date", "open_weights")})
+    texts = {name: export(client(name), settings).text for name in MODULES}
+    assert '"capability_hints": {}' in texts["kenaz"]
+    assert "supports_" not in texts["litellm"] and "drop_params" not in texts["litellm"]
+    for word in ("supports_", "vision", "can_stream"):
+        assert word not in texts["llm"]
+    assert "supports_" not in texts["pydantic-ai"]
+    assert "tool_call" not in texts["opencode"] and "modalities" not in texts["opencode"]
+    assert '"tools": true' in texts["zed"] and '"images": false' in texts["zed"]
+    assert '"toolCalling": true' in texts["vscode"] and "streaming" not in texts["vscode"]
+    assert "capabilities" not in texts["continue"] and "stream:" not in texts["continue"]
+    assert "dropParams" not in texts["librechat"]
+    assert "streaming" not in texts["aider"] and "supports_vision" not in texts["aider-metadata"]
+    assert "includeUsage" not in texts["ai-sdk"] and "stream_usage" not in texts["langchain"]
+    assert "supports_streaming" not in texts["goose"] and "toolshim" not in texts["goose"]
+    assert "function_calling" not in texts["open-webui"]
+    assert "LITELLM_MASTER_KEY" in texts["codex"]

@@ -1,0 +1,225 @@
+"""Will it work with X: answers that follow from the verdicts and from what was recorded."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from probe.model import Exchange, Report, Request, Response, State, Timeline
+from reports.configs.kenaz_reader import LONGEST_LINE, read
+from reports.configs.registry import MODULES
+from reports.works_with import CLIENTS, Answer, Fit, works_with
+from tests.unit.configs_cases import BASE, case
+
+ALWAYS_STREAM = ("kenaz", "opencode", "zed", "librechat", "crush")
+AGENTS = ("opencode", "crush")
+
+
+def fits(made: Report) -> dict[str, Fit]:
+    return {fit.client: fit for fit in works_with(made)}
+
+
+def streamed(content: bytes, *, status: int = 200, headers_s: float = 0.1, **body: Any) -> Report:
+    """A healthy report in which this stream was recorded."""
+    exchange = Exchange(
+        "x001",
+        "stream.shape",
+        Request("POST", f"{BASE}/chat/completions", {}, {"stream": True, "messages": [], **body}),
+        Response(status, "", "HTTP/1.1", (("content-type", "text/event-stream"),), content),
+        Timeline(headers_s=headers_s),
+    )
+    made = case()
+    return Report(**{**{name: getattr(made, name) for name in made.__dataclass_fields__}, "exchanges": (exchange,)})
+
+
+def frames(*deltas: dict[str, Any], done: bool = True) -> bytes:
+    text = "".join(f"data: {json.dumps({'choices': [{'index': 0, 'delta': delta}]})}\n\n" for delta in deltas)
+    return (text + ("data: [DONE]\n\n" if done else "")).encode()
+
+
+def call(**fields: Any) -> dict[str, Any]:
+    return {"tool_calls": [fields]}
+
+
+def test_every_client_with_an_exporter_has_a_row() -> None:
+    assert set(CLIENTS) == set(MODULES) - {"aider-metadata", "models.dev"}
+
+
+def test_a_healthy_endpoint_works_with_all() -> None:
+    assert {fit.answer for fit in works_with(case())} == {Answer.YES}
+
+
+@pytest.mark.parametrize("code", ["stream.not-sse", "stream.framing", "stream.truncated", "stream.rejected"])
+def test_no_stream_stops_those_that_always_stream(code: str) -> None:
+    found = fits(case({"streaming": (State.BROKEN, code)}))
+    for name in ALWAYS_STREAM:
+        assert found[name].answer is Answer.NO
+        assert found[name].codes[0] == code
+    assert found["llm"].settings == ("can_stream: false",)
+    assert found["vscode"].answer is Answer.WITH_SETTINGS
+    assert found["aider"].settings == ("streaming: false",)
+
+
+def test_a_held_stream_costs_time_and_stops_nobody() -> None:
+    found = fits(case({"streaming": (State.IGNORED, "stream.held")}))
+    assert found["kenaz"].answer is Answer.YES
+    assert "stream.held" in found["kenaz"].reasons[0]
+    assert found["llm"].answer is Answer.WITH_SETTINGS
+
+
+def test_refused_stream_options() -> None:
+    found = fits(case({"stream_usage": (State.REJECTED, "stream.no-usage")}))
+    assert found["kenaz"].answer is Answer.NO and found["kenaz"].codes == ("stream.no-usage",)
+    assert found["opencode"].settings == ("options.includeUsage: false",)
+    assert found["llm"].settings == ("can_stream: false",)
+    ignored = fits(case({"stream_usage": (State.IGNORED, "stream.no-usage")}))
+    assert ignored["kenaz"].answer is Answer.YES and "token counts" in ignored["kenaz"].reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("state", "code"), [(State.REJECTED, "tools.rejected"), (State.BROKEN, "tools.parser-missing")]
+)
+def test_agents_need_tools_and_chats_do_not(state: State, code: str) -> None:
+    found = fits(case({"tools": (state, code)}))
+    for name in AGENTS:
+        assert found[name].answer is Answer.NO and found[name].codes == (code,)
+    assert found["kenaz"].settings == ("Tool Use off",)
+    assert found["zed"].settings == ("tools: false",)
+    assert found["aider"].answer is Answer.YES
+
+
+def test_calls_that_leak_only_in_streams() -> None:
+    found = fits(case({"streaming_tools": (State.BROKEN, "tools.stream-leak")}))
+    assert found["kenaz"].settings == ("Tool Use off",)
+    assert found["opencode"].codes == ("tools.stream-leak",)
+    assert found["vscode"].settings == ("with tools: streaming: false",)
+
+
+def test_pictures_and_blocks() -> None:
+    found = fits(case({"vision": (State.IGNORED, "vision.ignored")}))
+    assert found["kenaz"].settings == ("Vision off",)
+    assert found["opencode"].settings == ('modalities.input: ["text"]',)
+    blocks = case({"block_content": (State.REJECTED, "content.blocks-rejected")}, unknown=frozenset({"vision"}))
+    assert fits(blocks)["zed"].settings == ("images: false",)
+    partly = case(
+        {"block_content": (State.REJECTED, "content.blocks-rejected")}, facts={"block_content_roles": ["user"]}
+    )
+    assert fits(partly)["zed"].answer is Answer.YES
+
+
+def test_parameters_and_roles() -> None:
+    found = fits(case({"system_role": (State.REJECTED, "roles.system-rejected")}))
+    assert found["kenaz"].codes == ("roles.system-rejected",)
+    assert found["aider"].settings == ("use_system_prompt: false",)
+    limits = fits(case(codes=("params.max-tokens-rejected",)))
+    assert limits["opencode"].codes == ("params.max-tokens-rejected",)
+    forced = fits(case({"tool_choice_required": (State.IGNORED, "tools.choice-ignored")}))
+    assert forced["pydantic-ai"].settings == ("supports_forced_tool_choice=False",)
+
+
+def test_codex_needs_the_responses_api() -> None:
+    assert fits(case())["codex"].answer is Answer.YES
+    refused = fits(case({"responses_api": (State.REJECTED, "")}))["codex"]
+    assert refused.answer is Answer.NO and refused.codes == ("responses_api rejected",)
+    assert "LiteLLM" in refused.sentence
+    assert fits(case(unknown=frozenset({"responses_api"})))["codex"].answer is Answer.UNKNOWN
+
+
+def test_without_a_chat_nothing_works_and_the_code_says_why() -> None:
+    made = case({"chat": (State.REJECTED, "auth.rejected")}, base_url=None, codes=("auth.rejected",))
+    for fit in works_with(made):
+        assert fit.answer is Answer.NO and fit.codes == ("auth.rejected",)
+    unknown = case(unknown=frozenset({"chat"}), base_url=None)
+    assert {fit.answer for fit in works_with(unknown)} == {Answer.UNKNOWN}
+
+
+def test_another_base_url_is_a_setting() -> None:
+    made = case(base_url="http://127.0.0.1:9999/other/v1")
+    assert fits(made)["zed"].settings == ("base URL http://127.0.0.1:9999/other/v1",)
+
+
+def test_undetermined_streaming_is_no_yes_for_who_always_streams() -> None:
+    found = fits(case(unknown=frozenset({"streaming", "tools"})))
+    assert found["kenaz"].answer is Answer.UNKNOWN
+    assert found["opencode"].answer is Answer.UNKNOWN
+    assert found["llm"].answer is Answer.YES
+
+
+# Kenaz's reading of what was recorded ------------------------------------------------------------
+
+
+def kenaz(made: Report) -> Fit:
+    return works_with(made, ["kenaz"])[0]
+
+
+def test_a_good_stream_is_read_whole() -> None:
+    reading = read(b": note\n\n" + frames({"content": "a"}, {"content": None}, {"content": "b"}, done=False))
+    assert (reading.text, reading.malformed, reading.frames) == ("ab", None, 3)
+    assert read(b'data:{"choices":[{"delta":{"content":"x"}}]}\r\n\r\ndata:[DONE]\r\n').text == "x"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (frames({"content": [{"type": "text", "text": "a"}]}), "stream.framing"),
+        (b"data: {broken\n\n", "stream.framing"),
+        (b'data: "text"\n\n', "stream.framing"),
+        (b'data: {"pad": "' + b"x" * LONGEST_LINE + b'"}\n\n', "stream.framing"),
+        (frames({"content": "a"}).replace(b"\n", b"\r"), "stream.framing"),
+        (b'{"choices": [{"delta": {"content": "a"}}]}\n', "stream.framing"),
+    ],
+    ids=["content-array", "no-json", "no-object", "long-line", "cr-only", "bare-lines"],
+)
+def test_streams_that_the_adapter_cannot_read(content: bytes, code: str) -> None:
+    fit = kenaz(streamed(content))
+    assert fit.answer is Answer.NO and fit.codes == (code,)
+    # A client that reads by the standard is not told so.
+    assert works_with(streamed(content), ["zed"])[0].answer is Answer.YES
+
+
+def test_only_status_200_is_success() -> None:
+    assert kenaz(streamed(frames({"content": "a"}), status=201)).codes == ("errors.success-status",)
+    assert kenaz(streamed(b'{"error": {}}', status=400)).answer is Answer.YES
+
+
+def test_headers_must_come_within_a_minute() -> None:
+    assert kenaz(streamed(frames({"content": "a"}), headers_s=61.0)).codes == ("stream.held",)
+
+
+def test_an_error_frame_is_silent() -> None:
+    content = frames({"content": "a"}, done=False) + b'data: {"error": {"message": "gone"}}\n\n'
+    fit = kenaz(streamed(content))
+    assert fit.answer is Answer.YES and any("silent" in reason for reason in fit.reasons)
+
+
+def test_calls_without_an_index_run_together() -> None:
+    content = frames(
+        call(id="a", function={"name": "f", "arguments": "{}"}), call(id="b", function={"name": "g", "arguments": "{}"})
+    )
+    reading = read(content)
+    assert reading.merged_calls and reading.calls[0]["arguments"] == "{}{}"
+    assert any("run together" in reason for reason in kenaz(streamed(content, tools=[{}])).reasons)
+    apart = frames(call(index=0, id="a", function={}), call(index=1, id="b", function={}))
+    assert not read(apart).merged_calls
+
+
+def test_arguments_must_be_text() -> None:
+    content = frames(call(index=0, id="a", function={"name": "f", "arguments": {"x": 1}}))
+    fit = kenaz(streamed(content, tools=[{}]))
+    assert fit.answer is Answer.YES and any("arguments is an object" in reason for reason in fit.reasons)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"data:\n\n", b"data: null\n\n", b"data: [1]\n\n", b"\xff\xfe", frames({"tool_calls": 3})]
+)
+def test_strange_bodies_never_raise(content: bytes) -> None:
+    assert kenaz(streamed(content)).client == "kenaz"
+
+
+def test_the_sentence_says_all() -> None:
+    assert fits(case())["kenaz"].sentence == "Kenaz: yes"
+    found = fits(case({"tools": (State.REJECTED, "tools.rejected"), "vision": (State.REJECTED, "vision.rejected")}))
+    assert found["kenaz"].sentence == "Kenaz: yes, with these settings: Tool Use off; Vision off"
+    assert found["opencode"].sentence == "opencode: no, because tools.rejected: every request has tools"
