@@ -2,7 +2,8 @@
 
 A mark is an event.  Events that came with one read stand on each other, so a burst is a
 tall column and a silence an empty stretch; comments (heartbeats) have a row and a shape
-of their own.  The row below shows the same number of events at an even pace.
+of their own.  The row below shows the same number of events as they would come at an even
+pace: from the first one on, or where that came late, over the whole time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from itertools import groupby, pairwise
 from statistics import median
 
 from probe.report import EventDocument, ExchangeDocument
-from reports import svg
+from reports import summary, svg
 
 _WIDTH = 760.0
 _LEFT = 92.0
@@ -21,6 +22,8 @@ _HIGHEST = 58.0
 #: A gap counts as a silence from so many seconds and so many times the usual gap on.
 _SILENCE_S = 1.0
 _SILENCE_TIMES = 6.0
+#: Events that take less than this share of the time were held back: they are spread over all of it.
+_HELD = 0.25
 
 
 def worth_drawing(exchange: ExchangeDocument) -> bool:
@@ -41,7 +44,7 @@ def describe(exchange: ExchangeDocument) -> str:
     reads = len({event.at_s for event in data})
     first, last = data[0].at_s, data[-1].at_s
     text = (
-        f"{len(data)} events in {reads} arrivals, the first after {svg.seconds(first)}, "
+        f"{len(data)} events in {summary.plural(reads, 'arrival')}, the first after {svg.seconds(first)}, "
         f"the last after {svg.seconds(last)}"
     )
     biggest = max(len(list(group)) for _, group in groupby(data, key=lambda event: event.at_s))
@@ -51,7 +54,7 @@ def describe(exchange: ExchangeDocument) -> str:
     if gaps and max(gaps) >= 0.05:
         text += f"; longest gap {svg.seconds(max(gaps))}"
     if comments:
-        text += f"; {comments} comments (heartbeats)"
+        text += f"; {summary.plural(comments, 'comment')} (heartbeats)"
     return text + "."
 
 
@@ -111,6 +114,8 @@ def _comments(root: svg.Element, events: tuple[EventDocument, ...], axis: svg.Ax
 
 def _even(root: svg.Element, data: list[EventDocument], axis: svg.Axis) -> None:
     first, last = data[0].at_s, data[-1].at_s
+    if last - first < _HELD * last:
+        first = last / len(data)
     width = (last - first) / max(1, len(data) - 1)
     steps = "".join(f"M{axis.at(first + number * width):.1f} {_BASE + 46:g}v-14" for number in range(len(data)))
     svg.hint(svg.path(root, "even", steps), f"{len(data)} events, one every {svg.seconds(width)}")

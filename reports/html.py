@@ -43,8 +43,14 @@ def prose(text: str) -> Markup:
     )
 
 
+def pointer(text: str) -> Markup:
+    """A JSON pointer that may be broken over lines after its slashes."""
+    return Markup("/<wbr>").join(escape(piece) for piece in visible(text).split("/"))
+
+
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates, with autoescape and every unseen character written out."""
     made = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
@@ -54,6 +60,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["prose"] = prose
+    made.filters["pointer"] = pointer
     return made
 
 
@@ -69,11 +76,11 @@ def content_hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def policy(style: str, script: str) -> str:
-    """The page's Content-Security-Policy."""
+def policy(style: str, script: str | None = None) -> str:
+    """The page's Content-Security-Policy; a page without a script may run none."""
+    allowed = f"script-src {content_hash(script)}; " if script is not None else ""
     return (
-        f"default-src 'none'; style-src {content_hash(style)}; script-src {content_hash(script)}; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src {content_hash(style)}; {allowed}base-uri 'none'; form-action 'none'"
     )
 
 
@@ -87,7 +94,7 @@ def render(report: Report) -> bytes:
     drawn = waterfall.waterfall(shown)
     style, script = asset("page.css"), asset("page.js")
     text = (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             **values,

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from probe.model import Finding, Outcome, Report, Severity
-from reports import summary
+from reports import clients, summary
 from reports.text import shorten, visible
 
 _MARKUP = re.compile(r"([\\`*_\[\]~$#!{}])")
@@ -23,6 +23,7 @@ _LINKED = re.compile(r"(`[^`]+`)|\S*(?:://|www\.|@|#\d|GH-\d)\S*", re.IGNORECASE
 _OPENING = re.compile(r"^(\d*)([-+=.)])")
 _WORD = {Severity.ERROR: "Error", Severity.WARNING: "Warning", Severity.INFO: "Note"}
 _LONGEST = 800
+_LONGEST_CONFIG = 4_000
 _EVIDENCE_SHOWN = 4
 
 
@@ -64,9 +65,9 @@ def cell(text: str) -> str:
     return re.sub(r"(\\*)\|", lambda found: (found[1] + " " if found[1] else "") + "\\|", text)
 
 
-def block(text: str) -> str:
-    """A fenced block that the text cannot end."""
-    shown = shorten(visible(text), _LONGEST)
+def block(text: str, longest: int = _LONGEST) -> str:
+    """A fenced block that the text cannot end, cut at so many characters."""
+    shown = shorten(visible(text).rstrip("\n"), longest)
     longest = max((len(run) for run in re.findall(r"`{3,}", shown)), default=2)
     fence = "`" * (longest + 1)
     return f"{fence}text\n{shown}\n{fence}"
@@ -85,6 +86,7 @@ def render(report: Report) -> bytes:
         table(("", ""), _facts_of_run(report)),
         *_findings(report),
         *_capabilities(report),
+        *_clients(report),
         *_details(report),
         f"{inline(summary.spent(report))}. Written by {inline(report.tool.name)} {inline(report.tool.version)}.",
     ]
@@ -151,6 +153,34 @@ def _capabilities(report: Report) -> list[str]:
     if untried:
         parts.append("Not tried: " + ", ".join(code(name) for name in untried) + ".")
     return parts
+
+
+def _clients(report: Report) -> list[str]:
+    """The clients with their answer, and the configuration of those that work, folded."""
+    found = clients.rows(report)
+    if not found:
+        return []
+    rows = [
+        (
+            inline(row.fit.title),
+            f"**{inline(str(row.fit.answer))}**",
+            " ".join([*(code(name) for name in row.fit.codes), inline(clients.why(row.fit))]).strip(),
+        )
+        for row in found
+    ]
+    parts = ["### Works with", table(("Client", "Works", "With which settings, or why not"), rows)]
+    for row in found:
+        if row.text is not None:
+            notes = "".join(f"- {inline(note)}\n" for note in row.notes)
+            # A configuration that is cut is of no use.
+            told = block(row.text, _LONGEST_CONFIG) if len(row.text) <= _LONGEST_CONFIG else _too_long(row.fit.client)
+            told = f"File: {code(row.file)}\n\n{notes}\n{told}"
+            parts.append(_folded(f"Configuration for {row.fit.title}", told))
+    return parts
+
+
+def _too_long(client: str) -> str:
+    return f"Too long for this place: {code(f'endpoint-probe export report.json --to {client}')} writes it."
 
 
 def _details(report: Report) -> list[str]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from probe.model import Finding, Report, Severity, State, TargetInfo, Verdict
 from probe.report import ExchangeDocument, ReportDocument, document
-from reports import curl, summary
+from reports import clients, curl, summary
 from reports.text import fit, shorten
+from reports.works_with import Answer
 
 #: Bytes of body text that all exchanges of a page may take together.
 _TEXT_ROOM = 2_000_000
@@ -92,6 +93,26 @@ def capability(name: str, verdict: Verdict) -> dict[str, Any]:
         "finding": verdict.finding,
         "note": verdict.note,
         "checks": verdict.checks,
+    }
+
+
+#: The answer of a row, as a word for the style sheet.
+_ANSWER_STYLE = {Answer.YES: "works", Answer.WITH_SETTINGS: "works", Answer.NO: "broken", Answer.UNKNOWN: "unknown"}
+
+
+def client_view(row: clients.ClientRow) -> dict[str, Any]:
+    """One client: whether it works, why, and its configuration."""
+    return {
+        "id": row.fit.client,
+        "title": row.fit.title,
+        "answer": str(row.fit.answer),
+        "style": _ANSWER_STYLE[row.fit.answer],
+        "codes": row.fit.codes,
+        "why": shorten(clients.why(row.fit), _VALUE_TEXT),
+        "file": row.file,
+        "text": row.text,
+        "notes": row.notes,
+        "problem": shorten(row.problem, _VALUE_TEXT),
     }
 
 
@@ -221,6 +242,7 @@ def context(report: Report) -> dict[str, Any]:
         "headline": summary.headline(report),
         "state": "good" if good and worst is None else "mixed" if good else "bad",
         "worst": finding_view(worst, anchors) if worst else None,
+        "worst_number": report.findings.index(worst) + 1 if worst else 0,
         "settings": settings(report),
         "server": shorten(summary.server(report), _NAME_TEXT),
         "found": summary.found(report),
@@ -230,6 +252,7 @@ def context(report: Report) -> dict[str, Any]:
             capability(name, verdict) for name, verdict in shown.capabilities.items() if name not in untried
         ],
         "untried": sorted(untried),
+        "clients": [client_view(row) for row in clients.rows(report)],
         "findings": [finding_view(finding, anchors) for finding in shown.findings],
         "facts": [(name, exact(value)) for name, value in shown.facts.items()],
         "exchanges": [exchange_view(item, anchors[item.id], room) for item in shown.exchanges],

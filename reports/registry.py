@@ -20,6 +20,7 @@ _BUILT_IN = {
     "html": "report.html",
     "markdown": "report.md",
     "junit": "report.junit.xml",
+    "sarif": "report.sarif",
     "terminal": "report.txt",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from probe.model import CheckRecord, Finding, Outcome, Report, Severity, State
 
@@ -17,6 +18,8 @@ OUTCOMES = {
     Outcome.ERROR: "broke inside this program",
 }
 NOT_TRIED = "not tried"
+#: What a client meets first, first; families that are not named come after these.
+_BASIC = ("connect", "tls", "url", "auth", "models", "limits", "idle", "stream")
 
 
 def usable(report: Report) -> bool:
@@ -24,10 +27,15 @@ def usable(report: Report) -> bool:
     return report.target.base_url is not None
 
 
+def chat_asked(report: Report) -> bool:
+    """Whether having no chat completion says something: the run asked for one, or found why it could not."""
+    return "chat" not in untried(report) or any(check.outcome is Outcome.FAIL for check in report.checks)
+
+
 def headline(report: Report) -> str:
     """One sentence: can it be used."""
     if not usable(report):
-        if "chat" not in untried(report) or any(check.outcome is Outcome.FAIL for check in report.checks):
+        if chat_asked(report):
             return "Not usable: no chat completion could be had."
         why = "did not ask for" if report.run.complete else "ended before"
         return f"Not known: the run {why} a chat completion."
@@ -40,8 +48,17 @@ def headline(report: Report) -> str:
 
 
 def worst(report: Report) -> Finding | None:
-    """The finding to look at first, information left out."""
-    return next((item for item in report.findings if item.severity is not Severity.INFO), None)
+    """The finding to look at first, information left out: of the gravest ones the most basic.
+
+    While the address or the key is wrong nothing else can be mended, so those come first.
+    """
+    grave = [item for item in report.findings if item.severity is not Severity.INFO]
+    return min(grave, key=lambda item: (SEVERITIES.index(item.severity), _depth(item.code)), default=None)
+
+
+def _depth(code: str) -> int:
+    family = code.partition(".")[0]
+    return _BASIC.index(family) if family in _BASIC else len(_BASIC)
 
 
 def count(findings: Sequence[Finding], severity: Severity) -> int:
@@ -89,6 +106,14 @@ def spent(report: Report) -> str:
         f"{plural(run.requests, 'request')}, {run.prompt_tokens} prompt and {run.completion_tokens} completion "
         f"tokens, {run.duration_s:.1f} s"
     )
+
+
+def moment(text: str) -> str:
+    """A time stamp of the report as people read it: to the second, in UTC; what is none stays as it is."""
+    try:
+        return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError):
+        return text
 
 
 def untried(report: Report) -> list[str]:

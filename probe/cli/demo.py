@@ -6,12 +6,25 @@ from typing import Any
 
 import click
 
+from probe.cli import complete
 from probe.cli.options import Given, Unusable, shared_options
 
 
 @click.command("demo", context_settings={"max_content_width": 100})
-@click.option("--style", metavar="S", help="Which server is simulated; 'simulate --list' names them.")
-@click.option("--fault", "faults", metavar="F", multiple=True, help="A fault to simulate; repeatable.")
+@click.option(
+    "--style",
+    metavar="S",
+    shell_complete=complete.styles,
+    help="Which server is simulated; 'simulate --list' names them.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    metavar="F",
+    multiple=True,
+    shell_complete=complete.faults,
+    help="A fault to simulate; repeatable.",
+)
 @click.option("--real", is_flag=True, help="llama.cpp with a small model in place of the simulation.")
 @shared_options
 def command(style: str | None, faults: tuple[str, ...], real: bool, **given: Any) -> int:

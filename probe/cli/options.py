@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import click
 
+from probe.cli import complete
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -117,8 +119,20 @@ _SHARED = (
         show_default=True,
         help="How much to spend.",
     ),
-    click.option("--only", metavar="GLOB", multiple=True, help="Only checks whose id fits; repeatable."),
-    click.option("--skip", metavar="GLOB", multiple=True, help="No checks whose id fits; repeatable."),
+    click.option(
+        "--only",
+        metavar="GLOB",
+        multiple=True,
+        shell_complete=complete.checks,
+        help="Only checks whose id fits; repeatable.",
+    ),
+    click.option(
+        "--skip",
+        metavar="GLOB",
+        multiple=True,
+        shell_complete=complete.checks,
+        help="No checks whose id fits; repeatable.",
+    ),
     click.option(
         "--idle",
         metavar="SECONDS",
@@ -191,7 +205,8 @@ _SHARED = (
         "formats",
         metavar="FORMAT",
         multiple=True,
-        help="json, html, markdown or junit; repeatable; default json and html.",
+        shell_complete=complete.formats,
+        help="json, html, markdown, junit or sarif; repeatable; default json and html.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print report.json on standard output and nothing else."),
     click.option(

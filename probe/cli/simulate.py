@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from probe.cli import complete
 from probe.cli.options import Number, Unusable
 
 if TYPE_CHECKING:
@@ -14,8 +15,22 @@ if TYPE_CHECKING:
 
 
 @click.command("simulate", context_settings={"max_content_width": 100})
-@click.option("--style", metavar="S", default="openai", show_default=True, help="Which server is simulated.")
-@click.option("--fault", "faults", metavar="F", multiple=True, help="A fault, repeatable; NAME or NAME=VALUE.")
+@click.option(
+    "--style",
+    metavar="S",
+    default="openai",
+    show_default=True,
+    shell_complete=complete.styles,
+    help="Which server is simulated.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    metavar="F",
+    multiple=True,
+    shell_complete=complete.faults,
+    help="A fault, repeatable; NAME or NAME=VALUE.",
+)
 @click.option(
     "--port",
     metavar="N",

@@ -1,96 +1,69 @@
-"""The page in a real browser, opened from disk: nothing leaves it, everything on it works.
-
-Needs Debian's chromium and the `browser` extra; skipped with the reason where they are
-not.  Screenshots go to artifacts/, which is not kept in git.
-"""
+"""The page in a real browser, opened from disk: nothing leaves it, everything on it works."""
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from probe.model import Report
-from reports import html
+from reports.diff import compare
+from reports.diffpage import as_html
+from tests.browser.conftest import Opened
 from tests.reports_fixtures import crowded, faulty, healthy, hostile
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="the extra 'browser' is not installed")
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
-ROOT = Path(__file__).parent.parent.parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 REPORTS: dict[str, Callable[[], Report]] = {"healthy": healthy, "faulty": faulty, "hostile": hostile}
+#: Comparisons of two reports, by name.
+COMPARISONS = {"diff-faulty": (healthy, faulty), "diff-hostile": (healthy, hostile)}
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed"),
-]
-
-
-@dataclass
-class Opened:
-    """A page, and what happened on it."""
-
-    page: Page
-    console: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
+pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
+def expect(*words: Any) -> Any:
+    """Playwright's assertion that waits; imported late, since the extra may be missing."""
+    from playwright.sync_api import expect as waiting
+
+    return waiting(*words)
 
 
-@pytest.fixture
-def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
-    contexts: list[Any] = []
-
-    def opens(report: Report, *, width: int = 1280, **settings: Any) -> Opened:
-        file = tmp_path / "report.html"
-        file.write_bytes(html.render(report))
-        context = browser.new_context(viewport={"width": width, "height": 900}, **settings)
-        contexts.append(context)
-        found = Opened(context.new_page())
-        found.page.on("console", lambda message: found.console.append(f"{message.type}: {message.text}"))
-        found.page.on("pageerror", lambda error: found.console.append(f"error: {error}"))
-        found.page.on("request", lambda request: found.requests.append(request.url))
-        found.page.goto(file.as_uri())
-        return found
-
-    yield opens
-    for context in contexts:
-        context.close()
+def page_of(name: str) -> Report | bytes:
+    """A report, or the page of a comparison."""
+    if name in COMPARISONS:
+        old, new = COMPARISONS[name]
+        return as_html(compare(old(), new()))
+    return REPORTS[name]()
 
 
-@pytest.mark.parametrize("name", REPORTS)
+PAGES = [*REPORTS, *COMPARISONS]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_it_opens_without_a_word_on_the_console_and_asks_for_nothing(name: str, opened: Callable[..., Opened]) -> None:
-    found = opened(REPORTS[name]())
-    found.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    found = opened(page_of(name))
+    found.unfold()
     assert found.console == []
     assert [url for url in found.requests if not url.endswith("/report.html")] == []
-    assert found.page.evaluate("document.scripts.length") == 1
+    assert found.page.evaluate("document.scripts.length") == (0 if name in COMPARISONS else 1)
     assert found.page.evaluate("document.images.length") == 0
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", PAGES)
 def test_it_fits_the_screen(name: str, width: int, opened: Callable[..., Opened]) -> None:
-    found = opened(REPORTS[name](), width=width)
-    found.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-    folder = ROOT / "artifacts" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    found.page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
-    assert found.page.evaluate("document.documentElement.scrollWidth") <= width
+    found = opened(page_of(name), width=width)
+    found.unfold()
+    found.shoot(f"{name}-{width}")
+    assert found.width() <= width
+
+
+def test_on_a_phone_expected_and_actual_are_both_seen(opened: Callable[..., Opened]) -> None:
+    page = opened(faulty(), width=390).page
+    for label in ("Expected", "Actual"):
+        box = page.locator(f"#finding-2 td[data-label={label}]").first.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 390
 
 
 def test_search_and_filters_narrow_the_exchanges(opened: Callable[..., Opened]) -> None:
@@ -98,10 +71,10 @@ def test_search_and_filters_narrow_the_exchanges(opened: Callable[..., Opened]) 
     shown = page.locator("details.exchange:visible")
     assert shown.count() == 4
     page.fill("#search", "tools | not enabled")
-    sync_api.expect(page.locator("#shown")).to_have_text("1 of 4 exchanges")
+    expect(page.locator("#shown")).to_have_text("1 of 4 exchanges")
     assert shown.count() == 1
     page.fill("#search", "")
-    sync_api.expect(page.locator("#shown")).to_have_text("4 of 4 exchanges")
+    expect(page.locator("#shown")).to_have_text("4 of 4 exchanges")
     page.select_option("#kind", "problem")
     assert shown.count() == 2
     page.select_option("#kind", "stream")
@@ -124,8 +97,19 @@ def test_copy_puts_the_text_on_the_clipboard(opened: Callable[..., Opened]) -> N
     page = opened(faulty(), permissions=["clipboard-read", "clipboard-write"]).page
     button = page.locator("#finding-1 button.copy")
     button.click()
-    sync_api.expect(button).to_have_text("Copied")
+    expect(button).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == "Set proxy_buffering off; in the location of the API."
+
+
+def test_a_configuration_is_copied_whole(opened: Callable[..., Opened]) -> None:
+    page = opened(healthy(), permissions=["clipboard-read", "clipboard-write"]).page
+    page.locator("#config-litellm > summary").click()
+    button = page.locator("#config-litellm button.copy")
+    button.click()
+    expect(button).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == page.locator("#config-text-litellm").text_content().strip()
+    assert "api_base: https://api.example.com/v1" in copied
 
 
 def test_the_theme_follows_the_system_and_the_button(opened: Callable[..., Opened]) -> None:
@@ -173,24 +157,23 @@ def test_five_hundred_exchanges_open_in_two_seconds(opened: Callable[..., Opened
     for _ in range(2):
         begin = time.monotonic()
         found = opened(report)
-        sync_api.expect(found.page.locator("#shown")).to_have_text("500 of 500 exchanges")
+        expect(found.page.locator("#shown")).to_have_text("500 of 500 exchanges")
         rendering = found.page.evaluate("performance.getEntriesByType('navigation')[0].domComplete")
         times.append(rendering / 1000)
         assert time.monotonic() - begin < 60
     assert min(times) < 2.0
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm install in tests/browser")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", REPORTS)
-def test_axe_finds_nothing_serious(name: str, scheme: str, opened: Callable[..., Opened]) -> None:
-    page = opened(REPORTS[name](), color_scheme=scheme, bypass_csp=True).page
-    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-    page.add_script_tag(path=AXE)
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    serious = [
-        (item["id"], item["impact"], [node["target"] for node in item["nodes"]][:3])
-        for item in found["violations"]
-        if item["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+@pytest.mark.parametrize(
+    ("name", "scheme", "width"),
+    [
+        *((name, scheme, 1280) for name in REPORTS for scheme in ("light", "dark")),
+        ("faulty", "light", 390),
+        ("diff-faulty", "light", 1280),
+        ("diff-faulty", "dark", 390),
+    ],
+)
+def test_axe_finds_nothing_serious(name: str, scheme: str, width: int, opened: Callable[..., Opened]) -> None:
+    found = opened(page_of(name), width=width, color_scheme=scheme, bypass_csp=True)
+    found.unfold()
+    assert found.serious() == []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from checks.signatures import signatures
 from probe import registry
 from probe.model import Diagnosis, Severity
 from probe.simulator import faults
@@ -35,15 +36,8 @@ PROMISED = {
 }
 CATALOGUE = registry.catalogue()
 ENTRIES = pytest.mark.parametrize("diagnosis", CATALOGUE.values(), ids=CATALOGUE.keys())
-#: Software a remedy may be written for; a typing mistake here would never be shown to anyone.
-SOFTWARE = frozenset(
-    (
-        "openai vllm sglang llamacpp ollama lmstudio textgen-webui litellm together groq fireworks "
-        "cerebras anyscale azure openrouter deepinfra gemini mistral deepseek xai tgi localai "
-        "llama-cpp-python koboldcpp tabbyapi mlx lmdeploy transformers portkey kong envoy nginx haproxy "
-        "caddy apache traefik cloudflare aws-alb aws-api-gateway azure-app-gateway"
-    ).split()
-)
+#: Software a remedy may be written for; a typing mistake would never be shown to anyone.
+SOFTWARE = frozenset(signatures())
 
 
 @pytest.mark.parametrize("family", PROMISED)

@@ -19,7 +19,7 @@ from tests.reports_fixtures import faulty
 def test_help_names_every_command(tmp_path: Path) -> None:
     done = run("--help", cwd=tmp_path)
     assert done.status == 0
-    for name in ("run", "demo", "simulate", "checks", "explain", "render"):
+    for name in ("run", "demo", "simulate", "checks", "explain", "export", "render", "diff", "provider"):
         assert f"  {name} " in done.out
         assert run(name, "--help", cwd=tmp_path).status == 0
 
@@ -123,7 +123,7 @@ def test_simulate_says_when_the_port_is_taken(tmp_path: Path) -> None:
     assert "--port" in done.err
 
 
-@pytest.mark.parametrize("form", ["json", "html", "markdown", "junit", "terminal"])
+@pytest.mark.parametrize("form", ["json", "html", "markdown", "junit", "sarif", "terminal"])
 def test_render_writes_a_saved_report_in_each_format(form: str, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_bytes(encode(faulty()))
     printed = run("render", "report.json", "--format", form, cwd=tmp_path)

@@ -73,11 +73,11 @@ def test_a_good_endpoint_is_status_0_with_json_and_html(sim: Simulator, tmp_path
 
 
 def test_each_format_has_its_file(sim: Simulator, tmp_path: Path) -> None:
-    wanted = [word for form in ("json", "html", "markdown", "junit") for word in ("--format", form)]
+    wanted = [word for form in ("json", "html", "markdown", "junit", "sarif") for word in ("--format", form)]
     done = run("run", sim.base_url, "--api-key-env", "K", *FEW, *wanted, "--out", "a/b", cwd=tmp_path, env={"K": KEY})
     assert done.status == 0, done
     names = sorted(path.name for path in (tmp_path / "a" / "b").iterdir())
-    assert names == ["report.html", "report.json", "report.junit.xml", "report.md"]
+    assert names == ["report.html", "report.json", "report.junit.xml", "report.md", "report.sarif"]
 
 
 def test_json_prints_the_report_and_nothing_else(sim: Simulator, tmp_path: Path) -> None:
@@ -168,14 +168,14 @@ def test_the_key_comes_from_a_file_or_standard_input(source: str, sim: Simulator
 
 
 def test_the_key_stands_in_nothing_that_is_written(sim: Simulator, tmp_path: Path) -> None:
-    wanted = [word for form in ("json", "html", "markdown", "junit") for word in ("--format", form)]
+    wanted = [word for form in ("json", "html", "markdown", "junit", "sarif") for word in ("--format", form)]
     done = run(
         "run", sim.base_url, "--header", "X-Token: ${K}", "--api-key-env", "K", *FEW, *wanted, "-v",
         cwd=tmp_path, env={"K": KEY},
     )  # fmt: skip
     assert done.status == 0, done
     written = [path.read_text() for path in (tmp_path / "endpoint-report").iterdir()]
-    assert len(written) == 4
+    assert len(written) == 5
     assert not any(KEY in text for text in (*written, done.out, done.err))
     exchanges = json.loads((tmp_path / "endpoint-report" / "report.json").read_text())["exchanges"]
     assert exchanges[-1]["request"]["headers"]["X-Token"].startswith("${")

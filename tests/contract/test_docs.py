@@ -1,4 +1,4 @@
-"""docs/checks/ says what the checks say."""
+"""docs/checks/ says what the checks say, docs/systems/ what the data files of the systems say."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
+from checks.signatures import signatures
 from probe import docs, registry
 
 
@@ -16,16 +17,25 @@ def test_the_generated_files_are_up_to_date() -> None:
 
 
 def test_every_code_has_its_place() -> None:
-    pages = {path.stem: text for path, text in docs.generated().items() if path.suffix == ".md"}
+    pages = {path.stem: text for path, text in docs.generated().items() if path.parent.name == "checks"}
     for code in registry.catalogue():
         assert f"### `{code}`" in pages[code.partition(".")[0]]
         assert f"`{code}`" in pages["README"]
 
 
 def test_every_check_has_its_place() -> None:
-    pages = {path.stem: text for path, text in docs.generated().items()}
+    pages = {path.stem: text for path, text in docs.generated().items() if path.parent.name == "checks"}
     for check in registry.checks():
         assert f"### `{check.id}`" in pages[check.family]
+
+
+def test_every_system_has_its_page() -> None:
+    pages = {path.stem: text for path, text in docs.generated().items() if path.parent.name == "systems"}
+    for name, system in signatures().items():
+        assert f"({name}.md)" in pages["README"]
+        for heading in ("point a client", "the tool will find", "to change", "it is recognised"):
+            assert heading in pages[name], (name, heading)
+        assert all(source in pages[name].replace("\\", "") for source in system.sources)
 
 
 def test_prose_is_not_read_as_markup() -> None:

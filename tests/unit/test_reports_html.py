@@ -11,7 +11,7 @@ from probe.model import Report
 from reports import html
 from tests.reports_fixtures import ATTACKS, crowded, faulty, healthy, hostile
 
-_VOID = {"meta", "br", "input", "line", "rect", "path", "circle"}
+_VOID = {"meta", "br", "wbr", "input", "line", "rect", "path", "circle"}
 
 
 class Page(HTMLParser):

@@ -30,6 +30,7 @@ def test_every_built_in_has_its_file() -> None:
         "html": "report.html",
         "markdown": "report.md",
         "junit": "report.junit.xml",
+        "sarif": "report.sarif",
         "terminal": "report.txt",
     }
 

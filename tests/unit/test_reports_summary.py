@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from probe.model import Outcome, Report, State, Verdict
+from probe.model import Outcome, Report, Severity, State, Verdict
 from reports import summary
 from tests.reports_fixtures import faulty, healthy, record, verdicts
 
@@ -55,3 +55,27 @@ def test_the_worst_finding_is_no_note() -> None:
     assert worst is not None
     assert worst.code == "stream.replayed"
     assert summary.worst(replace(faulty(), findings=faulty().findings[2:])) is None
+
+
+def test_of_two_errors_the_more_basic_one_is_the_worst() -> None:
+    error = faulty().findings[0]
+    codes = ("tools.ignored", "plugin.fault", "url.missing-v1", "stream.held")
+    findings = tuple(replace(error, code=code) for code in codes)
+    worst = summary.worst(replace(faulty(), findings=findings))
+    assert worst is not None
+    assert worst.code == "url.missing-v1"
+    warning = replace(findings[2], severity=Severity.WARNING)
+    assert summary.worst(replace(faulty(), findings=(findings[0], warning))) == findings[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2026-03-01T12:00:02.500+00:00", "2026-03-01 12:00:02 UTC"),
+        ("2026-03-01T13:00:02+01:00", "2026-03-01 12:00:02 UTC"),
+        ("yesterday", "yesterday"),
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+14:00"),
+    ],
+)
+def test_a_moment_reads_alike_in_every_zone(text: str, shown: str) -> None:
+    assert summary.moment(text) == shown

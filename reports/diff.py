@@ -1,0 +1,318 @@
+"""What changed between two reports, and whether it is a regression.  Pure.
+
+Only what both runs could tell is compared.  Identifiers, codes, times and the wording of
+details differ between any two runs and are no change; a verdict or a finding that one of
+the runs had no chance to see is listed apart and accuses nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from probe.model import Finding, Outcome, Report, Severity, State
+from reports import summary
+
+
+class Turn(StrEnum):
+    """Which way a change goes for those who use the endpoint."""
+
+    WORSE = "worse"
+    BETTER = "better"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference that both runs saw.
+
+    ``area`` is capability, finding, address, server, hop, connection, fact or timing.
+    ``old`` and ``new`` are JSON values; None where there is nothing on that side.
+    ``regression`` is the severity that counts for ``--fail-on``, None where it does not.
+    ``note`` and ``remedy`` are what the report with the change says of it.
+    """
+
+    area: str
+    name: str
+    old: Any
+    new: Any
+    turn: Turn = Turn.OTHER
+    regression: Severity | None = None
+    note: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Untold:
+    """Something that one of the runs could not tell, so that it cannot be compared.
+
+    ``side`` is old or new: the run that could not; ``reason`` is what its report says.
+    """
+
+    area: str
+    name: str
+    old: Any
+    new: Any
+    side: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two runs compared.
+
+    ``conditions`` are (name, old, new) of what the runs were asked to do, where that differs.
+    """
+
+    old: Report
+    new: Report
+    conditions: tuple[tuple[str, Any, Any], ...]
+    changes: tuple[Change, ...]
+    untold: tuple[Untold, ...]
+
+    def regressed(self, fail_on: str) -> bool:
+        """Whether there is a regression at or above ``error`` or ``warning``; with ``never`` there is none."""
+        counted = {"error": (Severity.ERROR,), "warning": (Severity.ERROR, Severity.WARNING)}.get(fail_on, ())
+        return any(change.regression in counted for change in self.changes)
+
+
+@dataclass(frozen=True)
+class Band:
+    """How far a measured value may move without meaning anything: both bounds must be passed.
+
+    ``factor`` is a ratio, ``least`` a difference in the value's unit; from ``ceiling`` on
+    two values are alike.  ``lower_is_better`` is None where a change is neither.
+    """
+
+    factor: float
+    least: float
+    lower_is_better: bool | None
+    ceiling: float = float("inf")
+
+    def moved(self, old: float, new: float) -> bool:
+        """Whether the second value lies outside the band around the first."""
+        low, high = sorted((old, new))
+        if low >= self.ceiling:
+            return False
+        return high - low >= self.least and high >= self.factor * low
+
+
+#: A run has one measurement of each.  The first token waits for whatever else the server
+#: is doing, so it must double and differ by what a person notices.  The same llama.cpp on
+#: the same machine gave 75 to 150 tokens a second, and beyond some hundreds the reading
+#: client is what is measured.  Heartbeats and limits are timers of whole seconds: their
+#: measurement is off by the way of a packet and the rounding of the timer.
+BANDS = {
+    "first_token_s": Band(2.0, 0.5, True),
+    "tokens_per_s": Band(2.0, 5.0, False, ceiling=500.0),
+    "heartbeat_s": Band(1.2, 0.5, None),
+    "idle_limit_s": Band(1.1, 1.0, False),
+}
+#: Facts that describe the endpoint and not the run.  Others are left out: the roles are
+#: capabilities already, the delivery and the kind of a limit have findings of their own,
+#: and what further facts mean is not known here.
+FACTS = ("context_length", "max_tokens_param", "reasoning_field", "tool_call_format", "tool_parser")
+
+
+def compare(old: Report, new: Report) -> Difference:
+    """Everything that differs between two reports, the worst first."""
+    changes = [
+        *_address(old, new),
+        *_capabilities(old, new),
+        *_findings(old, new),
+        *_server(old, new),
+        *_facts(old, new),
+        *_timing(old, new),
+    ]
+    order = list(Turn)
+    changes.sort(key=lambda change: order.index(change.turn))
+    untold = (*_untold_capabilities(old, new), *_untold_findings(old, new))
+    return Difference(old, new, tuple(_conditions(old, new)), tuple(changes), untold)
+
+
+def _conditions(old: Report, new: Report) -> Iterator[tuple[str, Any, Any]]:
+    """What was asked for: another endpoint or depth is no change of an endpoint."""
+    for name, before, after in (
+        ("endpoint", old.target.endpoint, new.target.endpoint),
+        ("model", old.target.model, new.target.model),
+        ("depth", old.run.depth, new.run.depth),
+        ("key sent as", old.target.auth.header, new.target.auth.header),
+        ("tool version", old.tool.version, new.tool.version),
+        ("complete", old.run.complete, new.run.complete),
+    ):
+        if before != after:
+            yield name, before, after
+
+
+def _address(old: Report, new: Report) -> Iterator[Change]:
+    """The URL for clients.  Two endpoints have two of them; then only having one at all counts."""
+    before, after = old.target.base_url, new.target.base_url
+    if before == after or (before and after and old.target.endpoint != new.target.endpoint):
+        return
+    if before and after:
+        yield Change("address", "base_url", before, after)
+    elif after and summary.chat_asked(old):
+        yield Change("address", "base_url", None, after, Turn.BETTER, note="chat completions can be had again")
+    elif before and summary.chat_asked(new):
+        note = "no chat completion could be had"
+        yield Change("address", "base_url", before, None, Turn.WORSE, Severity.ERROR, note)
+
+
+def _states(old: Report, new: Report) -> Iterator[tuple[str, State, State]]:
+    """The capabilities with another verdict, each with both."""
+    for name in dict.fromkeys([*old.capabilities, *new.capabilities]):
+        before, after = (
+            report.capabilities[name].verdict if name in report.capabilities else State.UNKNOWN for report in (old, new)
+        )
+        if before is not after:
+            yield name, before, after
+
+
+def _capabilities(old: Report, new: Report) -> Iterator[Change]:
+    for name, before, after in _states(old, new):
+        if State.UNKNOWN in (before, after):
+            continue
+        lost, won = before is State.WORKS, after is State.WORKS
+        verdict = new.capabilities[name]
+        yield Change(
+            "capability",
+            name,
+            str(before),
+            str(after),
+            Turn.WORSE if lost else Turn.BETTER if won else Turn.OTHER,
+            Severity.ERROR if lost else None,
+            note=verdict.finding or verdict.note,
+        )
+
+
+def _untold_capabilities(old: Report, new: Report) -> Iterator[Untold]:
+    for name, before, after in _states(old, new):
+        if State.UNKNOWN in (before, after):
+            side, report, other = ("old", old, new) if before is State.UNKNOWN else ("new", new, old)
+            verdict = report.capabilities.get(name)
+            # A capability that nobody judged says nothing of why; the check that judged it in the other run does.
+            reasons = (_blind(report, check) for check in other.capabilities[name].checks)
+            reason = verdict.note if verdict and verdict.checks else next(filter(None, reasons), None)
+            yield Untold("capability", name, str(before), str(after), side, reason or summary.NOT_TRIED)
+
+
+def _by_code(report: Report) -> dict[str, Finding]:
+    found: dict[str, Finding] = {}
+    for finding in report.findings:
+        found.setdefault(finding.code, finding)
+    return found
+
+
+def _blind(report: Report, check: str) -> str | None:
+    """Why a check could find nothing in this run, or None where it ended well."""
+    record = next((item for item in report.checks if item.id == check), None)
+    if record is None:
+        return f"{check} did not run"
+    if record.outcome in (Outcome.PASS, Outcome.FAIL):
+        return None
+    if record.outcome is Outcome.SKIP:
+        return record.reason or f"{check} was skipped"
+    return f"{check} {summary.OUTCOMES[record.outcome]}: {record.reason}"
+
+
+def _findings(old: Report, new: Report) -> Iterator[Change]:
+    before, after = _by_code(old), _by_code(new)
+    for code in dict.fromkeys([*after, *before]):
+        was, now = before.get(code), after.get(code)
+        if now is None:
+            if was is not None and _blind(new, was.check) is None:
+                turn = Turn.OTHER if was.severity is Severity.INFO else Turn.BETTER
+                yield Change("finding", code, str(was.severity), None, turn, note=was.title)
+        elif was is None:
+            bad = now.severity is not Severity.INFO
+            note = now.detail or now.title
+            blind = _blind(old, now.check)
+            if blind:
+                note += f" (It may be older: in the old run {blind}.)"
+            turn = Turn.WORSE if bad else Turn.OTHER
+            counts = now.severity if bad else None
+            yield Change("finding", code, None, str(now.severity), turn, counts, note, now.remedy)
+        elif was.severity is not now.severity:
+            order = summary.SEVERITIES
+            worse = order.index(now.severity) < order.index(was.severity)
+            yield Change(
+                "finding",
+                code,
+                str(was.severity),
+                str(now.severity),
+                Turn.WORSE if worse else Turn.BETTER,
+                now.severity if worse else None,
+                now.detail or now.title,
+                now.remedy,
+            )
+
+
+def _untold_findings(old: Report, new: Report) -> Iterator[Untold]:
+    """Findings that are not there any more because nobody looked."""
+    after = _by_code(new)
+    for code, was in _by_code(old).items():
+        reason = None if code in after else _blind(new, was.check)
+        if reason:
+            yield Untold("finding", code, str(was.severity), None, "new", reason)
+
+
+def _server(old: Report, new: Report) -> Iterator[Change]:
+    """Software, hops and protocol; only where both endpoints answered."""
+    if not (summary.usable(old) and summary.usable(new)):
+        return
+    before, after = old.server, new.server
+    if before.software != after.software:
+        yield Change("server", "software", before.software, after.software)
+    elif before.version and after.version and before.version != after.version:
+        yield Change("server", "version", f"{before.software} {before.version}", f"{after.software} {after.version}")
+    was, now = ([hop.software for hop in server.hops] for server in (before, after))
+    for name in dict.fromkeys([*was, *now]):
+        if (name in was) != (name in now):
+            yield Change("hop", name, name if name in was else None, name if name in now else None)
+    if old.target.http_version and new.target.http_version and old.target.http_version != new.target.http_version:
+        yield Change("connection", "http_version", old.target.http_version, new.target.http_version)
+    secured, secures = ((report.target.tls or {}).get("version") for report in (old, new))
+    if secured and secures and secured != secures:
+        yield Change("connection", "tls", secured, secures)
+
+
+def _facts(old: Report, new: Report) -> Iterator[Change]:
+    for name in FACTS:
+        before, after = old.facts.get(name), new.facts.get(name)
+        if before is not None and after is not None and before != after:
+            yield Change("fact", name, before, after)
+    yield from _listed(old, new, "models")
+    # Where nothing is refused the fact is absent, so absence tells only between runs of one depth.
+    whole = all(report.run.complete and summary.usable(report) for report in (old, new))
+    if whole and old.run.depth == new.run.depth:
+        yield from _listed(old, new, "rejected_params", absent=[])
+
+
+def _listed(old: Report, new: Report, name: str, absent: Any = None) -> Iterator[Change]:
+    """What went from a list and what came to it; their order means nothing."""
+    before, after = old.facts.get(name, absent), new.facts.get(name, absent)
+    if not isinstance(before, list | tuple) or not isinstance(after, list | tuple):
+        return
+    went = [item for item in before if item not in after]
+    came = [item for item in after if item not in before]
+    if went or came:
+        yield Change("fact", name, went or None, came or None)
+
+
+def _timing(old: Report, new: Report) -> Iterator[Change]:
+    for name, band in BANDS.items():
+        before, after = _number(old.facts.get(name)), _number(new.facts.get(name))
+        if before is None or after is None or not band.moved(before, after):
+            continue
+        if name == "tokens_per_s" and not (old.facts.get("delivery") == new.facts.get("delivery") == "streaming"):
+            continue  # of a stream that is held back the speed is an estimate
+        turn = Turn.OTHER
+        if band.lower_is_better is not None:
+            turn = Turn.BETTER if (after < before) is band.lower_is_better else Turn.WORSE
+        yield Change("timing", name, before, after, turn, note=f"{after / before:.2g} times as much" if before else "")
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
