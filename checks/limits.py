@@ -16,6 +16,7 @@ from checks import _conversation as talk
 from checks._evidence import counts_live, repeats
 from checks._feature import words_of
 from checks._limitcodes import CONTEXT_SILENT, QUOTA, RATE_LIMITED
+from checks._replies import Reply, classify
 from probe.api import (
     Depth,
     Exchange,
@@ -35,8 +36,16 @@ if TYPE_CHECKING:
 _SENTENCE = "The quick brown fox jumps over the lazy dog.\n"
 #: How often the sentence stands in the prompt that gives its price, about 10 tokens each.
 SMALL = 60
-#: Tokens of the long prompt where no context length is known, and where it is too long to fill.
-GUESS = 9_000
+#: Tokens of the long prompt where no context length is known, and where it is too long to fill:
+#: well over 8,192, so that a cut to that can be seen.
+GUESS = 10_500
+#: A long prompt overfills the known length by this factor.  Cut to that length, it loses a fifth.
+OVERFILL = 1.25
+#: A prompt whose count is below this share of what it must be was cut.  The same sentence repeated has
+#: a constant price, so the estimate is good to some percent.
+WHOLE = 0.9
+#: The same where the model still knows what stood at the start: then only a count far too low tells.
+WHOLE_AND_KNOWN = 0.75
 #: The longest context that is filled.
 LONGEST = 16_384
 #: A long prompt takes its time on a small machine (seconds).
@@ -81,10 +90,23 @@ async def context(ctx: Context) -> Result:
     tokens = completion.prompt_tokens(small)
     if not completion.is_completion(small) or tokens is None or not counts_live(ctx.exchanges):
         raise Inconclusive("prompt tokens are not counted, so nothing tells whether a prompt was cut")
-    times = repetitions(declared, tokens)
+    basic = next((item for item in ctx.exchanges if item.id == ctx.target.extra.get("chat_exchange")), None)
+    fixed = (completion.prompt_tokens(basic) if basic is not None else None) or 0
+    times = repetitions(declared, tokens, fixed)
     patience = max(PATIENCE_S, ctx.options.timeout_s)
     big = await ctx.chat(long_prompt(code, times), limit=talk.LIMIT, timeout_s=patience)
-    return diagnose_context(small, big, times, code, declared)
+    return diagnose_context(small, big, times, code, declared, fixed)
+
+
+def expected_tokens(price: int, fixed: int, times: int) -> int:
+    """Prompt tokens that a prompt with ``times`` sentences must have.
+
+    Args:
+        price: prompt tokens with ``SMALL`` sentences.
+        fixed: prompt tokens of a short question: what the template, or a system prompt that the
+            server adds, costs every request, and which does not grow with the sentences.
+    """
+    return price + max(price - fixed, 0) * (times - SMALL) // SMALL
 
 
 def long_prompt(code: str, times: int) -> str:
@@ -92,15 +114,16 @@ def long_prompt(code: str, times: int) -> str:
     return f"{talk.secret(code)}\n{_SENTENCE * times}{talk.QUESTION}"
 
 
-def repetitions(declared: int | None, small_tokens: int) -> int:
+def repetitions(declared: int | None, small_tokens: int, fixed: int = 0) -> int:
     """How often the sentence has to stand in a prompt that overfills the context, as far as it is known.
 
     Args:
         declared: the context length in tokens, or None.
         small_tokens: prompt tokens of the prompt with ``SMALL`` sentences.
+        fixed: prompt tokens of a short question, 0 where they are not known.
     """
-    wanted = int(declared * 1.25) if declared and declared <= LONGEST else GUESS
-    return max(2 * SMALL, wanted * SMALL // max(small_tokens, 1))
+    wanted = int(declared * OVERFILL) if declared and declared <= LONGEST else GUESS
+    return max(2 * SMALL, (wanted - fixed) * SMALL // max(small_tokens - fixed, 1))
 
 
 # What is declared and told -------------------------------------------------------------------------
@@ -196,12 +219,18 @@ def diagnose_limits(exchanges: Sequence[Exchange], throttled: Sequence[Exchange]
                 spent[0].shows("/response/status", expected=200, actual=spent[0].status),
             )
         )
-    waits = [one for one in throttled if one not in spent]
+    # A refused model id that is given status 503 (one-api) is no sign of load.
+    waits = [one for one in throttled if one not in spent and _not_now(one)]
     lost = [one for one in waits if not _came_through(one, exchanges)]
     shown = [one for one in waits if one.status == 429] or lost
     if shown:
         findings.append(_turned_away(shown, lost))
     return Result(tuple(findings), note=f"{len(waits)} requests had to wait" if waits else "")
+
+
+def _not_now(turned: Exchange) -> bool:
+    model = member(turned.request.body, "model")
+    return classify(turned, model if isinstance(model, str) else None) is not Reply.MODEL
 
 
 def _came_through(turned: Exchange, exchanges: Sequence[Exchange]) -> bool:
@@ -236,7 +265,9 @@ def _turned_away(shown: Sequence[Exchange], lost: Sequence[Exchange]) -> Finding
     )
 
 
-def diagnose_context(small: Exchange, big: Exchange, times: int, code: str, declared: int | None) -> Result:
+def diagnose_context(
+    small: Exchange, big: Exchange, times: int, code: str, declared: int | None, fixed: int = 0
+) -> Result:
     """Whether a long prompt was read whole, refused, or cut in silence.
 
     Args:
@@ -244,12 +275,13 @@ def diagnose_context(small: Exchange, big: Exchange, times: int, code: str, decl
         big: the prompt with ``times`` sentences.
         code: what stands at the start of both.
         declared: the context length that the endpoint declares, in tokens.
+        fixed: prompt tokens of a short question, 0 where they are not known.
 
     Raises:
         Inconclusive: the long prompt was lost on the way, or its tokens were not counted.
     """
     price = completion.prompt_tokens(small) or 0
-    expected = price * times // SMALL
+    expected = expected_tokens(price, fixed, times)
     if big.status is None or big.error is not None:
         raise Inconclusive(f"a prompt of some {expected} tokens was lost ({big.error.kind if big.error else ''})")
     if not 200 <= big.status < 300:
@@ -260,10 +292,10 @@ def diagnose_context(small: Exchange, big: Exchange, times: int, code: str, decl
     tokens = completion.prompt_tokens(big)
     if tokens is None:
         raise Inconclusive("prompt tokens are not counted")
-    if tokens >= 0.75 * expected:
+    known = repeats(big, code)
+    if tokens >= (WHOLE_AND_KNOWN if known else WHOLE) * expected:
         whole = f"a prompt of {tokens} tokens was read whole"
         return Result(note=f"{whole}; {declared} are declared" if declared and declared > tokens else whole)
-    known = repeats(big, code)
     finding = CONTEXT_SILENT.found(
         f"A prompt of some {expected} tokens was answered with success, and {tokens} were counted"
         f"{'' if known else '; the model does not know what stood at its start'}."

@@ -162,14 +162,17 @@ def diagnose_list(exchange: Exchange, model: str) -> Result:
     requires={"chat"},
     provides={"model-id"},
     emits=(ID_NOT_CHECKED, ID_DIFFERS),
-    max_requests=1,
+    max_requests=2,
     max_tokens=80,
 )
 async def identity(ctx: Context) -> Result:
     basic = next((item for item in ctx.exchanges if item.id == ctx.target.extra.get("chat_exchange")), None)
     invented = f"no-such-model-{ctx.nonce('model').lower()}"
     ask = f"Repeat exactly: {ctx.nonce('model')}"
+    # 503 may be the refusal (one-api: no channel for the model), so it is not waited out; 429 never is.
     exchange = await ctx.chat(ask, limit=32, share="chat.nomodel", patient=False, model=invented)
+    if exchange.status == 429:
+        exchange = await ctx.chat(ask, limit=32, model=invented)
     return diagnose_identity(exchange, basic, invented, ctx.target.model or "")
 
 

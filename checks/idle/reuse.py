@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import anyio
-
 from checks.idle.codes import L4_DROPPED, REUSE_CLOSED
 from checks.idle.deaths import limit_facts
 from probe.api import Depth, Exchange, Inconclusive, Result, Skip, check
@@ -86,7 +84,7 @@ async def pause_between(ctx: Context, pause_s: float) -> Reused:
     )
     before = await ctx.send("GET", url, wire=wire, patient=False)
     seen = len(_mine(ctx))
-    await anyio.sleep(pause_s)
+    await wait(pause_s)
     await ctx.send("GET", url, wire=wire, patient=False, timeout_s=min(PATIENCE_S, ctx.options.timeout_s))
     return Reused(pause_s, before, tuple(_mine(ctx)[seen:]))
 
@@ -100,8 +98,15 @@ async def lost_below_http(ctx: Context) -> bool:
         verdict = ctx.verdicts.get("long_silence")
         if verdict is not None:
             return (verdict.finding or "").startswith("idle.l4-")
-        await anyio.sleep(0.25)
+        await wait(0.25)
     return False
+
+
+async def wait(seconds: float) -> None:
+    """Sleep.  The library is loaded only now, so that lists and explanations come at once."""
+    from anyio import sleep
+
+    await sleep(seconds)
 
 
 def _mine(ctx: Context) -> list[Exchange]:

@@ -8,15 +8,14 @@ network that has forgotten the connection.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.idle.codes import L4_DROPPED, L4_RESET, L7_TIMEOUT, TOTAL_DEADLINE
 from checks.idle.deaths import Death, death_of, limit_facts, longest_silence, near, timer_result
-from checks.idle.plan import Plan, latency_of, plan, speed_of, survived
-from checks.streaming.asks import COUNT_400, STORY, WITH_USAGE
+from checks.idle.plan import latency_of, plan, speed_of, survived
+from checks.idle.provoke import Provoked, asked_for, prefilled, provoke
 from probe.api import (
-    BudgetExceeded,
     Depth,
     Exchange,
     Inconclusive,
@@ -41,23 +40,6 @@ NO_KEEPALIVE = (
     "heartbeats. TCP keepalive was tried and does not help: this hop counts only data, or ends its own TCP "
     "connection to the client."
 )
-#: What an answer may take beyond what was planned, before it counts as never coming.
-GRACE_S = 20.0
-
-
-@dataclass(frozen=True)
-class Provoked:
-    """What was tried: the silent request, the same streamed, and the same with keepalive.
-
-    ``keepalive_s`` is what the last one was sent with.
-    """
-
-    wanted_s: float
-    silent: Exchange
-    flowing: Exchange | None = None
-    kept: Exchange | None = None
-    keepalive_s: int = 0
-    client_keepalive_s: int = 0
 
 
 @check(
@@ -68,7 +50,7 @@ class Provoked:
     after={"stream.delivery"},
     provides={"long_silence"},
     emits=(L7_TIMEOUT, TOTAL_DEADLINE, L4_DROPPED, L4_RESET),
-    max_requests=4,
+    max_requests=5,
     max_tokens=1600,
     max_seconds=400.0,
     depth=Depth.QUICK,
@@ -87,104 +69,13 @@ async def silence(ctx: Context) -> Result:
     rate = speed_of(ctx.facts.get("tokens_per_s"), ctx.exchanges)
     latency = latency_of(ctx.exchanges, rate) if rate else 0.0
     planned = plan(wanted, rate, latency, ctx.options.depth)
-    if isinstance(planned, str):
+    if not isinstance(planned, str):
+        tried = await provoke(ctx, wanted, planned)
+    elif ctx.options.depth is Depth.DEEP:
+        tried = await prefilled(ctx, wanted, None)
+    else:
         return Result(verdicts={"long_silence": unknown(planned)})
-    return diagnose_silence(await provoke(ctx, wanted, planned))
-
-
-async def provoke(ctx: Context, wanted: float, planned: Plan) -> Provoked:
-    """Send the long request, and what tells its ends apart where it died."""
-    client = ctx.options.keepalive_s
-    first, second = (COUNT_400, STORY) if _counts(ctx) else (STORY, COUNT_400)
-    silent = await _ask(ctx, first, planned, wanted, client)
-    if _too_short(silent, wanted):
-        silent = await _other_prompt(ctx, silent, second, planned, wanted, client)
-    death = death_of(silent)
-    if death is None:
-        return Provoked(wanted, silent, client_keepalive_s=client)
-    prompt = _prompt_of(silent)
-    flowing = kept = None
-    keepalive = max(1, int(death.silent_s / 3))
-    if death.from_a_timer or not _asked_for(silent):
-        flowing = await _ask(ctx, prompt, _beyond(planned, death), wanted, client, stream=True)
-    if not death.from_a_timer:
-        kept = await _ask(ctx, prompt, planned, wanted, keepalive, autopsy=False)
-    return Provoked(wanted, silent, flowing, kept, keepalive, client)
-
-
-def _asked_for(silent: Exchange) -> bool:
-    """Whether the end came as an answer to a keepalive probe, which only a lost connection gives."""
-    autopsy = silent.timeline.autopsy
-    return autopsy is not None and autopsy.verdict in ("reset", "no-answer")
-
-
-def _counts(ctx: Context) -> bool:
-    """Whether the first stream of the run shows a model that counts as it is told."""
-    return any(
-        completion.is_stream(exchange) and "49" in completion.answer(exchange)[-40:] for exchange in ctx.exchanges
-    )
-
-
-def _beyond(planned: Plan, death: Death) -> Plan:
-    """Tokens that flow for some seconds longer than the limit, late closes allowed for."""
-    return replace(planned, tokens=min(planned.tokens, max(64, int((death.total_s + 2.5) * planned.rate))))
-
-
-def _too_short(silent: Exchange, wanted: float) -> bool:
-    """Whether the model ended by itself long before the silence was long enough."""
-    return (
-        completion.is_completion(silent)
-        and longest_silence(silent) < wanted / 2
-        and completion.finish_reason(silent) != "length"
-    )
-
-
-async def _other_prompt(
-    ctx: Context, silent: Exchange, prompt: str, planned: Plan, wanted: float, keepalive: int
-) -> Exchange:
-    try:
-        again = await _ask(ctx, prompt, planned, wanted, keepalive)
-    except BudgetExceeded:
-        return silent
-    longer = death_of(again) is not None or longest_silence(again) > longest_silence(silent)
-    return again if longer else silent
-
-
-def _prompt_of(exchange: Exchange) -> str:
-    body = exchange.request.body
-    return str(body["messages"][-1]["content"]) if isinstance(body, dict) else STORY
-
-
-async def _ask(
-    ctx: Context,
-    prompt: str,
-    planned: Plan,
-    wanted: float,
-    keepalive_s: int,
-    *,
-    stream: bool = False,
-    autopsy: bool = True,
-) -> Exchange:
-    """One long answer on a connection of its own."""
-    url = ctx.target.chat_url
-    assert url is not None  # the check requires "chat"
-    wire = replace(
-        ctx.options.transport.wire,
-        keepalive_s=keepalive_s,
-        fresh=True,
-        silence_s=max(1.0, wanted) if autopsy and not stream else None,
-    )
-    extra = {"stream": True, "stream_options": WITH_USAGE} if stream else {}
-    body = ctx.chat_body(prompt, limit=planned.tokens, **extra)
-    return await ctx.send(
-        "POST",
-        url,
-        body=body,
-        headers={"Accept": "text/event-stream"} if stream else None,
-        timeout_s=max(planned.seconds, wanted) * 1.5 + GRACE_S,
-        wire=wire,
-        tokens=planned.tokens + 60 + (1024 if ctx.target.thinks else 0),
-    )
+    return diagnose_silence(replace(tried, delivery=ctx.facts.get("delivery")))
 
 
 # Judging ------------------------------------------------------------------------------------
@@ -215,6 +106,11 @@ def _no_death(tried: Provoked) -> Result:
             raise Inconclusive(
                 f"no answer within {silent.timeline.end_s:.0f} s, and the TCP peer is alive: the server is silent "
                 "(queue, long generation, lost backend)"
+            )
+        if autopsy is not None and autopsy.verdict == "unsupported":
+            raise Inconclusive(
+                f"no answer within {silent.timeline.end_s:.0f} s; whether the network lost the connection cannot be "
+                "measured on this system, which does not tell about its TCP connections (Linux does)"
             )
         raise Inconclusive(f"the long request was lost ({silent.error.kind})")
     if not completion.is_completion(silent):
@@ -250,6 +146,8 @@ def _with_bytes_flowing(flowing: Exchange | None, death: Death) -> Death | None:
 def _timer(tried: Provoked, death: Death) -> Result:
     silent, flowing = tried.silent, tried.flowing
     why = "TCP keepalive does not reach such a timer."
+    if tried.delivery in ("held", "size-buffered"):
+        why += " Heartbeats would stick in the buffer that holds the stream back: switch that off first."
     if flowing is None or not completion.is_stream(flowing):
         return timer_result(L7_TIMEOUT, death.total_s, silent, death, confidence=0.7, why=why)
     lasted = flowing.timeline.end_s - (flowing.timeline.sent_s or 0.0)
@@ -267,7 +165,7 @@ def _below_http(tried: Provoked, death: Death) -> Result:
     silent, kept = tried.silent, tried.kept
     diagnosis = L4_RESET if death.how == "reset" else L4_DROPPED
     autopsy = silent.timeline.autopsy
-    asked = _asked_for(silent)
+    asked = asked_for(silent)
     remedy = None
     seen = {
         "reset": "was reset",

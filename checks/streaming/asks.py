@@ -12,11 +12,16 @@ if TYPE_CHECKING:
 
 COUNT_50 = "Count from 1 to 50, one number per line, nothing else."
 COUNT_10 = "Count from 1 to 10, one number per line, nothing else."
-COUNT_400 = "Count from 1 to 400, one number per line, nothing else."
 #: Small models do not count far; this they go on with up to any limit.
 STORY = "Write a long story about the sea."
 WITH_USAGE = {"include_usage": True}
 BASIC_LIMIT = 200
+
+
+def count_to_fill(tokens: int) -> str:
+    """A counting prompt whose answer has at least so many tokens; a number and its line end are two."""
+    last = max(400, -(-tokens // 180) * 100)
+    return f"Count from 1 to {last}, one number per line, nothing else."
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ async def _more(ctx: Context, measured: Measured, need: Need, options: bool) -> 
         if need.short:
             found = await asks.timed(ctx, asks.COUNT_10, SHORT_TOKENS, options=options)
         else:
-            prompt = asks.COUNT_400 if counted else asks.STORY
+            prompt = asks.count_to_fill(need.tokens) if counted else asks.STORY
             found = await asks.timed(ctx, prompt, need.tokens, options=options)
     except BudgetExceeded:
         return None

@@ -116,6 +116,8 @@ def diagnose_shape(seen: Seen) -> Result:
     exchange = seen.exchange
     if exchange.response is None or asks.refuses(exchange) or not is_event_stream(exchange):
         return _no_stream(seen)
+    if exchange.response.cut:
+        raise Inconclusive(f"the stream went on beyond {len(exchange.response.content)} bytes, where reading stops")
     if exchange.error is not None and exchange.error.kind == "encoding":
         return _undecodable(exchange, exchange.error.message)
     reading = stream_of(exchange)
@@ -227,6 +229,14 @@ def spoilt_bytes(exchange: Exchange) -> Result:
     return Result((finding,))
 
 
+def ran_out_of_time(exchange: Exchange) -> bool:
+    """Whether our own time limit ended a stream whose text was still coming."""
+    error, times = exchange.error, exchange.timeline
+    if error is None or error.kind != "timeout" or error.errno is not None or not times.reads:
+        return False
+    return times.end_s - times.reads[-1][0] < 0.3 * times.end_s
+
+
 # How it ends ------------------------------------------------------------------------------
 
 
@@ -237,6 +247,9 @@ def _of_end(seen: Seen) -> Result:
         return _error_inside(seen)
     if reading.stream.done or reading.finish_reason:
         return _ended(seen, reading)
+    if ran_out_of_time(exchange):
+        note = f"the answer was still coming when our own limit of {exchange.timeline.end_s:.0f} s ended it"
+        return Result(verdicts={"streaming": works(note), "stream_usage": verdicts.untold(note)}, note=note)
     return _cut(seen, reading)
 
 

@@ -17,7 +17,9 @@ Tool = dict[str, Any]
 Message = dict[str, Any]
 
 #: Room for a call and some talk before it (tokens).
-LIMIT = 300
+LIMIT = 200
+#: Room for what has to end in a call, or for two of them: cut off, it settles nothing.
+ROOM = 300
 
 QUESTION = "What is the weather in Paris in celsius? Use the get_weather tool."
 #: For a model that answered in prose: nothing is left to decide.
@@ -176,14 +178,14 @@ async def auto(ctx: Context) -> Exchange:
 
 async def required(ctx: Context) -> Exchange:
     """`tool_choice: required` beside a question that wants no tool."""
-    return await ctx.chat(UNRELATED, limit=LIMIT, share="tools.required", tools=[weather()], tool_choice="required")
+    return await ctx.chat(UNRELATED, limit=ROOM, share="tools.required", tools=[weather()], tool_choice="required")
 
 
 async def by_name(ctx: Context) -> Exchange:
     """A named `tool_choice` beside a question that wants another tool, or none."""
     return await ctx.chat(
         NOTE_QUESTION,
-        limit=LIMIT,
+        limit=ROOM,
         share="tools.named",
         tools=[weather(), note_tool()],
         tool_choice=named("save_note"),
@@ -193,5 +195,5 @@ async def by_name(ctx: Context) -> Exchange:
 async def by_name_plainly(ctx: Context) -> Exchange:
     """The same with the plain tool, where the other was refused or came to nothing."""
     return await ctx.chat(
-        UNRELATED, limit=LIMIT, share="tools.named-plain", tools=[weather()], tool_choice=named("get_weather")
+        UNRELATED, limit=ROOM, share="tools.named-plain", tools=[weather()], tool_choice=named("get_weather")
     )

@@ -26,7 +26,7 @@ from checks.tools.codes_calls import (
     TEXT_CALL,
 )
 from checks.tools.codes_reach import IGNORED, NOT_CALLED, NOT_ENABLED, REJECTED
-from checks.tools.reach import Growth, Signs, growth, says
+from checks.tools.reach import Growth, Signs, counts, growth, says
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.trials import FLAKY_TRIALS
 from probe.api import (
@@ -156,7 +156,7 @@ async def _doubt(ctx: Context, asked: list[Reading]) -> Signs | None:
     grown = _growth(asked, await _wordy(ctx))
     if grown is None or not grown.stayed:
         return None
-    return replace(await _code(ctx), growth=grown)
+    return replace(await _code(ctx), growth=grown, counted=counts(ctx.exchanges))
 
 
 async def _signs(ctx: Context, asked: list[Reading]) -> Signs:
@@ -178,7 +178,7 @@ async def _signs(ctx: Context, asked: list[Reading]) -> Signs:
     forced = [read(await asks.required(ctx))]
     if forced[0].kind is not Kind.CALLED:
         forced.append(read(await asks.by_name(ctx)))
-    return replace(signs, forced=tuple(forced), rest=tuple(rest))
+    return replace(signs, forced=tuple(forced), rest=tuple(rest), counted=counts(ctx.exchanges))
 
 
 async def _code(ctx: Context) -> Signs:

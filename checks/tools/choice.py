@@ -23,7 +23,7 @@ from checks.tools.codes_calls import (
 )
 from checks.tools.codes_reach import CHOICE_IGNORED
 from checks.tools.faults import faults
-from checks.tools.reading import Kind, Reading, read
+from checks.tools.reading import Kind, Reading, read, shown
 from checks.tools.refusals import Refusal, meaning, quoted
 from probe.api import Finding, Result, Severity, State, Verdict, because, check, unknown, works
 
@@ -87,7 +87,7 @@ async def _twice(ctx: Context, ask: asks.Ask) -> tuple[Reading, ...]:
     if first.kind is not Kind.FAILED:
         return (first,)
     body = first.exchange.request.body
-    again = await ctx.chat(body["messages"], limit=asks.LIMIT, tools=body["tools"], tool_choice=body["tool_choice"])
+    again = await ctx.chat(body["messages"], limit=asks.ROOM, tools=body["tools"], tool_choice=body["tool_choice"])
     return (first, read(again))
 
 
@@ -98,7 +98,7 @@ async def _controlled(ctx: Context, *choices: Choice) -> list[Choice]:
         if one.last.kind in (Kind.REFUSED, Kind.FAILED) and meaning(one.last.exchange) is Refusal.UNCLEAR:
             body = one.last.exchange.request.body
             share = f"tools.control:{body['messages'][-1]['content']}"
-            control = await ctx.chat(body["messages"], limit=asks.LIMIT, tools=body["tools"], share=share)
+            control = await ctx.chat(body["messages"], limit=asks.ROOM, tools=body["tools"], share=share)
             one = Choice(one.capability, one.asked, read(control))
         made.append(one)
     return made
@@ -157,7 +157,7 @@ def _judge(one: Choice, root: str | None, codes: frozenset[str], server: str) ->
         best.exchange.shows(
             "/response/body/choices/0/message/tool_calls",
             expected=_demand(best),
-            actual=[call.name for call in best.calls] or None,
+            actual=[shown(call.name, 80) for call in best.calls] or None,
         ),
     )
     return Result((finding,), {name: because(State.IGNORED, finding)})
@@ -204,6 +204,6 @@ def _demand(reading: Reading) -> str:
 
 def _instead(reading: Reading) -> str:
     if reading.calls:
-        return f"with a call of {', '.join(str(call.name) for call in reading.calls)}"
+        return f"with a call of {', '.join(shown(call.name, 80) for call in reading.calls)}"
     short = " ".join(reading.text.split())
     return f'in prose ("{short[:80]}{"…" if len(short) > 80 else ""}")' if short else "with nothing"

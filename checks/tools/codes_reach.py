@@ -123,8 +123,9 @@ CHOICE_IGNORED = Diagnosis(
         "textgen-webui": "`required` is not enforced by this server; a named choice only filters the list.",
         "mlx": "mlx_lm.server does not read tool_choice.",
         "transformers": "`transformers serve` accepts tool_choice and does not read it.",
-        "llamacpp": "Start `llama-server` with `--jinja` and a template with tools, so that the grammar for the "
-        "forced call is made; some formats leave room for prose before the call.",
+        "llamacpp": "llama-server reads tool_choice as a string only: in place of a named choice offer that one tool "
+        "with `required`. Start it with `--jinja` and a template with tools, so that the grammar for the forced call "
+        "is made; some formats leave room for prose before the call.",
         "vllm": "Set `--tool-call-parser` for the model; forced choices are then decoded under a schema.",
         "mistral": "Use `any` in place of `required`.",
         "litellm": "Take `drop_params: true` out of `litellm_settings`, or add tool_choice to "
@@ -133,7 +134,11 @@ CHOICE_IGNORED = Diagnosis(
         "used.",
     },
     verify="A request with tool_choice `required` is answered with `tool_calls` whatever the question.",
-    sources=("OpenAI API reference, chat completions: tool_choice", "ollama/ollama openai/openai.go"),
+    sources=(
+        "OpenAI API reference, chat completions: tool_choice",
+        "ollama/ollama openai/openai.go",
+        "ggml-org/llama.cpp tools/server (tool_choice is parsed as a string)",
+    ),
 )
 RESULT_REJECTED = Diagnosis(
     code="tools.result-rejected",

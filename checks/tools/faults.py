@@ -10,8 +10,8 @@ from typing import Any
 from checks.toolmarkup import Judgement, judge
 from checks.tools.asks import Tool, offered, schema_of
 from checks.tools.codes_calls import FINISH, ID_DUPLICATE, ID_MISSING, NOT_JSON, NOT_STRING, OFF_SCHEMA
-from checks.tools.reading import Call, Kind, Reading
-from probe.api import Diagnosis, Evidence, Finding, Owner, Severity
+from checks.tools.reading import Call, Kind, Reading, shown
+from probe.api import Diagnosis, Evidence, Finding, Owner, Severity, completion
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,16 @@ def _arguments(reading: Reading, call: Call, tools: Sequence[Tool], lenient: boo
         judged = Judgement("not-string", None, (), "a delta holds an object, not a piece of a string")
     else:
         judged = judge(call.arguments, schema)
-    shown = _short(call.arguments)
+    text = shown(call.arguments)
     if judged.verdict == "not-string":
-        evidence = reading.exchange.shows(pointer, expected="a string with JSON in it", actual=shown)
+        evidence = reading.exchange.shows(pointer, expected="a string with JSON in it", actual=text)
         return Fault(NOT_STRING, f"{_of(reading)} of {name or '(no name)'}: {judged.detail}.", evidence, breaks=True)
     if judged.verdict == "not-json":
-        evidence = reading.exchange.shows(pointer, expected="JSON", actual=shown)
+        evidence = reading.exchange.shows(pointer, expected="JSON", actual=text)
         detail = f"{_of(reading)} of {name or '(no name)'}: {judged.detail}."
         return Fault(NOT_JSON, detail, evidence, breaks=True, chancy=True)
+    if schema is None and reading.streamed and not name:
+        return None  # a stream in which no delta carries the name is a fault of the pieces
     if schema is None:
         return _unknown_name(reading, call, tools)
     if judged.verdict == "off-schema":
@@ -106,9 +108,9 @@ def _unknown_name(reading: Reading, call: Call, tools: Sequence[Tool]) -> Fault:
     names = [tool["function"]["name"] for tool in tools]
     near = next((name for name in names if isinstance(call.name, str) and name in call.name), None)
     evidence = reading.exchange.shows(
-        call.pointer if reading.streamed else f"{call.pointer}/function/name", expected=names, actual=_short(call.name)
+        call.pointer if reading.streamed else f"{call.pointer}/function/name", expected=names, actual=shown(call.name)
     )
-    detail = f"{_of(reading)} names the tool {_short(call.name)}; offered: {', '.join(names)}."
+    detail = f"{_of(reading)} names the tool {shown(call.name)}; offered: {', '.join(names)}."
     if near:
         detail += f" The name of {near} was changed on the way, which points to the parser."
     return Fault(
@@ -127,7 +129,7 @@ def _off_schema(reading: Reading, call: Call, judged: Judgement, pointer: str, l
         f"{error.pointer or 'the whole'} should be {error.expected}, and is {error.actual}"
         for error in judged.errors[:3]
     )
-    evidence = reading.exchange.shows(pointer, expected="arguments that fit the schema", actual=_short(call.arguments))
+    evidence = reading.exchange.shows(pointer, expected="arguments that fit the schema", actual=shown(call.arguments))
     detail = f"{_of(reading)} of {call.name}: {listed}."
     if all(_typed_as_string(error.pointer, error.expected, judged.value) for error in judged.errors):
         detail += " Each of these values is the right one in a string, which points to the parser, not to the model."
@@ -183,9 +185,11 @@ def _ids(reading: Reading) -> list[Fault]:
     bare = next((call for call in reading.calls if not (isinstance(call.id, str) and call.id.strip())), None)
     if bare is not None and not reading.legacy:
         evidence = reading.exchange.shows(
-            bare.pointer if reading.streamed else f"{bare.pointer}/id", expected="a string of its own", actual=bare.id
+            bare.pointer if reading.streamed else f"{bare.pointer}/id",
+            expected="a string of its own",
+            actual=shown(bare.id),
         )
-        detail = f"{_of(reading)} of {bare.name} has {_kind_of_id(bare.id)}."
+        detail = f"{_of(reading)} of {shown(bare.name)} has {_kind_of_id(bare.id)}."
         found.append(Fault(ID_MISSING, detail, evidence, breaks=True))
     twice = next((one for one in given if given.count(one) > 1), None)
     if twice is not None:
@@ -201,7 +205,7 @@ def _ids(reading: Reading) -> list[Fault]:
 def _kind_of_id(value: Any) -> str:
     if value is None:
         return "no id"
-    return "an empty id" if isinstance(value, str) else f"an id that is no string ({_short(value)})"
+    return "an empty id" if isinstance(value, str) else f"an id that is no string ({shown(value)})"
 
 
 def _finish(reading: Reading, forced: bool) -> list[Fault]:
@@ -225,17 +229,10 @@ def _finish(reading: Reading, forced: bool) -> list[Fault]:
         return []
     if reading.streamed and reason is None and not _ended(reading):
         return []  # a stream that broke off is another finding
-    detail = f"{where} holds a call and ends with finish_reason {_short(reason)}."
+    detail = f"{where} holds a call and ends with finish_reason {shown(reason)}."
     evidence = reading.exchange.shows(pointer, expected="tool_calls", actual=reason)
     return [Fault(FINISH, detail, evidence, breaks=False)]
 
 
 def _ended(reading: Reading) -> bool:
-    from probe.api import completion
-
     return completion.read_stream(reading.exchange).done
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 200 else text[:200] + "…"

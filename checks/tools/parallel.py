@@ -53,6 +53,11 @@ class Both:
         """How many of the numbers the answer holds."""
         return sum(says_number(self.reading.exchange, number) for number in self.numbers)
 
+    @property
+    def untold(self) -> int:
+        """The place of the first number that the answer does not hold; the last place where it holds all."""
+        return next((i for i, number in enumerate(self.numbers) if not says_number(self.reading.exchange, number)), 1)
+
 
 @check(
     "tools.parallel",
@@ -91,14 +96,14 @@ async def parallel(ctx: Context) -> Result:
         return Result(verdicts={"parallel_tools": unknown("not even one call comes back structured")})
     if streams(ctx):
         force = {**force, "stream": True}
-    asked = [read(await ctx.chat(asks.TWO_CITIES, limit=asks.LIMIT, parallel_tool_calls=True, **force))]
+    asked = [read(await ctx.chat(asks.TWO_CITIES, limit=asks.ROOM, parallel_tool_calls=True, **force))]
     if asked[0].kind in (Kind.REFUSED, Kind.FAILED):
-        asked.append(read(await ctx.chat(asks.TWO_CITIES, limit=asks.LIMIT, **force)))
+        asked.append(read(await ctx.chat(asks.TWO_CITIES, limit=asks.ROOM, **force)))
     both: list[Both] = []
     if "tools.result-rejected" not in ctx.codes and (made := answerable(asked[-1])):
         both.append(await _both(ctx, made))
         if both[0].told < 2 and both[0].reading.kind not in (Kind.REFUSED, Kind.FAILED, Kind.LOST):
-            both.append(await _both(ctx, made, longer=True))
+            both.append(await _both(ctx, made, longer=both[0].untold))
     result = diagnose_parallel(asked, leaks.server_of(ctx, *asked), ctx.codes) | diagnose_both(both)
     return _with_params(ctx, result, asked)
 
@@ -123,15 +128,17 @@ def _usable(call: Call) -> bool:
     return isinstance(call.id, str) and bool(call.id) and judge_arguments(call.arguments, None).ok
 
 
-async def _both(ctx: Context, made: Sequence[dict[str, Any]], *, longer: bool = False) -> Both:
-    """Hand both results back, in the order of the calls; the second one longer to see whether it is read."""
+async def _both(ctx: Context, made: Sequence[dict[str, Any]], *, longer: int | None = None) -> Both:
+    """Hand both results back, in the order of the calls; the one at ``longer`` longer, to see whether it is read."""
     first, second = (asks.number_of(ctx, label) for label in ("tool-result-first", "tool-result-second"))
     cities = [_city(call, place) for place, call in enumerate(made)]
     messages = [
         {"role": "user", "content": asks.TWO_CITIES},
         asks.call_message(made, ctx.target.extra.get("tool_turn_content")),
-        asks.result_message(made[0]["id"], asks.reading(cities[0], first)),
-        asks.result_message(made[1]["id"], asks.reading(cities[1], second) + (MORE if longer else "")),
+        *(
+            asks.result_message(made[i]["id"], asks.reading(cities[i], number) + (MORE if longer == i else ""))
+            for i, number in enumerate((first, second))
+        ),
     ]
     return Both(read(await ctx.chat(messages, limit=300, tools=[asks.weather()])), (first, second))
 
@@ -218,7 +225,7 @@ def diagnose_both(both: Sequence[Both]) -> Result:
     before, after = (completion.prompt_tokens(one.reading.exchange) for one in both[:2])
     if both[0].told == 1 and before is not None and after is not None and abs(after - before) <= 2:
         finding = RESULT_IGNORED.found(
-            f"Of two results the answer holds one, and a longer second result leaves the prompt at {after} tokens "
+            f"Of two results the answer holds one; made longer, the other leaves the prompt at {after} tokens "
             f"(before: {before}): only one of several results reaches the model.",
             last.exchange.shows("/response/body/usage/prompt_tokens", expected=f"more than {before}", actual=after),
             confidence=0.85,

@@ -11,12 +11,12 @@ Three signs, from the strongest:
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from checks.tools.asks import offered
-from checks.tools.reading import Kind, Reading
+from checks.tools.reading import MOST_CALLS, Kind, Reading, shown
 from checks.tools.refusals import Refusal, meaning, quoted
 from probe.api import Evidence, Exchange, completion
 
@@ -27,6 +27,16 @@ class Shown(StrEnum):
     YES = "the tools reached the model"
     NO = "the tools never reached the model"
     UNSURE = "it could not be told whether the tools reached the model"
+
+
+def counts(exchanges: Iterable[Exchange]) -> bool:
+    """Whether an endpoint counts prompt tokens: not where prompts of every length get the same number."""
+    seen = {
+        number
+        for exchange in exchanges
+        if completion.is_completion(exchange) and (number := completion.prompt_tokens(exchange)) is not None
+    }
+    return len(seen) > 1
 
 
 @dataclass(frozen=True)
@@ -79,13 +89,15 @@ class Signs:
         control: the same with the code in a system message.
         forced: the answers to forced choices.
         rest: every other answer, for calls that came all the same.
+        counted: prompt tokens are really counted here.
     """
 
     growth: Growth | None = None
     told: tuple[Reading, str] | None = None
     control: tuple[Exchange, str] | None = None
     forced: tuple[Reading, ...] = ()
-    rest: tuple[Reading, ...] = field(default=())
+    rest: tuple[Reading, ...] = ()
+    counted: bool = True
 
     @property
     def code_named(self) -> bool | None:
@@ -127,7 +139,7 @@ class Reach:
 def says(exchange: Exchange, code: str) -> bool:
     """Whether an answer, its thinking, or the calls it holds contain the code."""
     said = [completion.answer(exchange), completion.reasoning_of(exchange)[1]]
-    said += [json.dumps(call, ensure_ascii=False, default=str) for call in completion.tool_calls(exchange)]
+    said += [shown(call, 10_000) for call in completion.tool_calls(exchange)[:MOST_CALLS]]
     return code.lower() in " ".join(said).lower()
 
 
@@ -144,7 +156,7 @@ def reached(seen: Signs) -> Reach:
         assert reading is not None
         why = "the model repeated a code that stands only in the tool's description"
         return Reach(Shown.YES, why, 1.0, (reading.exchange.shows("/response/body", expected=code, actual=code),))
-    grown = seen.growth
+    grown = seen.growth if seen.counted else None
     if grown is not None and grown.grew:
         why = (
             f"longer tool definitions took the prompt from {grown.before} to {grown.after} tokens, so they are shown "

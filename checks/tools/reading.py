@@ -127,6 +127,8 @@ def read(exchange: Exchange) -> Reading:
 
 
 _MESSAGE = "/response/body/choices/0/message"
+#: An answer with more calls than this is judged by its first ones.
+MOST_CALLS = 64
 
 
 def _raw_calls(message: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
@@ -136,7 +138,9 @@ def _raw_calls(message: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
     if not isinstance(found, list):
         return []
     return [
-        (item, f"{_MESSAGE}/tool_calls/{place}") for place, item in enumerate(found) if isinstance(item, dict) and item
+        (item, f"{_MESSAGE}/tool_calls/{place}")
+        for place, item in enumerate(found[:MOST_CALLS])
+        if isinstance(item, dict) and item
     ]
 
 
@@ -146,10 +150,12 @@ def _streamed(exchange: Exchange) -> Reading:
     put = assemble(chunk.delta for chunk in stream.chunks)
     begin = next((chunk.index for chunk in stream.chunks if chunk.delta.get("tool_calls")), 0)
     where = f"/response/events/{begin}/data/choices/0/delta/tool_calls"
-    calls = tuple(Call(call.id or None, call.name or None, call.arguments, where) for call in put.intended)
+    calls = tuple(Call(call.id or None, call.name or None, call.arguments, where) for call in put.intended[:MOST_CALLS])
     if stream.errors and not calls and not stream.text:
         return Reading(exchange, Kind.REFUSED, streamed=True, why=stream.errors[0][1])
     broken = _broken_off(exchange, stream)
+    if broken and not stream.chunks and exchange.error is None and not _holds_anything(exchange):
+        return Reading(exchange, Kind.EMPTY, streamed=True)
     if broken and not (calls and all(_whole(call.arguments) for call in calls)):
         return Reading(exchange, Kind.LOST, streamed=True, why=broken)
     first = next((chunk.index for chunk in stream.chunks if completion.joined(chunk.delta.get("content"))), 0)
@@ -170,6 +176,11 @@ def _streamed(exchange: Exchange) -> Reading:
         legacy=legacy,
         assembly=put,
     )
+
+
+def _holds_anything(exchange: Exchange) -> bool:
+    """Whether there is more to a stream than its ``[DONE]``."""
+    return bool(exchange.response and exchange.response.text.replace("data:", "").replace("[DONE]", "").strip())
 
 
 def _broken_off(exchange: Exchange, stream: completion.StreamReading) -> str:
@@ -281,6 +292,15 @@ _MARKERS = tuple(
 
 def _stray(text: str) -> str:
     return next((marker for marker in _MARKERS if marker in text), "")
+
+
+def shown(value: Any, most: int = 200) -> str:
+    """A stranger's value as a short text, for a detail or as evidence."""
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        text = f"a {type(value).__name__} that is nested too deeply"
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def _whole(arguments: Any) -> bool:

@@ -42,6 +42,8 @@ async def look_into(ctx: Context, first: Reading) -> Result:
         asked.append(read(await ctx.chat(asks.QUESTION, limit=asks.LIMIT, tools=[asks.weather()])))
         if asked[-1].kind not in (Kind.REFUSED, Kind.FAILED):
             raise Inconclusive(f"status {first.exchange.status} once, and another answer to the same request later")
+    if _OVERFLOW.search(said_by(asked[-1].exchange)):
+        raise Inconclusive(f"the request did not fit the context ({quoted(asked[-1].exchange)})")
     said = meaning(asked[-1].exchange)
     plain = simple = forced = None
     if said is Refusal.MODEL_FAILED:
@@ -55,6 +57,13 @@ async def look_into(ctx: Context, first: Reading) -> Result:
 
 
 _SCHEMA = re.compile(r"schema|parameter|propert|enum|description|additional|keyword|field", re.IGNORECASE)
+
+
+_OVERFLOW = re.compile(
+    r"context_length_exceeded|exceed_context_size|(?:maximum|available|model'?s?) context (?:length|size|window)|"
+    r"exceeds? (?:the )?(?:maximum |available )?(?:context|number of tokens)|prompt is too long|too many tokens",
+    re.IGNORECASE,
+)
 
 
 def _answered(plain: Reading | None) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from checks._history import history, number_of
 from checks.tools import asks
 from checks.tools.codes_reach import RESULT_IGNORED, RESULT_REJECTED
+from checks.tools.reach import counts
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.refusals import Refusal, meaning, quoted
 from checks.tools.refused import refusal_of
@@ -70,11 +71,11 @@ async def results(ctx: Context) -> Result:
     if turns[-1].reading.kind in refusals and not isinstance(ctx.target.extra.get("tools"), dict):
         raise Inconclusive("the question alone, with the tool on offer, was not answered either")
     control = None
-    if _grew(turns) is None and _answered(turns[-1]) and not any(turn.told for turn in turns):
+    if not _grew(turns) and _answered(turns[-1]) and not any(turn.told for turn in turns):
         number = asks.number_of(ctx, "tool-result-control")
         question = f"{asks.reading('Paris', number)} What is the weather in Paris?"
         control = (await ctx.chat(question, limit=200), number)
-    return diagnose_results(turns, control)
+    return diagnose_results(turns, control, counted=counts(ctx.exchanges))
 
 
 def refused_tools(ctx: Context) -> Verdict | None:
@@ -142,7 +143,7 @@ def _grew(turns: list[Turn]) -> bool | None:
     return False if abs(after - before) <= 2 else None
 
 
-def diagnose_results(turns: list[Turn], control: tuple[Exchange, str] | None) -> Result:
+def diagnose_results(turns: list[Turn], control: tuple[Exchange, str] | None, *, counted: bool = True) -> Result:
     """Judge conversations with a result.
 
     Args:
@@ -150,6 +151,7 @@ def diagnose_results(turns: list[Turn], control: tuple[Exchange, str] | None) ->
             call, then with an empty string in place of null content; where its answer lacked the
             number, with a longer result.
         control: the same sentence in a user message, and its number.
+        counted: the endpoint really counts prompt tokens.
     """
     last = turns[-1].reading
     if any(turn.told for turn in turns):
@@ -161,11 +163,11 @@ def diagnose_results(turns: list[Turn], control: tuple[Exchange, str] | None) ->
         raise Inconclusive(last.why)
     if last.kind in (Kind.REFUSED, Kind.FAILED):
         return _refused(turns)
-    grew = _grew(turns)
+    grew = _grew(turns) if counted else None
     if grew:
         return Result(verdicts={"tool_results": unknown(_unused(turns))})
     repeats = control is not None and says_number(*control)
-    if grew is False or (len(turns) > 1 and repeats):
+    if len(turns) > 1 and repeats:
         return _ignored(turns, grew, repeats)
     note = "the answer does not hold the result, and the model repeats the sentence from a user message no better"
     return Result(verdicts={"tool_results": unknown(note)})
@@ -207,7 +209,7 @@ def _ignored(turns: list[Turn], grew: bool | None, repeats: bool) -> Result:
                 "/response/body/usage/prompt_tokens", expected=f"more than {counts[0]}", actual=counts[1]
             )
         )
-    finding = RESULT_IGNORED.found(f"{detail}.", *evidence, confidence=0.9 if grew is False else 0.75)
+    finding = RESULT_IGNORED.found(f"{detail}.", *evidence, confidence=0.95 if grew is False else 0.75)
     return Result((finding,), {"tool_results": because(State.IGNORED, finding)})
 
 

@@ -90,7 +90,7 @@ async def stream(ctx: Context) -> Result:
         # Usage is asked for only now: some endpoints refuse stream_options.
         asked.append(read(await _ask(ctx, force, stream_options={"include_usage": True})))
     control = None
-    if asked[-1].kind in (Kind.REFUSED, Kind.FAILED):
+    if asked[-1].kind in (Kind.REFUSED, Kind.FAILED, Kind.EMPTY):
         control = read(await ctx.chat(asks.UNRELATED, limit=100, stream=True))
     return diagnose_stream(asked, whole, control, ctx.codes, leaks.server_of(ctx, *asked))
 
@@ -134,7 +134,7 @@ def diagnose_stream(
     Args:
         asked: the question streamed, once or twice.
         whole: the same question without streaming, where the model called of its own accord.
-        control: a plain question streamed, where the streamed one with tools was refused.
+        control: a plain question streamed, where the streamed one with tools was refused or empty.
         codes: the findings made so far, so that one cause gives one finding.
     """
     last = asked[-1]
@@ -152,7 +152,7 @@ def diagnose_stream(
         raise Inconclusive(last.why)
     if last.kind is Kind.CUT:
         return Result(verdicts={"streaming_tools": unknown("the output limit cut the stream off before a call")})
-    return _silent(asked, whole)
+    return _silent(asked, whole, control)
 
 
 def _leaked(leaked: Sequence[Reading], called: int, codes: frozenset[str], server: str) -> Result:
@@ -202,11 +202,13 @@ def _refused(last: Reading, control: Reading | None) -> Result:
     return Result((finding,), {"streaming_tools": because(State.REJECTED, finding)})
 
 
-def _silent(asked: Sequence[Reading], whole: Reading | None) -> Result:
+def _silent(asked: Sequence[Reading], whole: Reading | None, control: Reading | None) -> Result:
     """Streamed, no call comes: lost, left out, or the model's mood?"""
     last = asked[-1]
     if whole is None or whole.kind is not Kind.CALLED or len(asked) < 2:
         return Result(verdicts={"streaming_tools": unknown("streamed, the model answered without a call")})
+    if control is not None and control.kind not in (Kind.PROSE, Kind.CUT):
+        return Result(verdicts={"streaming_tools": unknown("streams without tools are empty as well")})
     if last.kind is Kind.EMPTY or last.finish == "tool_calls":
         finding = STREAM_FRAGMENTS.found(
             f"Without streaming the call comes back; streamed, {len(asked)} times, the answer ends with finish_reason "

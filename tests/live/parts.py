@@ -153,6 +153,12 @@ ALL = {
         ),
         Part("netns", "iptables", apt=("iptables", "iproute2"), about="network namespaces with a lossy router"),
         Part("chromium", "chromium", apt=("chromium",), about="a browser for the report's own tests"),
+        Part(
+            "axe-core",
+            "node_modules/axe-core/axe.min.js",
+            npm=("axe-core@4.14.1",),
+            about="accessibility rules for the report's own tests",
+        ),
     )
 }
 

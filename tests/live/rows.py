@@ -174,13 +174,16 @@ def wrong(row: Row, report: Report) -> str | None:
 
 
 def probe(row: Row, folder: Path, certificate: Certificate, rate: float = 60.0) -> Report:
-    """Start what the row needs and diagnose it."""
+    """Start a simulated endpoint and what the row needs before it, and diagnose it."""
+    with simulated(folder, rate=rate, faults=row.faults) as endpoint:
+        return probe_at(endpoint.origin, row, folder, certificate)
+
+
+def probe_at(origin: str, row: Row, folder: Path, certificate: Certificate) -> Report:
+    """Start what the row needs before an endpoint that runs, and diagnose it."""
     silent = row in SILENCE
     only = ("stream.delivery", "idle.silence") if silent else ("stream.delivery",)
-    with (
-        simulated(folder, rate=rate, faults=row.faults) as endpoint,
-        before(row, endpoint.origin, folder, certificate) as url,
-    ):
+    with before(row, origin, folder, certificate) as url:
         return diagnose(url, certificate, http=row.http, idle_s=IDLE_S if silent else 0.0, only=only)
 
 

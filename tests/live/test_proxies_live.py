@@ -7,16 +7,17 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from probe.real import RealServer
 from tests.live import netns
 from tests.live.conftest import unavailable
 from tests.live.parts import PartMissing
-from tests.live.rows import DELIVERY, SILENCE, Row, probe, said, wrong
+from tests.live.rows import DELIVERY, SILENCE, Row, probe, probe_at, said, wrong
 from tests.live.servers import Certificate
 from tests.live.simulated import ROOT, command
 
@@ -43,6 +44,37 @@ def test_delivery(row: Row, tmp_path: Path, certificate: Certificate, capsys: py
 @pytest.mark.parametrize("row", SILENCE, ids=lambda row: row.name)
 def test_silence(row: Row, tmp_path: Path, certificate: Certificate, capsys: pytest.CaptureFixture[str]) -> None:
     judge(row, tmp_path, certificate, capsys)
+
+
+#: With a real server and a small model behind them; its speed is what it is.
+REAL = {
+    "direct",
+    "nginx, buffering off",
+    "nginx gzip, buffering on",
+    "HAProxy",
+    "Caddy",
+    "Envoy",
+    "nginx, read timeout",
+    "Envoy, route timeout",
+}
+
+
+@pytest.mark.parametrize("row", [row for row in (*DELIVERY, *SILENCE) if row.name in REAL], ids=lambda row: row.name)
+def test_the_same_before_a_real_model(
+    row: Row,
+    llamacpp: Callable[..., RealServer],
+    tmp_path: Path,
+    certificate: Certificate,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    try:
+        report = probe_at(llamacpp().origin, row, tmp_path, certificate)
+    except PartMissing as missing:
+        unavailable(str(missing))
+    trouble = wrong(row, report)
+    with capsys.disabled():
+        print(f"\n{'llama.cpp: ' + row.name:36} {said(report):56} {'WRONG' if trouble else 'right'}", end="")
+    assert trouble is None
 
 
 # Connections lost below HTTP ----------------------------------------------------------------

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from probe.model import Severity, State
+from probe.model import Depth, Severity, State
 from probe.simulator import faults
 from tests.scenarios.runs import codes, diagnose, errors
 
@@ -64,6 +64,15 @@ def test_a_model_that_is_too_fast_is_not_paid_for() -> None:
     assert verdict.verdict is State.UNKNOWN
     assert "tokens/s" in verdict.note
     assert next(item.requests for item in report.checks if item.id == "idle.silence") == 0
+
+
+def test_a_deep_run_tries_a_long_prompt_where_no_long_answer_can_be_had() -> None:
+    report = diagnose(sim={"rate_tokens_s": 0.0}, only=("idle.silence",), idle_s=3.0, depth=Depth.DEEP)
+    assert codes(report) == set()
+    assert not errors(report)
+    assert report.capabilities["long_silence"].verdict is State.UNKNOWN
+    asked = [item for item in report.exchanges if item.check == "idle.silence"]
+    assert max(len(str(item.request.body)) for item in asked) > 3000
 
 
 @pytest.mark.parametrize("quirk", ["slow-first-token=3", "weak-model", "connection-close", "hidden-reasoning"])

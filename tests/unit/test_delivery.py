@@ -60,16 +60,16 @@ class World:
 @pytest.mark.parametrize("rate", [40, 60, 100])
 @pytest.mark.parametrize("name", PATHS)
 def test_every_path_is_told_at_ordinary_speed(name: str, rate: float, kind: str, rough: bool) -> None:
-    for seed in range(6):
+    for seed in range(4):
         assert World(PATHS[name], rate, kind, seed=seed, rough=rough).delivery() == name
 
 
 @pytest.mark.parametrize("rough", [False, True], ids=["clean", "jitter"])
 @pytest.mark.parametrize("kind", ["regular", "irregular", "paired"])
-@pytest.mark.parametrize("rate", [8, 15, 30, 60, 150, 300, 600, 2000])
+@pytest.mark.parametrize("rate", [8, 15, 60, 300, 2000])
 @pytest.mark.parametrize("first_s", [0.02, 0.5, 3.0, 8.0])
 def test_an_honest_stream_is_never_accused(first_s: float, rate: float, kind: str, rough: bool) -> None:
-    for seed in range(4):
+    for seed in range(2):
         world = World(streams.direct, rate, kind, first_s, seed, rough)
         assert world.delivery() in (Delivery.STREAMING, Delivery.TOO_FAST)
         assert len(world.asked) <= 3
@@ -186,15 +186,19 @@ def test_the_slope_needs_a_difference() -> None:
 
 
 def test_a_late_loop_of_our_own_is_no_proof() -> None:
-    run = World(streams.timed, 60).run(COUNTED)
-    late = measure(streamed(streams.timed(answer(pace(COUNTED, 60, "regular", random.Random(1)))), lag_s=0.09))
-    gap = judged_gap(Runs(run), Delivery.COALESCED)
-    assert lag_allowed(run, gap, patient=True)
-    assert not lag_allowed(late, gap, patient=True)
-    assert not lag_allowed(late, gap, patient=False)
-    middling = measure(streamed(streams.timed(answer(pace(COUNTED, 60, "regular", random.Random(1)))), lag_s=0.03))
-    assert not lag_allowed(middling, gap, patient=True)
-    assert lag_allowed(middling, gap, patient=False)
+    def late(lag_s: float, stalled_s: float) -> Run:
+        made = streams.timed(answer(pace(COUNTED, 60, "regular", random.Random(1))))
+        return measure(streamed(made, lag_s=lag_s, stalled_s=stalled_s))
+
+    gap = judged_gap(Runs(late(0.001, 0.0)), Delivery.COALESCED)
+    assert lag_allowed(late(0.001, 0.0), gap, patient=True)
+    assert not lag_allowed(late(0.09, 0.09), gap, patient=True)
+    assert not lag_allowed(late(0.03, 0.03), gap, patient=True)
+    assert lag_allowed(late(0.03, 1.0), gap, patient=False)  # too little to make such gaps
+    assert lag_allowed(late(0.09, 0.2), gap, patient=False)  # too seldom to make all of them
+    assert not lag_allowed(late(0.19, 1.5), gap, patient=False)  # late all the time: this makes bursts
+    lump = World(streams.held, 60).run(COUNTED)
+    assert lag_allowed(lump, 1.3, patient=False)
 
 
 @pytest.mark.parametrize("name", PATHS)

@@ -10,8 +10,9 @@ import pytest
 from checks.idle.deaths import death_of, longest_silence, near
 from checks.idle.observed import diagnose_observed, heartbeat_of
 from checks.idle.plan import DEEP_TOKENS, STANDARD_TOKENS, Plan, latency_of, plan, speed_of, survived
+from checks.idle.provoke import Provoked
 from checks.idle.reuse import Reused, diagnose_reuse, was_lost
-from checks.idle.silence import Provoked, diagnose_silence, keepalive_note
+from checks.idle.silence import diagnose_silence, keepalive_note
 from probe.api import Depth, Exchange, Inconclusive, Result, State
 from probe.model import Autopsy, Failure, Timeline
 from tests.unit import answers
@@ -194,6 +195,16 @@ def test_connections_lost_below_http() -> None:
 def test_a_reset_that_only_silence_meets_is_below_http() -> None:
     tried = Provoked(4.0, lost(2.0, RESET), flowing=flowing(4.4), kept=whole(4.5), keepalive_s=1)
     assert codes(diagnose_silence(tried)) == ["idle.l4-reset"]
+
+
+def test_behind_a_buffer_heartbeats_are_not_enough() -> None:
+    tried = Provoked(4.0, gave_up(2.0), flowing=flowing(4.4), delivery="size-buffered")
+    assert "switch that off first" in diagnose_silence(tried).findings[0].detail
+
+
+def test_what_this_system_cannot_measure_is_said() -> None:
+    with pytest.raises(Inconclusive, match="cannot be measured on this system"):
+        diagnose_silence(Provoked(4.0, lost(24.0, OURS, Autopsy(4.0, 4.0, "unsupported"))))
 
 
 def test_a_silent_server_is_not_the_networks_fault() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -56,7 +57,7 @@ def reference(body: bytes) -> list[str]:
 
 def cut_at(body: bytes, places: list[int]) -> list[tuple[float, int]]:
     edges = [0, *sorted({place % (len(body) + 1) for place in places}), len(body)]
-    return [(float(n), b - a) for n, (a, b) in enumerate(zip(edges, edges[1:], strict=False))]
+    return [(float(n), b - a) for n, (a, b) in enumerate(pairwise(edges))]
 
 
 def data_of(stream: sse.Stream) -> list[str]:
@@ -82,7 +83,7 @@ def test_where_the_reads_fall_makes_no_difference(made: tuple[bytes, list[str]],
         arrived += size
         for event in pieces.events:
             assert event.at_s <= at or event.end > arrived  # dated by the read that completed it
-    assert all(a.at_s <= b.at_s for a, b in zip(pieces.events, pieces.events[1:], strict=False))
+    assert all(a.at_s <= b.at_s for a, b in pairwise(pieces.events))
 
 
 @given(streams(), st.integers(0, 400))

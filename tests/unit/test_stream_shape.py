@@ -208,9 +208,23 @@ def test_no_done() -> None:
     assert hanging.verdicts["streaming"].verdict is State.BROKEN
 
 
+def test_our_own_time_limit_is_not_the_endpoints_fault() -> None:
+    result = diagnose_shape(Seen(streamed(WORDS[:12], error=STALLED)))
+    assert codes(result) == {}
+    assert result.verdicts["streaming"].verdict is State.WORKS
+    assert result.verdicts["stream_usage"].verdict is State.UNKNOWN
+
+
+def test_an_endless_stream_is_not_judged_by_its_end() -> None:
+    endless = streamed(WORDS[:12])
+    assert endless.response is not None
+    with pytest.raises(Inconclusive):
+        diagnose_shape(Seen(replace(endless, response=replace(endless.response, cut=True))))
+
+
 @pytest.mark.parametrize("error", [None, TRUNCATED, RESET, STALLED])
 def test_truncated(error: Failure | None) -> None:
-    exchange = streamed(WORDS[:12], error=error)
+    exchange = streamed(WORDS[:12], error=error, end_s=60.0 if error is STALLED else None)
     result = diagnose_shape(Seen(exchange))
     assert codes(result) == {"stream.truncated": Severity.ERROR}
     assert result.verdicts["streaming"].verdict is State.BROKEN

@@ -9,7 +9,7 @@ import pytest
 from checks.tools import asks
 from checks.tools.called import diagnose_calls, diagnose_silence
 from checks.tools.choice import Choice, diagnose_choice
-from checks.tools.reach import Growth, Shown, Signs, growth, reached
+from checks.tools.reach import Growth, Shown, Signs, counts, growth, reached
 from checks.tools.reading import read
 from checks.tools.results import MORE, Turn, diagnose_results, says_number
 from probe.api import Inconclusive, Severity, State
@@ -70,6 +70,15 @@ def test_a_swapped_default_prompt_does_not_hide_the_tools() -> None:
     found = grown(100 - 26, 280 - 26)
     assert found is not None
     assert found.grew
+
+
+def test_a_number_that_never_changes_is_no_count() -> None:
+    same = [made.said("Hello.", prompt=10), made.said("Hello.", prompt=10, tools=[])]
+    assert not counts(same)
+    assert counts([*same, made.said("Hello.", prompt=14)])
+    assert not counts([made.said("Hello.", prompt=None)])
+    signs = Signs(growth=grown(10, 10), told=MISSES, control=UNABLE, counted=False)
+    assert reached(signs).shown is Shown.UNSURE
 
 
 def test_growth_needs_counts() -> None:
@@ -225,7 +234,10 @@ def test_a_result_that_is_not_used() -> None:
     reached_it = [history("It is warm.", 60), history("It is warm.", 120, longer=True)]
     assert state(reached_it) == (State.UNKNOWN, [])
     dropped = [history("It is warm.", 60), history("It is warm.", 60, longer=True)]
-    assert state(dropped) == (State.IGNORED, ["tools.result-ignored"])
+    able = answers.chat("77889 degrees"), "77889"
+    assert state(dropped, able) == (State.IGNORED, ["tools.result-ignored"])
+    # An answer that is the same whatever is asked, and a count of the question alone, prove nothing.
+    assert state(dropped, (answers.chat("It is warm."), "77889")) == (State.UNKNOWN, [])
 
 
 def test_without_counts_the_model_is_asked_what_it_can() -> None:

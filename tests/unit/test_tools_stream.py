@@ -10,6 +10,7 @@ from checks.tools.parallel import Both, answerable, diagnose_both, diagnose_para
 from checks.tools.reading import Kind, read
 from checks.tools.streamed import diagnose_stream, forcing
 from probe.api import Inconclusive, Severity, State
+from tests.unit import answers
 from tests.unit import tool_answers as made
 
 ROME = '{"city": "Rome", "unit": "celsius"}'
@@ -207,6 +208,13 @@ def test_calls_that_get_lost_when_streamed() -> None:
     result = judge(nothing, nothing)
     assert codes(result) == ["tools.stream-fragments"]
     assert "no call" in result.findings[0].detail
+
+
+def test_a_stream_with_nothing_in_it() -> None:
+    empty = made.asked(answers.exchange(200, b"", content_type="text/event-stream"), stream=True)
+    plain = made.streamed({"content": "Ha."}, finish="stop", tools=[])
+    assert codes(judge(empty, empty, control=plain)) == ["tools.stream-fragments"]
+    assert codes(judge(empty, empty, control=empty)) == []
 
 
 def test_tools_that_are_left_out_when_streaming() -> None:
