@@ -130,6 +130,8 @@ class Search:
             if self.spent >= MOST_IN_VAIN:
                 break
             trial = await self._try(path, found)
+            if len(found.trials) == 1 and trial.reply in (Reply.KEY, Reply.ROUTE, Reply.BROKEN):
+                trial = await self._one_further(trial, found)
             if trial.reply is Reply.KEY:
                 trial = await self._other_keys(trial, found)
             elif trial.reply in (Reply.ROUTE, Reply.BROKEN) and len(found.trials) == 1:
@@ -200,6 +202,27 @@ class Search:
             exchange = self.ctx.throttled[-1]
         trial = Trial(path, exchange, classify(exchange, found.model))
         found.trials.append(trial)
+        return trial
+
+    async def _one_further(self, trial: Trial, found: Found) -> Trial:
+        """A refusal where the typed path has no version may be a gateway's answer to every path it does not know.
+
+        AWS API Gateway answers those 403 "Missing Authentication Token"; others 400 or 500.  So the likeliest
+        path is asked before the refusal is believed; what it says counts only where it says more.
+        """
+        if not urls.is_versionless(trial.path):
+            return trial
+        further = await self._try(urls.clean_path(trial.path) + "/v1", found)
+        says_more = further.reply is Reply.CHAT or (
+            trial.reply in (Reply.ROUTE, Reply.BROKEN)
+            and further.reply in (Reply.KEY, Reply.MODEL)
+            and differs(trial.exchange, further.exchange)
+        )
+        if says_more:
+            if trial.reply is Reply.KEY:
+                trial.reply = Reply.NONE  # the same key is taken where the API is
+            return further
+        found.trials.remove(further)
         return trial
 
     async def _follow(self, trial: Trial, found: Found) -> Trial | None:

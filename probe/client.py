@@ -19,16 +19,14 @@ import anyio
 import httpx
 
 from probe import failures
-from probe.coding import BODY_LIMIT, decode
+from probe.coding import decode
 from probe.lag import LagMonitor
 from probe.model import Exchange, Failure, Request, Response, Timeline
 from probe.proxies import ProxyMounts
+from probe.recorder import Recorder, Room
 from probe.redact import Redactor
 from probe.transport import Transport, Wire
-from probe.wire import Autopsies, keepalive_options, socket_of, tls_facts
-
-#: After ``[DONE]`` a server gets this long to end the response by itself.
-DONE_GRACE_S = 1.0
+from probe.wire import keepalive_options, tls_facts
 
 _WIRE_MODULES = ("h2", "h11", "hpack", "hyperframe", "anyio", "httpcore")
 
@@ -51,62 +49,6 @@ def ssl_context(transport: Transport) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-class _Recorder:
-    """What happened to one request, filled in while it happens."""
-
-    def __init__(self) -> None:
-        self.begin = time.monotonic()
-        self.phase = "connect"
-        self.marks: dict[str, float] = {}
-        self.reads: list[tuple[float, bytes]] = []
-        self.size = 0
-        self.cut = False
-        self.stream: Any = None
-        self.autopsies = Autopsies(self.begin)
-
-    def mark(self, name: str) -> None:
-        self.marks.setdefault(name, time.monotonic() - self.begin)
-
-    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Follow httpcore's trace events (httpcore docs, "Request extensions")."""
-        if event.endswith(("connect_tcp.complete", "connect_unix_socket.complete")):
-            self.mark("connect")
-            self.stream = info.get("return_value")
-            self.phase = "send"
-        elif event.endswith("start_tls.started"):
-            self.phase = "tls"
-        elif event.endswith("start_tls.complete"):
-            self.mark("tls")
-            self.phase = "send"
-        elif event.endswith("send_request_headers.started"):
-            self.mark("send")
-            self.phase = "send"
-        elif event.endswith("send_request_body.complete"):
-            self.mark("sent")
-            self.phase = "headers"
-
-    def _last_byte(self) -> float | None:
-        """When something last moved, in seconds after the begin; None before the request is out."""
-        if self.reads:
-            return self.reads[-1][0]
-        return self.marks.get("headers", self.marks.get("sent"))
-
-    async def watch(self, silence_s: float) -> None:
-        """Ask the peer for a sign of life once in every silence that lasts so long."""
-        asked: float | None = None
-        while True:
-            last = self._last_byte()
-            if last is None or last == asked:
-                await anyio.sleep(min(silence_s, 0.25))
-                continue
-            silent = time.monotonic() - self.begin - last
-            if silent < silence_s:
-                await anyio.sleep(silence_s - silent)
-                continue
-            asked = last
-            await self.autopsies.ask(socket_of(self.stream), silent)
 
 
 class Client:
@@ -136,6 +78,7 @@ class Client:
         self._pools: dict[Wire, httpx.AsyncClient] = {}
         self._context: ssl.SSLContext | None = None
         self._tls = tls or ssl_context
+        self._room = Room()
 
     async def __aenter__(self) -> Self:
         return self
@@ -201,7 +144,7 @@ class Client:
             Only cancellation; every failure of the network is in ``Exchange.error``.
         """
         wire = wire or self.transport.wire
-        recorder = _Recorder()
+        recorder = Recorder()
         payload = content
         if payload is None and body is not None:
             payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
@@ -267,7 +210,7 @@ class Client:
     async def _exchange(
         self,
         pool: httpx.AsyncClient,
-        recorder: _Recorder,
+        recorder: Recorder,
         held: list[httpx.Response],
         method: str,
         url: str,
@@ -281,34 +224,7 @@ class Client:
         recorder.mark("headers")
         recorder.phase = "body"
         held.append(response)
-        clock = time.monotonic
-        begin = recorder.begin
-        reads = recorder.reads
-        size = 0
-        tail = b""
-        grace: float | None = None
-        iterator = response.aiter_raw()
-        while True:
-            try:
-                if grace is None:
-                    chunk = await anext(iterator)
-                else:
-                    with anyio.move_on_after(max(0.0, grace - clock())) as scope:
-                        chunk = await anext(iterator)
-                    if scope.cancelled_caught:
-                        recorder.mark("open_after_done")
-                        break
-            except StopAsyncIteration:
-                break
-            reads.append((clock() - begin, chunk))
-            size += len(chunk)
-            if size > BODY_LIMIT:
-                recorder.cut = True
-                break
-            tail = (tail + chunk)[-32:] if len(chunk) < 32 else chunk[-32:]
-            if grace is None and b"[DONE]" in tail:
-                grace = clock() + DONE_GRACE_S
-        recorder.size = size
+        await recorder.read(response, self._room)
 
     def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: Any, content: bytes | None
@@ -323,10 +239,12 @@ class Client:
         )
 
     def _response(
-        self, raw: httpx.Response, recorder: _Recorder
+        self, raw: httpx.Response, recorder: Recorder
     ) -> tuple[Response, tuple[tuple[float, int], ...], Failure | None]:
         encoding = raw.headers.get("content-encoding", "").lower().strip()
-        chunks, cut, problem = decode([chunk for _, chunk in recorder.reads], encoding)
+        limit = self._room.limit(recorder.size)
+        chunks, cut, problem = decode([chunk for _, chunk in recorder.reads], encoding, limit)
+        self._room.left -= max(0, sum(map(len, chunks)) - recorder.size)
         reads = tuple((at, len(chunk)) for (at, _), chunk in zip(recorder.reads, chunks, strict=False))
         content, reflected = self.redactor.content(b"".join(chunks))
         in_headers: set[str] = set()
@@ -346,17 +264,17 @@ class Client:
                 content,
                 cut or recorder.cut,
                 tuple(sorted(set(reflected) | in_headers)),
-                tls_facts(stream),
+                self.redactor.value(tls_facts(stream)),
             ),
             reads,
             trouble,
         )
 
     def _timeline(
-        self, recorder: _Recorder, reads: tuple[tuple[float, int], ...], failed: str | None
+        self, recorder: Recorder, reads: tuple[tuple[float, int], ...], failed: str | None
     ) -> Timeline:
         marks = recorder.marks
-        lag = self._lag.worst(recorder.begin, time.monotonic()) if self._lag else None
+        window = (recorder.begin, recorder.begin + marks.get("end", 0.0))
         return Timeline(
             started_s=recorder.begin - self.epoch,
             connect_s=marks.get("connect"),
@@ -367,13 +285,14 @@ class Client:
             reused="connect" not in marks and "send" in marks,
             reads=reads,
             wire_bytes=recorder.size,
-            loop_lag_s=lag,
+            loop_lag_s=self._lag.worst(*window) if self._lag else None,
+            loop_stalled_s=self._lag.stalled(*window) if self._lag else None,
             open_after_done="open_after_done" in marks,
             autopsy=recorder.autopsies.conclude(failed),
         )
 
 
-async def _watched(exchange: Coroutine[Any, Any, None], recorder: _Recorder, silence_s: float | None) -> None:
+async def _watched(exchange: Coroutine[Any, Any, None], recorder: Recorder, silence_s: float | None) -> None:
     """Await the exchange; with ``silence_s`` its silences are looked into meanwhile."""
     if silence_s is None:
         await exchange

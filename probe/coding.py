@@ -8,8 +8,8 @@ import zlib
 BODY_LIMIT = 8 * 1024 * 1024
 
 
-def decode(chunks: list[bytes], encoding: str) -> tuple[list[bytes], bool, str | None]:
-    """Undo content coding chunk by chunk, never past the body limit.
+def decode(chunks: list[bytes], encoding: str, limit: int = BODY_LIMIT) -> tuple[list[bytes], bool, str | None]:
+    """Undo content coding chunk by chunk, never past ``limit`` bytes.
 
     Returns the decoded chunks, whether the limit cut them, and what was wrong.
     """
@@ -20,8 +20,11 @@ def decode(chunks: list[bytes], encoding: str) -> tuple[list[bytes], bool, str |
     window = 16 + zlib.MAX_WBITS if "gzip" in encoding else zlib.MAX_WBITS
     machine = zlib.decompressobj(window)
     decoded: list[bytes] = []
-    room = BODY_LIMIT
+    room = limit
     for index, chunk in enumerate(chunks):
+        if machine.eof:  # what follows the compressed body is nobody's
+            decoded.append(b"")
+            continue
         try:
             piece = machine.decompress(chunk, room)
         except zlib.error as error:

@@ -8,12 +8,13 @@ completion object", "The chat completion chunk object") and of the servers that 
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from probe import sse
-from probe.jsontext import count_at, member, text_at
+from probe.jsontext import SMALL, count_at, member, text_at
 from probe.model import Exchange
 
 _THINK = re.compile(r"<(think|thinking|reasoning|thought)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
@@ -231,6 +232,23 @@ def is_quota(exchange: Exchange) -> bool:
     )
 
 
+def retry_after(exchange: Exchange) -> float | None:
+    """The seconds that Retry-After names (RFC 9110, 10.2.3), or None."""
+    value = exchange.response.header("retry-after") if exchange.response else None
+    if not value:
+        return None
+    try:
+        return min(max(0.0, float(value)), 3600.0)
+    except ValueError:
+        pass
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 # Streams --------------------------------------------------------------------------------
 
 
@@ -287,7 +305,8 @@ def is_stream(exchange: Exchange) -> bool:
 def read_stream(exchange: Exchange) -> StreamReading:
     """Parse and put together a streamed completion.  Cached for the exchange's content."""
     content = exchange.response.content if exchange.response else b""
-    return _read(content, exchange.timeline.reads)
+    read = _read_small if len(content) <= SMALL else _read_large
+    return read(content, exchange.timeline.reads)
 
 
 def _counts(body: Any) -> tuple[int | None, int | None]:
@@ -304,7 +323,6 @@ def _counts(body: Any) -> tuple[int | None, int | None]:
     return None, None
 
 
-@lru_cache(maxsize=64)
 def _read(content: bytes, reads: tuple[tuple[float, int], ...]) -> StreamReading:
     stream = sse.parse(content, reads)
     chunks: list[Chunk] = []
@@ -367,3 +385,8 @@ def _read(content: bytes, reads: tuple[tuple[float, int], ...]) -> StreamReading
         tuple(malformed),
         tuple(lists),
     )
+
+
+# A reading takes a hundred times the room of what was read, so few are kept, and of the large ones one.
+_read_small = lru_cache(maxsize=24)(_read)
+_read_large = lru_cache(maxsize=1)(_read)

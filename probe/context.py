@@ -14,8 +14,10 @@ from typing import Any
 import anyio
 
 from probe import completion
+from probe.activity import Activity
 from probe.budget import Budget
 from probe.client import Client
+from probe.completion import retry_after as retry_after
 from probe.model import Event, Exchange, Verdict
 from probe.runlog import Log
 from probe.session import Auth, Options, Settled
@@ -48,6 +50,8 @@ class Context:
         self.requests = 0
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.scope = anyio.CancelScope()
+        self.activity = Activity()
         self._client = client
         self._log = log
 
@@ -142,9 +146,10 @@ class Context:
         """
 
         async def once() -> Exchange:
-            return await self._send(
-                method, url, body, content, headers, self._auth(auth), timeout_s, wire, tokens, patient
-            )
+            with self.activity.waiting():
+                return await self._send(
+                    method, url, body, content, headers, self._auth(auth), timeout_s, wire, tokens, patient
+                )
 
         return await self.shared(share, once) if share else await once()
 
@@ -153,7 +158,8 @@ class Context:
         log = self._log
         while name not in log.results:
             if name in log.shared:
-                await log.shared[name].wait()
+                with self.activity.waiting():
+                    await log.shared[name].wait()
                 continue
             log.shared[name] = anyio.Event()
             try:
@@ -209,7 +215,7 @@ class Context:
             self._log.throttled.append(exchange)
             if not patient:
                 return exchange
-            wait = _retry_after(exchange)
+            wait = retry_after(exchange)
             pause = wait if wait is not None else _BACKOFF_S[min(tries - 1, len(_BACKOFF_S) - 1)]
             spent = time.monotonic() - started
             hopeless = completion.is_quota(exchange) or tries > 6
@@ -225,10 +231,11 @@ class Context:
         Returns the exchange, and whether another request was under way beside it.
         """
         lane = self._log.lane
-        async with lane:
+        async with lane, self._log.turn(request[1], self) as told:
             crowded = lane.borrowed_tokens > 1
             exchange = await self._one(*request)
             crowded = crowded or lane.borrowed_tokens > 1
+            told(exchange)
         if crowded and exchange.timeline.end_s > self.options.timeout_s / 3:
             lane.total_tokens = 1
         return exchange, crowded
@@ -378,20 +385,3 @@ class Context:
     def _cost(self, body: Mapping[str, Any], limit: int) -> int:
         """An upper estimate of what a request can cost: its size over 3, and its limit."""
         return len(str(body)) // 3 + limit + (THINKING_ROOM if self.target.thinks else 0)
-
-
-def _retry_after(exchange: Exchange) -> float | None:
-    """The seconds that Retry-After names (RFC 9110, 10.2.3), or None."""
-    value = exchange.response.header("retry-after") if exchange.response else None
-    if not value:
-        return None
-    try:
-        return min(max(0.0, float(value)), 3600.0)
-    except ValueError:
-        pass
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None

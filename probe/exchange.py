@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from probe.jsontext import SMALL, parse, parse_large, text_large
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -66,6 +68,7 @@ class Timeline:
     reads: tuple[tuple[float, int], ...] = ()
     wire_bytes: int = 0
     loop_lag_s: float | None = None
+    loop_stalled_s: float | None = None
     open_after_done: bool = False
     autopsy: Autopsy | None = None
 
@@ -109,16 +112,22 @@ class Response:
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
-    @cached_property
+    @property
     def text(self) -> str:
         """The body as UTF-8 text; undecodable bytes become U+FFFD."""
+        return self._text if len(self.content) <= SMALL else text_large(self.content)
+
+    @property
+    def json(self) -> Any:
+        """The body as a JSON value, or None where it is none."""
+        return self._json if len(self.content) <= SMALL else parse_large(self.content)
+
+    @cached_property
+    def _text(self) -> str:
         return self.content.decode("utf-8", "replace")
 
     @cached_property
-    def json(self) -> Any:
-        """The body as a JSON value, or None where it is none."""
-        from probe.jsontext import parse
-
+    def _json(self) -> Any:
         return parse(self.content)
 
     @property

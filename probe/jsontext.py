@@ -1,13 +1,28 @@
-"""Reading JSON from strangers: strict where a client is strict, and never an exception.
+"""Reading JSON from strangers: strict where a client is strict, bounded, and never an exception.
 
 A client written in Go, Rust or JavaScript refuses ``NaN`` and ``Infinity`` (RFC 8259
-section 6), so they make a body no JSON here as well.
+section 6), and most refuse a number beyond 64-bit floats, so they make a body no JSON
+here as well.  A value in memory can take sixty times the room of its text; what no API
+answer comes near is not read at all.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import re
+from functools import lru_cache
 from typing import Any
+
+#: Members and elements of one document: a long model list has some ten thousand.
+MOST_VALUES = 150_000
+#: Levels of nesting; Go's encoding/json stops at 10,000, serde_json at 128.
+DEEPEST = 200
+#: The reading of a longer body is not kept for the life of its exchange.
+SMALL = 32 * 1024
+
+_LONE = re.compile("[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class _NotJson(ValueError):
@@ -15,29 +30,55 @@ class _NotJson(ValueError):
 
 
 def _refuse(name: str) -> Any:
-    raise _NotJson(name)
+    raise _NotJson(f"{name} is no JSON number")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise _NotJson(f"{text[:20]} is beyond what a number can be")
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_number)
 
 
 def parse(content: bytes | str) -> Any:
     """The JSON value in ``content``, or None where it holds none.
 
-    Also None for nesting deeper than the interpreter allows and for numbers with more
-    digits than it converts.  JSON ``null`` is None as well: no API answer is ``null``.
+    Also None for what is nested deeper than ``DEEPEST``, holds more than ``MOST_VALUES``
+    values, or a number that no client can hold.  Half a surrogate pair becomes U+FFFD, as
+    in Go.  JSON ``null`` is None as well: no API answer is ``null``.
     """
     value, _ = parse_or_reason(content)
     return value
+
+
+@lru_cache(maxsize=1)
+def parse_large(content: bytes) -> Any:
+    """As ``parse``; only the last one asked for is kept."""
+    return parse(content)
+
+
+@lru_cache(maxsize=1)
+def text_large(content: bytes) -> str:
+    """The content as UTF-8 text, as ``Response.text`` has it; only the last one asked for is kept."""
+    return content.decode("utf-8", "replace")
 
 
 def parse_or_reason(content: bytes | str) -> tuple[Any, str | None]:
     """The JSON value, and why there is none (None where there is one)."""
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
-        return _DECODER.decode(text), None
-    except _NotJson as constant:
-        return None, f"{constant} is no JSON number"
+        opened = text.count("[") + text.count("{")
+        if opened + text.count(",") > MOST_VALUES:
+            return None, f"more than {MOST_VALUES} values"
+        value = _DECODER.decode(text)
+        if opened > DEEPEST and deeper(value, DEEPEST):
+            return None, "nested too deeply"
+        return (_whole(value) if _ESCAPED_SURROGATE.search(text) else value), None
+    except _NotJson as said:
+        return None, str(said)
     except UnicodeDecodeError as error:
         return None, f"invalid UTF-8 at byte {error.start}"
     except RecursionError:
@@ -46,6 +87,31 @@ def parse_or_reason(content: bytes | str) -> tuple[Any, str | None]:
         return None, f"{error.msg} at character {error.pos}"
     except ValueError:
         return None, "a number is too long"
+
+
+def deeper(value: Any, levels: int) -> bool:
+    """Whether a JSON value is nested deeper than so many levels; itself without recursion."""
+    waiting = [(value, 0)]
+    while waiting:
+        current, depth = waiting.pop()
+        if not isinstance(current, dict | list):
+            continue
+        if depth >= levels:
+            return True
+        children = current.values() if isinstance(current, dict) else current
+        waiting.extend((child, depth + 1) for child in children if isinstance(child, dict | list))
+    return False
+
+
+def _whole(value: Any) -> Any:
+    """The value with every half of a surrogate pair replaced; nesting is bounded by now."""
+    if isinstance(value, str):
+        return _LONE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return value
 
 
 def member(value: Any, *path: str | int) -> Any:
@@ -71,9 +137,18 @@ def text_at(value: Any, *path: str | int) -> str:
     return found if isinstance(found, str) else ""
 
 
+#: A count is a number of tokens or milliseconds; JavaScript's largest safe integer bounds it.
+_MOST_COUNTED = 2**53
+
+
 def count_at(value: Any, *path: str | int) -> int | None:
-    """The non-negative integer at a path, or None (booleans are no counts)."""
+    """The non-negative integer at a path, or None (booleans are no counts, nor is what is beyond 2**53).
+
+    JSON has one kind of number, and 12.0 is 12 (RFC 8259 section 6 leaves it to the reader).
+    """
     found = member(value, *path)
-    if isinstance(found, bool) or not isinstance(found, int) or found < 0:
+    if isinstance(found, float) and found.is_integer():
+        found = int(found)
+    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= _MOST_COUNTED:
         return None
     return found

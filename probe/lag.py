@@ -43,6 +43,11 @@ class LagMonitor:
         """The largest lag, in seconds, between two monotonic times; None without samples."""
         return max(self._window(begin, end), default=None)
 
+    def stalled(self, begin: float, end: float) -> float | None:
+        """How many of the seconds between two monotonic times the loop was late by more than 10 ms."""
+        window = self._window(begin, end)
+        return sum(lag for lag in window if lag > 0.010) if window else None
+
     def p99_ms(self) -> float | None:
         """The 99th percentile of all samples, in milliseconds."""
         if not self._lags:

@@ -10,7 +10,8 @@ import math
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ from probe.model import (
 KEPT_BODY = 48 * 1024
 KEPT_EVENTS = 600
 KEPT_STRING = 16 * 1024
+KEPT_ITEMS = 5_000
+#: Characters of all events of one stream, and of one header field; fields of one response.
+KEPT_EVENT_DATA = 256 * 1024
+KEPT_FIELD = 4_000
+KEPT_FIELDS = 200
 _DEEPEST = 40
 
 
@@ -114,7 +120,7 @@ def tidy(value: Any, depth: int = 0) -> Any:
     """A JSON value that any reader can take.
 
     Lone surrogates become U+FFFD, integers beyond 64 bits and infinite floats become
-    text, nesting ends at a bound, and long strings are cut with a mark.
+    text, nesting ends at a bound, and long strings and lists are cut with a mark.
     """
     if isinstance(value, str):
         value = value.encode("utf-8", "replace").decode() if not value.isascii() else value
@@ -128,9 +134,10 @@ def tidy(value: Any, depth: int = 0) -> Any:
     if depth >= _DEEPEST:
         return "…"
     if isinstance(value, dict | Mapping):
-        return {tidy(str(key)): tidy(item, depth + 1) for key, item in value.items()}
+        return {tidy(str(key)): tidy(item, depth + 1) for key, item in islice(value.items(), KEPT_ITEMS)}
     if isinstance(value, list | tuple | set | frozenset):
-        return [tidy(item, depth + 1) for item in value]
+        kept = [tidy(item, depth + 1) for item in islice(value, KEPT_ITEMS)]
+        return kept if len(value) <= KEPT_ITEMS else [*kept, f"… ({len(value)} items)"]
     return tidy(str(value))
 
 
@@ -149,6 +156,7 @@ def _rounded(timeline: Timeline) -> Timeline:
         reads=tuple((round(at, 5), size) for at, size in timeline.reads[: 2 * KEPT_EVENTS]),
         wire_bytes=timeline.wire_bytes,
         loop_lag_s=cut(timeline.loop_lag_s),
+        loop_stalled_s=cut(timeline.loop_stalled_s),
         open_after_done=timeline.open_after_done,
         autopsy=timeline.autopsy,
     )
@@ -159,21 +167,11 @@ def _response(exchange: Exchange) -> ResponseDocument | None:
     if response is None:
         return None
     headers: dict[str, str] = {}
-    for name, value in response.headers:
-        key = tidy(name.lower())
-        value = tidy(value)[:4000]
-        headers[key] = f"{headers[key]}, {value}" if key in headers else value
-    events = None
-    if is_stream(exchange):
-        parsed = sse.parse(response.content, exchange.timeline.reads).events[:KEPT_EVENTS]
-        events = tuple(
-            EventDocument(
-                round(event.at_s, 5),
-                event.kind,
-                tidy(event.json if isinstance(event.json, dict | list) else event.data[:KEPT_STRING]),
-            )
-            for event in parsed
-        )
+    for name, value in response.headers[:KEPT_FIELDS]:
+        key = tidy(name.lower())[:KEPT_FIELD]
+        value = tidy(value)
+        headers[key] = (f"{headers[key]}, {value}" if key in headers else value)[:KEPT_FIELD]
+    events = _events(exchange) if is_stream(exchange) else None
     kept = response.content[:KEPT_BODY]
     body: Any = tidy(kept.decode("utf-8", "replace"))
     if events is None and len(response.content) <= KEPT_BODY and isinstance(response.json, dict | list):
@@ -191,6 +189,19 @@ def _response(exchange: Exchange) -> ResponseDocument | None:
         response.reflected,
         events,
     )
+
+
+def _events(exchange: Exchange) -> tuple[EventDocument, ...]:
+    assert exchange.response is not None
+    kept: list[EventDocument] = []
+    room = KEPT_EVENT_DATA
+    for event in sse.parse(exchange.response.content, exchange.timeline.reads).events[:KEPT_EVENTS]:
+        room -= len(event.data)
+        if room < 0 and kept:
+            break
+        data = event.json if isinstance(event.json, dict | list) else event.data[:KEPT_STRING]
+        kept.append(EventDocument(round(event.at_s, 5), event.kind, tidy(data)))
+    return tuple(kept)
 
 
 def exchange_document(exchange: Exchange) -> ExchangeDocument:
@@ -217,19 +228,17 @@ def document(report: Report) -> ReportDocument:
         schema_version=report.schema_version,
         tool=report.tool,
         run=report.run,
-        target=report.target,
+        target=replace(report.target, model=tidy(report.target.model)),
         server=report.server,
-        capabilities=dict(report.capabilities),
+        capabilities={name: replace(item, note=tidy(item.note)) for name, item in report.capabilities.items()},
         facts=tidy(dict(report.facts)),
         findings=tuple(_tidy_finding(finding) for finding in report.findings),
-        checks=report.checks,
+        checks=tuple(replace(item, reason=tidy(item.reason)) for item in report.checks),
         exchanges=tuple(exchange_document(item) for item in report.exchanges),
     )
 
 
 def _tidy_finding(finding: Finding) -> Finding:
-    from dataclasses import replace
-
     evidence = tuple(
         replace(item, expected=tidy(item.expected), actual=tidy(item.actual)) for item in finding.evidence
     )

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from probe.model import CheckRecord, Event, Exchange, Verdict
+from probe.shared import Turns
+
+if TYPE_CHECKING:
+    from probe.context import Context
 
 _WORDS = tuple(
     (
@@ -18,6 +23,10 @@ _WORDS = tuple(
         "EMBER FJORD GINGER HAZEL IVORY JUNIPER KOALA LOTUS MANGO NUTMEG OLIVE PLUM"
     ).split()
 )
+
+
+def _unheard(_exchange: Exchange) -> None:
+    return None
 
 
 @dataclass
@@ -36,6 +45,11 @@ class Log:
     counter: int = 0
     lane: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(4))
     emit: Callable[[Event], None] = lambda event: None
+    turns: Turns | None = None
+
+    def turn(self, url: str, context: Context) -> AbstractAsyncContextManager[Callable[[Exchange], None]]:
+        """Wait for a turn at this URL's host, where other runs of the process want one too."""
+        return nullcontext(_unheard) if self.turns is None else self.turns.turn(url, context)
 
     def nonce(self, label: str) -> str:
         """A code no model can guess; the same for the same label, another word for another."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ import anyio
 from probe import registry
 from probe.budget import Budget
 from probe.client import Client
+from probe.interruption import Interrupted
 from probe.lag import LagMonitor
 from probe.model import (
     AuthInfo,
@@ -37,18 +38,12 @@ from probe.runlog import Log
 from probe.scheduler import Scheduler
 from probe.session import Options, Settled
 from probe.shared import Shared
+from probe.stall import Watchdog
 from probe.urls import secret_params
 from probe.verdicts import merge
 from probe.version import VERSION
 
 _SEVERITY_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
-
-
-@dataclass
-class Interrupted:
-    """Set when a signal ended the run early; ``signal`` is its number."""
-
-    signal: int | None = None
 
 
 def redactor_for(options: Options) -> Redactor:
@@ -96,24 +91,23 @@ async def run(
     async with Client(options.transport, redactor, lag=lag, epoch=begin, tls=tls) as client:
         scheduler = Scheduler(chosen, options, target, client, budget, log, alone)
         scheduler.started = begin  # checks and exchanges are timed from one moment
-        async with anyio.create_task_group() as group:
-            if shared is None:
-                group.start_soon(lag.run)
-            if interrupted is not None:
-                group.start_soon(_watch, group.cancel_scope, interrupted)
-            await scheduler.run()
-            complete = budget.left_s > 0
-            group.cancel_scope.cancel()
+        watchdog = Watchdog(
+            Scheduler.one_check,
+            lambda: budget.left_s <= 0 or (interrupted is not None and interrupted.signal is not None),
+        )
+        listening = interrupted.listening() if interrupted is not None else nullcontext()
+        with listening, watchdog.watching():
+            async with anyio.create_task_group() as group:
+                if shared is None:
+                    group.start_soon(lag.run)
+                group.start_soon(watchdog.beat)
+                if interrupted is not None:
+                    group.start_soon(interrupted.end, group.cancel_scope)
+                await scheduler.run()
+                complete = budget.left_s > 0
+                group.cancel_scope.cancel()
     scheduler.abandon("the run was interrupted" if interrupted and interrupted.signal else "the run ended early")
     return _assemble(options, redactor, scheduler, budget, lag, started_at, begin, complete)
-
-
-async def _watch(scope: anyio.CancelScope, interrupted: Interrupted) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for number in signals:
-            interrupted.signal = int(number)
-            scope.cancel()
-            return
 
 
 def _assemble(

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
+from types import CodeType
+from typing import ClassVar
 
 import anyio
 
@@ -21,12 +23,16 @@ from probe.context import Context
 from probe.model import Check, CheckRecord, Event, Finding, Outcome, Result, Severity, State, with_check
 from probe.runlog import Log
 from probe.session import Options, Settled
+from probe.shared import Alone
 from probe.signals import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled
 
 #: A check may take its requests' time and this much more before it counts as hung.
 CHECK_SLACK_S = 30.0
 #: What is under way at the deadline gets this long to end by itself.
 DEADLINE_GRACE_S = 2.0
+#: At the deadline a check that has waited for no answer for so long is called hung.
+HUNG_S = 4.0
+_LOOK_EVERY_S = 0.25
 
 
 class GraphError(Exception):
@@ -74,6 +80,7 @@ class Scheduler:
     Args:
         checks: the chosen checks.
         options, target, client, budget, log: handed on to every check's context.
+        alone: runs an exclusive check somewhere quiet; without it, it is run in place.
     """
 
     def __init__(
@@ -84,6 +91,7 @@ class Scheduler:
         client: Client,
         budget: Budget,
         log: Log,
+        alone: Alone | None = None,
     ) -> None:
         self.checks = {item.id: item for item in checks}
         self.options = options
@@ -91,11 +99,13 @@ class Scheduler:
         self.client = client
         self.budget = budget
         self.log = log
+        self.alone = alone
         self.results: dict[str, Result] = {}
         self.findings: list[Finding] = []
         self.verdicts: list[tuple[str, str, object]] = []
         self._met: set[str] = set()
         self._records: dict[str, CheckRecord] = {}
+        self._contexts: dict[str, Context] = {}
         self._edges = graph(checks)
         self._tails = tails(checks, self._edges)
         self._limit = anyio.CapacityLimiter(max(1, options.concurrency))
@@ -130,9 +140,18 @@ class Scheduler:
                 changed.set()
 
         async with anyio.create_task_group() as group:
+            group.start_soon(self._end_hung_checks)
             while ready or running:
                 # The run costs what its longest chain costs, so that chain is begun first.
                 ready.sort(key=lambda name: (-self._tails[name], name))
+                if not running:
+                    # What must be alone costs its whole time wherever it stands; begun first, it
+                    # lets what waits for it go on beside the rest.
+                    alone = next((item for item in ready if self.checks[item].exclusive), None)
+                    if alone is not None:
+                        ready.remove(alone)
+                        running.add(alone)
+                        group.start_soon(one, alone)
                 for name in [item for item in ready if not self.checks[item].exclusive]:
                     if len(running) >= self._limit.total_tokens:
                         break
@@ -141,22 +160,28 @@ class Scheduler:
                     ready.remove(name)
                     running.add(name)
                     group.start_soon(one, name)
-                if not running:
-                    alone = next((item for item in ready if self.checks[item].exclusive), None)
-                    if alone is not None:
-                        ready.remove(alone)
-                        running.add(alone)
-                        group.start_soon(one, alone)
                 if running:
                     await changed.wait()
                     changed = anyio.Event()
                 ready.extend(sorter.get_ready())
+            group.cancel_scope.cancel()
 
     def abandon(self, reason: str) -> None:
         """Record every check that has not ended as skipped, for a partial report."""
         for name in self.checks:
             if name not in self._records:
                 self._note(self.checks[name], Outcome.SKIP, reason)
+
+    def _is_hung(self, item: Check, context: Context, slack_s: float) -> bool:
+        """Whether a check has waited for no answer for longer than it said it would need."""
+        return context.activity.idle_s > item.max_seconds + slack_s
+
+    async def _end_hung_checks(self) -> None:
+        while True:
+            await anyio.sleep(_LOOK_EVERY_S)
+            for name, context in self._contexts.items():
+                if self._is_hung(self.checks[name], context, CHECK_SLACK_S):
+                    context.scope.deadline = anyio.current_time()
 
     # One check ---------------------------------------------------------------------------
 
@@ -181,6 +206,9 @@ class Scheduler:
             return f"needs {need}, which no chosen check provides"
         return None
 
+    #: The code below which a check runs: what a watchdog looks for.
+    one_check: ClassVar[CodeType]
+
     async def _run_check(self, item: Check) -> None:
         reason = self._unmet(item)
         if reason is None and item.max_requests:
@@ -197,21 +225,31 @@ class Scheduler:
         result = Result()
         outcome = Outcome.PASS
         limit = item.max_seconds + item.max_requests * self.options.timeout_s + CHECK_SLACK_S
+        self._contexts[item.id] = context
         try:
-            with anyio.fail_after(min(limit, self.budget.left_s + DEADLINE_GRACE_S)):
-                result = await item.run(context)
+            with anyio.fail_after(min(limit, self.budget.left_s + DEADLINE_GRACE_S)) as context.scope:
+                if self.alone is not None and item.exclusive:
+                    with context.activity.waiting():
+                        result = await self.alone(self, item, context)
+                else:
+                    result = await item.run(context)
             outcome, reason = self._judge(item, result)
         except (Skip, BudgetExceeded) as said:
             outcome, reason = Outcome.SKIP, str(said)
         except (Throttled, KeyWithheld, Inconclusive) as said:
             outcome, reason = Outcome.INCONCLUSIVE, str(said)
         except TimeoutError:
-            if self.budget.left_s <= 0:
+            idle = context.activity.idle_s
+            if self._is_hung(item, context, min(CHECK_SLACK_S, HUNG_S)):
+                outcome, reason = Outcome.ERROR, f"the check hung: for {idle:.0f} s it had waited for no answer"
+            elif self.budget.left_s <= 0:
                 outcome, reason = Outcome.INCONCLUSIVE, "the deadline of the run passed"
             else:
                 outcome, reason = Outcome.ERROR, f"the check did not end within {limit:.0f} s"
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             outcome, reason = Outcome.ERROR, _own_fault(error)
+        finally:
+            del self._contexts[item.id]
         if outcome is Outcome.ERROR:
             result = Result()
         self._take(item, result)
@@ -234,6 +272,8 @@ class Scheduler:
         self.log.emit(Event("check-finished", item.id, str(outcome), data={"reason": reason or ""}))
 
     def _judge(self, item: Check, result: Result) -> tuple[Outcome, str]:
+        if not isinstance(result, Result):
+            return Outcome.ERROR, f"the check gave back a {type(result).__name__} and no Result"
         declared = {diagnosis.code for diagnosis in item.emits}
         undeclared = sorted({finding.code for finding in result.findings} - declared)
         if undeclared:
@@ -264,7 +304,10 @@ class Scheduler:
             self.target.settle(name, value)
 
 
-def _own_fault(error: Exception) -> str:
+Scheduler.one_check = Scheduler._run_check.__code__
+
+
+def _own_fault(error: BaseException) -> str:
     """Where in this program an exception came from, in one line without its values."""
     import traceback
     from pathlib import PurePath

@@ -10,7 +10,7 @@ that is what a diagnosis is made of.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -19,6 +19,9 @@ from typing import Any
 from probe.jsontext import parse_or_reason
 
 BOM = b"\xef\xbb\xbf"
+#: No answer that is asked for here comes near these; what follows them is not looked at.
+MOST_EVENTS = 20_000
+MOST_LINES = 100_000
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,17 @@ class Event:
 
 @dataclass(frozen=True)
 class Stream:
-    """A parsed body: its events in order, and what its lines were like."""
+    """A parsed body: its events in order, and what its lines were like.
+
+    ``cut`` says that there were more events or lines than are read.
+    """
 
     events: tuple[Event, ...]
     line_ends: frozenset[str] = frozenset()
     bom: bool = False
     invalid_utf8: int = 0
     longest_line: int = 0
+    cut: bool = False
 
     @property
     def data(self) -> tuple[Event, ...]:
@@ -81,29 +88,29 @@ class Stream:
         return tuple(e for e in self.events if e.kind == "comment")
 
 
-def lines_of(body: bytes) -> list[tuple[bytes, int, int, str]]:
-    """The lines as (content, start, end with its terminator, terminator).
+def lines_of(body: bytes) -> Iterator[tuple[bytes, int, int, str]]:
+    """The lines, one by one, as (content, start, end with its terminator, terminator).
 
     The terminator is ``"\\n"``, ``"\\r"``, ``"\\r\\n"`` or empty for an unterminated last line.
     """
-    lines = []
     position = 0
     size = len(body)
+    newline = body.find(b"\n")
     while position < size:
-        newline = body.find(b"\n", position)
+        if 0 <= newline < position:  # looked for once a line: a body of carriage returns alone has none
+            newline = body.find(b"\n", position)
         limit = newline if newline >= 0 else size
         carriage = body.find(b"\r", position, limit)
         if carriage >= 0:
             end = carriage + (2 if carriage + 1 == newline else 1)
-            lines.append((body[position:carriage], position, end, "\r\n" if end - carriage == 2 else "\r"))
+            yield body[position:carriage], position, end, "\r\n" if end - carriage == 2 else "\r"
         elif newline >= 0:
             end = newline + 1
-            lines.append((body[position:newline], position, end, "\n"))
+            yield body[position:newline], position, end, "\n"
         else:
             end = size
-            lines.append((body[position:size], position, end, ""))
+            yield body[position:size], position, end, ""
         position = end
-    return lines
 
 
 @dataclass
@@ -163,7 +170,12 @@ def parse(body: bytes, reads: Sequence[tuple[float, int]] = ()) -> Stream:
     ends: set[str] = set()
     pending = _Pending()
     longest = 0
-    for line, start, end, terminator in lines_of(body):
+    cut = False
+    for number, (line, start, end, terminator) in enumerate(lines_of(body)):
+        if number >= MOST_LINES or len(events) >= MOST_EVENTS:
+            cut = True
+            pending = _Pending()
+            break
         if start == 0 and bom:
             line = line[len(BOM) :]
         if terminator:
@@ -186,7 +198,7 @@ def parse(body: bytes, reads: Sequence[tuple[float, int]] = ()) -> Stream:
         body.decode("utf-8")
     except UnicodeDecodeError:
         bad = body.decode("utf-8", "replace").count("\ufffd") - body.count("\ufffd".encode())
-    return Stream(tuple(_dated(events, reads)), frozenset(ends), bom, bad, longest)
+    return Stream(tuple(_dated(events, reads)), frozenset(ends), bom, bad, longest, cut)
 
 
 def _dated(events: list[Event], reads: Sequence[tuple[float, int]]) -> list[Event]:

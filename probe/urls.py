@@ -225,6 +225,14 @@ def undouble(path: str) -> str:
     return "".join("/" + segment for segment in segments)
 
 
+_VERSION = re.compile(r"/v\d+(beta\d*)?$")
+
+
+def is_versionless(path: str) -> bool:
+    """Whether a base path has no version such as ``/v1`` at its end, once pasted extras are taken off."""
+    return not _VERSION.search(undouble(clean_path(path)))
+
+
 def candidates(endpoint: Endpoint) -> Iterator[str]:
     """Base paths to try, the likeliest first, each once; the typed one is the first.
 
@@ -235,7 +243,7 @@ def candidates(endpoint: Endpoint) -> Iterator[str]:
     clean = clean_path(endpoint.path)
     single = undouble(clean)
     trail = [endpoint.path, clean, single]
-    bare = re.sub(r"/v\d+(beta\d*)?$", "", single)
+    bare = _VERSION.sub("", single)
     if bare == single:
         trail.append(single + "/v1")
     # A version segment typed first and a prefix forgotten: /v1 for /openai/v1 and the like.

@@ -112,7 +112,10 @@ def tls_facts(stream: Any) -> Mapping[str, Any] | None:
         return None
     if tls is None:
         return None
-    certificate = tls.getpeercert() or {}
+    try:
+        certificate = tls.getpeercert() or {}
+    except ValueError:  # the handshake was not finished
+        certificate = {}
     cipher = tls.cipher()
     return {
         "version": tls.version(),

@@ -24,7 +24,7 @@ def as_html(found: Difference) -> bytes:
         state=state,
         swapped=difftext.swapped(found),
         sides=[("Old", difftext.side(found.old)), ("New", difftext.side(found.new))],
-        conditions=[(name, difftext.value(old), difftext.value(new)) for name, old, new in found.conditions],
+        conditions=difftext.conditions(found),
         groups=[
             (heading, [_row(item) for item in found.changes if item.turn is turn])
             for turn, heading in difftext.HEADINGS.items()

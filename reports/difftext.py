@@ -47,7 +47,14 @@ def headline(found: Difference) -> str:
 
 def swapped(found: Difference) -> bool:
     """Whether the report given as the old one is the younger of the two."""
-    return found.old.run.started_at > found.new.run.started_at
+    old, new = (summary.moment(report.run.started_at) for report in (found.old, found.new))
+    return all(text.endswith("UTC") for text in (old, new)) and old > new
+
+
+def conditions(found: Difference) -> str:
+    """What the runs were asked for or came to differently, in a sentence; empty where nothing."""
+    parts = [f"{name} ({value(old)}, then {value(new)})" for name, old, new in found.conditions]
+    return f"The runs differ in {', '.join(parts)}." if parts else ""
 
 
 def value(item: Any) -> str:
@@ -117,10 +124,10 @@ def as_text(found: Difference) -> bytes:
     for word, report in (("Old", found.old), ("New", found.new)):
         target = report.target
         lines += _folded(
-            f"{word}  {printable(target.endpoint, _VALUE)}, model {printable(target.model or 'none', _VALUE)}, "
-            f"depth {printable(report.run.depth, 20)}, ended {printable(summary.moment(report.run.finished_at), 40)}",
+            f"{word}  {printable(target.endpoint, _VALUE)}, {printable(summary.moment(report.run.finished_at), 40)}",
             5,
         )
+    lines += _folded(printable(conditions(found)), 0) if found.conditions else []
     if swapped(found):
         lines += _folded("The old report is the younger one: were the two swapped?", 0)
     for turn, items in _by_turn(found):
@@ -161,6 +168,8 @@ def as_markdown(found: Difference) -> bytes:
         f"## endpoint-probe diff: {inline(headline(found))}",
         table(("", "Endpoint", "Model", "Depth", "Ended"), rows),
     ]
+    if found.conditions:
+        parts.append(inline(conditions(found)))
     if swapped(found):
         parts.append("The old report is the younger one: were the two swapped?")
     for turn, items in _by_turn(found):

@@ -42,7 +42,7 @@ def main(args: Sequence[str] | None = None) -> int:
         _silence()
         return UNUSABLE
     except Exception as error:
-        return _fail(_internal(error))
+        return _fail(internal(error))
     return status if isinstance(status, int) else 0
 
 
@@ -84,7 +84,7 @@ def _told(error: Exception) -> str:
     return message
 
 
-def _internal(error: Exception) -> str:
+def internal(error: Exception) -> str:
     """What kind of exception came from where; not its text, which may hold a secret."""
     import traceback
     from pathlib import PurePath

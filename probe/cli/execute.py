@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import tempfile
-import threading
 from pathlib import Path
-from types import FrameType
+from typing import TYPE_CHECKING
 
 from probe import registry
 from probe.cli.options import Given, Unusable
@@ -16,6 +14,10 @@ from probe.cli.plan import show_plan
 from probe.cli.progress import Display, make_display
 from probe.model import Check, Report, Severity
 from probe.session import Options
+
+if TYPE_CHECKING:
+    from probe.interruption import Interrupted
+    from reports.registry import Reporter
 
 INTERRUPTED = 130
 NO_CHAT = 3
@@ -33,6 +35,7 @@ def diagnose(options: Options, given: Given) -> int:
     Raises:
         Unusable: a glob, a format or the output folder cannot be used; nothing was sent.
     """
+    from probe.interruption import Interrupted
     from reports.registry import UnknownFormat, chosen
 
     chosen_checks = select(options)
@@ -48,18 +51,12 @@ def diagnose(options: Options, given: Given) -> int:
     for problem in registry.problems():
         print(f"endpoint-probe: {problem}", file=sys.stderr)
     display = make_display(given, options, chosen_checks)
-    report, interrupted = _run(options, chosen_checks, display)
-    _interruptible()  # the run has put the system's own handling back
-    written = []
-    for reporter in wanted:
-        path = out / reporter.filename
-        try:
-            write(path, reporter.render(report))
-        except OSError as error:
-            raise Unusable(f"cannot write {path} ({error.strerror}); name another folder with --out") from None
-        written.append(path)
-    _say(report, given, written)
-    return status_of(report, given.fail_on, chosen_checks, interrupted=interrupted)
+    interrupted = Interrupted()
+    with interrupted.listening():  # until the last file is whole
+        report, early = _run(options, chosen_checks, display, interrupted)
+        written = _write_all(report, wanted, out)
+        _say(report, given, written)
+    return status_of(report, given.fail_on, chosen_checks, interrupted=early)
 
 
 def select(options: Options) -> list[Check]:
@@ -94,31 +91,42 @@ def check_folder(folder: Path) -> None:
         raise Unusable("--out holds a character no path has; name a folder, as in --out endpoint-report") from None
 
 
-def _interruptible() -> None:
-    """SIGINT and SIGTERM raise KeyboardInterrupt, so that files are left whole and servers are stopped."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, interrupt)
-
-
-def _run(options: Options, checks: list[Check], display: Display) -> tuple[Report, bool]:
+def _run(options: Options, checks: list[Check], display: Display, interrupted: Interrupted) -> tuple[Report, bool]:
+    """Run the checks; returns the report, and whether a signal ended the run before its end."""
     import anyio
 
-    from probe.runner import Interrupted, run
-
-    interrupted = Interrupted()
-    _interruptible()
+    from probe.loose import use_loose_threads
+    from probe.runner import run
 
     async def main() -> Report:
+        use_loose_threads()
         return await run(options, emit=display.emit, interrupted=interrupted, checks=checks)
 
     with display:
         report = anyio.run(main)
-    return report, interrupted.signal is not None
+    return report, interrupted.signal is not None and not report.run.complete
+
+
+def _write_all(report: Report, wanted: list[Reporter], out: Path) -> list[Path]:
+    """Write every format; one that cannot be made is this program's fault and does not keep back the others.
+
+    Raises:
+        Unusable: a file cannot be written.
+    """
+    from probe.cli import internal
+
+    written = []
+    for reporter in sorted(wanted, key=lambda item: item.name != "json"):  # the one that the others are made from
+        path = out / reporter.filename
+        try:
+            write(path, reporter.render(report))
+        except OSError as error:
+            raise Unusable(f"cannot write {path} ({error.strerror}); name another folder with --out") from None
+        except Exception as error:
+            print(f"endpoint-probe: {path} was not made: {internal(error)}", file=sys.stderr)
+            continue
+        written.append(path)
+    return written
 
 
 def write(path: Path, content: bytes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from reports.configs.documents import Item, Put
 from reports.configs.model import Client, Made
 from reports.configs.settings import Settings, pruned
@@ -20,7 +22,9 @@ def make(settings: Settings) -> Made:
     notes = settings.general_notes() if settings.query else []
     notes += settings.cannot("vision", hint="that is in the metadata: export --to aider-metadata")
     notes += settings.cannot("stream_usage", "block_content")
-    notes.append(f"export OPENAI_API_BASE={settings.base_url} and OPENAI_API_KEY; then: aider --model {name}")
+    notes.append(
+        f"export OPENAI_API_BASE={quote(settings.base_url)} and OPENAI_API_KEY; then: aider --model {quote(name)}"
+    )
     if settings.key.needed and settings.auth_scheme == "api-key-header":
         notes.append(f"the key goes out as Bearer; the header {settings.auth_header} cannot be expressed here")
     return Made((Put((Item("name", name),), pruned(entry)),), [], notes=tuple(notes))

@@ -6,6 +6,7 @@ LiteLLM proxy of this machine, which bridges it to chat completions.
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 from reports.configs.documents import Put
@@ -34,7 +35,9 @@ def make(settings: Settings) -> Made:
     skeleton: dict[str, Any] = pruned(
         {"model": model, "model_provider": settings.id, "model_context_window": settings.context}
     )
-    notes = [f"in a file that has a model already, start it with: codex -c model_provider={settings.id} -m {model}"]
+    notes = [
+        f"in a file that has a model already, start it with: codex -c model_provider={settings.id} -m {quote(model)}"
+    ]
     if not direct:
         notes.insert(
             0,

@@ -7,6 +7,7 @@ what.  Anything but ``legacy`` as function calling means native tools.
 from __future__ import annotations
 
 import json
+from shlex import quote
 
 from reports.configs.documents import Item, Put
 from reports.configs.model import Client, Made
@@ -37,8 +38,8 @@ def make(settings: Settings) -> Made:
     if not settings.key.needed:
         connection["0"]["auth_type"] = "none"
     notes.append(
-        f"the connection, as environment: OPENAI_API_BASE_URLS={settings.base_url} OPENAI_API_KEYS="
-        f"{f'${settings.key.variable}' if settings.key.needed else ''} OPENAI_API_CONFIGS='{json.dumps(connection)}'"
+        f"the connection, as environment: OPENAI_API_BASE_URLS={quote(settings.base_url)} OPENAI_API_KEYS="
+        f"{f'${settings.key.variable}' if settings.key.needed else ''} OPENAI_API_CONFIGS={quote(json.dumps(connection))}"
     )
     if settings.key.needed and settings.auth_scheme == "api-key-header":
         notes.append(f"the key goes out as Bearer; the header {settings.auth_header} cannot be expressed here")

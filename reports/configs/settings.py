@@ -26,6 +26,10 @@ _KEY = re.compile(
     r"(?<![A-Za-z0-9_-])(?:sk-[A-Za-z0-9_-]{16,}|gsk_[A-Za-z0-9]{16,}|(?:AKIA|ASIA)[A-Z0-9]{12,}"
     r"|ya29\.[\w-]{10,}|AIza[\w-]{20,}|hf_[A-Za-z0-9]{20,}|eyJ[\w-]{20,}\.[\w-]{10,})"
 )
+#: What clients replace in their files by the value of a variable, a file's content or a command's output.
+#: An endpoint that lists such a model id would be sent that value as the model.
+_REFERENCE = re.compile(r"\$\{|\$\(|\{env:|\{file:|os\.environ/|`")
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
 _MODELS_MOST = 100
 
 
@@ -156,7 +160,7 @@ class Settings:
     @property
     def rejected(self) -> tuple[str, ...]:
         """Request parameters that are refused."""
-        found = list(self.listed("rejected_params"))
+        found = [name for name in self.listed("rejected_params") if _PARAMETER.fullmatch(name)]
         if self.said_rejected("stream_usage"):
             found.append("stream_options")
         return tuple(dict.fromkeys(found))
@@ -186,7 +190,11 @@ class Settings:
     @property
     def models(self) -> tuple[str, ...]:
         """The model, then others that the endpoint lists."""
-        listed = tuple(item for item in self.listed("models") if item.strip() and not looks_like_key(item))
+        listed = tuple(
+            item
+            for item in self.listed("models")
+            if item.strip() and not looks_like_key(item) and not _REFERENCE.search(item)
+        )
         return tuple(dict.fromkeys((self.model, *listed)))[:_MODELS_MOST]
 
     @property
@@ -278,6 +286,11 @@ def settings_of(
     if variable is not None and (not _VARIABLE.fullmatch(variable) or looks_like_key(variable)):
         raise CannotExport("--key-env takes the name of an environment variable, as in --key-env MY_API_KEY")
     for text in (target.model, target.base_url):
+        if _REFERENCE.search(text):
+            raise CannotExport(
+                "the model's name or the URL of this report holds what clients replace by a variable or a file; "
+                "it is not written"
+            )
         if looks_like_key(text):
             raise CannotExport("the model's name or the URL of this report looks like a key; it is not written")
     if urlsplit(target.base_url).username is not None:

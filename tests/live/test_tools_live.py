@@ -18,7 +18,7 @@ from tests.live.processes import Running
 from tests.live.proxies import drop_fields, strip_tools
 from tests.scenarios.runs import codes, errors
 
-pytestmark = [pytest.mark.live, pytest.mark.slow]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(420)]
 
 NAMES = ("tools", "tool_results", "tool_choice_required", "tool_choice_named", "parallel_tools", "streaming_tools")
 CALL = {"toolCalls": [{"name": "get_weather", "arguments": {"city": "Paris", "unit": "celsius"}}]}

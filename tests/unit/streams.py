@@ -32,6 +32,7 @@ def streamed(
     end_s: float | None = None,
     error: Failure | None = None,
     lag_s: float = 0.001,
+    stalled_s: float | None = None,
     content_type: str | None = "text/event-stream",
     status: int = 200,
     http_version: str = "HTTP/1.1",
@@ -48,6 +49,7 @@ def streamed(
         reads=tuple((at, len(data)) for at, data in reads),
         wire_bytes=len(content),
         loop_lag_s=lag_s,
+        loop_stalled_s=lag_s if stalled_s is None else stalled_s,
     )
     response = Response(status, "OK", http_version, headers, content)
     return Exchange("x001", "stream.shape", Request("POST", URL, {}, {}), response, timeline, error)

@@ -208,7 +208,7 @@ trees = st.recursive(
 mappings = st.dictionaries(keys, trees, min_size=1, max_size=4)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=mappings, value=mappings)
 @pytest.mark.parametrize("form", ["json", "yaml"])
 def test_any_data_written_and_merged_reads_back(form: str, data: dict[str, Any], value: Mapping[str, Any]) -> None:
@@ -229,7 +229,7 @@ def test_any_data_written_and_merged_reads_back(form: str, data: dict[str, Any],
             assert lines_kept(text, made)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=trees)
 def test_yaml_is_read_alike_by_readers_of_both_versions(data: Any) -> None:
     from ruamel.yaml import YAML as Reader

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shlex
 from typing import Any
 
 import pytest
@@ -224,7 +225,7 @@ def test_code_cannot_be_merged(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["pydantic-ai", "langchain"])
-@pytest.mark.parametrize("model", ["it's", 'a"b', "a\\b", "{x}", "${HOME}", "ünï"])
+@pytest.mark.parametrize("model", ["it's", 'a"b', "a\\b", "{x}", "$HOME", "ünï"])
 def test_snippets_quote_what_the_endpoint_says(name: str, model: str) -> None:
     compile(text_of(name, case(model=model)), "snippet", "exec")
 
@@ -311,3 +312,20 @@ def test_a_broken_file_is_refused_in_one_line(name: str) -> None:
 def test_keys_of_a_saved_provider_are_named_as_clients_read_them() -> None:
     text = text_of("litellm", case(source="file"), key=Key("LAB_API_KEY", "file", "/run/lab"))
     assert "os.environ/LAB_API_KEY" in text
+
+
+@pytest.mark.parametrize("word", ["{file:~/.ssh/id_rsa}", "{env:HOME}", "${HOME}", "${{ secrets.X }}", "$(id)", "`id`"])
+def test_names_that_clients_would_replace_by_something_secret_are_not_written(word: str) -> None:
+    with pytest.raises(CannotExport, match="replace"):
+        settings_of(case(model=f"m {word}"))
+    made = case(facts={"models": [MODEL, word, "good"], "rejected_params": [word, "seed", "a b"]})
+    assert settings_of(made).models == (MODEL, "good")
+    assert settings_of(made).rejected == ("seed",)
+
+
+def test_what_is_to_be_typed_into_a_shell_is_quoted() -> None:
+    made = case(model="m'; touch /tmp/x; '")
+    for name in ("aider", "codex", "open-webui"):
+        for note in export(client(name), settings_for(made)).notes:
+            words = shlex.split(note.partition(": ")[2] or note)
+            assert "touch" not in words, note

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from checks.limits import (
+    GUESS,
     LONGEST,
     SMALL,
     declared_context,
     diagnose_context,
     diagnose_limits,
+    expected_tokens,
     long_prompt,
     rate_limits,
     repetitions,
@@ -134,7 +136,7 @@ def test_a_spent_quota_is_not_a_rate_limit(body: Any) -> None:
 
 def test_a_long_prompt_overfills_what_is_known() -> None:
     assert repetitions(2048, 600) == 2560 * SMALL // 600
-    assert repetitions(None, 600) == repetitions(10 * LONGEST, 600) == 9000 * SMALL // 600
+    assert repetitions(None, 600) == repetitions(10 * LONGEST, 600) == GUESS * SMALL // 600
     assert repetitions(100, 600) == 2 * SMALL
     prompt = long_prompt(CODE, 5)
     assert prompt.startswith("The secret code is ZEBRA-48213.")
@@ -154,3 +156,28 @@ def test_a_prompt_that_loses_tokens_was_cut() -> None:
     for trouble in (lost("timeout"), refusal(502, "bad gateway"), exchange(413, b"<html>413</html>")):
         with pytest.raises(Inconclusive):
             diagnose_context(small, trouble, times, CODE, None)
+
+
+@pytest.mark.parametrize(("fixed", "prompt"), [(0, 8200), (20, 7900), (500, 1900)])
+def test_what_every_request_costs_is_counted_once(fixed: int, prompt: int) -> None:
+    """60 sentences cost 600 tokens with the fixed part; 900 must cost 15 times the sentences alone."""
+    small = chat(CODE, prompt=600)
+    assert expected_tokens(600, fixed, 900) == 600 + (600 - fixed) * 840 // 60
+    assert not diagnose_context(small, chat("What code?", prompt=prompt), 900, CODE, None, fixed).findings
+
+
+def test_a_cut_to_the_declared_length_is_seen() -> None:
+    price, fixed, declared = 1100, 500, 4096
+    times = repetitions(declared, price, fixed)
+    assert expected_tokens(price, fixed, times) > 1.2 * declared
+    small = chat(CODE, prompt=price)
+    for kept in (declared, declared - 20, declared - 300):
+        (finding,) = diagnose_context(small, chat("No code.", prompt=kept), times, CODE, declared, fixed).findings
+        assert finding.code == "limits.context-silent"
+    known = diagnose_context(small, chat(f"It is {CODE}.", prompt=declared), times, CODE, declared, fixed)
+    assert not known.findings
+
+
+def test_a_refused_model_with_status_503_is_no_load() -> None:
+    turned = at(refusal(503, "no available channel for model nope-1"), 1, {"model": "nope-1"})
+    assert not diagnose_limits([turned], [turned]).findings

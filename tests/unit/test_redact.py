@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import html
 import json
+import time
+from random import Random
 from urllib.parse import quote, quote_plus
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.redact import Redactor
+from probe.spellings import Spellings
 
 KEYS = st.text(min_size=8, max_size=60).filter(lambda key: len(key.strip()) >= 8 and "${" not in key)
 AROUND = st.text(alphabet="xyz <>:,", max_size=12)
@@ -34,6 +38,7 @@ def encodings(key: str) -> list[str]:
     ]
 
 
+@settings(deadline=None)
 @given(KEYS, AROUND, AROUND)
 def test_text_in_every_encoding(key: str, before: str, after: str) -> None:
     redactor = Redactor({"API_KEY": key})
@@ -43,6 +48,7 @@ def test_text_in_every_encoding(key: str, before: str, after: str) -> None:
         assert key not in clean
 
 
+@settings(deadline=None)
 @given(KEYS)
 def test_bytes_name_what_was_reflected(key: str) -> None:
     redactor = Redactor({"API_KEY": key})
@@ -64,8 +70,48 @@ def test_short_placeholder_keys_leave_bodies_alone() -> None:
 
 
 def test_medium_keys_go_only_as_whole_words() -> None:
-    redactor = Redactor({"API_KEY": "dummy"})
-    assert redactor.text("key dummy, dummyness") == "key ${API_KEY}, dummyness"
+    redactor = Redactor({"API_KEY": "rumba"})
+    assert redactor.text("key rumba, rumbaing") == "key ${API_KEY}, rumbaing"
+    assert Redactor({"API_KEY": "ru4mb"}).text("xru4mby") == "x${API_KEY}y"
+
+
+@pytest.mark.parametrize("key", ["dummy", "none", "ollama", "lm-studio", "EMPTY", "test", "token"])
+def test_placeholders_are_no_secrets_outside_of_the_header(key: str) -> None:
+    redactor = Redactor({"API_KEY": key})
+    body = f'{{"owned_by": "{key}", "prompt_tokens": 1}}'.encode()
+    assert redactor.content(body) == (body, ())
+    assert redactor.header(f"Bearer {key}") == "Bearer ${API_KEY}"
+
+
+def test_a_key_of_digits_leaves_longer_numbers_alone() -> None:
+    redactor = Redactor({"API_KEY": "12345678"})
+    assert redactor.text('{"created": 1123456789, "key": "12345678"}') == '{"created": 1123456789, "key": "${API_KEY}"}'
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=4, max_size=90), st.randoms())
+def test_every_letter_in_another_spelling(key: str, chance: Random) -> None:
+    """Each letter plain, as a JSON escape, percent-encoded or as an HTML entity, at random."""
+    if Spellings.of(key) is None or "${" in key:
+        return
+
+    def written(letter: str) -> str:
+        code = ord(letter)
+        forms = (letter, f"\\u{code:04X}", f"%{code:02x}", f"%25{code:02X}", f"&#{code};", f"&#x{code:X};")
+        return chance.choice((*forms, html.escape(letter), json.dumps(letter)[1:-1]))
+
+    said = "".join(map(written, key))
+    assert Redactor({"API_KEY": key}).text(f"({said})") == "(${API_KEY})"
+    assert Redactor({"API_KEY": key}).content(f"({said})".encode()) == (b"(${API_KEY})", ("API_KEY",))
+
+
+@pytest.mark.parametrize("letter", ["\\", "%", "%25", "&", "&amp;", "s", "sk-0123456789abcde"])
+def test_a_megabyte_made_for_the_key_is_searched_in_time(letter: str) -> None:
+    redactor = Redactor({"API_KEY": "sk-0123456789abcdef" + "/\\" * 40})
+    content = letter.encode() * (1024 * 1024 // len(letter))
+    begin = time.process_time()
+    assert redactor.content(content) == (content, ())
+    assert time.process_time() - begin < 5
 
 
 def test_the_longer_of_two_secrets_goes_first() -> None:

@@ -236,9 +236,17 @@ def test_equal_reports_say_no_change() -> None:
     assert difftext.as_text(compare(healthy(), healthy())).decode().startswith("No change.\n")
 
 
+def test_what_the_runs_were_asked_for_is_told_apart_from_what_changed() -> None:
+    quick = replace(healthy(), run=replace(healthy().run, depth="quick"))
+    for form in (difftext.as_text, difftext.as_markdown, as_html):
+        assert "The runs differ in depth (quick, then standard)." in form(compare(quick, healthy())).decode()
+        assert "The runs differ" not in form(compare(healthy(), healthy())).decode()
+
+
 def test_swapped_reports_are_pointed_out() -> None:
     later = replace(healthy(), run=replace(healthy().run, started_at="2027-01-01T00:00:00+00:00"))
     assert "were the two swapped?" in difftext.as_text(compare(later, healthy())).decode()
+    assert "swapped" not in difftext.as_text(worse()).decode()  # the same moment, written in two ways
     assert "swapped" not in difftext.as_text(compare(healthy(), later)).decode()
 
 

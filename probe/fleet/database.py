@@ -1,0 +1,122 @@
+"""Opening a store: SQLite in one file, PostgreSQL by URL, brought to the present schema."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+#: How long one audit waits for another that writes to the same SQLite file.
+_PATIENCE_S = 30
+
+
+class StoreError(RuntimeError):
+    """The store cannot be used; the message is one line and holds no password."""
+
+
+def parse(text_: str) -> URL:
+    """A store's URL; a plain path is an SQLite file, and ``${VAR}`` is filled in.
+
+    Raises:
+        StoreError: it is no URL this program can use.
+    """
+    for name in _VARIABLE.findall(text_):
+        if not os.environ.get(name):
+            raise StoreError(f"--store needs the environment variable {name}, which is not set; export it")
+    filled = _VARIABLE.sub(lambda match: os.environ[match[1]], text_)
+    if "://" not in filled:
+        return URL.create("sqlite", database=filled)
+    try:
+        url = make_url(filled)
+    except (ArgumentError, ValueError):
+        raise StoreError(
+            "--store is no URL; write sqlite:///history.sqlite3 or postgresql+psycopg://user@host/database"
+        ) from None
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise StoreError(f"--store cannot use {url.get_backend_name()[:20]}; there are sqlite and postgresql")
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def connect(url: URL) -> Engine:
+    """An engine for this store, with its schema up to date.
+
+    Raises:
+        StoreError: it cannot be opened, or is of a later version of this program.
+    """
+    sqlite = url.get_backend_name() == "sqlite"
+    arguments: dict[str, Any] = {"timeout": _PATIENCE_S} if sqlite else {"connect_timeout": _PATIENCE_S}
+    try:
+        if sqlite and url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, connect_args=arguments, pool_pre_ping=not sqlite)
+        if sqlite:
+            event.listen(engine, "connect", _sqlite_settings)
+        with engine.begin() as connection:
+            upgrade(connection)
+    except NoSuchModuleError:
+        raise StoreError(f"--store cannot use the driver {url.drivername[:40]}") from None
+    except ImportError as error:
+        raise StoreError(
+            f"the store needs the package {error.name}; install it with: pip install 'endpoint-probe[postgres]'"
+        ) from None
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreError(f"cannot open the store {shown(url)} ({reason(error)})") from None
+    return engine
+
+
+def shown(url: URL) -> str:
+    """The URL without its password."""
+    return url.render_as_string(hide_password=True)
+
+
+def reason(error: Exception) -> str:
+    """Why, in one line; the driver's own words, without statement and values."""
+    inner = getattr(error, "orig", None) or error
+    return " ".join(str(inner).split())[:200] or type(inner).__name__
+
+
+def _sqlite_settings(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    # Readers do not wait for the audit that writes (sqlite.org, "Write-Ahead Logging").
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=NORMAL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema to a revision; does nothing where it is there already.
+
+    Raises:
+        StoreError: the store was written by a later version of this program.
+    """
+    config = _config(connection)
+    head = ScriptDirectory.from_config(config).get_current_head()
+    if inspect(connection).has_table("alembic_version"):
+        now = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if now == head:
+            return
+    try:
+        command.upgrade(config, revision)
+    except CommandError:
+        raise StoreError("the store was written by a later version of endpoint-probe; upgrade this one") from None

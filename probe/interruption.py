@@ -1,0 +1,73 @@
+"""SIGINT and SIGTERM while a run is under way: it ends early, and what is known is written.
+
+The handlers are ordinary ones, in place from before the first request until after the
+last file, so that there is no moment at which a signal finds none; the event loop's own
+are put back by it before the run's result is safe.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import anyio
+
+#: Who presses Ctrl-C again after so many seconds is not content with a partial report.
+IMPATIENT_S = 5.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_POLL_S = 0.02
+
+
+class Interrupted:
+    """Whether a signal ended the run early; ``signal`` is its number, or None."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._at = 0.0
+        self._listening = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Note the signals while the block runs; only the main thread can.
+
+        After the block, and where the user insists, they raise KeyboardInterrupt.
+        """
+        if self._listening or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._listening = True
+        for number in _SIGNALS:
+            signal.signal(number, self._received)
+        try:
+            yield
+        finally:
+            self._listening = False
+            raise_on_signals()
+
+    def _received(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal is None:
+            self.signal = number
+            self._at = time.monotonic()
+        elif time.monotonic() - self._at > IMPATIENT_S:
+            raise KeyboardInterrupt
+
+    async def end(self, scope: anyio.CancelScope) -> None:
+        """Cancel the scope when a signal came."""
+        while self.signal is None:  # noqa: ASYNC110 - a signal handler cannot set an event of the loop
+            await anyio.sleep(_POLL_S)
+        scope.cancel()
+
+
+def raise_on_signals() -> None:
+    """From now on SIGINT and SIGTERM raise KeyboardInterrupt, so that files are left whole and servers stop."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, interrupt)

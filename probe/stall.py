@@ -1,0 +1,85 @@
+"""A check that does not let go: code that blocks the event loop is interrupted, so that limits hold.
+
+Time limits of an event loop are kept between two steps of it.  A check that sleeps or
+computes without end inside one step would outlast them all, and keep every other check
+waiting.  A thread watches for that, and a signal raises ``Stalled`` inside of the check.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import CodeType, FrameType
+
+import anyio
+
+#: Seconds for which a check may hold the loop; and once the run should have ended.
+PATIENCE_S = 15
+IMPATIENCE_S = 2
+_BEAT_S = 0.1
+#: Ignored by default, and neither a terminal's nor a test runner's.
+_SIGNAL = getattr(signal, "SIGURG", None)
+
+
+class Stalled(Exception):
+    """A check held the event loop for too long."""
+
+
+class Watchdog:
+    """Interrupts what holds the event loop.
+
+    Args:
+        inside: raise only where this code is being run: the function that runs one check.
+        over: whether the run should have ended by now.
+    """
+
+    def __init__(self, inside: CodeType, over: Callable[[], bool]) -> None:
+        self.inside = inside
+        self.over = over
+        self._beats = 0
+        self._stalled = False
+        self._ended = threading.Event()
+
+    async def beat(self) -> None:
+        """Show that the loop runs, until cancelled."""
+        while True:
+            self._beats += 1
+            await anyio.sleep(_BEAT_S)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch while the block runs; only in the main thread, where signals are handled."""
+        free = _SIGNAL is not None and signal.getsignal(_SIGNAL) is signal.SIG_DFL
+        if not free or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        assert _SIGNAL is not None
+        signal.signal(_SIGNAL, self._raise)
+        thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join(1)
+            signal.signal(_SIGNAL, signal.SIG_DFL)
+
+    def _watch(self) -> None:
+        assert _SIGNAL is not None
+        seen, silent = self._beats, 0
+        # Seconds are counted and not measured: a process that was stopped and continued has not stalled.
+        while not self._ended.wait(1.0):
+            silent = silent + 1 if self._beats == seen else 0
+            seen = self._beats
+            if silent >= (IMPATIENCE_S if self.over() else PATIENCE_S):
+                self._stalled = True
+                signal.pthread_kill(threading.main_thread().ident or 0, _SIGNAL)
+
+    def _raise(self, _number: int, frame: FrameType | None) -> None:
+        stalled, self._stalled = self._stalled, False
+        while stalled and frame is not None:
+            if frame.f_code is self.inside:
+                raise Stalled
+            frame = frame.f_back

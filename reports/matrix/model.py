@@ -1,0 +1,182 @@
+"""The matrix as plain values; matrix.json is this, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+SCHEMA_VERSION = "1.0"
+STATES = ("works", "broken", "ignored", "rejected", "unknown")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One capability of one row.
+
+    ``met`` says whether the expectation holds: None where there is none, or where it could
+    not be told.  ``changed`` is what it was before, or empty.
+    """
+
+    state: str
+    confidence: float = 0.0
+    finding: str | None = None
+    note: str = ""
+    trials: int = 1
+    agreed: int = 1
+    expected: tuple[str, ...] = ()
+    met: bool | None = None
+    changed: str = ""
+
+
+@dataclass(frozen=True)
+class FindingLine:
+    """A finding of a row."""
+
+    code: str
+    severity: str
+    owner: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A target's model seen from a place.
+
+    ``state`` is done, failed (it could not be probed; ``problem`` says why) or planned (the
+    audit has not come to it).  ``report`` is the report's file, relative to the matrix.
+    """
+
+    target: str
+    model: str
+    vantage: str
+    endpoint: str
+    labels: Mapping[str, str]
+    state: str
+    problem: str = ""
+    usable: bool = False
+    complete: bool = True
+    base_url: str | None = None
+    server: str = ""
+    started_at: str = ""
+    duration_s: float = 0.0
+    requests: int = 0
+    findings: tuple[FindingLine, ...] = ()
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    report: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Target, model and place in a few words."""
+        text = f"{self.target} {self.model}".rstrip()
+        return f"{text} from {self.vantage}" if self.vantage else text
+
+    def count(self, severity: str) -> int:
+        """How many findings are of this severity."""
+        return sum(item.severity == severity for item in self.findings)
+
+    @property
+    def unmet(self) -> list[str]:
+        """The capabilities whose expectation does not hold."""
+        return [name for name, mark in self.marks.items() if mark.met is False]
+
+
+@dataclass(frozen=True)
+class ChangeLine:
+    """What changed: regression, flapping, change or recovery."""
+
+    kind: str
+    target: str
+    model: str
+    vantage: str
+    capability: str
+    before: str
+    after: str
+    trials: int
+    agreed: int
+    finding: str | None
+    since: str
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """Target, model and place in a few words."""
+        text = f"{self.target} {self.model}".rstrip()
+        return f"{text} from {self.vantage}" if self.vantage else text
+
+    @property
+    def trial_words(self) -> str:
+        """How often it was tried, in words."""
+        return "not tried again" if self.trials == 1 else f"{self.agreed} of {self.trials} trials"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One audit in the trend: how many verdicts were given of each state, over how many usable rows."""
+
+    started_at: str
+    rows: int
+    usable: int
+    states: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Everything an audit found.  ``compared_with`` says what the changes are measured against."""
+
+    tool: str
+    fleet: str
+    audit: str
+    started_at: str
+    finished_at: str | None
+    executor: str
+    capabilities: tuple[str, ...]
+    rows: tuple[Row, ...]
+    changes: tuple[ChangeLine, ...] = ()
+    compared_with: str = ""
+    paths: tuple[str, ...] = ()
+    trend: tuple[Point, ...] = ()
+    schema_version: str = SCHEMA_VERSION
+
+    @property
+    def done(self) -> list[Row]:
+        """The rows that were probed."""
+        return [row for row in self.rows if row.state == "done"]
+
+    @property
+    def tried(self) -> list[str]:
+        """The capabilities some row has a definite verdict on."""
+        return [
+            name
+            for name in self.capabilities
+            if any(name in row.marks and row.marks[name].state != "unknown" for row in self.rows)
+        ]
+
+    def changed(self, *kinds: str) -> list[ChangeLine]:
+        """The changes of some kinds."""
+        return [item for item in self.changes if item.kind in kinds]
+
+
+def label_names(rows: Iterable[Row]) -> list[str]:
+    """Every label's name, sorted."""
+    return sorted({name for row in rows for name in row.labels})
+
+
+def headline(matrix: Matrix) -> str:
+    """One sentence: how the fleet is."""
+    total, usable = len(matrix.rows), sum(row.usable for row in matrix.rows)
+    words = [f"{usable} of {total} usable"]
+    unmet = sum(len(row.unmet) for row in matrix.rows)
+    if unmet:
+        words.append(f"{unmet} expectation{'' if unmet == 1 else 's'} not met")
+    for kind, singular, plural in (
+        ("regression", "regression", "regressions"),
+        ("flapping", "flapping verdict", "flapping verdicts"),
+        ("recovery", "recovery", "recoveries"),
+    ):
+        number = len(matrix.changed(kind))
+        if number:
+            words.append(f"{number} {singular if number == 1 else plural}")
+    waiting = sum(row.state == "planned" for row in matrix.rows)
+    if waiting:
+        words.append(f"{waiting} not probed yet")
+    return ", ".join(words)
