@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from probe.terms import Owner
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -78,6 +80,9 @@ def advised(
 
     def advise(finding: Finding) -> Finding:
         own = finding.remedy != general(finding.code)
+        if own and finding.owner is Owner.CLIENT:
+            # "Use http://HOST/v1" is complete; what the recognised provider's public host is called would mislead.
+            return finding
         texts = []
         for software in candidates(finding, server):
             advice = lookup(finding.code, software)

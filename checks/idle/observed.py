@@ -118,6 +118,8 @@ def _gaps(exchange: Exchange, kind: str) -> list[float]:
 
 
 def _says_nothing(chunk: completion.Chunk) -> bool:
+    if not isinstance(member(chunk.body, "choices"), list):
+        return False  # no chunk of a chat completion: the Responses API streams other events
     if member(chunk.body, "usage") or member(chunk.body, "choices") == []:
         return not member(chunk.body, "usage")
     return not any(chunk.delta.get(name) for name in ("content", "tool_calls", *completion.REASONING_FIELDS)) and (
