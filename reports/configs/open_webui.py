@@ -37,9 +37,10 @@ def make(settings: Settings) -> Made:
     connection = {"0": {"enable": True, "model_ids": [settings.model], "prefix_id": settings.id}}
     if not settings.key.needed:
         connection["0"]["auth_type"] = "none"
+    key = f"${settings.key.variable}" if settings.key.needed else ""
     notes.append(
-        f"the connection, as environment: OPENAI_API_BASE_URLS={quote(settings.base_url)} OPENAI_API_KEYS="
-        f"{f'${settings.key.variable}' if settings.key.needed else ''} OPENAI_API_CONFIGS={quote(json.dumps(connection))}"
+        f"the connection, as environment: OPENAI_API_BASE_URLS={quote(settings.base_url)} OPENAI_API_KEYS={key} "
+        f"OPENAI_API_CONFIGS={quote(json.dumps(connection))}"
     )
     if settings.key.needed and settings.auth_scheme == "api-key-header":
         notes.append(f"the key goes out as Bearer; the header {settings.auth_header} cannot be expressed here")

@@ -117,7 +117,13 @@ ALL = {
         Part("llm", "bin/llm", pip=("llm==0.36",), about="the llm command line and library"),
         Part("pydantic-ai", "bin/python", pip=("pydantic-ai-slim[openai]==2.68.0",), about="the agent framework"),
         Part("langchain", "bin/python", pip=("langchain-openai==1.7.3",), about="LangChain's OpenAI chat model"),
-        Part("aider", "bin/aider", pip=("aider-chat==0.86.2",), about="a coding assistant for the terminal"),
+        Part(
+            "aider",
+            "bin/aider",
+            pip=("aider-chat==0.86.2",),
+            about="a coding assistant for the terminal",
+            optin=True,
+        ),
         Part(
             "continue",
             "node_modules/@continuedev/config-yaml/package.json",

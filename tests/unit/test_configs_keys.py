@@ -75,6 +75,11 @@ def test_no_export_holds_a_key(data: st.DataObject, key: str) -> None:
         st.sampled_from([None, Key("LAB_API_KEY", "keyring"), Key("LAB_API_KEY", "file", "/run/lab"), Key("K", "none")])
     )
     with mock.patch.dict(os.environ, {"LAB_API_KEY": key, "K": key}):
+        if "${" in str(made.target.model):
+            # What the redaction left of a model named after the key is no model.
+            with pytest.raises(CannotExport):
+                settings_of(made, id="lab")
+            return
         chosen = settings_of(made, id="lab", extras=EXTRAS, key=reference)
         for client in clients():
             result = export(client, chosen)
