@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checks._sightings import Seen, Sightings
+from checks._sightings import Seen, Sightings, plain
 from checks.signatures import Signal, Signature, signatures
 from probe.api import Hop, ServerInfo, member
 
@@ -164,7 +164,7 @@ def _at(
         if not _has(body, steps):
             continue
         value = member(body, *steps) if steps else body
-        text = value if isinstance(value, str) else _plain(value)
+        text = value if isinstance(value, str) else (plain(value) or "")
         yield item, text, f"{name or 'members'} {text[:80]}".strip()
 
 
@@ -198,9 +198,3 @@ def _has(body: Any, steps: tuple[str | int, ...]) -> bool:
     if isinstance(last, int):
         return isinstance(parent, list) and len(parent) > last
     return isinstance(parent, dict) and last in parent
-
-
-def _plain(value: Any) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)[:400]

@@ -18,6 +18,7 @@ CONTROL = "/no-such-path"
 #: How much of a text is looked at, in characters, and how many chunks of a stream.
 _TEXT = 6000
 _CHUNKS = 24
+_HEADERS = 200
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,32 @@ class Sightings:
     comments: list[Seen] = field(default_factory=list)
     pages: list[Seen] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)
+    met: set[tuple[str, str, int]] = field(default_factory=set)
+
+
+def plain(value: Any) -> str | None:
+    """A JSON value as text without spaces, its members in the order they came; None where it is nested too deeply."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)[:_TEXT]
+    except RecursionError:
+        return None
 
 
 def compact(exchange: Exchange) -> str:
-    """The body as text; JSON without spaces, its members in the order they came."""
+    """The body as text, JSON without its spaces."""
     response = exchange.response
     if response is None:
         return ""
-    if response.json is not None:
-        return json.dumps(response.json, ensure_ascii=False, separators=(",", ":"))[:_TEXT]
-    return response.text[:_TEXT].strip()
+    text = plain(response.json) if response.json is not None else None
+    return response.text[:_TEXT].strip() if text is None else text
+
+
+def host_of(url: str) -> str:
+    """The host in a URL, which may be a stranger's; empty where there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def below(root: str, url: str) -> str:
@@ -79,18 +96,29 @@ def collect(exchanges: Iterable[Exchange], root: str = "") -> Sightings:
         response = exchange.response
         if response is None:
             continue
-        host = urlsplit(exchange.request.url).hostname or ""
-        found.hosts.append(Seen(exchange.id, host))
-        for name, value in response.headers:
-            low = name.lower()
-            found.headers.append(Seen(exchange.id, value, low, response.status))
-            if low.startswith(BEHIND):
-                found.headers.append(Seen(exchange.id, value, low[len(BEHIND[0]) :], response.status, behind=True))
-            if low == "x-litellm-model-api-base":
-                found.hosts.append(Seen(exchange.id, urlsplit(value).hostname or "", behind=True))
+        host = host_of(exchange.request.url)
+        if not any(item.value == host for item in found.hosts):
+            found.hosts.append(Seen(exchange.id, host))
+        _headers(exchange, found)
         _body(exchange, response.status, root, found)
     _without_catch_all(exchanges, found)
     return found
+
+
+def _headers(exchange: Exchange, found: Sightings) -> None:
+    """The headers of an answer, each name, value and status once for the whole run."""
+    response = exchange.response
+    for name, value in response.headers[:_HEADERS] if response else ():
+        low = name.lower()
+        status = response.status if response else 0
+        if (low, value, status) in found.met:
+            continue
+        found.met.add((low, value, status))
+        found.headers.append(Seen(exchange.id, value, low, status))
+        if low.startswith(BEHIND):
+            found.headers.append(Seen(exchange.id, value, low[len(BEHIND[0]) :], status, behind=True))
+        if low == "x-litellm-model-api-base":
+            found.hosts.append(Seen(exchange.id, host_of(value), behind=True))
 
 
 def _body(exchange: Exchange, status: int, root: str, found: Sightings) -> None:

@@ -58,8 +58,9 @@ REJECTED = Diagnosis(
     remedy="Check that the key is whole, of this endpoint, and not expired or revoked; make a new one there. Where a "
     "proxy stands in front, check that it passes the Authorization header on.",
     remedies={
-        "litellm": "Use the master key or a virtual key of this proxy. 'No connected db.' means: not the master key, "
-        "and without a database there are no others.",
+        "litellm": "Use the master key or a virtual key of this proxy; 'No connected db.' means: not the master key, "
+        "and without a database there are no others. Where the text says `litellm.AuthenticationError`, the server "
+        "behind refused the proxy: correct `api_key` in the model's `litellm_params`.",
         "nginx": 'nginx passes Authorization on unless `proxy_set_header Authorization ""` is set; remove that.',
         "azure": "Use the resource's key in the api-key header, and the endpoint of the same resource.",
     },

@@ -13,8 +13,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
-import anyio
+if TYPE_CHECKING:
+    import anyio
 
 #: Who presses Ctrl-C again after so many seconds is not content with a partial report.
 IMPATIENT_S = 5.0
@@ -57,6 +59,8 @@ class Interrupted:
 
     async def end(self, scope: anyio.CancelScope) -> None:
         """Cancel the scope when a signal came."""
+        import anyio
+
         while self.signal is None:  # noqa: ASYNC110 - a signal handler cannot set an event of the loop
             await anyio.sleep(_POLL_S)
         scope.cancel()

@@ -12,9 +12,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import EntryPoint
 from typing import Any
 
-from probe.model import CAPABILITIES, Check, Depth, Diagnosis, Result
+from probe.graph import graph
+from probe.model import CAPABILITIES, Check, CheckRecord, Depth, Diagnosis, Outcome, Result
 from probe.remedies import Advice, Guide
 
 Run = Callable[[Any], Awaitable[Result]]
@@ -23,7 +26,7 @@ GuideSource = Callable[[], Iterable[Guide]]
 
 _CHECKS: dict[str, Check] = {}
 _GUIDES: list[GuideSource] = []
-_PROBLEMS: list[str] = []
+_PROBLEMS: dict[str, str] = {}
 _loaded = False
 
 
@@ -103,8 +106,9 @@ def guide_source(source: GuideSource) -> GuideSource:
 def load() -> None:
     """Import every module below ``checks`` and every plugin, once.
 
-    A plugin that cannot be imported is noted in ``problems()`` and left out; a built-in
-    that cannot be imported is a broken installation and raises.
+    A plugin that cannot be imported, or does not go with the other checks, is noted in
+    ``problems()`` and left out whole; a built-in that cannot be imported is a broken
+    installation and raises.
     """
     global _loaded
     if _loaded:
@@ -116,16 +120,50 @@ def load() -> None:
     from importlib.metadata import entry_points
 
     for point in entry_points(group="endpoint_probe.checks"):
-        try:
-            point.load()
-        except Exception as error:
-            _PROBLEMS.append(f"plugin '{point.name}' was left out: {type(error).__name__}: {error}")
+        _plug_in(point)
     _loaded = True
+
+
+def _plug_in(point: EntryPoint) -> None:
+    """Take in a plugin: a stranger's code, so that whatever it raises is noted and goes no further."""
+    before, guides_before = dict(_CHECKS), list(_GUIDES)
+    try:
+        point.load()
+        _agree()
+    except (Exception, SystemExit) as error:
+        _CHECKS.clear()
+        _CHECKS.update(before)
+        _GUIDES[:] = guides_before
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        _PROBLEMS[point.name] = f"plugin '{point.name}' was left out: {said}"
+
+
+def _agree() -> None:
+    """Raises RegistryError where the checks that are there cannot be run together."""
+    known: dict[str, Diagnosis] = {}
+    for item in _CHECKS.values():
+        for diagnosis in item.emits:
+            if not isinstance(diagnosis, Diagnosis):
+                raise RegistryError(f"the check '{item.id}' emits something that is no Diagnosis")
+            if known.setdefault(diagnosis.code, diagnosis) is not diagnosis:
+                raise RegistryError(f"code '{diagnosis.code}' is declared twice")
+    try:
+        TopologicalSorter(graph(list(_CHECKS.values()))).prepare()
+    except CycleError as error:
+        raise RegistryError(f"checks wait for each other: {' -> '.join(error.args[1])}") from None
 
 
 def problems() -> tuple[str, ...]:
     """What went wrong while plugins were loaded, a line each."""
-    return tuple(_PROBLEMS)
+    return tuple(_PROBLEMS.values())
+
+
+def broken_plugins() -> tuple[CheckRecord, ...]:
+    """The plugins that were left out, as a report lists them: as faults of this program."""
+    return tuple(
+        CheckRecord(f"plugin.{name}", 0, f"Load the plugin {name}", Outcome.ERROR, said)
+        for name, said in sorted(_PROBLEMS.items())
+    )
 
 
 def checks() -> tuple[Check, ...]:

@@ -17,6 +17,7 @@ from probe.budget import Budget
 from probe.client import Client
 from probe.interruption import Interrupted
 from probe.lag import LagMonitor
+from probe.lastlook import without_secrets
 from probe.model import (
     AuthInfo,
     Check,
@@ -81,10 +82,14 @@ async def run(
     started_at = datetime.now(UTC)
     begin = time.monotonic()
     turns = shared.turns if shared else None
-    log = Log(emit=emit, lane=anyio.CapacityLimiter(max(1, options.concurrency)), turns=turns)
+    redactor = redactor_for(options)
+
+    def told(event: Event) -> None:
+        emit(replace(event, text=redactor.text(event.text), data=redactor.value(dict(event.data))))
+
+    log = Log(emit=told, lane=anyio.CapacityLimiter(max(1, options.concurrency)), turns=turns)
     target = Settled(model=options.model)
     budget = Budget(options.max_requests, options.max_tokens, options.deadline_s)
-    redactor = redactor_for(options)
     lag = shared.lag if shared else LagMonitor()
     complete = False
     tls, alone = (shared.tls, shared.alone) if shared else (None, None)
@@ -107,12 +112,12 @@ async def run(
                 complete = budget.left_s > 0
                 group.cancel_scope.cancel()
     scheduler.abandon("the run was interrupted" if interrupted and interrupted.signal else "the run ended early")
-    return _assemble(options, redactor, scheduler, budget, lag, started_at, begin, complete)
+    report = _assemble(options, scheduler, budget, lag, started_at, begin, complete)
+    return without_secrets(report, redactor)
 
 
 def _assemble(
     options: Options,
-    redactor: Redactor,
     scheduler: Scheduler,
     budget: Budget,
     lag: LagMonitor,
@@ -151,9 +156,9 @@ def _assemble(
             loop_lag_p99_ms=lag.p99_ms(),
         ),
         target=TargetInfo(
-            endpoint=redactor.text(options.endpoint.typed),
+            endpoint=options.endpoint.typed,
             base_url=target.base_url,
-            chat_url=redactor.text(target.chat_url) if target.chat_url else None,
+            chat_url=target.chat_url,
             model=target.model,
             auth=AuthInfo(
                 target.auth_scheme or (auth.scheme if auth.key else "none"),
@@ -167,7 +172,7 @@ def _assemble(
         capabilities=merge(said),
         facts=dict(sorted(log.facts.items())),
         findings=findings,
-        checks=scheduler.records,
+        checks=(*scheduler.records, *registry.broken_plugins()),
         exchanges=tuple(log.exchanges),
     )
 

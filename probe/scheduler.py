@@ -20,6 +20,7 @@ import anyio
 from probe.budget import Budget
 from probe.client import Client
 from probe.context import Context
+from probe.graph import graph as graph
 from probe.model import Check, CheckRecord, Event, Finding, Outcome, Result, Severity, State, with_check
 from probe.runlog import Log
 from probe.session import Options, Settled
@@ -37,27 +38,6 @@ _LOOK_EVERY_S = 0.25
 
 class GraphError(Exception):
     """The needs of the checks form a circle; a fault of this program or of a plugin."""
-
-
-def graph(checks: Sequence[Check]) -> dict[str, set[str]]:
-    """Which checks each check waits for, by id.
-
-    ``after={"*"}`` waits for every check that does not do so itself.
-    """
-    by_need: dict[str, set[str]] = {}
-    for item in checks:
-        for name in item.provides:
-            by_need.setdefault(name, set()).add(item.id)
-    last = {item.id for item in checks if "*" in item.after}
-    edges: dict[str, set[str]] = {}
-    for item in checks:
-        needs = item.requires | (item.after - {"*"})
-        waits = {other for need in needs for other in by_need.get(need, ())}
-        waits |= {need for need in item.after if any(other.id == need for other in checks)}
-        if item.id in last:
-            waits |= {other.id for other in checks if other.id not in last}
-        edges[item.id] = waits - {item.id}
-    return edges
 
 
 def tails(checks: Sequence[Check], edges: Mapping[str, set[str]]) -> dict[str, int]:

@@ -20,8 +20,19 @@ def main(args: Sequence[str] | None = None) -> int:
 
     Whatever goes wrong ends in one line on standard error and never in a traceback.
     """
-    if args is None:
-        _end_quietly()
+    if args is not None:
+        return _command(args)
+    _end_at_once(INTERRUPTED)  # until a run has something to save
+    _no_core_files()
+    try:
+        status = _command(None)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    _end_at_once(status)  # all is said: a signal changes nothing about how it ended
+    return status
+
+
+def _command(args: Sequence[str] | None) -> int:
     _steady_streams()
     import click
 
@@ -46,14 +57,29 @@ def main(args: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _end_quietly() -> None:
-    """Until a run has something to save, Ctrl-C and SIGTERM end the process at once."""
+def _end_at_once(status: int) -> None:
+    """From now on Ctrl-C and SIGTERM end the process at once, with this status."""
 
     def leave(_number: int, _frame: object) -> None:
-        os._exit(INTERRUPTED)
+        os._exit(status)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
+
+
+def _no_core_files() -> None:
+    """A crash leaves no image of the memory, which holds the key.
+
+    A limit of 1 byte also keeps the image from a program that core_pattern pipes it to
+    (Linux, fs/coredump.c); 0 would not (core(5)).
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no core files
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (1 if most else 0, most))
 
 
 def _steady_streams() -> None:

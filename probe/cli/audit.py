@@ -11,7 +11,7 @@ from probe.cli.options import Number, Unusable
 
 @click.command("audit", context_settings={"max_content_width": 100})
 @click.argument("fleet", metavar="FLEET.toml")
-@click.option("--resume", is_flag=True, help="Go on with the audit that was interrupted; nothing is done twice.")
+@click.option("--resume", is_flag=True, help="Go on with an audit that was interrupted; nothing is done twice.")
 @click.option("--store", metavar="URL", help="Where history is kept; default: history.sqlite3 in the folder of --out.")
 @click.option("--executor", metavar="WHERE", default="local", show_default=True, help="local, or dask://HOST:PORT.")
 @click.option("--since", metavar="WHEN", help="Show what changed since then, as in --since tuesday; default: last run.")

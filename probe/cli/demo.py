@@ -41,8 +41,10 @@ def command(style: str | None, faults: tuple[str, ...], real: bool, **given: Any
 def _against_simulated(style: str, faults: tuple[str, ...], wanted: Given) -> int:
     from probe.cli.execute import diagnose
     from probe.cli.settings import Known, options_for
+    from probe.interruption import raise_on_signals
     from probe.simulator import Simulator
 
+    raise_on_signals()
     try:
         simulator = Simulator(style, faults)
     except ValueError as error:
@@ -58,8 +60,10 @@ def _against_real(wanted: Given) -> int:
 
     from probe.cli.execute import diagnose
     from probe.cli.settings import Known, options_for
+    from probe.interruption import raise_on_signals
     from probe.real import RealPartMissing, RealServerFailed, real_server
 
+    raise_on_signals()
     key = f"sk-real-{token_hex(16)}"
     try:
         with real_server(api_key=key) as server:

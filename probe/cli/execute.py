@@ -36,6 +36,13 @@ def diagnose(options: Options, given: Given) -> int:
         Unusable: a glob, a format or the output folder cannot be used; nothing was sent.
     """
     from probe.interruption import Interrupted
+
+    interrupted = Interrupted()
+    with interrupted.listening():  # from here until the last file is whole
+        return _diagnose(options, given, interrupted)
+
+
+def _diagnose(options: Options, given: Given, interrupted: Interrupted) -> int:
     from reports.registry import UnknownFormat, chosen
 
     chosen_checks = select(options)
@@ -51,11 +58,9 @@ def diagnose(options: Options, given: Given) -> int:
     for problem in registry.problems():
         print(f"endpoint-probe: {problem}", file=sys.stderr)
     display = make_display(given, options, chosen_checks)
-    interrupted = Interrupted()
-    with interrupted.listening():  # until the last file is whole
-        report, early = _run(options, chosen_checks, display, interrupted)
-        written = _write_all(report, wanted, out)
-        _say(report, given, written)
+    report, early = _run(options, chosen_checks, display, interrupted)
+    written = _write_all(report, wanted, out)
+    _say(report, given, written)
     return status_of(report, given.fail_on, chosen_checks, interrupted=early)
 
 

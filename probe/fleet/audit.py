@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from probe.fleet.executors import Executor
 from probe.fleet.model import Cell, Fleet, Job, Outcome, Target
 from probe.fleet.store import FAILED, PLANNED, Audit, Planned, Store
 
+#: What was interrupted longer ago is not gone on with: half of the matrix would be of another day.
+FRESH = timedelta(hours=24)
 #: Told of every outcome that was kept: how many jobs are done, of how many, and the outcome.
 Progress = Callable[[int, int, Outcome], None]
-
-
-class ResumeError(RuntimeError):
-    """There is nothing to take up again, or it is another fleet; the message is one line."""
 
 
 @dataclass(frozen=True)
 class Watch:
     """Who is told what goes on."""
 
+    say: Callable[[str], None]
     discovering: Callable[[int], None]
     started: Callable[[int, int], None]
     progress: Progress
@@ -31,15 +31,13 @@ async def audit(fleet: Fleet, store: Store, executor: Executor, watch: Watch, *,
 
     Args:
         resume: take up the fleet's last audit where it was interrupted; its done jobs are
-            not run again.
+            not run again.  Where there is none to take up, a new one is begun.
 
     Raises:
-        ResumeError: there is none to take up, or the fleet file has changed since.
         StoreError, ExecutorError: the store or the place of work fails.
     """
-    if resume:
-        found = resumable(fleet, store)
-    else:
+    found = resumable(fleet, store, watch.say) if resume else None
+    if found is None:
         plan = await _planned(fleet, executor, watch)
         found = store.begin(fleet.name, fleet.digest, executor.name, plan)
     plan = store.plan(found)
@@ -58,20 +56,19 @@ async def audit(fleet: Fleet, store: Store, executor: Executor, watch: Watch, *,
     return found
 
 
-def resumable(fleet: Fleet, store: Store) -> Audit:
-    """The fleet's last audit, where it was interrupted.
-
-    Raises:
-        ResumeError: there is none, or the fleet file has changed since.
-    """
+def resumable(fleet: Fleet, store: Store, say: Callable[[str], None]) -> Audit | None:
+    """The fleet's last audit, where it was interrupted and can be taken up; else None, and why is said."""
     found = store.unfinished(fleet.name)
     if found is None:
-        raise ResumeError(f"no audit of '{fleet.name}' was interrupted; leave out --resume to begin one")
+        say(f"no audit of '{fleet.name}' was interrupted: a new one is begun")
+        return None
+    begun = datetime.fromisoformat(found.started_at)
     if found.digest != fleet.digest:
-        raise ResumeError(
-            f"the fleet file has changed since the audit of {found.started_at[:16]} was interrupted; "
-            "leave out --resume to begin a new one"
-        )
+        say(f"the fleet file has changed since {begun:%Y-%m-%d %H:%M} UTC: a new audit is begun")
+        return None
+    if datetime.now(UTC) - begun > FRESH:
+        say(f"what was interrupted is of {begun:%Y-%m-%d %H:%M} UTC: a new audit is begun")
+        return None
     return found
 
 

@@ -23,4 +23,5 @@ def test_stamps_are_close_to_the_schedule_while_others_want_requests() -> None:
     for other in report.checks:
         if other.id != timed.id:
             assert other.started_s is not None
-            assert other.started_s + other.duration_s <= timed.started_s + 0.01
+            before = other.started_s + other.duration_s <= timed.started_s + 0.01
+            assert before or other.started_s >= timed.started_s + timed.duration_s - 0.01

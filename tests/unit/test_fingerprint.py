@@ -223,12 +223,13 @@ def test_koboldcpp_imitating_ollama_is_koboldcpp() -> None:
         {"data": [None, 3, {"id": {"deep": []}, "owned_by": ["vllm"]}]},
         "\x00\ud7ff" * 50,
         {"error": {"message": "x" * 100_000}},
+        '{"error":' * 900 + "1" + "}" * 900,
     ],
 )
 def test_strange_bodies_are_read_without_harm(body: Any) -> None:
     for path in (CHAT, "/v1/models", "/props"):
         for status in (200, 400):
-            recognise(collect([seen(status, body, path)]))
+            recognise(collect([seen(status, body, path, x_litellm_model_api_base="http://[::1", server="\x00")]))
 
 
 def test_a_version_is_only_taken_where_it_is_one() -> None:

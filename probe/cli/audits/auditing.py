@@ -22,7 +22,7 @@ from probe.cli.audits.watching import Teller
 from probe.cli.execute import FOUND, INTERRUPTED, NO_CHAT, check_folder
 from probe.cli.options import Unusable
 from probe.fleet import file
-from probe.fleet.audit import ResumeError, audit, resumable
+from probe.fleet.audit import audit
 from probe.fleet.database import StoreError
 from probe.fleet.executors import Executor, ExecutorError, LocalExecutor
 from probe.fleet.model import Fleet, Outcome
@@ -65,7 +65,7 @@ def conduct(path: str, given: Mapping[str, Any]) -> int:
     try:
         with Store.open(wanted.store) as store:
             return _audited(wanted, store, teller)
-    except (StoreError, ResumeError, ExecutorError) as error:
+    except (StoreError, ExecutorError) as error:
         raise Unusable(str(error)) from None
 
 
@@ -130,8 +130,6 @@ def _rank(depth: str) -> int:
 
 
 def _audited(wanted: Wanted, store: Store, teller: Teller) -> int:
-    if wanted.given["resume"]:
-        resumable(wanted.fleet, store)
     found = anyio.run(_run, wanted, store, teller)
     if found is None:
         begun = store.unfinished(wanted.fleet.name)

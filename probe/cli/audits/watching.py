@@ -32,7 +32,7 @@ class Teller:
     @property
     def watch(self) -> Watch:
         """What the audit calls."""
-        return Watch(self.discovering, self.started, self.progress)
+        return Watch(self.say, self.discovering, self.started, self.progress)
 
     def say(self, text: str) -> None:
         """One line."""
