@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from checks._first import first_look
-from checks._replies import Reply, classify, exists, refused_parameter
+from checks._replies import ANY_MODEL, Reply, classify, exists, refused_parameter
 from probe.api import Exchange, Throttled, completion, member, urls
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 #: A run that never gets a chat completion sends no more than this.
 MOST_IN_VAIN = 6
-#: Asked for where no model is known; servers with one model take any name.
-ANY_MODEL = "default"
 #: Where known hosts keep their API, so that the first guess is the right one.
 HOST_BASES = {
     "api.groq.com": "/openai/v1",
@@ -219,8 +217,7 @@ class Search:
             and differs(trial.exchange, further.exchange)
         )
         if says_more:
-            if trial.reply is Reply.KEY:
-                trial.reply = Reply.NONE  # the same key is taken where the API is
+            trial.reply = Reply.NONE  # the API is further down, and this was said of the path
             return further
         found.trials.remove(further)
         return trial

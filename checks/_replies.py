@@ -12,6 +12,9 @@ from enum import StrEnum
 
 from probe.api import Exchange, completion, member
 
+#: Asked for where no model is known; servers with one model take any name.
+ANY_MODEL = "default"
+
 
 class Reply(StrEnum):
     """The classes of reply that lead to different next steps."""
@@ -88,10 +91,9 @@ def classify(exchange: Exchange, model: str | None = None) -> Reply:
     if status in (405, 501):
         return Reply.NONE
     if status in (404, 410):
-        named = bool(model and len(model) > 3 and model.lower() in said.lower())
-        if (named or _about_model(said, model)) and not _PATH_WORDS.search(said) and not _PATH_AS_MODEL.search(said):
-            return Reply.MODEL
-        return Reply.NONE
+        of_path = _PATH_WORDS.search(said) or _PATH_AS_MODEL.search(said)
+        of_model = _names(said, model) or _about_model(said, model)
+        return Reply.MODEL if of_model and not of_path else Reply.NONE
     if _PATH_WORDS.search(said) and not _about_model(said, model):
         return Reply.NONE
     if status in (400, 403, 422, 500) and _speaks_of_key(said):
@@ -112,7 +114,7 @@ def _success(exchange: Exchange, model: str | None) -> Reply:
         said = _said(exchange)
         if _speaks_of_key(said):
             return Reply.KEY
-        if model and _MODEL_CODE.search(said) and not _PATH_WORDS.search(said):
+        if (_names(said, model) or _MODEL_CODE.search(said)) and not _PATH_WORDS.search(said):
             return Reply.MODEL
     return Reply.ODD
 
@@ -151,8 +153,16 @@ def _about_model(said: str, model: str | None) -> bool:
     if _MODEL_CODE.search(said):
         return True
     if "model" not in low and "模型" not in said and "deployment" not in low:
-        return bool(model and len(model) > 3 and model.lower() in low and _MODEL_GONE.search(said))
+        return _names(said, model) and bool(_MODEL_GONE.search(said))
     return bool(_MODEL_GONE.search(said)) and not re.search(r"max_tokens|temperature|parameter", low)
+
+
+def _names(said: str, model: str | None) -> bool:
+    """Whether an error names the model id that was asked for; only one who read the request can.
+
+    Not one of a few letters, and not our placeholder: ingress-nginx answers any unknown path "default backend - 404".
+    """
+    return bool(model and len(model) > 3 and model != ANY_MODEL and model.lower() in said.lower())
 
 
 def _loading(said: str) -> bool:

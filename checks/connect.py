@@ -79,6 +79,7 @@ DIAGNOSES = (DNS, REFUSED, TIMEOUT, RESET)
     provides={"reachable"},
     emits=DIAGNOSES,
     max_requests=2,
+    least_requests=1,
     depth=Depth.QUICK,
 )
 async def reach(ctx: Context) -> Result:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checks._discovery import ANY_MODEL, Found, Search, redirect_base
-from checks._replies import Reply, classify
+from checks._discovery import Found, Search, redirect_base
+from checks._replies import ANY_MODEL, Reply, classify
 from checks._urlcodes import (
     CLEARTEXT,
     DUPLICATE_PATH,
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         *CONNECT,
     ),
     max_requests=9,
+    least_requests=1,
     max_tokens=1600,
     depth=Depth.QUICK,
 )

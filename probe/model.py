@@ -127,6 +127,7 @@ class Check:
     ``requires`` are needs that must be met (a capability that works, or a name some
     check provides); ``after`` only orders.  ``max_requests`` is the most it can send,
     ``max_tokens`` the most tokens it can cost, prompt and completion together.
+    ``least_requests`` is with how few left in the budget it may begin.
     """
 
     id: str
@@ -143,6 +144,7 @@ class Check:
     max_seconds: float = 0.0
     depth: Depth = Depth.STANDARD
     exclusive: bool = False
+    least_requests: int | None = None
 
     @property
     def family(self) -> str:

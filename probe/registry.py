@@ -48,6 +48,7 @@ def check(
     max_seconds: float = 0.0,
     depth: Depth = Depth.STANDARD,
     exclusive: bool = False,
+    least_requests: int | None = None,
     version: int = 1,
 ) -> Callable[[Run], Run]:
     """Register an async function of a Context as a check.
@@ -65,6 +66,9 @@ def check(
         max_seconds: how long it can take beside the requests' own time.
         depth: from which depth on it runs.
         exclusive: nothing else runs beside it (timing checks).
+        least_requests: it begins when so many are left in the budget, and is cut off where
+            they do not do; default ``max_requests``.  For checks that nearly all others need,
+            and that a sound endpoint costs far less than the most.
 
     Raises:
         RegistryError: the id is taken or has no family.
@@ -91,6 +95,7 @@ def check(
             max_seconds=max_seconds,
             depth=depth,
             exclusive=exclusive,
+            least_requests=least_requests,
         )
         return run
 

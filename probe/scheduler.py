@@ -194,7 +194,7 @@ class Scheduler:
         if reason is None and item.max_requests:
             reason = self.budget.fits(1, 0)
         if reason is None and self.budget.max_requests is not None:
-            reason = self.budget.fits(item.max_requests, 0)
+            reason = self.budget.fits(item.least_requests or item.max_requests, 0)
         if reason is not None:
             self._note(item, Outcome.SKIP, reason)
             self.log.emit(Event("check-finished", item.id, "skip", data={"reason": reason}))

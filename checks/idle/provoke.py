@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from checks.idle.deaths import Death, death_of, longest_silence
-from checks.idle.plan import Plan
+from checks.idle.plan import Plan, plan
 from checks.streaming.asks import STORY, WITH_USAGE, count_to_fill
 from probe.api import BudgetExceeded, Depth, Exchange, completion
 
@@ -47,7 +47,12 @@ async def provoke(ctx: Context, wanted: float, planned: Plan) -> Provoked:
     first, second = (count, STORY) if _counts(ctx) else (STORY, count)
     silent = await _ask(ctx, first, planned, wanted, client)
     if _too_short(silent, wanted):
-        silent = await _other_prompt(ctx, silent, second, planned, wanted, client)
+        silent = await _again(ctx, silent, second, planned, wanted, client)
+    else:
+        more = _faster(silent, wanted, planned, ctx.options.depth)
+        if more is not None:
+            planned = more
+            silent = await _again(ctx, silent, first, more, wanted, client)
     death = death_of(silent)
     if death is None:
         tried = Provoked(wanted, silent, client_keepalive_s=client)
@@ -113,9 +118,18 @@ def _too_short(silent: Exchange, wanted: float) -> bool:
     )
 
 
-async def _other_prompt(
-    ctx: Context, silent: Exchange, prompt: str, planned: Plan, wanted: float, keepalive: int
-) -> Exchange:
+def _faster(silent: Exchange, wanted: float, planned: Plan, depth: Depth) -> Plan | None:
+    """A larger plan, where the tokens asked for were written sooner than was thought."""
+    lasted = longest_silence(silent)
+    if not completion.is_completion(silent) or lasted >= 0.98 * wanted or lasted <= 0:
+        return None
+    if completion.finish_reason(silent) != "length":
+        return None
+    more = plan(wanted, planned.tokens / lasted, 0.0, depth)
+    return more if isinstance(more, Plan) and more.tokens > planned.tokens else None
+
+
+async def _again(ctx: Context, silent: Exchange, prompt: str, planned: Plan, wanted: float, keepalive: int) -> Exchange:
     try:
         again = await _ask(ctx, prompt, planned, wanted, keepalive)
     except BudgetExceeded:

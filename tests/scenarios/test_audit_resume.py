@@ -67,6 +67,7 @@ def test_killed_three_times_and_resumed_the_store_is_an_undisturbed_one(served: 
         wait_for_runs(rough / STORE, least, process)
         time.sleep(source.random() * 0.6)
         workers = children(process.pid)
+        assert process.poll() is None, (seed, process.communicate())
         os.kill(process.pid, signal.SIGKILL)
         out, err = process.communicate(timeout=30)
         assert (process.returncode, out) == (-signal.SIGKILL, ""), (seed, err)

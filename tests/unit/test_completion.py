@@ -178,3 +178,8 @@ def test_members_never_raise() -> None:
     assert member(body, "n", "x") is None
     assert count_at(body, "n") is None
     assert count_at(body, "m") is None
+
+
+def test_a_whole_number_may_be_written_as_a_fraction() -> None:
+    body = parse(b'{"a": 12.0, "b": 12.5, "c": "12", "d": -1.0}')
+    assert [count_at(body, name) for name in "abcd"] == [12, None, None, None]

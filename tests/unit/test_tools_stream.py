@@ -307,3 +307,13 @@ def test_a_stream_of_the_deprecated_member() -> None:
     assert reading.kind is Kind.CALLED
     assert reading.legacy
     assert codes(judge(made.streamed(*deltas, finish="function_call"))) == ["tools.finish-reason"]
+
+
+def test_of_two_results_the_one_that_is_lost_is_looked_at() -> None:
+    assert both("51377 degrees").untold == 0
+    assert both("48213 degrees").untold == 1
+    assert both("no idea").untold == 0
+
+
+def test_a_streamed_call_without_a_name_is_one_fault() -> None:
+    assert codes(judge(made.streamed(ROLE, made.part(made.PARIS, None, "call_1")))) == ["tools.stream-fragments"]

@@ -13,6 +13,7 @@ from typing import Any
 
 import anyio
 import anyio.to_process
+from sqlalchemy.exc import SQLAlchemyError
 
 from probe import registry
 from probe.cli.audits import webhook
@@ -35,6 +36,7 @@ from reports.matrix.tables import as_json
 from reports.text import printable
 
 STORE_FILE = "history.sqlite3"
+_TELLING = (StoreError, ExecutorError, Unusable, SQLAlchemyError)
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,10 @@ def _rank(depth: str) -> int:
 
 
 def _audited(wanted: Wanted, store: Store, teller: Teller) -> int:
-    found = anyio.run(_run, wanted, store, teller)
+    try:
+        found = anyio.run(_run, wanted, store, teller)
+    except BaseExceptionGroup as group:
+        raise _cause(group) from None
     if found is None:
         begun = store.unfinished(wanted.fleet.name)
         if begun is not None:
@@ -147,6 +152,14 @@ def _audited(wanted: Wanted, store: Store, teller: Teller) -> int:
     told = _alarm(wanted, store, found, matrix)
     _say(matrix, wanted, written)
     return max(_status(matrix, wanted.given["fail_on"]), 0 if told else FOUND)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What a group of exceptions is about: what can be told in a line before what cannot."""
+    if not isinstance(error, BaseExceptionGroup):
+        return Unusable(f"cannot write the reports ({error.strerror})") if isinstance(error, OSError) else error
+    causes = [_cause(item) for item in error.exceptions]
+    return next((item for item in causes if isinstance(item, _TELLING)), causes[0])
 
 
 def _formats(wanted: Wanted) -> tuple[str, ...]:
