@@ -247,12 +247,7 @@ class Client:
         self._room.left -= max(0, sum(map(len, chunks)) - recorder.size)
         reads = tuple((at, len(chunk)) for (at, _), chunk in zip(recorder.reads, chunks, strict=False))
         content, reflected = self.redactor.content(b"".join(chunks))
-        in_headers: set[str] = set()
-        headers = []
-        for name, value in raw.headers.multi_items():
-            clean, met = self.redactor.content(value.encode("utf-8", "replace"))
-            in_headers.update(met)
-            headers.append((self.redactor.text(name), clean.decode("utf-8", "replace")))
+        headers, in_headers = self.redactor.fields(raw.headers.multi_items())
         trouble = Failure(failures.ENCODING, "body", problem) if problem else None
         stream = raw.extensions.get("network_stream")
         return (
@@ -263,7 +258,7 @@ class Client:
                 tuple(headers),
                 content,
                 cut or recorder.cut,
-                tuple(sorted(set(reflected) | in_headers)),
+                tuple(sorted({*reflected, *in_headers})),
                 self.redactor.value(tls_facts(stream)),
             ),
             reads,

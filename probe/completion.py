@@ -349,7 +349,7 @@ def _read(content: bytes, reads: tuple[tuple[float, int], ...]) -> StreamReading
             continue
         if body.get("error") or event.event == "error":
             errors.append((index, _error_in(body) or event.data[:300]))
-        counted = _counts(body)
+        counted = _counts(body) if "usage" in body or "x_groq" in body else (None, None)
         if counted != (None, None):
             spent, usage_event = counted, index
         choice = member(body, "choices", 0)
@@ -387,6 +387,6 @@ def _read(content: bytes, reads: tuple[tuple[float, int], ...]) -> StreamReading
     )
 
 
-# A reading takes a hundred times the room of what was read, so few are kept, and of the large ones one.
-_read_small = lru_cache(maxsize=24)(_read)
-_read_large = lru_cache(maxsize=1)(_read)
+# A reading takes a hundred times the room of what was read, so few are kept, and of the large ones two.
+_read_small = lru_cache(maxsize=16)(_read)
+_read_large = lru_cache(maxsize=2)(_read)

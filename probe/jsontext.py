@@ -15,11 +15,11 @@ from functools import lru_cache
 from typing import Any
 
 #: Members and elements of one document: a long model list has some ten thousand.
-MOST_VALUES = 150_000
+MOST_VALUES = 120_000
 #: Levels of nesting; Go's encoding/json stops at 10,000, serde_json at 128.
 DEEPEST = 200
 #: The reading of a longer body is not kept for the life of its exchange.
-SMALL = 32 * 1024
+SMALL = 64 * 1024
 
 _LONE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")

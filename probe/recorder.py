@@ -23,8 +23,8 @@ DONE_GRACE_S = 1.0
 #: A body is read in at most so many pieces; 5,000 tokens streamed one by one are 5,000.
 MOST_READS = 20_000
 #: What the bodies of a run may take together, and what each may take when that is used up.
-RUN_LIMIT = 24 * 1024 * 1024
-LEAST = 128 * 1024
+RUN_LIMIT = 16 * 1024 * 1024
+LEAST = 64 * 1024
 #: Bytes of memory that a read takes beside what was read.
 _READ_COST = 160
 

@@ -6,7 +6,7 @@ replaced by ``${NAME}``.  Redaction happens at capture, so no later code ever ho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from probe.spellings import SHORTEST, Spellings
@@ -38,6 +38,14 @@ class Redactor:
             if count:
                 met.append(name)
         return value, tuple(met)
+
+    def fields(self, fields: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], set[str]]:
+        """Response headers without secrets, and the names of those that stood in them."""
+        fields = [(name, value.encode("utf-8", "replace").decode()) for name, value in fields]
+        _, met = self.content("\n".join(f"{name}\n{value}" for name, value in fields).encode())
+        if not met:  # one look at all of them: there may be thousands
+            return fields, set()
+        return [(self.text(name), self.text(value)) for name, value in fields], set(met)
 
     def header(self, value: str) -> str:
         """A request header's value without secrets; here the shortest and plainest ones count too."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from probe.model import CheckRecord, Outcome
 from probe.report import ExchangeDocument, ReportDocument
-from reports import svg
+from reports import summary, svg
 
 _WIDTH = 760.0
 _LEFT = 176.0
@@ -25,7 +25,8 @@ def describe(report: ReportDocument) -> str:
     """What the waterfall shows, in words."""
     ran = _ran(report)
     alone = [check.id for check in ran if check.exclusive]
-    text = f"{len(ran)} checks with {len(report.exchanges)} requests in {svg.seconds(report.run.duration_s)}"
+    checks, requests = summary.plural(len(ran), "check"), summary.plural(len(report.exchanges), "request")
+    text = f"{checks} with {requests} in {svg.seconds(report.run.duration_s)}"
     if ran:
         longest = max(ran, key=lambda check: check.duration_s)
         text += f"; the longest is {longest.id} with {svg.seconds(longest.duration_s)}"

@@ -6,13 +6,14 @@ streamed, and the same with TCP keepalive.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from checks.idle.deaths import Death, death_of, longest_silence
 from checks.idle.plan import Plan, plan
 from checks.streaming.asks import STORY, WITH_USAGE, count_to_fill
-from probe.api import BudgetExceeded, Depth, Exchange, completion
+from probe.api import BudgetExceeded, Depth, Exchange, Throttled, completion
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -61,10 +62,11 @@ async def provoke(ctx: Context, wanted: float, planned: Plan) -> Provoked:
     prompt = _prompt_of(silent)
     flowing = kept = None
     keepalive = max(1, int(death.silent_s / 3))
-    if death.from_a_timer or not asked_for(silent):
-        flowing = await _ask(ctx, prompt, _beyond(planned, death), wanted, client, stream=True)
-    if not death.from_a_timer:
-        kept = await _ask(ctx, prompt, planned, wanted, keepalive, autopsy=False)
+    with suppress(BudgetExceeded, Throttled):  # judged without them, and so less surely
+        if death.from_a_timer or not asked_for(silent):
+            flowing = await _ask(ctx, prompt, _beyond(planned, death), wanted, client, stream=True)
+        if not death.from_a_timer:
+            kept = await _ask(ctx, prompt, planned, wanted, keepalive, autopsy=False)
     return Provoked(wanted, silent, flowing, kept, keepalive, client)
 
 

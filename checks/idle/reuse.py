@@ -48,6 +48,7 @@ class Reused:
     after={"stream.delivery"},  # a pause must not keep the checks waiting that want to be alone
     emits=(REUSE_CLOSED, L4_DROPPED),
     max_requests=10,
+    least_requests=2,
     max_seconds=400.0,
     depth=Depth.STANDARD,
 )

@@ -51,6 +51,7 @@ NO_KEEPALIVE = (
     provides={"long_silence"},
     emits=(L7_TIMEOUT, TOTAL_DEADLINE, L4_DROPPED, L4_RESET),
     max_requests=5,
+    least_requests=1,
     max_tokens=1600,
     max_seconds=400.0,
     depth=Depth.QUICK,

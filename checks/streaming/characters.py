@@ -30,6 +30,7 @@ _REPLACED = "\ufffd"
     requires={"chat", "streaming"},
     emits=(UTF8,),
     max_requests=2,
+    least_requests=1,
     max_tokens=300,
     depth=Depth.STANDARD,
 )

@@ -61,6 +61,7 @@ class Measured:
     provides={"streaming"},
     emits=(HELD, REPLAYED, SIZE_BUFFERED, COALESCED, COMPRESSED),
     max_requests=7,
+    least_requests=1,
     max_tokens=2500,
     depth=Depth.QUICK,
     exclusive=True,
@@ -216,9 +217,11 @@ def _accuse(measured: Measured, found: Delivery, tried: Tried) -> Result:
     if found is Delivery.REPLAYED and path:
         owner = Owner.GATEWAY
     diagnosis = DELIVERIES[found.value]
-    quiet = lag_allowed(runs.best, judged_gap(runs, found), patient=True)
+    sure = lag_allowed(runs.best, judged_gap(runs, found), patient=True)
+    if found in (Delivery.HELD, Delivery.REPLAYED) and tried.identity is None:
+        sure = False  # seen once only
     finding = diagnosis.found(
-        " ".join(detail), *_evidence(measured), owner=owner, remedy=remedy, confidence=0.95 if quiet else 0.8
+        " ".join(detail), *_evidence(measured), owner=owner, remedy=remedy, confidence=0.95 if sure else 0.8
     )
     if found is Delivery.HELD and not by_version:
         return Result((finding,), {"streaming": because(State.IGNORED, finding)})

@@ -6,7 +6,8 @@ inside the stream.  More is sent only where something is wrong.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from checks.idle.codes import L7_TIMEOUT, TOTAL_DEADLINE
@@ -24,12 +25,14 @@ from checks.streaming.shapecodes import (
     UTF8,
 )
 from probe.api import (
+    BudgetExceeded,
     Depth,
     Exchange,
     Inconclusive,
     Result,
     Severity,
     State,
+    Throttled,
     because,
     check,
     completion,
@@ -66,6 +69,7 @@ class Seen:
         *(L7_TIMEOUT, TOTAL_DEADLINE),
     ),
     max_requests=4,
+    least_requests=1,
     max_tokens=1100,
     depth=Depth.QUICK,
     exclusive=True,
@@ -74,12 +78,19 @@ async def shape(ctx: Context) -> Result:
     asked = await asks.basic(ctx)
     seen = Seen(asked.exchange, asked.refused)
     if is_event_stream(seen.exchange):
-        if completion.read_stream(seen.exchange).errors:
-            again = await asks.timed(ctx, asks.COUNT_50, asks.BASIC_LIMIT, options=asked.refused is None)
-            seen = Seen(seen.exchange, asked.refused, again=again)
-        elif broke_off(seen.exchange) and seen.exchange.timeline.end_s > TIMER_S:
-            seen = Seen(seen.exchange, asked.refused, whole=await asks.whole(ctx))
+        with suppress(BudgetExceeded, Throttled):  # judged without it, and so less surely
+            seen = await _with_control(ctx, seen)
     return diagnose_shape(seen)
+
+
+async def _with_control(ctx: Context, seen: Seen) -> Seen:
+    """The same with the request that tells a fault of the moment, or a timer, from a lasting one."""
+    if completion.read_stream(seen.exchange).errors:
+        again = await asks.timed(ctx, asks.COUNT_50, asks.BASIC_LIMIT, options=seen.refused is None)
+        return replace(seen, again=again)
+    if broke_off(seen.exchange) and seen.exchange.timeline.end_s > TIMER_S:
+        return replace(seen, whole=await asks.whole(ctx))
+    return seen
 
 
 def is_event_stream(exchange: Exchange) -> bool:
@@ -258,12 +269,15 @@ def _error_inside(seen: Seen) -> Result:
     index, said = stream_of(exchange).errors[0]
     again = seen.again
     lasting = again is None or not is_event_stream(again) or bool(stream_of(again).errors)
-    often = "the same request failed again" if lasting else "the same request went through when it was repeated"
+    if again is None:
+        often = "the request was not repeated"
+    else:
+        often = "the same request failed again" if lasting else "the same request went through when it was repeated"
     finding = ERROR_IN_BAND.found(
         f'Event {index} of the stream holds the error "{verdicts.short(said)}"; {often}.',
         exchange.shows(f"/response/events/{index}/data", expected="a completion chunk", actual=said[:200]),
         severity=None if lasting else Severity.WARNING,
-        confidence=1.0 if lasting else 0.6,
+        confidence=0.6 if not lasting else 0.8 if again is None else 1.0,
     )
     if lasting:
         verdict = because(State.BROKEN, finding)

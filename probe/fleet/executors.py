@@ -7,13 +7,15 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 import anyio
+import anyio.to_process
 
 from probe import registry
 from probe.fleet.model import Job, Outcome, Settings
-from probe.fleet.probing import probe
+from probe.fleet.probing import packed, probe
 from probe.fleet.quiet import QuietPlaces, tls_of
 from probe.fleet.turns import HostTurns, host_of
 from probe.lag import LagMonitor
+from probe.model import Report
 from probe.shared import Shared
 
 Done = Callable[[Outcome], Awaitable[None]]
@@ -65,13 +67,18 @@ class LocalExecutor:
             queues.setdefault(host_of(job.target.endpoint), []).append(job)
         places = anyio.CapacityLimiter(self._settings.concurrency)
         one_at_a_time = anyio.Lock()
+        packers = anyio.CapacityLimiter(1)
+
+        async def pack(report: Report) -> bytes:
+            # Half of what a run costs this process is writing its report down: that is done elsewhere.
+            return await anyio.to_process.run_sync(packed, report, cancellable=True, limiter=packers)
 
         async def serve(queue: list[Job]) -> None:
             while queue:
                 async with places:
                     if not queue:
                         return
-                    outcome = await probe(queue.pop(), self._shared)
+                    outcome = await probe(queue.pop(), self._shared, pack)
                 async with one_at_a_time:
                     await done(outcome)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -21,8 +21,20 @@ from probe.shared import Shared
 _LISTING = "models.list"
 
 
-async def probe(job: Job, shared: Shared | None = None) -> Outcome:
-    """Run one job to its outcome.
+Pack = Callable[[Report], Awaitable[bytes]]
+
+
+def packed(report: Report) -> bytes:
+    """report.json, compressed with gzip."""
+    return gzip.compress(encode(report), 6, mtime=0)
+
+
+async def _here(report: Report) -> bytes:
+    return packed(report)
+
+
+async def probe(job: Job, shared: Shared | None = None, pack: Pack = _here) -> Outcome:
+    """Run one job to its outcome; ``pack`` compresses the report, in another process where this one has more to do.
 
     A verdict that differs from the known one is tried again as often as the job says, so
     that a flapping one can be told from a change.  Nothing is raised for what is wrong with
@@ -45,7 +57,7 @@ async def probe(job: Job, shared: Shared | None = None) -> Outcome:
             state = str(again.capabilities[name].verdict) if name in again.capabilities else "unknown"
             if state in DEFINITE or name == "chat":
                 said[name].append(state)
-    return Outcome(job.cell, summary_of(report, said), gzip.compress(encode(report), 6, mtime=0))
+    return Outcome(job.cell, summary_of(report, said), await pack(report))
 
 
 def _chosen(options: Options) -> list[Check]:

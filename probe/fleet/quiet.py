@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from probe.scheduler import Scheduler
     from probe.transport import Transport
 
+#: How long the workers may take to start.
+_START_S = 15.0
 #: How a check may end without a result; raised again where the run is.
 _ENDS = (Skip, BudgetExceeded, Inconclusive)
 
@@ -168,9 +170,11 @@ class QuietPlaces:
         with contextlib.suppress(AttributeError):  # Windows has no signal masks
             signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
         try:
-            async with anyio.create_task_group() as group:
-                for _ in range(int(self._limit.total_tokens)):
-                    group.start_soon(lambda: anyio.to_process.run_sync(warm, cancellable=True, limiter=self._limit))
+            # A worker that is cancelled while it starts is never waited for, so it is let start.
+            with anyio.move_on_after(_START_S, shield=True):
+                async with anyio.create_task_group() as group:
+                    for _ in range(int(self._limit.total_tokens)):
+                        group.start_soon(lambda: anyio.to_process.run_sync(warm, cancellable=True, limiter=self._limit))
         finally:
             with contextlib.suppress(AttributeError):
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)

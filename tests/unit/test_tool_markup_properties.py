@@ -124,6 +124,7 @@ OPENERS = [
 
 
 @pytest.mark.parametrize("opener", OPENERS)
+@pytest.mark.flaky(reruns=2)
 def test_time_grows_with_the_text_and_not_faster(opener: str) -> None:
     """Four times the text may take some four times as long; backtracking would take sixteen times."""
 

@@ -1,0 +1,28 @@
+"""What holds for every test: those that measure time or talk to real programs may be tried again.
+
+A two-core machine that does other work at the same time can starve a server for seconds.  Such a test is repeated at
+most twice and shown as rerun in the summary; one that fails every time fails.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parent
+_TIMED = ("live", "scenarios", "benchmarks", "browser", "wire")
+#: Real servers start slowly, and a small model on two cores talks slowly.
+_LIVE_TIMEOUT_S = 600
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the timed folders for repetition, and give real servers time."""
+    for item in items:
+        if not item.path.is_relative_to(_ROOT):
+            continue
+        folder = item.path.relative_to(_ROOT).parts[0]
+        if folder in _TIMED:
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
+        if folder == "live":
+            item.add_marker(pytest.mark.timeout(_LIVE_TIMEOUT_S))
