@@ -16,8 +16,14 @@ _TIMED = ("live", "scenarios", "benchmarks", "browser", "wire")
 _LIVE_TIMEOUT_S = 600
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the timed folders for repetition, and give real servers time."""
+    """Mark the tests of the timed folders for repetition, and give real servers time.
+
+    The browser's tests come last: its driver keeps an event loop open in this thread until the session ends, beside which
+    no other can be run.
+    """
+    items.sort(key=lambda item: item.path.is_relative_to(_ROOT / "browser"))
     for item in items:
         if not item.path.is_relative_to(_ROOT):
             continue

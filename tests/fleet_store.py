@@ -17,12 +17,14 @@ from probe.fleet.database import StoreError
 from probe.fleet.model import Cell, Found, Judged, Outcome, Summary
 from probe.fleet.store import DONE, FAILED, PLANNED, Audit, Planned, Store
 
+FLAP = {"tools": "broken", "vision": "works", "flapping": "yes"}
 CELLS = [Cell("a", "m1"), Cell("a", "m2"), Cell("b", "m1", "dmz")]
 
 
 def outcome(cell: Cell, run: str, **states: str) -> Outcome:
     """A run of a cell with these verdicts; its id is filled up to its length."""
-    verdicts = tuple(Judged(name, state, 0.9, None, "a note", 3, 2) for name, state in states.items())
+    agreed = 2 if states.pop("flapping", "") else 3
+    verdicts = tuple(Judged(name, state, 0.9, None, "a note", 3, agreed) for name, state in states.items())
     found = (Found("tools.ignored", "error", "server", "tools.auto", "Ä title", "detail", "remedy"),)
     at = f"2026-11-{int(run):02d}T00:00:00.000+00:00"
     summary = Summary(
@@ -70,7 +72,7 @@ class StoreContract:
         assert not store.record(audit, outcome(Cell("nobody"), "3", tools="broken"))
         (run,) = store.runs(audit=audit)
         assert run.cell == CELLS[0]
-        assert run.verdicts["tools"] == Judged("tools", "works", 0.9, None, "a note", 3, 2)
+        assert run.verdicts["tools"] == Judged("tools", "works", 0.9, None, "a note", 3, 3)
         assert run.findings[0].title == "Ä title"
         assert run.hops == ("nginx",)
         assert store.report(run.id) == gzip.compress(b"{}", mtime=0)
@@ -102,11 +104,11 @@ class StoreContract:
         assert store.audits("f")[0].finished_at is not None
 
     def test_the_last_definite_verdict_is_found_across_runs(self, store: Store) -> None:
-        for day, states in (("1", {"tools": "works", "vision": "rejected"}), ("2", {"tools": "unknown"})):
+        for day, states in (("1", {"tools": "works", "vision": "rejected"}), ("2", {"tools": "unknown"}), ("3", FLAP)):
             audit = self.begun(store)
             store.record(audit, outcome(CELLS[0], day, **states))
         now = self.begun(store)
-        store.record(now, outcome(CELLS[0], "3", tools="broken"))
+        store.record(now, outcome(CELLS[0], "4", tools="broken"))
         assert {name: item.state for name, item in store.before(now, CELLS[0]).items()} == {
             "tools": "works",
             "vision": "rejected",

@@ -98,8 +98,7 @@ def timeline(runs: Sequence[Ran]) -> list[Change]:
     for run in reversed(runs):
         found += changes(known, run)
         for name, judged in run.verdicts.items():
-            settled = judged.state in DEFINITE and judged.agreed == judged.trials
-            if settled or (name not in known and judged.state in DEFINITE):
+            if judged.state in DEFINITE and judged.agreed == judged.trials:
                 known[name] = judged
     return found
 

@@ -278,12 +278,15 @@ class Store:
         return [_ran(row, judged.get(row.id, []), found.get(row.id, [])) for row in rows]
 
     def before(self, audit: Audit, cell: Cell, until: str | None = None) -> dict[str, Judged]:
-        """The last definite verdict on each capability of a cell, before an audit and a time."""
+        """The last definite verdict on each capability of a cell, before an audit and a time.
+
+        A flapping one is passed over: it said nothing that a later one could differ from.
+        """
         known: dict[str, Judged] = {}
         for item in self.runs(fleet=audit.fleet, cell=cell, until=until, limit=_LOOK_BACK):
             if item.audit_id != audit.id:
                 for name, judged in item.verdicts.items():
-                    if judged.state in DEFINITE:
+                    if judged.state in DEFINITE and judged.agreed == judged.trials:
                         known.setdefault(name, judged)
         return known
 

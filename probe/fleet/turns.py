@@ -28,8 +28,11 @@ _LONGEST_REST_S = 60.0
 
 def host_of(url: str) -> str:
     """Host and port of a URL: what politeness counts by."""
-    parts = urlsplit(url)
-    return f"{(parts.hostname or '').lower()}:{parts.port or {'https': 443}.get(parts.scheme, 80)}"
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        return f"{(parts.hostname or '').lower()}:{parts.port or {'https': 443}.get(parts.scheme, 80)}"
+    except ValueError:  # a port that is still a reference
+        return parts.netloc.lower()
 
 
 @dataclass

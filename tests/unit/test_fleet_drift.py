@@ -11,6 +11,7 @@ from probe.fleet.drift import changes, path_differences, timeline
 from probe.fleet.model import Cell, Found, Judged
 from probe.fleet.since import moment
 from probe.fleet.store import Ran
+from probe.fleet.turns import host_of
 
 NOW = datetime(2026, 11, 26, 10, 30, tzinfo=UTC)  # a Thursday
 
@@ -146,3 +147,17 @@ def test_no_moment_is_refused(text: str) -> None:
 )
 def test_expectations(state: str, expected: tuple[str, ...], usable: bool, wanted: bool | None) -> None:
     assert met(state, expected, usable=usable) is wanted
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://GW.example/v1", "gw.example:443"),
+        ("http://gw.example/v1", "gw.example:80"),
+        ("gw.example:8000/v1", "gw.example:8000"),
+        ("https://gw:${PORT}/v1", "gw:${port}"),
+        ("http://[::1]:9/v1", "::1:9"),
+    ],
+)
+def test_the_host_that_politeness_counts_by(url: str, host: str) -> None:
+    assert host_of(url) == host
