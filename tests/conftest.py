@@ -20,8 +20,8 @@ _LIVE_TIMEOUT_S = 600
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the timed folders for repetition, and give real servers time.
 
-    The browser's tests come last: its driver keeps an event loop open in this thread until the session ends, beside which
-    no other can be run.
+    The browser's tests come last: its driver keeps an event loop open in this thread until the session
+    ends, beside which no other can be run.
     """
     items.sort(key=lambda item: item.path.is_relative_to(_ROOT / "browser"))
     for item in items:
