@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -68,22 +69,22 @@ def _known(fault: str) -> bool:
 
 
 def requests_of(store: Path, keys: dict[str, str]) -> list[dict[str, Any]]:
-    """Every request of the newest audit, in the order of its runs, keys filled in again."""
-    found = []
+    """Every request of the newest audit, keys filled in again, endpoints taking turns as in the audit."""
+    found: list[list[dict[str, Any]]] = []
     with Store.open(str(store)) as opened:
         audit = opened.audits()[0]
-        by_name = {f"t{number:03d}": keys.get(f"KEY_{number}", "") for number in range(len(keys) + 2000)}
         for run in reversed(opened.runs(audit=audit)):
             content = opened.report(run.id)
             assert content is not None
+            key = keys.get(f"KEY_{int(run.cell.target[1:])}", "")
+            own = []
             for exchange in json.loads(gzip.decompress(content))["exchanges"]:
                 request = exchange["request"]
-                headers = {
-                    name: value.replace("${API_KEY}", by_name[run.cell.target])
-                    for name, value in request["headers"].items()
-                }
-                found.append({**request, "headers": headers})
-    return found
+                headers = {name: value.replace("${API_KEY}", key) for name, value in request["headers"].items()}
+                own.append({**request, "headers": headers})
+            found.append(own)
+    # A server with one slot would make a script wait that sends it everything at once.
+    return [item for together in zip_longest(*found) for item in together if item is not None]
 
 
 def send_all(file: Path, concurrency: int) -> None:
