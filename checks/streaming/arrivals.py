@@ -27,6 +27,8 @@ PERIOD_S = 0.06
 SLOW_PERIOD_S = 0.15
 #: A timer makes most of the pauses about equally long; the stalls of a network do not.
 EVEN = 0.75
+#: Two runs that differ by less in length say nothing about what waits for their ends.
+APART_S = 0.5
 #: The first token may take this long, or this share of the whole, without further question.
 EARLY_S = 0.35
 EARLY_SHARE = 0.25
@@ -222,13 +224,13 @@ def slope(short: Run, long: Run) -> float | None:
     about 1 where it waits for the end.
     """
     longer = long.last_s - short.last_s
-    if longer < 0.3 or not short.events or not long.events:
+    if longer < APART_S or not short.events or not long.events:
         return None
     return (_waited(long) - _waited(short)) / longer
 
 
 def held_back(short: Run, long: Run) -> bool:
-    """Whether the text waited for the generation to end (slope over 0.3 and 0.3 s at least)."""
+    """Whether the text waited for the generation to end (slope over 0.3, and 0.3 s at least)."""
     found = slope(short, long)
     return found is not None and found > 0.3 and _waited(long) - _waited(short) > 0.3
 

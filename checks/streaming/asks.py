@@ -18,6 +18,17 @@ WITH_USAGE = {"include_usage": True}
 BASIC_LIMIT = 200
 
 
+@dataclass(frozen=True)
+class Question:
+    """A prompt and how many visible tokens its answer may have."""
+
+    prompt: str
+    tokens: int
+
+
+FIRST = Question(COUNT_50, BASIC_LIMIT)
+
+
 def count_to_fill(tokens: int) -> str:
     """A counting prompt whose answer has at least so many tokens; a number and its line end are two."""
     last = max(400, -(-tokens // 180) * 100)
@@ -62,8 +73,8 @@ async def whole(ctx: Context) -> Exchange:
     return await ctx.chat(COUNT_50, limit=BASIC_LIMIT, share="stream.whole")
 
 
-async def timed(ctx: Context, prompt: str, tokens: int, *, wire: Wire | None = None, options: bool = True) -> Exchange:
-    """One streamed run of at most so many visible tokens.
+async def timed(ctx: Context, question: Question, *, wire: Wire | None = None, options: bool = True) -> Exchange:
+    """One streamed run.
 
     Not through ``ctx.chat``, which would ask again where thinking used the tokens up: here
     only the clock matters.
@@ -73,10 +84,10 @@ async def timed(ctx: Context, prompt: str, tokens: int, *, wire: Wire | None = N
     extra: dict[str, Any] = {"stream": True}
     if options:
         extra["stream_options"] = WITH_USAGE
-    body = ctx.chat_body(prompt, limit=tokens, **extra)
+    body = ctx.chat_body(question.prompt, limit=question.tokens, **extra)
     room = 1024 if ctx.target.thinks else 0
     headers = {"Accept": "text/event-stream"}
-    return await ctx.send("POST", url, body=body, headers=headers, wire=wire, tokens=tokens + room + 60)
+    return await ctx.send("POST", url, body=body, headers=headers, wire=wire, tokens=question.tokens + room + 60)
 
 
 def wire_of(ctx: Context, **changes: Any) -> Wire:

@@ -45,11 +45,29 @@ class Measured:
     basic: Exchange
     runs: Runs
     long: Exchange | None = None
+    long_question: asks.Question = asks.FIRST
+
+    @property
+    def by_long(self) -> bool:
+        """Whether the long run is the one that was judged."""
+        return self.long is not None and self.runs.best is self.runs.long
 
     @property
     def shown(self) -> Exchange:
         """The exchange of the run that was judged."""
-        return self.long if self.long is not None and self.runs.best is self.runs.long else self.basic
+        return self.long if self.by_long and self.long is not None else self.basic
+
+    @property
+    def question(self) -> asks.Question:
+        """What was asked in the run that was judged."""
+        return self.long_question if self.by_long else asks.FIRST
+
+    def remade(self, exchange: Exchange) -> Measured:
+        """The same with another exchange for the run that was judged."""
+        run = measure(exchange)
+        if self.by_long:
+            return replace(self, runs=replace(self.runs, long=run), long=exchange)
+        return replace(self, runs=replace(self.runs, basic=run), basic=exchange)
 
 
 @check(
@@ -73,7 +91,7 @@ async def delivery(ctx: Context) -> Result:
     found = judge(measured.runs)
     tried = Tried()
     if isinstance(found, Delivery) and found.value in DELIVERIES:
-        tried = await explain(ctx, found, measured.basic, options)
+        tried = await explain(ctx, found, measured.basic, measured.question, options)
     return diagnose_delivery(measured, found, tried)
 
 
@@ -100,11 +118,10 @@ async def gather(ctx: Context, basic: Exchange, options: bool) -> Measured:
             return measured
         ctx.note("this machine was busy during the measurement: measuring again")
         repeats += 1
-        again = await asks.timed(ctx, asks.COUNT_50, asks.BASIC_LIMIT, options=options)
+        again = await asks.timed(ctx, measured.question, options=options)
         if not usable(again):
             return measured
-        runs = Runs(measure(again), measured.runs.short, most=measured.runs.most)
-        measured = Measured(again, runs)
+        measured = measured.remade(again)
 
 
 async def _more(ctx: Context, measured: Measured, need: Need, options: bool) -> Measured | None:
@@ -113,10 +130,10 @@ async def _more(ctx: Context, measured: Measured, need: Need, options: bool) -> 
     counted = counts(measured.basic)
     try:
         if need.short:
-            found = await asks.timed(ctx, asks.COUNT_10, SHORT_TOKENS, options=options)
+            question = asks.Question(asks.COUNT_10, SHORT_TOKENS)
         else:
-            prompt = asks.count_to_fill(need.tokens) if counted else asks.STORY
-            found = await asks.timed(ctx, prompt, need.tokens, options=options)
+            question = asks.Question(asks.count_to_fill(need.tokens) if counted else asks.STORY, need.tokens)
+        found = await asks.timed(ctx, question, options=options)
     except BudgetExceeded:
         return None
     if not usable(found):
@@ -124,7 +141,7 @@ async def _more(ctx: Context, measured: Measured, need: Need, options: bool) -> 
     run = measure(found)
     if need.short:
         return replace(measured, runs=replace(runs, short=run))
-    return replace(measured, runs=replace(runs, long=run), long=found)
+    return replace(measured, runs=replace(runs, long=run), long=found, long_question=question)
 
 
 def usable(exchange: Exchange) -> bool:

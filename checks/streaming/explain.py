@@ -23,24 +23,28 @@ class Tried:
     whole: Exchange | None = None
 
 
-async def explain(ctx: Context, delivery: Delivery, basic: Exchange, options: bool) -> Tried:
-    """Repeat the first run with one thing changed at a time."""
+async def explain(ctx: Context, delivery: Delivery, basic: Exchange, question: asks.Question, options: bool) -> Tried:
+    """Repeat a run with one thing changed at a time.
+
+    Without compression it is the run that was judged that is repeated, since for a held
+    stream this also is the second look that an accusation needs.
+    """
     encoded = bool(basic.response and basic.response.header("content-encoding"))
     holding = delivery in (Delivery.HELD, Delivery.REPLAYED)
     identity = other = whole = None
-    if encoded or holding:  # for a held stream it also is the second look that an accusation needs
-        identity = await _repeat(ctx, asks.wire_of(ctx, accept_encoding="identity"), options)
+    if encoded or holding:
+        identity = await _repeat(ctx, question, asks.wire_of(ctx, accept_encoding="identity"), options)
     wire = _other_http(ctx, basic)
     if wire is not None and delivery is not Delivery.COALESCED and delivery is not Delivery.REPLAYED:
-        other = await _repeat(ctx, wire, options)
+        other = await _repeat(ctx, asks.FIRST, wire, options)
     if holding:
         whole = await _try_whole(ctx)
     return Tried(identity, other, whole)
 
 
-async def _repeat(ctx: Context, wire: Wire, options: bool) -> Exchange | None:
+async def _repeat(ctx: Context, question: asks.Question, wire: Wire, options: bool) -> Exchange | None:
     try:
-        found = await asks.timed(ctx, asks.COUNT_50, asks.BASIC_LIMIT, wire=wire, options=options)
+        found = await asks.timed(ctx, question, wire=wire, options=options)
     except (BudgetExceeded, Throttled):
         return None
     return found if completion.is_stream(found) and found.error is None else None
@@ -90,11 +94,14 @@ def _comes_early(short: Run | None, run: Run) -> bool:
 
 
 def confirmed(runs: Runs, delivery: Delivery, again: Exchange | None) -> bool:
-    """Whether a repetition shows the same thing; where none could be had it counts as shown."""
+    """Whether a repetition shows the same thing; where none could be had it counts as shown.
+
+    So does one that was over much sooner, as a model may end when it likes.
+    """
     if again is None or delivery not in (Delivery.HELD, Delivery.REPLAYED) or runs.short is None:
         return True
     run = measure(again)
-    return run.last_s < 0.5 * runs.basic.last_s or held_back(runs.short, run)
+    return run.last_s < 0.5 * runs.best.last_s or held_back(runs.short, run)
 
 
 def on_the_path(exchange: Exchange) -> str | None:

@@ -15,6 +15,8 @@ from checks.streaming.arrivals import Look, Run, held_back, look_of, slope
 
 #: A long run should last so long beyond the short one (facts of the method: 1 s and more).
 LONG_S = 1.6
+#: Where the two runs lie closer together, what looks held may also be a timer that flushes that seldom.
+SURE_S = 1.0
 #: A longer run that would still be over in this time tells nothing new.
 WORTH_S = 0.6
 #: So many flushes show the size of a buffer.
@@ -114,11 +116,15 @@ def _lump(runs: Runs) -> Delivery | Need | Untold:
         if runs.long is not None and _same_size(runs.basic, runs.long):
             return Delivery.SIZE_BUFFERED
         return Untold("the text came in a few pieces, and a longer answer that would explain them could not be had")
-    if held_back(runs.short, best):
-        return Delivery.REPLAYED if _played(best) else Delivery.HELD
-    more = best.tokens - runs.short.tokens
-    rate = more / max(best.last_s - runs.short.last_s, 0.01)
-    return _longer(runs, best.tokens + rate * LONG_S) or Delivery.TOO_FAST
+    apart = best.last_s - runs.short.last_s
+    rate = (best.tokens - runs.short.tokens) / max(apart, 0.01)
+    if not held_back(runs.short, best):
+        return _longer(runs, best.tokens + rate * LONG_S) or Delivery.TOO_FAST
+    if apart < SURE_S:
+        need = _longer(runs, best.tokens + rate * LONG_S)
+        if need is not None:
+            return need
+    return Delivery.REPLAYED if _played(best) else Delivery.HELD
 
 
 def _played(run: Run) -> bool:

@@ -86,7 +86,7 @@ async def shape(ctx: Context) -> Result:
 async def _with_control(ctx: Context, seen: Seen) -> Seen:
     """The same with the request that tells a fault of the moment, or a timer, from a lasting one."""
     if completion.read_stream(seen.exchange).errors:
-        again = await asks.timed(ctx, asks.COUNT_50, asks.BASIC_LIMIT, options=seen.refused is None)
+        again = await asks.timed(ctx, asks.FIRST, options=seen.refused is None)
         return replace(seen, again=again)
     if broke_off(seen.exchange) and seen.exchange.timeline.end_s > TIMER_S:
         return replace(seen, whole=await asks.whole(ctx))

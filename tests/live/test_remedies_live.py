@@ -115,9 +115,12 @@ def test_a_wrong_base_url_corrected(nginx: Callable[..., Running], llamacpp: Cal
 def test_nginx_given_the_route_that_was_missing(
     nginx: Callable[..., Running], llamacpp: Callable[..., RealServer]
 ) -> None:
-    """The other cure of the same finding: let the proxy pass on what clients ask for."""
+    """The other cure of the same finding, from the catalogue: let the proxy pass on what clients ask for."""
     ill = diagnose(nginx("v1-only", llamacpp().origin).origin, ("url.*",))
-    assert "nginx: Add a `location" in finding(ill, "url.missing-v1").remedy
+    assert finding(ill, "url.missing-v1")
+    advice = registry.advice("url.missing-v1", "nginx")
+    assert advice is not None
+    assert "Add a `location" in advice.do
     healed = diagnose(nginx("unbuffered", llamacpp().origin).origin, ("url.*",))
     gone(healed, "url.missing-v1", "url.resolve")
 
