@@ -213,6 +213,14 @@ def is_throttled(exchange: Exchange) -> bool:
     return exchange.status in (429, 503)
 
 
+def has_no_model(exchange: Exchange) -> bool:
+    """Whether a 503 says that nobody serves the model, which waiting does not mend (one-api and its kin)."""
+    if exchange.status != 503:
+        return False
+    code = member(body_of(exchange), "error", "code")
+    return code == "model_not_found" or "no available channel" in error_text(exchange).lower()
+
+
 def is_quota(exchange: Exchange) -> bool:
     """Whether a refusal speaks of credit or quota used up, which waiting does not mend."""
     if exchange.status == 402:
@@ -387,6 +395,6 @@ def _read(content: bytes, reads: tuple[tuple[float, int], ...]) -> StreamReading
     )
 
 
-# A reading takes a hundred times the room of what was read, so few are kept, and of the large ones two.
+# A reading takes a hundred times the room of what was read, so few are kept, and of the large ones three.
 _read_small = lru_cache(maxsize=16)(_read)
-_read_large = lru_cache(maxsize=2)(_read)
+_read_large = lru_cache(maxsize=3)(_read)

@@ -57,7 +57,7 @@ class Run:
             event that lies inside bursts.
         midcut: the share of bursts, the last left out, that end inside a line.
         period_s: the median time from burst to burst; ``evenness`` the share of these times
-            that are about as long.
+            that are about as long; ``tick_s`` the median without the last, which the end cuts short.
         burst_bytes: the median size of a burst (last left out); ``first_bytes`` of the first.
         singles: the share of bursts with one event.
         lag_s: the worst lateness of this program's own event loop meanwhile; ``stalled_s``
@@ -76,6 +76,7 @@ class Run:
     duty: float = 0.0
     midcut: float = 0.0
     period_s: float = 0.0
+    tick_s: float = 0.0
     evenness: float = 0.0
     burst_bytes: int = 0
     first_bytes: int = 0
@@ -134,6 +135,7 @@ def measure(exchange: Exchange) -> Run:
         duty=inside / span if span > 0 else 1.0,
         midcut=_midcut(exchange, totals[:-1]),
         period_s=median(gaps) if gaps else 0.0,
+        tick_s=median(gaps[:-1]) if len(gaps) > 1 else 0.0,
         evenness=_evenness(gaps[:-1]),
         burst_bytes=int(median(sizes[:-1])) if len(sizes) > 1 else 0,
         first_bytes=sizes[0] if sizes else 0,

@@ -113,7 +113,9 @@ def _lump(runs: Runs) -> Delivery | Need | Untold:
         need = _longer(runs, best.tokens * max(2.0, FLUSHES * share))
         if need is not None:
             return need
-        if runs.long is not None and _same_size(runs.basic, runs.long):
+        if _ticked(best):
+            return Delivery.COALESCED
+        if runs.long is not None and best.midcut and _same_size(runs.basic, runs.long):
             return Delivery.SIZE_BUFFERED
         return Untold("the text came in a few pieces, and a longer answer that would explain them could not be had")
     apart = best.last_s - runs.short.last_s
@@ -141,6 +143,16 @@ def _in_pieces(run: Run) -> bool:
 def _same_size(one: Run, other: Run) -> bool:
     """Whether the first piece of both runs had the same size, as a full buffer has."""
     return one.bursts >= 2 and abs(one.first_bytes - other.first_bytes) <= 0.05 * one.first_bytes
+
+
+def _ticked(run: Run) -> bool:
+    """Whether whole events came at the ticks of a slow timer, counted from the request.
+
+    A buffer of some size would end inside an event, and fill up later after a wait for the
+    first token.
+    """
+    even = abs(run.first_s - run.tick_s) <= 0.1 * run.tick_s
+    return run.bursts >= 3 and run.midcut == 0 and run.per_burst >= 4 and run.tick_s >= 0.4 and even
 
 
 def _longer(runs: Runs, wanted: float) -> Need | None:

@@ -87,6 +87,12 @@ def test_timers_at_every_rate(period: float, rate: float) -> None:
     assert World(lambda made: streams.timed(made, period), rate).delivery() is Delivery.COALESCED
 
 
+@pytest.mark.parametrize("rate", [60, 100])
+@pytest.mark.parametrize("period", [0.6, 1.0])
+def test_a_timer_slower_than_the_first_answer_is_no_held_stream(period: float, rate: float) -> None:
+    assert World(lambda made: streams.timed(made, period), rate).delivery() is Delivery.COALESCED
+
+
 @pytest.mark.parametrize("path", [streams.held, streams.replayed])
 def test_a_slow_first_token_does_not_hide_a_held_stream(path: Path) -> None:
     assert World(path, 60, first_s=3.0).delivery() in (Delivery.HELD, Delivery.REPLAYED)
