@@ -29,6 +29,8 @@ SLOW_PERIOD_S = 0.15
 EVEN = 0.75
 #: Two runs that differ by less in length say nothing about what waits for their ends.
 APART_S = 0.5
+#: The slope from which on the first text waits for the last (by 0.3 s at least).
+WAITS = 0.35
 #: The first token may take this long, or this share of the whole, without further question.
 EARLY_S = 0.35
 EARLY_SHARE = 0.25
@@ -232,9 +234,13 @@ def slope(short: Run, long: Run) -> float | None:
 
 
 def held_back(short: Run, long: Run) -> bool:
-    """Whether the text waited for the generation to end (slope over 0.3, and 0.3 s at least)."""
+    """Whether the text waited for the generation to end.
+
+    What is played back as slowly as it was written has a slope of a half, and nobody plays
+    it slower than that; a load that comes and goes seldom makes so much of a difference.
+    """
     found = slope(short, long)
-    return found is not None and found > 0.3 and _waited(long) - _waited(short) > 0.3
+    return found is not None and found > WAITS and _waited(long) - _waited(short) > 0.3
 
 
 def _waited(run: Run) -> float:

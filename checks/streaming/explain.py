@@ -96,12 +96,12 @@ def _comes_early(short: Run | None, run: Run) -> bool:
 def confirmed(runs: Runs, delivery: Delivery, again: Exchange | None) -> bool:
     """Whether a repetition shows the same thing; where none could be had it counts as shown.
 
-    So does one that was over much sooner, as a model may end when it likes.
+    So does one in which the model wrote much less, as it may.
     """
     if again is None or delivery not in (Delivery.HELD, Delivery.REPLAYED) or runs.short is None:
         return True
     run = measure(again)
-    return run.last_s < 0.5 * runs.best.last_s or held_back(runs.short, run)
+    return run.tokens < 0.6 * runs.best.tokens or held_back(runs.short, run)
 
 
 def on_the_path(exchange: Exchange) -> str | None:

@@ -17,6 +17,8 @@ from checks.streaming.arrivals import Look, Run, held_back, look_of, slope
 LONG_S = 1.6
 #: Where the two runs lie closer together, what looks held may also be a timer that flushes that seldom.
 SURE_S = 1.0
+#: A slope between these may be a slow playback, or the weather; a longer run shows it more clearly.
+DOUBTFUL = (0.2, 0.55)
 #: A longer run that would still be over in this time tells nothing new.
 WORTH_S = 0.6
 #: So many flushes show the size of a buffer.
@@ -94,6 +96,10 @@ def _late(runs: Runs) -> Delivery | Need | Untold:
             return _hidden(best)
         rate = best.tokens / max(best.span_s, 0.05)
         return _longer(runs, best.tokens + rate) or Delivery.TOO_FAST
+    if DOUBTFUL[0] < found < DOUBTFUL[1]:
+        need = _longer(runs, 2.5 * best.tokens)
+        if need is not None:
+            return need
     return Delivery.REPLAYED if held_back(runs.short, best) else Delivery.STREAMING
 
 
