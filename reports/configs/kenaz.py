@@ -24,7 +24,9 @@ def make(settings: Settings) -> Made:
         "reasoning": settings.on("reasoning"),
         "usage_reporting": settings.on("stream_usage"),
     }
-    software = settings.report.server.software
+    server = settings.report.server
+    # What the client talks to is the gateway, where there is one.
+    named_by = [*(hop.software for hop in server.hops), server.software]
     keyless = not settings.key.needed
     named = settings.auth_scheme == "api-key-header"
     entry = {
@@ -37,7 +39,7 @@ def make(settings: Settings) -> Made:
         "capability_hints": pruned(hints),
         "defaults": pruned(
             {
-                "template_id": software if software in TEMPLATES else None,
+                "template_id": next((name for name in named_by if name in TEMPLATES), None),
                 "auth_scheme": "none" if keyless else "api-key-header" if named else "bearer",
                 "auth_header": (settings.auth_header or "X-API-Key") if named and not keyless else None,
             }

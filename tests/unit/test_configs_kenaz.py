@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from probe.model import State
+from probe.model import Hop, State
 from reports.configs.documents import BadFile
 from reports.configs.export import export
 from reports.configs.kenaz_rules import TEMPLATES, violations
@@ -166,6 +167,12 @@ def test_tools_that_work_only_without_streaming_are_off_since_the_adapter_stream
 def test_template_ids_are_those_of_the_client(software: str) -> None:
     defaults = data_of("kenaz", case(software=software))["providers"][0]["defaults"]
     assert defaults.get("template_id") == (software if software in TEMPLATES else None)
+
+
+def test_behind_a_gateway_the_template_is_the_gateways() -> None:
+    made = case(software="llamacpp")
+    behind = replace(made, server=replace(made.server, hops=(Hop("nginx"), Hop("litellm"))))
+    assert data_of("kenaz", behind)["providers"][0]["defaults"]["template_id"] == "litellm"
 
 
 @pytest.mark.parametrize(
