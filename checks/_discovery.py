@@ -93,8 +93,13 @@ def listed_ids(exchange: Exchange) -> list[str] | None:
     return [item["id"] for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
 
 
+#: Characters of a model id that is asked for unbidden: each request and each report would carry it.
+LONGEST_ID = 1_000
+
+
 def pick(ids: list[str]) -> str | None:
     """The only listed model, or the first that does not look like another kind of model."""
+    ids = [name for name in ids if 0 < len(name) <= LONGEST_ID]
     other = (
         "embed",
         "whisper",

@@ -143,7 +143,7 @@ def diagnose_list(exchange: Exchange, model: str) -> Result:
             # A readable list of another shape costs a client no more than an absent one.
             severity=Severity.INFO if ids else Severity.WARNING,
         )
-        facts = {"models": ids} if ids else {}
+        facts = {"models": ids[:500]} if ids else {}
         return Result(findings=(finding,), verdicts={"model_list": because(State.BROKEN, finding)}, facts=facts)
     result = Result(verdicts={"model_list": works(f"{len(ids)} listed")}, facts={"models": ids[:500]})
     if not model or any(_same(model, name) for name in ids):

@@ -180,6 +180,8 @@ class Client:
         finally:
             recorder.mark("end")
             with anyio.CancelScope(shield=True), anyio.move_on_after(1, shield=True):
+                if recorder.phase == "tls":  # httpcore lets go of a connection whose handshake is cancelled
+                    await recorder.leave()
                 for item in held:
                     await item.aclose()
                 if owned:

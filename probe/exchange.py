@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -65,7 +65,7 @@ class Timeline:
     headers_s: float | None = None
     end_s: float = 0.0
     reused: bool = False
-    reads: tuple[tuple[float, int], ...] = ()
+    reads: tuple[tuple[float, int], ...] = field(default=(), repr=False)
     wire_bytes: int = 0
     loop_lag_s: float | None = None
     loop_stalled_s: float | None = None
@@ -95,13 +95,17 @@ class Response:
     ``content`` is at most the body limit long; ``cut`` says that more was on its way.
     ``reflected`` names the secrets that the endpoint sent back.  ``received`` is the size
     of the body in bytes where ``content`` was read back from a report and is shaped anew.
+
+    The body is left out of ``repr``: asyncio writes down the result of a run where it puts
+    the handler of SIGINT back (CPython, Lib/asyncio/runners.py and Lib/signal.py), and four
+    characters for each byte of all bodies were more memory than all else.
     """
 
     status: int
     reason: str
     http_version: str
     headers: tuple[tuple[str, str], ...]
-    content: bytes = b""
+    content: bytes = field(default=b"", repr=False)
     cut: bool = False
     reflected: tuple[str, ...] = ()
     tls: Mapping[str, Any] | None = None

@@ -234,7 +234,7 @@ class Report:
     facts: Mapping[str, Any]
     findings: tuple[Finding, ...]
     checks: tuple[CheckRecord, ...]
-    exchanges: tuple[Exchange, ...]
+    exchanges: tuple[Exchange, ...] = field(repr=False)
     schema_version: str = SCHEMA_VERSION
 
     def worst(self) -> Severity | None:

@@ -7,6 +7,7 @@ than its bytes), and by what all bodies of the run take together.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,12 +22,13 @@ from probe.wire import Autopsies, socket_of
 #: After ``[DONE]`` a server gets this long to end the response by itself.
 DONE_GRACE_S = 1.0
 #: A body is read in at most so many pieces; 5,000 tokens streamed one by one are 5,000.
-MOST_READS = 20_000
+MOST_READS = 12_000
 #: What the bodies of a run may take together, and what each may take when that is used up.
 RUN_LIMIT = 16 * 1024 * 1024
 LEAST = 64 * 1024
-#: Bytes of memory that a read takes beside what was read.
-_READ_COST = 160
+LEAST_READS = 2_000
+#: What a read costs beside what was read, as so many bytes: memory, and the work of telling it from the next.
+_READ_COST = 400
 
 
 @dataclass
@@ -34,6 +36,11 @@ class Room:
     """How much memory the bodies of a run may still take, in bytes."""
 
     left: int = RUN_LIMIT
+
+    @property
+    def reads(self) -> int:
+        """In how many pieces a body may come."""
+        return MOST_READS if self.left > 0 else LEAST_READS
 
     def limit(self, size: int = 0) -> int:
         """How long a body may become that is so many bytes long already."""
@@ -73,6 +80,12 @@ class Recorder:
         elif event.endswith("send_request_body.complete"):
             self.mark("sent")
             self.phase = "headers"
+
+    async def leave(self) -> None:
+        """Close the connection below, which nobody else has any more."""
+        if self.stream is not None:
+            with contextlib.suppress(Exception):  # it may be closed or broken already
+                await self.stream.aclose()
 
     def _last_byte(self) -> float | None:
         """When something last moved, in seconds after the begin; None before the request is out."""
@@ -115,10 +128,14 @@ class Recorder:
                         break
             except StopAsyncIteration:
                 break
-            reads.append((clock() - begin, chunk))
+            at = clock() - begin
             self.size += len(chunk)
             room.left -= len(chunk) + _READ_COST
-            if self.size > room.limit() or len(reads) >= MOST_READS:
+            over = self.size - room.limit()
+            if over > 0:
+                chunk = chunk[: max(0, len(chunk) - over)]
+            reads.append((at, chunk))
+            if over > 0 or len(reads) >= room.reads:
                 self.cut = True
                 break
             tail = (tail + chunk)[-32:] if len(chunk) < 32 else chunk[-32:]

@@ -120,11 +120,15 @@ def tidy(value: Any, depth: int = 0) -> Any:
     """A JSON value that any reader can take.
 
     Lone surrogates become U+FFFD, integers beyond 64 bits and infinite floats become
-    text, nesting ends at a bound, and long strings and lists are cut with a mark.
+    text, nesting ends at a bound, and long strings and lists are cut with a mark.  What
+    is tidy stays as it is, so that a report that is read and written again is the same.
     """
     if isinstance(value, str):
         value = value.encode("utf-8", "replace").decode() if not value.isascii() else value
-        return value if len(value) <= KEPT_STRING else value[:KEPT_STRING] + f"… ({len(value)} characters)"
+        if len(value) <= KEPT_STRING:
+            return value
+        mark = f"… ({len(value)} characters)"
+        return value[: KEPT_STRING - len(mark)] + mark
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int):
@@ -136,8 +140,10 @@ def tidy(value: Any, depth: int = 0) -> Any:
     if isinstance(value, dict | Mapping):
         return {tidy(str(key)): tidy(item, depth + 1) for key, item in islice(value.items(), KEPT_ITEMS)}
     if isinstance(value, list | tuple | set | frozenset):
-        kept = [tidy(item, depth + 1) for item in islice(value, KEPT_ITEMS)]
-        return kept if len(value) <= KEPT_ITEMS else [*kept, f"… ({len(value)} items)"]
+        if len(value) <= KEPT_ITEMS:
+            return [tidy(item, depth + 1) for item in value]
+        kept = [tidy(item, depth + 1) for item in islice(value, KEPT_ITEMS - 1)]
+        return [*kept, f"… ({len(value)} items)"]
     return tidy(str(value))
 
 

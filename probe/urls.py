@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from probe.keylike import looks_like_key
+
 #: Operations of the API that get pasted along with the base URL, longest first.
 OPERATIONS = (
     "/chat/completions",
@@ -150,6 +152,8 @@ def parse(text: str) -> Endpoint:
         raise BadEndpoint(
             "the endpoint has a space or a character no URL holds; write it like https://host.example/v1"
         )
+    if looks_like_key(typed) and not re.search(r"[./:]", typed):  # nobody shall be asked for a host of that name
+        raise BadEndpoint("the endpoint looks like a key; write its URL, and name the key with --api-key-env")
     given = bool(_SCHEME.match(typed))
     if not given and re.match(r"^[A-Za-z][A-Za-z0-9+.-]*:/?[^0-9/]", typed):
         raise BadEndpoint(f"'{typed[:40]}' is no http or https URL; write it like https://host.example/v1")
@@ -184,10 +188,11 @@ def _ascii_path(path: str) -> str:
 
 
 def secret_params(query: str) -> dict[str, str]:
-    """Query parameters whose names say that their values are secrets."""
+    """Query parameters whose values are secrets, as their names or the values themselves say."""
     from urllib.parse import parse_qsl
 
-    return {name: value for name, value in parse_qsl(query) if value and _SECRET_PARAM.search(name)}
+    found = parse_qsl(query)
+    return {name: value for name, value in found if value and (_SECRET_PARAM.search(name) or looks_like_key(value))}
 
 
 def clean_path(path: str) -> str:

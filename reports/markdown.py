@@ -18,8 +18,10 @@ from reports import clients, summary
 from reports.text import shorten, visible
 
 _MARKUP = re.compile(r"([\\`*_\[\]~$#!{}])")
-#: What stands between backticks already, and what a forge would link.
-_LINKED = re.compile(r"(`[^`]+`)|\S*(?:://|www\.|@|#\d|GH-\d)\S*", re.IGNORECASE)
+#: What stands between backticks already, or a word; and what in a word a forge would link.  Two patterns, since one
+#: that looks for a link in every word would go through a word of a megabyte once for each of its letters.
+_TOKEN = re.compile(r"(`[^`]+`)|[^\s`]+")
+_LINKED = re.compile(r"://|www\.|@|#\d|GH-\d", re.IGNORECASE)
 _OPENING = re.compile(r"^(\d*)([-+=.)])")
 _WORD = {Severity.ERROR: "Error", Severity.WARNING: "Warning", Severity.INFO: "Note"}
 _LONGEST = 800
@@ -41,7 +43,9 @@ def inline(text: str) -> str:
     flat = re.sub(r"\s+", " ", visible(text)).strip()
     pieces: list[str] = []
     position = 0
-    for match in _LINKED.finditer(flat):
+    for match in _TOKEN.finditer(flat):
+        if not match[1] and not _LINKED.search(match[0]):
+            continue
         token = match[1] or match[0].rstrip(".,;:)'\"") or match[0]
         pieces += [_plain(flat[position : match.start()]), code(match[1][1:-1] if match[1] else token)]
         position = match.start() + len(token)

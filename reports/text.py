@@ -20,6 +20,8 @@ _ANSI = re.compile(
 _SPACE = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 #: Everything unseen lies here; plain ASCII text is passed through at once.
 _SUSPECT = re.compile(r"[^\x20-\x7e]")
+#: The same without what ``visible`` lets stand: most bodies have line ends and are plain otherwise.
+_ODD = re.compile(r"[^\x20-\x7e\n\t]")
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 #: More marks on one letter than any script uses reach into the lines around it.
 _MARKS = 4
@@ -59,7 +61,7 @@ def visible(text: str) -> str:
 
     Line ends and tabs stay.
     """
-    if not _SUSPECT.search(text):
+    if not _ODD.search(text):
         return text
     return "".join(
         character if character in "\n\t" or unicodedata.category(character) not in _HIDDEN else _written(ord(character))

@@ -9,6 +9,7 @@ Mistral), some repeat the id or the name in every fragment, some send the argume
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -226,6 +227,8 @@ def _as_sdk(fragments: list[_Fragment]) -> tuple[list[_Call], str]:
             return calls, "an entry without a whole number as `index` is refused"
         if at is None or not -len(calls) <= at < len(calls):
             where = len(calls) if at is None else at
+            if abs(where) > sys.maxsize:  # list.insert raises OverflowError, there as here
+                return calls, "an `index` beyond a machine word is refused"
             calls.insert(where, _Call(part.index or 0, part.id, part.type, part.name, [part.arguments]))
             continue
         call = calls[at]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -23,6 +24,7 @@ def main(args: Sequence[str] | None = None) -> int:
     if args is not None:
         return _command(args)
     _end_at_once(INTERRUPTED)  # until a run has something to save
+    atexit.register(_no_more_signals)
     _no_core_files()
     try:
         status = _command(None)
@@ -65,6 +67,13 @@ def _end_at_once(status: int) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
+
+
+def _no_more_signals() -> None:
+    """The interpreter takes itself down and its handlers with it, but leaves alone what is ignored (CPython,
+    Modules/signalmodule.c, _PySignal_Fini); otherwise a signal would still replace the exit status."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _no_core_files() -> None:
@@ -124,8 +133,9 @@ def internal(error: Exception) -> str:
 
 
 def _fail(message: str) -> int:
+    from probe.keylike import without_keys
     from reports.text import printable
 
     with contextlib.suppress(OSError):
-        print(f"endpoint-probe: {printable(message)}", file=sys.stderr, flush=True)
+        print(f"endpoint-probe: {printable(without_keys(message))}", file=sys.stderr, flush=True)
     return UNUSABLE

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from probe.cli.options import Given, Unusable
+from probe.keylike import looks_like_key
 from probe.session import Auth
 
 KEY_LIMIT = 16 * 1024
@@ -161,7 +162,7 @@ def headers_from(lines: tuple[str, ...], auth: Auth) -> Headers:
         for variable in used:
             secrets[variable] = _variable(variable, name)
         value = _VARIABLE.sub(lambda match: secrets[match[1]], written)
-        if _CREDENTIAL.search(name.lower()) and value and not used:
+        if value and not used and (_CREDENTIAL.search(name.lower()) or looks_like_key(value)):
             raise Unusable(
                 f"a key is not taken from the command line; write --header '{name}: ${{MY_KEY}}' and export MY_KEY"
             )

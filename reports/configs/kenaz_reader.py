@@ -17,6 +17,8 @@ from probe.model import Exchange, Report
 
 LONGEST_LINE = 1024 * 1024
 HEADERS_WITHIN_S = 60.0
+#: As far as this program reads into any stream.
+MOST_LINES = 40_000
 
 
 @dataclass
@@ -34,9 +36,9 @@ class Reading:
 
 
 def read(content: bytes) -> Reading:
-    """Read a stream's body as the adapter does."""
+    """Read a stream's body as the adapter does, as far into it as this program reads any stream."""
     reading = Reading()
-    for line in content.split(b"\n"):
+    for line in content.split(b"\n", MOST_LINES)[:MOST_LINES]:
         if len(line) > LONGEST_LINE:
             reading.too_long = True
             break

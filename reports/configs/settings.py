@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from probe.keylike import looks_like_key as looks_like_key
 from probe.model import Report, Severity, State
 from reports.configs.model import CannotExport
 
@@ -21,11 +22,6 @@ ASSUMED_CONTEXT = 32_768
 ASSUMED_OUTPUT = 4_096
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-#: How keys of well-known issuers begin, as a word of its own.
-_KEY = re.compile(
-    r"(?<![A-Za-z0-9_-])(?:sk-[A-Za-z0-9_-]{16,}|gsk_[A-Za-z0-9]{16,}|(?:AKIA|ASIA)[A-Z0-9]{12,}"
-    r"|ya29\.[\w-]{10,}|AIza[\w-]{20,}|hf_[A-Za-z0-9]{20,}|eyJ[\w-]{20,}\.[\w-]{10,})"
-)
 #: What clients replace in their files by the value of a variable, a file's content or a command's output.
 #: An endpoint that lists such a model id would be sent that value as the model.
 _REFERENCE = re.compile(r"\$\{|\$\(|\{env:|\{file:|os\.environ/|`")
@@ -247,11 +243,6 @@ _ROOT = {"vision": "block_content", "tools": "streaming_tools"}
 
 def _plain_name(text: str) -> bool:
     return bool(text) and len(text) <= 300 and text.isprintable()
-
-
-def looks_like_key(text: str) -> bool:
-    """Whether a text holds what looks like an API key."""
-    return bool(_KEY.search(text))
 
 
 def settings_of(

@@ -82,6 +82,18 @@ def test_odd_values_do_not_spoil_the_file(made: Report, content: bytes) -> None:
     assert len(written) < 400_000
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 40_000, "\ud800" * 40_000, list(range(9_000)), {"a": ["y" * 20_000] * 3}, 10**400, float("nan")],
+    ids=["long", "surrogates", "many", "inside", "huge", "nan"],
+)
+def test_what_is_tidy_stays_as_it_is(made: Report, value: Any) -> None:
+    from dataclasses import replace
+
+    written = file.encode(replace(made, facts={"models": value}))
+    assert json.loads(file.encode(file.decode(written))) == json.loads(written)
+
+
 def test_evidence_values_are_tidied(made: Report) -> None:
     from dataclasses import replace
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,3 +91,10 @@ def test_a_healthy_report_says_so() -> None:
     text = markdown.render(healthy()).decode()
     assert "nothing wrong was found" in text
     assert "### Findings\n\nNone." in text
+
+
+@pytest.mark.parametrize("word", ["a" * 400_000, "`" * 400_000, "a`" * 200_000, "@" * 400_000, "a:" * 200_000 + "//"])
+def test_a_word_of_any_length_is_shown_in_time(word: str) -> None:
+    begin = time.process_time()
+    assert markdown.inline(word)
+    assert time.process_time() - begin < 5

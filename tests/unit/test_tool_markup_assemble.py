@@ -240,3 +240,11 @@ def test_an_anomaly_says_where_it_was_first_seen() -> None:
 def test_many_fragments_take_bounded_time() -> None:
     stream = [delta(part(0, f"id{n}", "w", "}")) for n in range(6_000)]
     assert len(assemble(stream).intended) <= 256
+
+
+@pytest.mark.parametrize("index", [2**63, -(2**70), 10**400])
+def test_an_index_beyond_a_machine_word_stops_the_sdk_and_not_this_program(index: int) -> None:
+    found = assemble([first(0, "a", "w", PARIS), first(index, "b", "w", ROME)])
+    assert [call.arguments for call in found.intended] == [PARIS, ROME]
+    assert [call.arguments for call in found.sdk] == [PARIS]
+    assert "machine word" in found.sdk_error

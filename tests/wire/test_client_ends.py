@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
 import threading
@@ -228,3 +229,28 @@ def test_http2_streams(tmp_path: Any, last: str, kind: str | None) -> None:
     assert found.response.http_version == "HTTP/2"
     assert found.response.content.startswith(b"data: 1\n\n")
     assert (found.error.kind if found.error else None) == kind
+
+
+def test_a_handshake_that_never_ends_leaves_no_socket() -> None:
+    left = threading.Event()
+
+    def endless(connection: socket.socket) -> None:
+        block = b"\x16\x03\x03\x40\x00" + b"\0" * 0x4000  # records of a handshake, and no message whole
+        connection.recv(65536)
+        try:
+            while True:
+                connection.sendall(block)
+        except TimeoutError:
+            return
+        except OSError:
+            left.set()
+
+    gc.disable()  # which would close in the end what was forgotten
+    try:
+        with serving(endless) as port:
+            found = fetch(port, Wire(), scheme="https", timeout_s=0.5)
+            assert left.wait(3)
+    finally:
+        gc.enable()
+    assert found.error is not None
+    assert found.error.phase == "tls"
