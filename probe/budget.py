@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from probe.signals import BudgetExceeded
 
@@ -25,6 +27,8 @@ class Budget:
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self._reserved = 0
+        self._pauses = 0
+        self._paused_at = 0.0
 
     @property
     def tokens(self) -> int:
@@ -32,7 +36,21 @@ class Budget:
 
     @property
     def left_s(self) -> float:
-        return max(0.0, self.ends - time.monotonic())
+        """Seconds to the deadline."""
+        return max(0.0, self.ends - (self._paused_at if self._pauses else time.monotonic()))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The time of the block does not count; of several at once, from the first begin to the last end."""
+        if not self._pauses:
+            self._paused_at = time.monotonic()
+        self._pauses += 1
+        try:
+            yield
+        finally:
+            self._pauses -= 1
+            if not self._pauses:
+                self.ends += time.monotonic() - self._paused_at
 
     def fits(self, requests: int, tokens: int = 0) -> str | None:
         """Why so much more does not fit, or None when it does."""

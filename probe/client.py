@@ -94,9 +94,7 @@ class Client:
     def _pool(self, wire: Wire) -> httpx.AsyncClient:
         if self._context is None:
             self._context = self._tls(self.transport)
-        limits = httpx.Limits(
-            max_connections=100, max_keepalive_connections=20, keepalive_expiry=wire.pool_idle_s
-        )
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=wire.pool_idle_s)
 
         def carrier(proxy: str | None) -> httpx.AsyncHTTPTransport:
             return httpx.AsyncHTTPTransport(
@@ -228,9 +226,7 @@ class Client:
         held.append(response)
         await recorder.read(response, self._room)
 
-    def _request(
-        self, method: str, url: str, headers: Mapping[str, str], body: Any, content: bytes | None
-    ) -> Request:
+    def _request(self, method: str, url: str, headers: Mapping[str, str], body: Any, content: bytes | None) -> Request:
         redact = self.redactor
         shown = body if content is None else content.decode("utf-8", "replace")
         return Request(
@@ -267,9 +263,7 @@ class Client:
             trouble,
         )
 
-    def _timeline(
-        self, recorder: Recorder, reads: tuple[tuple[float, int], ...], failed: str | None
-    ) -> Timeline:
+    def _timeline(self, recorder: Recorder, reads: tuple[tuple[float, int], ...], failed: str | None) -> Timeline:
         marks = recorder.marks
         window = (recorder.begin, recorder.begin + marks.get("end", 0.0))
         return Timeline(

@@ -1,4 +1,4 @@
-"""Reading chat completions, whole or streamed, and errors of every shape.
+"""Reading chat completions, whole or streamed; ``probe.refusals`` reads what comes in their place.
 
 Pure functions over exchanges.  Whatever a stranger's server sends, they answer with a
 value or None and never raise; shapes are those of the OpenAI API reference ("The chat
@@ -8,7 +8,6 @@ completion object", "The chat completion chunk object") and of the servers that 
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,16 +15,21 @@ from typing import Any
 from probe import sse
 from probe.jsontext import SMALL, count_at, member, text_at
 from probe.model import Exchange
+from probe.refusals import body_of as body_of
+from probe.refusals import error_in as error_in
+from probe.refusals import error_text as error_text
+from probe.refusals import has_error_body as has_error_body
+from probe.refusals import has_no_model as has_no_model
+from probe.refusals import is_html as is_html
+from probe.refusals import is_quota as is_quota
+from probe.refusals import is_throttled as is_throttled
+from probe.refusals import retry_after as retry_after
+from probe.refusals import speaks_of as speaks_of
 
 _THINK = re.compile(r"<(think|thinking|reasoning|thought)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 #: Fields in which servers deliver thinking (vLLM >= 0.16 and Ollama: reasoning; llama.cpp,
 #: SGLang, DeepSeek: reasoning_content).
 REASONING_FIELDS = ("reasoning_content", "reasoning")
-
-
-def body_of(exchange: Exchange) -> Any:
-    """The response's JSON value, or None."""
-    return exchange.response.json if exchange.response else None
 
 
 def ok(exchange: Exchange) -> bool:
@@ -139,124 +143,6 @@ def starved(exchange: Exchange) -> bool:
     return finish_reason(exchange) == "length" and not answer(exchange)
 
 
-# Errors ---------------------------------------------------------------------------------
-
-
-def error_text(exchange: Exchange) -> str:
-    """What the endpoint said was wrong, from any of the shapes seen in the field.
-
-    Object, string, list and boolean ``error``; flat ``message``; FastAPI's ``detail``;
-    problem+json's ``title``; Google's one-element array; else the text itself.
-    """
-    if exchange.response is None:
-        return exchange.error.message if exchange.error else ""
-    found = _error_in(body_of(exchange))
-    return found or exchange.response.text.strip()[:2000]
-
-
-def _error_in(body: Any, depth: int = 0) -> str:
-    if depth > 4:
-        return ""
-    if isinstance(body, list):
-        return "; ".join(filter(None, (_error_in(item, depth + 1) for item in body[:5])))
-    if isinstance(body, str):
-        return body if depth else ""
-    if not isinstance(body, dict):
-        return ""
-    for key in ("error", "errors", "fault", "detail", "message", "msg", "faultstring", "title"):
-        value = body.get(key)
-        if isinstance(value, str) and value.strip():
-            if key == "error" and isinstance(body.get("message"), str):
-                return f"{value}: {body['message']}"
-            return value
-        if isinstance(value, dict | list) and value:
-            found = _error_in(value, depth + 1)
-            if found:
-                where = value[0].get("loc") if isinstance(value, list) and isinstance(value[0], dict) else None
-                return f"{found} ({'.'.join(map(str, where))})" if isinstance(where, list) else found
-    return ""
-
-
-def has_error_body(exchange: Exchange) -> bool:
-    """Whether the JSON body speaks of an error, whatever the status says."""
-    body = body_of(exchange)
-    if isinstance(body, list):
-        body = body[0] if body else None
-    if not isinstance(body, dict) or "choices" in body:
-        return False
-    return bool(body.get("error") or body.get("errors")) or (
-        body.get("object") == "error" or ("detail" in body and len(body) <= 2)
-    )
-
-
-def is_html(exchange: Exchange) -> bool:
-    """Whether the response is a web page."""
-    response = exchange.response
-    if response is None:
-        return False
-    start = response.content[:300].lstrip().lower()
-    return response.media_type in ("text/html", "application/xhtml+xml") or start.startswith(
-        (b"<!doctype html", b"<html")
-    )
-
-
-def speaks_of(exchange: Exchange, *words: str) -> bool:
-    """Whether the error text or its ``param`` names one of the words, case ignored."""
-    text = error_text(exchange)
-    parameter = text_at(body_of(exchange), "error", "param")
-    haystack = f"{text} {parameter}".lower()
-    return any(word.lower() in haystack for word in words)
-
-
-def is_throttled(exchange: Exchange) -> bool:
-    """429 or 503: the endpoint says "not now", which says nothing about a capability."""
-    return exchange.status in (429, 503)
-
-
-def has_no_model(exchange: Exchange) -> bool:
-    """Whether a 503 says that nobody serves the model, which waiting does not mend (one-api and its kin)."""
-    if exchange.status != 503:
-        return False
-    code = member(body_of(exchange), "error", "code")
-    return code == "model_not_found" or "no available channel" in error_text(exchange).lower()
-
-
-def is_quota(exchange: Exchange) -> bool:
-    """Whether a refusal speaks of credit or quota used up, which waiting does not mend."""
-    if exchange.status == 402:
-        return True
-    if exchange.status not in (429, 403, 400):
-        return False
-    body = body_of(exchange)
-    code = f"{member(body, 'error', 'code')} {member(body, 'error', 'type')} {member(body, 'code')}".lower()
-    if "insufficient_quota" in code or "billing" in code or "budget_exceeded" in code or "credit" in code:
-        return True
-    text = error_text(exchange).lower()
-    return exchange.status == 429 and bool(
-        re.search(
-            r"exceeded your current quota|insufficient (quota|balance|credit|funds)|billing|out of credits",
-            text,
-        )
-    )
-
-
-def retry_after(exchange: Exchange) -> float | None:
-    """The seconds that Retry-After names (RFC 9110, 10.2.3), or None."""
-    value = exchange.response.header("retry-after") if exchange.response else None
-    if not value:
-        return None
-    try:
-        return min(max(0.0, float(value)), 3600.0)
-    except ValueError:
-        pass
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
 # Streams --------------------------------------------------------------------------------
 
 
@@ -349,14 +235,14 @@ def _read(content: bytes, reads: tuple[tuple[float, int], ...]) -> StreamReading
             continue
         body = event.json
         if not isinstance(body, dict):
-            said = _error_in(body) if isinstance(body, list) else ""
+            said = error_in(body) if isinstance(body, list) else ""
             if said:
                 errors.append((index, said))
             else:
                 malformed.append(index)
             continue
         if body.get("error") or event.event == "error":
-            errors.append((index, _error_in(body) or event.data[:300]))
+            errors.append((index, error_in(body) or event.data[:300]))
         counted = _counts(body) if "usage" in body or "x_groq" in body else (None, None)
         if counted != (None, None):
             spent, usage_event = counted, index
@@ -398,3 +284,9 @@ def _read(content: bytes, reads: tuple[tuple[float, int], ...]) -> StreamReading
 # A reading takes a hundred times the room of what was read, so few are kept, and of the large ones three.
 _read_small = lru_cache(maxsize=16)(_read)
 _read_large = lru_cache(maxsize=3)(_read)
+
+
+def forget_readings() -> None:
+    """Let go of what is kept of streams that were read; they can be read again."""
+    _read_small.cache_clear()
+    _read_large.cache_clear()

@@ -66,6 +66,16 @@ class Interrupted:
         scope.cancel()
 
 
+def hush() -> None:
+    """Let the running event loop tell nothing of tasks that KeyboardInterrupt ended: asyncio would print a traceback
+    of each (asyncio.runners, "unhandled exception during asyncio.run() shutdown")."""
+    import asyncio
+    import warnings
+
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+
+
 def raise_on_signals() -> None:
     """From now on SIGINT and SIGTERM raise KeyboardInterrupt, so that files are left whole and servers stop."""
 

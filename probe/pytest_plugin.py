@@ -171,6 +171,7 @@ class Session:
 
     def closing_lines(self) -> list[str]:
         """What is said at the end of pytest's run."""
+        from probe import registry
         from reports import summary
         from reports.text import printable
 
@@ -179,7 +180,7 @@ class Session:
         lines = [f"{summary.headline(self.report)} {summary.found(self.report)}; {summary.spent(self.report)}"]
         if self.written:
             lines.append("Report: " + ", ".join(str(path) for path in reversed(self.written)))
-        return [printable(line) for line in lines]
+        return [printable(line) for line in (*lines, *registry.problems())]
 
 
 def _arguments(config: pytest.Config) -> list[str]:

@@ -220,9 +220,7 @@ def catalogue() -> dict[str, Diagnosis]:
     for software, guide in guides().items():
         for code, advice in guide.advice.items():
             extra.setdefault(code, {})[software] = advice.text()
-    return {
-        code: replace(item, remedies={**extra.get(code, {}), **item.remedies}) for code, item in declared().items()
-    }
+    return {code: replace(item, remedies={**extra.get(code, {}), **item.remedies}) for code, item in declared().items()}
 
 
 def advice(code: str, software: str) -> Advice | None:

@@ -245,9 +245,7 @@ def document(report: Report) -> ReportDocument:
 
 
 def _tidy_finding(finding: Finding) -> Finding:
-    evidence = tuple(
-        replace(item, expected=tidy(item.expected), actual=tidy(item.actual)) for item in finding.evidence
-    )
+    evidence = tuple(replace(item, expected=tidy(item.expected), actual=tidy(item.actual)) for item in finding.evidence)
     return replace(
         finding,
         title=tidy(finding.title),
@@ -314,9 +312,7 @@ def _exchange(item: ExchangeDocument) -> Exchange:
     if item.response is not None:
         shown = item.response
         body = shown.body
-        content = (
-            b"" if body is None else body.encode() if isinstance(body, str) else msgspec.json.encode(body)
-        )
+        content = b"" if body is None else body.encode() if isinstance(body, str) else msgspec.json.encode(body)
         response = Response(
             shown.status,
             shown.reason,

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import anyio
 
-from probe import registry
+from probe import completion, registry
 from probe.budget import Budget
 from probe.client import Client
 from probe.interruption import Interrupted
@@ -113,6 +113,7 @@ async def run(
                 group.cancel_scope.cancel()
     scheduler.abandon("the run was interrupted" if interrupted and interrupted.signal else "the run ended early")
     report = _assemble(options, scheduler, budget, lag, started_at, begin, complete)
+    completion.forget_readings()
     return without_secrets(report, redactor)
 
 

@@ -8,8 +8,10 @@ runs and keeps everything else waiting.  An exception inside a check becomes out
 
 from __future__ import annotations
 
+import json
+import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from types import CodeType
@@ -21,7 +23,7 @@ from probe.budget import Budget
 from probe.client import Client
 from probe.context import Context
 from probe.graph import graph as graph
-from probe.model import Check, CheckRecord, Event, Finding, Outcome, Result, Severity, State, with_check
+from probe.model import Check, CheckRecord, Event, Finding, Outcome, Result, Severity, State, Verdict, with_check
 from probe.runlog import Log
 from probe.session import Options, Settled
 from probe.shared import Alone
@@ -60,7 +62,8 @@ class Scheduler:
     Args:
         checks: the chosen checks.
         options, target, client, budget, log: handed on to every check's context.
-        alone: runs an exclusive check somewhere quiet; without it, it is run in place.
+        alone: runs an exclusive check somewhere quiet and keeps the endpoint to it; without it,
+            it is run in place while no other check runs.
     """
 
     def __init__(
@@ -124,7 +127,8 @@ class Scheduler:
             while ready or running:
                 # The run costs what its longest chain costs, so that chain is begun first.
                 ready.sort(key=lambda name: (-self._tails[name], name))
-                if not running:
+                timed = any(self.checks[item].exclusive for item in running)
+                if not running or (self.alone is not None and not timed):
                     # What must be alone costs its whole time wherever it stands; begun first, it
                     # lets what waits for it go on beside the rest.
                     alone = next((item for item in ready if self.checks[item].exclusive), None)
@@ -132,10 +136,13 @@ class Scheduler:
                         ready.remove(alone)
                         running.add(alone)
                         group.start_soon(one, alone)
+                        timed = True
                 for name in [item for item in ready if not self.checks[item].exclusive]:
-                    if len(running) >= self._limit.total_tokens:
+                    # Who runs it elsewhere keeps this run's requests back while it measures, and
+                    # until then the rest may go on.
+                    if timed and self.alone is None:
                         break
-                    if any(self.checks[item].exclusive for item in running):
+                    if len(running) - timed >= self._limit.total_tokens:
                         break
                     ready.remove(name)
                     running.add(name)
@@ -181,8 +188,9 @@ class Scheduler:
             sources = sorted(other.id for other in self.checks.values() if need in other.provides)
             blamed = [name for name in sources if name in self._records]
             if blamed:
-                record = self._records[blamed[0]]
-                return f"needs {need}, and {blamed[0]} ended as {record.outcome}"
+                # Of several that could have given it, the one that failed to.
+                name = min(blamed, key=lambda name: (self._records[name].outcome in (Outcome.PASS, Outcome.SKIP), name))
+                return f"needs {need}, and {name} ended as {self._records[name].outcome}"
             return f"needs {need}, which no chosen check provides"
         return None
 
@@ -218,15 +226,21 @@ class Scheduler:
             outcome, reason = Outcome.SKIP, str(said)
         except (Throttled, KeyWithheld, Inconclusive) as said:
             outcome, reason = Outcome.INCONCLUSIVE, str(said)
-        except TimeoutError:
+        except TimeoutError as error:
             idle = context.activity.idle_s
-            if self._is_hung(item, context, min(CHECK_SLACK_S, HUNG_S)):
+            if not context.scope.cancel_called:  # raised by the check itself, long before its time was up
+                outcome, reason = Outcome.ERROR, _own_fault(error)
+            elif self._is_hung(item, context, min(CHECK_SLACK_S, HUNG_S)):
                 outcome, reason = Outcome.ERROR, f"the check hung: for {idle:.0f} s it had waited for no answer"
             elif self.budget.left_s <= 0:
                 outcome, reason = Outcome.INCONCLUSIVE, "the deadline of the run passed"
             else:
                 outcome, reason = Outcome.ERROR, f"the check did not end within {limit:.0f} s"
         except (Exception, SystemExit) as error:
+            outcome, reason = Outcome.ERROR, _own_fault(error)
+        except BaseException as error:
+            if not _is_strange(error):
+                raise
             outcome, reason = Outcome.ERROR, _own_fault(error)
         finally:
             del self._contexts[item.id]
@@ -254,6 +268,9 @@ class Scheduler:
     def _judge(self, item: Check, result: Result) -> tuple[Outcome, str]:
         if not isinstance(result, Result):
             return Outcome.ERROR, f"the check gave back a {type(result).__name__} and no Result"
+        misshapen = _misshapen(result)
+        if misshapen:
+            return Outcome.ERROR, f"the check gave back a Result whose {misshapen}"
         declared = {diagnosis.code for diagnosis in item.emits}
         undeclared = sorted({finding.code for finding in result.findings} - declared)
         if undeclared:
@@ -285,6 +302,32 @@ class Scheduler:
 
 
 Scheduler.one_check = Scheduler._run_check.__code__
+
+
+def _is_strange(error: BaseException) -> bool:
+    """Whether a check raised what only the event loop or the user may: a cancellation nobody asked for, for one."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_strange, error.exceptions))
+    return not isinstance(error, KeyboardInterrupt) and anyio.current_effective_deadline() != -math.inf
+
+
+def _misshapen(result: Result) -> str | None:
+    """What of a Result is not what its type says, in words; checks are also written by strangers, without a checker."""
+    if not all(isinstance(finding, Finding) for finding in result.findings):
+        return "findings are not all made by a Diagnosis"
+    for name in ("verdicts", "facts", "settles"):
+        value = getattr(result, name)
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            return f"{name} are no mapping of names"
+    if not all(isinstance(verdict, Verdict) for verdict in result.verdicts.values()):
+        return "verdicts are not all a Verdict"
+    if not isinstance(result.provides, Set) or not isinstance(result.note, str):
+        return "provides are no set or whose note is no text"
+    try:
+        json.dumps(dict(result.facts), default=str)
+    except (TypeError, ValueError, RecursionError):
+        return "facts cannot be written as JSON"
+    return None
 
 
 def _own_fault(error: BaseException) -> str:

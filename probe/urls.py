@@ -129,9 +129,7 @@ def _split(text: str) -> SplitResult:
         parts = urlsplit(text)
         _ = parts.port
     except ValueError as error:
-        raise BadEndpoint(
-            f"cannot read the endpoint URL ({error}); write it like https://host.example/v1"
-        ) from None
+        raise BadEndpoint(f"cannot read the endpoint URL ({error}); write it like https://host.example/v1") from None
     return parts
 
 
@@ -149,9 +147,7 @@ def parse(text: str) -> Endpoint:
     if not typed:
         raise BadEndpoint("the endpoint is empty; write it like https://host.example/v1")
     if re.search(r"[\x00-\x20\x7f\\<>\"{}|^`]", typed):
-        raise BadEndpoint(
-            "the endpoint has a space or a character no URL holds; write it like https://host.example/v1"
-        )
+        raise BadEndpoint("the endpoint has a space or a character no URL holds; write it like https://host.example/v1")
     if looks_like_key(typed) and not re.search(r"[./:]", typed):  # nobody shall be asked for a host of that name
         raise BadEndpoint("the endpoint looks like a key; write its URL, and name the key with --api-key-env")
     given = bool(_SCHEME.match(typed))

@@ -79,9 +79,7 @@ def content_hash(text: str) -> str:
 def policy(style: str, script: str | None = None) -> str:
     """The page's Content-Security-Policy; a page without a script may run none."""
     allowed = f"script-src {content_hash(script)}; " if script is not None else ""
-    return (
-        f"default-src 'none'; style-src {content_hash(style)}; {allowed}base-uri 'none'; form-action 'none'"
-    )
+    return f"default-src 'none'; style-src {content_hash(style)}; {allowed}base-uri 'none'; form-action 'none'"
 
 
 def render(report: Report) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -36,6 +37,26 @@ def outcome(cell: Cell, run: str, **states: str) -> Outcome:
 
 def plan() -> list[Planned]:
     return [Planned(cell, "https://x/v1?k=${K}", {"site": "ams"}, {"tools": ["works"]}) for cell in CELLS]
+
+
+def at_once(work: Callable[[int], None], count: int) -> list[str]:
+    """Do something in so many threads that begin together; what went wrong, in words that tell where."""
+    wrong: list[str] = []
+    together = threading.Barrier(count)
+
+    def one(number: int) -> None:
+        try:
+            together.wait()
+            work(number)
+        except BaseException:
+            wrong.append(traceback.format_exc())
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return wrong
 
 
 class StoreContract:
@@ -135,23 +156,30 @@ class StoreContract:
 
     def test_two_audits_may_write_at_once(self, store: Store, url: str) -> None:
         audits = [self.begun(store, name) for name in ("one", "two")]
-        wrong: list[BaseException] = []
 
-        def write(audit: Audit, first: int) -> None:
-            try:
-                with Store.open(url) as own:
-                    for number, cell in enumerate(CELLS):
-                        own.record(audit, outcome(cell, str(first + number), tools="works"))
-            except BaseException as error:
-                wrong.append(error)
+        def write(number: int) -> None:
+            with Store.open(url) as own:
+                for day, cell in enumerate(CELLS, 1 + 10 * number):
+                    assert own.record(audits[number], outcome(cell, str(day), tools="works"))
 
-        threads = [threading.Thread(target=write, args=(audit, 1 + 10 * n)) for n, audit in enumerate(audits)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert wrong == []
+        assert at_once(write, 2) == []
         assert [len(store.runs(audit=audit)) for audit in audits] == [3, 3]
+
+    @pytest.mark.parametrize("version", [None, "1"])
+    def test_several_may_open_a_store_that_is_yet_to_be_made_or_upgraded(self, url: str, version: str | None) -> None:
+        if version is not None:
+            engine = create_engine(database.parse(url))
+            with engine.begin() as connection:
+                database.upgrade(connection, version)
+            engine.dispose()
+
+        def begin(number: int) -> None:
+            with Store.open(url) as own:
+                own.finish(self.begun(own, f"fleet{number}"))
+
+        assert at_once(begin, 4) == []
+        with Store.open(url) as store:
+            assert store.fleets() == [f"fleet{number}" for number in range(4)]
 
     def test_a_store_of_the_first_schema_is_brought_here(self, url: str) -> None:
         engine = create_engine(database.parse(url))

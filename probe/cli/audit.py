@@ -22,9 +22,7 @@ from probe.cli.options import Number, Unusable
     callback=Number("endpoints", 1, 256, whole=True, example="16"),
     help="Endpoints at once, and requests in flight over all; default: the file's, or 16.",
 )
-@click.option(
-    "--out", metavar="DIR", default="endpoint-audit", show_default=True, help="Folder for the files."
-)
+@click.option("--out", metavar="DIR", default="endpoint-audit", show_default=True, help="Folder for the files.")
 @click.option(
     "--format",
     "formats",

@@ -12,8 +12,11 @@ import click
 def command(form: str) -> int:
     """List the checks: id, what each proves, and the most requests it can send."""
     from probe import registry
+    from reports.text import printable
 
     found = registry.checks()
+    for problem in registry.problems():
+        click.echo(f"endpoint-probe: {printable(problem)}", err=True)
     if form == "json":
         import json
 

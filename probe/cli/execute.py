@@ -14,6 +14,7 @@ from probe.cli.plan import show_plan
 from probe.cli.progress import Display, make_display
 from probe.model import Check, Report, Severity
 from probe.session import Options
+from reports.text import printable
 
 if TYPE_CHECKING:
     from probe.interruption import Interrupted
@@ -56,7 +57,7 @@ def _diagnose(options: Options, given: Given, interrupted: Interrupted) -> int:
     out = Path(given.out)
     check_folder(out)
     for problem in registry.problems():
-        print(f"endpoint-probe: {problem}", file=sys.stderr)
+        print(f"endpoint-probe: {printable(problem)}", file=sys.stderr)
     display = make_display(given, options, chosen_checks)
     report, early = _run(options, chosen_checks, display, interrupted)
     written = _write_all(report, wanted, out)
@@ -100,10 +101,12 @@ def _run(options: Options, checks: list[Check], display: Display, interrupted: I
     """Run the checks; returns the report, and whether a signal ended the run before its end."""
     import anyio
 
+    from probe.interruption import hush
     from probe.loose import use_loose_threads
     from probe.runner import run
 
     async def main() -> Report:
+        hush()
         use_loose_threads()
         return await run(options, emit=display.emit, interrupted=interrupted, checks=checks)
 

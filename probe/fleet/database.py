@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,10 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 #: How long one audit waits for another that writes to the same SQLite file.
 _PATIENCE_S = 30
+#: What SQLite says of a file that is locked, by its primary result code (sqlite.org, "Result and Error Codes").
+_BUSY = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED))
+#: alembic keeps what it is doing in module globals, so one thread of a process upgrades at a time.
+_UPGRADING = threading.Lock()
 
 
 class StoreError(RuntimeError):
@@ -90,10 +97,30 @@ def reason(error: Exception) -> str:
 
 def _sqlite_settings(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    # Readers do not wait for the audit that writes (sqlite.org, "Write-Ahead Logging").
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=NORMAL"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    try:
+        _write_ahead(cursor)
+        for pragma in ("foreign_keys=ON", "synchronous=NORMAL"):
+            cursor.execute(f"PRAGMA {pragma}")
+    finally:
+        cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Readers do not wait for the audit that writes (sqlite.org, "Write-Ahead Logging").
+
+    The mode is kept in the file.  While it is changed SQLite does not wait for others that
+    are about to change it as well, but fails at once: so it is waited here.
+    """
+    end = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                cursor.execute("PRAGMA journal_mode=WAL").fetchone()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.02)
 
 
 def _config(connection: Connection) -> Config:
@@ -107,16 +134,27 @@ def _config(connection: Connection) -> Config:
 def upgrade(connection: Connection, revision: str = "head") -> None:
     """Bring the schema to a revision; does nothing where it is there already.
 
+    Several processes may do so at once: one does it, the others wait and find it done.
+
     Raises:
         StoreError: the store was written by a later version of this program.
     """
     config = _config(connection)
-    head = ScriptDirectory.from_config(config).get_current_head()
-    if inspect(connection).has_table("alembic_version"):
-        now = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        if now == head:
+    with _UPGRADING:
+        head = ScriptDirectory.from_config(config).get_current_head()
+        if _revision(connection) == head:
             return
-    try:
-        command.upgrade(config, revision)
-    except CommandError:
-        raise StoreError("the store was written by a later version of endpoint-probe; upgrade this one") from None
+        if connection.dialect.name == "sqlite":
+            # The lock comes before the first look, and the whole upgrade is one transaction.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            command.upgrade(config, revision)
+        except CommandError:
+            raise StoreError("the store was written by a later version of endpoint-probe; upgrade this one") from None
+
+
+def _revision(connection: Connection) -> str | None:
+    """The revision of the schema, or None where there is none yet."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

@@ -13,7 +13,7 @@ from probe import registry
 from probe.fleet.model import Job, Outcome, Settings
 from probe.fleet.probing import packed, probe
 from probe.fleet.quiet import QuietPlaces, tls_of
-from probe.fleet.turns import HostTurns, host_of
+from probe.fleet.turns import HostTurns, Places, host_of
 from probe.lag import LagMonitor
 from probe.model import Report
 from probe.shared import Shared
@@ -42,9 +42,10 @@ class LocalExecutor:
 
     name = "local"
 
-    def __init__(self, settings: Settings, shared: Shared) -> None:
+    def __init__(self, settings: Settings, shared: Shared, places: Places) -> None:
         self._settings = settings
         self._shared = shared
+        self._places = places
 
     @classmethod
     @asynccontextmanager
@@ -53,11 +54,12 @@ class LocalExecutor:
         registry.load()
         turns = HostTurns(settings.concurrency, settings.requests_per_second)
         lag = LagMonitor()
-        places = QuietPlaces(settings.quiet, turns, settings.requests_per_second)
+        places = Places(settings.concurrency)
+        quiet = QuietPlaces(settings.quiet, turns, places, settings.requests_per_second)
         async with anyio.create_task_group() as group:
-            group.start_soon(places.start)
+            group.start_soon(quiet.start)
             group.start_soon(lag.run)
-            yield cls(settings, Shared(lag, tls_of, turns, places))
+            yield cls(settings, Shared(lag, tls_of, turns, quiet), places)
             group.cancel_scope.cancel()
 
     async def run(self, jobs: Sequence[Job], done: Done) -> None:
@@ -65,7 +67,6 @@ class LocalExecutor:
         queues: dict[str, list[Job]] = {}
         for job in reversed(jobs):
             queues.setdefault(host_of(job.target.endpoint), []).append(job)
-        places = anyio.CapacityLimiter(self._settings.concurrency)
         one_at_a_time = anyio.Lock()
         packers = anyio.CapacityLimiter(1)
 
@@ -75,7 +76,7 @@ class LocalExecutor:
 
         async def serve(queue: list[Job]) -> None:
             while queue:
-                async with places:
+                async with self._places.limit:
                     if not queue:
                         return
                     outcome = await probe(queue.pop(), self._shared, pack)

@@ -3,7 +3,8 @@
 In a process with many runs the event loop is never quiet, so an exclusive check goes to a
 worker process: it gets a copy of what its run knows so far, has a loop to itself, and
 sends back what it saw.  A worker does one check at a time.  While it does, nothing else of
-this program talks to the same host.
+this program talks to the same host; the other checks of its run go on, and wait when they
+want to send.
 """
 
 from __future__ import annotations
@@ -17,30 +18,38 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_process
+from anyio.abc import SocketAttribute, SocketStream
 
 from probe import registry
 from probe.budget import Budget
 from probe.client import Client, ssl_context
+from probe.completion import read_stream
 from probe.context import Context
 from probe.exchange import Exchange
-from probe.fleet.turns import HostTurns
+from probe.fleet.turns import HostTurns, Places
 from probe.lag import LagMonitor
 from probe.model import Check, Result, Verdict
+from probe.redact import Redactor
 from probe.runlog import Log
 from probe.session import Options, Settled
 from probe.shared import off_the_clock
 from probe.signals import BudgetExceeded, Inconclusive, Skip
+from probe.transport import Transport
 
 if TYPE_CHECKING:
     import ssl
 
     from probe.scheduler import Scheduler
-    from probe.transport import Transport
 
 #: How long the workers may take to start.
 _START_S = 15.0
 #: How a check may end without a result; raised again where the run is.
 _ENDS = (Skip, BudgetExceeded, Inconclusive)
+#: What a worker answers itself before its first check.
+_REHEARSAL = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    b'data: {"choices": [{"index": 0, "delta": {"content": "1"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+)
 
 
 @dataclass(frozen=True)
@@ -92,14 +101,45 @@ def tls_of(transport: Transport) -> ssl.SSLContext:
 def perform(errand: Errand) -> Brought:
     """Run one check in this process; called in a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
+    _ready()
+    tls_of(errand.options.transport)
     return anyio.run(_perform, errand)
 
 
 def warm() -> None:
     """Load what a worker needs before its first check."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _ready()
+
+
+@cache
+def _ready() -> None:
+    """Do once what is slow the first time, so that the loop does not pause for it while a check measures."""
     registry.load()
-    import httpx  # noqa: F401
+    with contextlib.suppress(OSError):  # no loopback here: then the first check is measured as well as can be
+        anyio.run(_rehearse)
+
+
+async def _rehearse() -> None:
+    """One streamed exchange with this process itself."""
+
+    async def answer(stream: SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(_REHEARSAL)
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        Client(Transport(), Redactor({}), tls=tls_of) as client,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(listener.serve, answer)
+        url = f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}/"
+        exchange = await client.send(
+            exchange_id="x000", check="", method="POST", url=url, headers={}, body={}, timeout_s=5
+        )
+        read_stream(exchange)
+        group.cancel_scope.cancel()
 
 
 async def _perform(errand: Errand) -> Brought:
@@ -120,7 +160,7 @@ async def _perform(errand: Errand) -> Brought:
         nonces=dict(errand.nonces),
         counter=errand.counter,
         lane=anyio.CapacityLimiter(max(1, errand.options.concurrency)),
-        turns=turns if errand.per_second else None,
+        turns=turns,
     )
     budget = Budget(errand.requests_left, errand.tokens_left, errand.seconds_left)
     redactor = redactor_for(errand.options)
@@ -156,12 +196,14 @@ class QuietPlaces:
     Args:
         count: how many processes; each runs one check at a time.
         turns: the turns of the runs, so that a host is left alone meanwhile.
+        runs: told which runs only wait for a place, so that others may begin.
         per_second: requests a second to one host, or None.
     """
 
-    def __init__(self, count: int, turns: HostTurns, per_second: float | None) -> None:
+    def __init__(self, count: int, turns: HostTurns, runs: Places, per_second: float | None) -> None:
         self._limit = anyio.CapacityLimiter(count)
         self._turns = turns
+        self._runs = runs
         self._per_second = per_second
 
     async def start(self) -> None:
@@ -180,14 +222,17 @@ class QuietPlaces:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
     async def __call__(self, scheduler: Scheduler, item: Check, context: Context, /) -> Result:
-        """Run an exclusive check of a run in a worker and take over what it saw."""
-        url = context.target.chat_url or context.options.endpoint.origin
+        """Run an exclusive check of a run in a worker and take over what it saw.
+
+        The run's other checks go on while this one waits for a worker, and wait to send while it measures.
+        """
         async with contextlib.AsyncExitStack() as stack:
-            with off_the_clock(context):
-                first_s = await stack.enter_async_context(self._turns.alone(url))
+            with off_the_clock(context), self._runs.waiting():
+                hosts = await stack.enter_async_context(self._turns.claim(context))
                 await self._limit.acquire_on_behalf_of(stack)
                 stack.callback(self._limit.release_on_behalf_of, stack)
-                await stack.enter_async_context(self._turns.slot())
+                first_s = await stack.enter_async_context(self._turns.alone(hosts))
+                await stack.enter_async_context(self._turns.slot(urgent=True))
             errand = self._errand(scheduler, item, first_s)
             brought = await anyio.to_process.run_sync(perform, errand, cancellable=True, limiter=_free())
         _take(brought, scheduler, context)
@@ -228,10 +273,13 @@ def _free() -> anyio.CapacityLimiter:
 def _take(brought: Brought, scheduler: Scheduler, context: Context) -> None:
     log, budget = scheduler.log, scheduler.budget
     log.exchanges.extend(brought.exchanges)
-    log.results.update(brought.results)
     log.throttled.extend(brought.throttled)
-    log.nonces.update(brought.nonces)
-    log.counter = brought.counter
+    # A check of this run that waits to send may have asked for the same in the meantime, and goes by its own.
+    for name, found in brought.results.items():
+        log.results.setdefault(name, found)
+    for label, code in brought.nonces.items():
+        log.nonces.setdefault(label, code)
+    log.counter = max(log.counter, brought.counter)
     scheduler.target.thinks = scheduler.target.thinks or brought.thinks
     budget.requests += brought.requests
     budget.prompt_tokens += brought.prompt_tokens

@@ -18,7 +18,7 @@ from probe.model import Exchange, Report
 LONGEST_LINE = 1024 * 1024
 HEADERS_WITHIN_S = 60.0
 #: As far as this program reads into any stream.
-MOST_LINES = 40_000
+MOST_LINES = 32_000
 
 
 @dataclass

@@ -122,7 +122,7 @@ def test_history_tells_what_was_said(audited: tuple[Path, int, dict[str, str]]) 
     report = run("history", "--report", found["id"][:10], cwd=folder)
     assert json.loads(report.out)["run"]["id"] == found["id"]
     unknown = run("history", "t01", cwd=folder)
-    assert (unknown.status, unknown.out) == (2, "")
+    assert (unknown.status, unknown.out) == (2, ""), unknown.err
     assert "did you mean" in unknown.err
 
 
@@ -159,7 +159,7 @@ def test_what_cannot_be_used_is_one_line_and_exit_status_2(
 ) -> None:
     (tmp_path / "fleet.toml").write_text(text)
     done = audit(tmp_path, *options, env={})
-    assert (done.status, done.out) == (2, "")
+    assert (done.status, done.out) == (2, ""), done.err
     assert said in done.err
     assert done.err.count("\n") == 1
 

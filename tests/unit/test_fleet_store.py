@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,41 @@ class TestSqlite(StoreContract):
         connection = sqlite3.connect(url)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         connection.close()
+
+    def test_processes_that_begin_together_make_one_store(self, url: str) -> None:
+        processes = [
+            subprocess.Popen([sys.executable, "-c", _BEGIN, url, f"fleet{number}"], stdin=subprocess.PIPE)
+            for number in range(3)
+        ]
+        for process in processes:
+            process.communicate(b"\n", timeout=60)
+        assert [process.returncode for process in processes] == [0, 0, 0]
+        with Store.open(url) as store:
+            assert store.fleets() == ["fleet0", "fleet1", "fleet2"]
+
+    def test_a_file_whose_mode_is_being_changed_is_waited_for(self, url: str) -> None:
+        """SQLite itself does not wait here: a second writer makes the change of the mode fail at once."""
+        other = sqlite3.connect(url, isolation_level=None, check_same_thread=False)
+        other.execute("CREATE TABLE held (number INTEGER)")
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.3, other.execute, ["ROLLBACK"])
+        release.start()
+        try:
+            with Store.open(url) as store:
+                assert store.audits() == []
+        finally:
+            release.join()
+            other.close()
+
+
+_BEGIN = """
+import sys
+from probe.fleet.store import Planned, Store
+from probe.fleet.model import Cell
+sys.stdin.readline()
+with Store.open(sys.argv[1]) as store:
+    store.finish(store.begin(sys.argv[2], "d" * 64, "local", [Planned(Cell("a"), "https://x/v1")]))
+"""
 
 
 @pytest.mark.parametrize(
