@@ -44,7 +44,7 @@ test: $(VENV)/.dev $(VENV)/.browser $(VENV)/.real
 	$(BIN)/python -m tests.live.parts install || true
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	@$(BIN)/python -m tests.whole
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -71,8 +71,12 @@ def connect(url: URL) -> Engine:
         engine = create_engine(url, connect_args=arguments, pool_pre_ping=not sqlite)
         if sqlite:
             event.listen(engine, "connect", _sqlite_settings)
-        with engine.begin() as connection:
-            upgrade(connection)
+        try:
+            with engine.begin() as connection:
+                upgrade(connection)
+        except BaseException:
+            engine.dispose()  # the pool would keep the connection open
+            raise
     except NoSuchModuleError:
         raise StoreError(f"--store cannot use the driver {url.drivername[:40]}") from None
     except ImportError as error:

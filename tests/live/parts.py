@@ -177,6 +177,7 @@ ALL = {
             about="a coding agent, about 400 MB",
             optin=True,
         ),
+        Part("postgresql", "pg_lsclusters", apt=("postgresql",), about="Debian's PostgreSQL, for the store of audits"),
         Part("netns", "iptables", apt=("iptables", "iproute2"), about="network namespaces with a lossy router"),
         Part("chromium", "chromium", apt=("chromium",), about="a browser for the report's own tests"),
         Part(

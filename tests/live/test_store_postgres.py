@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.fleet_store import StoreContract
+from tests.live.conftest import unavailable
+from tests.live.parts import PartMissing, program
 from tests.live.processes import free_port
 
 pytest.importorskip("psycopg", reason="the extra 'postgres' is not installed")
@@ -27,11 +29,7 @@ def _programs() -> Path | None:
     return next((place for place in places if (place / "initdb").exists() and (place / "pg_ctl").exists()), None)
 
 
-PROGRAMS = _programs()
-pytestmark = [
-    pytest.mark.live,
-    pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed (apt-get install postgresql)"),
-]
+pytestmark = pytest.mark.live
 
 
 def _ordinary_user() -> str | None:
@@ -50,7 +48,14 @@ def _ordinary_user() -> str | None:
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The URL of a running server, without a database."""
-    assert PROGRAMS is not None
+    programs = _programs()
+    if programs is None:
+        try:
+            program("postgresql")
+        except PartMissing as missing:
+            unavailable(str(missing))
+        programs = _programs()
+        assert programs is not None
     folder = Path(tempfile.mkdtemp(prefix="endpoint-probe-pg-", dir="/tmp"))
     user = _ordinary_user()
     if user is not None:
@@ -65,13 +70,13 @@ def server() -> Iterator[str]:
     port = free_port()
     data = folder / "data"
     try:
-        run(PROGRAMS / "initdb", "-D", data, "-A", "trust", "-U", "probe", "--no-sync", "-E", "UTF8", "--locale=C")
+        run(programs / "initdb", "-D", data, "-A", "trust", "-U", "probe", "--no-sync", "-E", "UTF8", "--locale=C")
         settings = f"-c listen_addresses=127.0.0.1 -c port={port} -c fsync=off -c unix_socket_directories={folder}"
-        run(PROGRAMS / "pg_ctl", "-D", data, "-w", "-t", "60", "-l", folder / "log", "-o", settings, "start")
+        run(programs / "pg_ctl", "-D", data, "-w", "-t", "60", "-l", folder / "log", "-o", settings, "start")
         try:
             yield f"postgresql+psycopg://probe@127.0.0.1:{port}"
         finally:
-            run(PROGRAMS / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+            run(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
