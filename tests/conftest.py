@@ -6,9 +6,14 @@ most twice and shown as rerun in the summary; one that fails every time fails.
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell ignores it for what it starts in the background, and whatever the tests start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _ROOT = Path(__file__).parent
 _TIMED = ("live", "scenarios", "benchmarks", "browser", "wire")

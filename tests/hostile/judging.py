@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
@@ -36,12 +37,14 @@ class Judgement:
     """What a run did wrong, in words; and what it took.
 
     ``waited_s`` is how much of its time the program was ready and had no processor: other work of the
-    machine, for which no deadline can be kept (proc(5), schedstat).
+    machine, for which no deadline can be kept (proc(5), schedstat).  ``peak_mb`` is the most memory of the
+    run and of writing its reports down; what the judging itself takes is left out.
     """
 
     wrong: list[str] = field(default_factory=list)
     seconds: float = 0.0
     waited_s: float = 0.0
+    peak_mb: float = 0.0
     report: Report | None = None
 
 
@@ -61,8 +64,14 @@ def sockets() -> int:
     return count
 
 
+def forget_peak() -> None:
+    """Let the peak begin anew at the present size (proc(5), clear_refs)."""
+    with contextlib.suppress(OSError):  # a kernel without it: then the peak is that of all runs so far
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_mb() -> float:
-    """The largest resident size of this process so far, in MiB (proc(5), VmHWM)."""
+    """The largest resident size of this process since then, in MiB (proc(5), VmHWM)."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
@@ -119,6 +128,7 @@ def judged(options: Options, *, renders: bool = True, schema: bool = True) -> Ju
     found = Judgement()
     complaints = _Complaints()
     told: list[Event] = []
+    forget_peak()
     begin, waited = time.monotonic(), _waited_s()
     try:
         with complaints.heard():
@@ -136,6 +146,7 @@ def judged(options: Options, *, renders: bool = True, schema: bool = True) -> Ju
         f"{item.id} ended as error: {item.reason}" for item in report.checks if item.outcome is Outcome.ERROR
     ]
     written = _written(report, found, renders=renders)
+    found.peak_mb = peak_mb()
     if schema and "json" in written:
         _check_schema(written["json"], found)
     if options.auth.key:

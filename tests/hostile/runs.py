@@ -8,7 +8,7 @@ from typing import Any
 
 from probe.model import Depth
 from tests.hostile.farm import Farm, Play
-from tests.hostile.judging import judged, options_for, peak_mb, sockets
+from tests.hostile.judging import judged, options_for, sockets
 from tests.hostile.keys import nasty_key, where_is
 from tests.hostile.scripts import corpus
 
@@ -87,4 +87,4 @@ def judge(farm: Farm, name: str, seed: int) -> Ended:
     wrong += where_is(play.key, [("what another origin was sent", told[0].elsewhere)])
     if (left := sockets() - before) > 0:
         wrong.append(f"{left} sockets were left open")
-    return Ended(name, tuple(wrong), told[0].answers, found.seconds, options.deadline_s, peak_mb(), found.waited_s)
+    return Ended(name, tuple(wrong), told[0].answers, found.seconds, options.deadline_s, found.peak_mb, found.waited_s)

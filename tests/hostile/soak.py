@@ -48,6 +48,7 @@ class Tally:
     generated: int = 0
     of_corpus: int = 0
     peak_mb: float = 0.0
+    peak_name: str = ""
     worst: Ended | None = None
     failures: list[Ended] = field(default_factory=list)
 
@@ -58,7 +59,8 @@ class Tally:
             self.generated += ended.answers
         else:
             self.of_corpus += ended.answers
-        self.peak_mb = max(self.peak_mb, ended.peak_mb)
+        if ended.peak_mb > self.peak_mb:
+            self.peak_mb, self.peak_name = ended.peak_mb, ended.name
         if self.worst is None or ended.late_s > self.worst.late_s:
             self.worst = ended
         if ended.wrong:
@@ -190,7 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
         worst = tally.worst
         busy = f"{worst.waited_s:.2f} s of it without a processor"
         print(f"worst time    {worst.seconds:.2f} s, {busy}, with a deadline of {worst.deadline_s:g} s ({worst.name})")
-    print(f"peak memory   {tally.peak_mb:.0f} MiB of {MOST_MB} allowed")
+    print(f"peak memory   {tally.peak_mb:.0f} MiB of {MOST_MB} allowed ({tally.peak_name})")
     print(f"failures      {len(tally.failures)}")
     return 1 if tally.failures or tally.peak_mb >= MOST_MB else 0
 
