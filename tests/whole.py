@@ -5,14 +5,19 @@ time, since each test sleeps most of it.  Real servers come next, file by file, 
 model needs a processor to itself.  The browser comes last: its driver keeps an event loop
 open until its session ends, beside which no other can be run.
 
-The exit status is 1 when a session failed; all are run in any case.
+After each, everything that it left in its temporary folder is searched for the keys of the
+tests.  The exit status is 1 when a session failed or a key was found; all are run in any case.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
+
+from tests.contract import keygrep
 
 SESSIONS = (
     ("-n2", "tests/unit", "tests/contract", "tests/hostile"),
@@ -25,11 +30,17 @@ SESSIONS = (
 def main(options: list[str]) -> int:
     failed = []
     for session in SESSIONS:
+        name = " ".join(session)
         begin = time.monotonic()
-        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "--durations=8", *session, *options], check=False)
-        print(f"{' '.join(session)}: status {done.returncode} after {time.monotonic() - begin:.0f} s", flush=True)
-        if done.returncode not in (0, 5):  # 5: nothing chosen (pytest, "Exit codes")
-            failed.append(" ".join(session))
+        with tempfile.TemporaryDirectory(prefix="endpoint-probe-tests-") as folder:
+            left = Path(folder) / "left"
+            words = ["-q", "--durations=8", f"--basetemp={left}", *session, *options]
+            done = subprocess.run([sys.executable, "-m", "pytest", *words], check=False)
+            print(f"{name}: status {done.returncode} after {time.monotonic() - begin:.0f} s", flush=True)
+            if done.returncode not in (0, 5):  # 5: nothing chosen (pytest, "Exit codes")
+                failed.append(name)
+            if keygrep.main([str(left)]) == 1:
+                failed.append(f"{name}: a key was left")
     print(f"failed: {'; '.join(failed)}" if failed else "all sessions passed", flush=True)
     return 1 if failed else 0
 
