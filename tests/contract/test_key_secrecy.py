@@ -293,6 +293,8 @@ def test_the_search_through_a_session_finds_what_the_program_left(tmp_path: Path
     (tmp_path / "key").write_text(TYPED)  # a test's own
     (tmp_path / "report.json").write_text("{}")
     assert search(tmp_path, keys) == (1, [])
+    left = tmp_path / "report.json"
     for name, form in forms_of(TYPED).items():
-        (tmp_path / "report.json").write_bytes(b'{"a": "' + form + b'"}')
+        left.write_bytes(b'{"a": "' + form + b'"}')
         assert len(search(tmp_path, keys)[1]) == 1, name
+    left.unlink()  # this session is searched as well

@@ -1,4 +1,7 @@
-"""Each configuration, loaded by its own consumer and read back; a wrong one is refused."""
+"""Each configuration, loaded by its own consumer and read back; a wrong one is refused.
+
+Long, because the consumers are many and each is read by its own rules, beside one another for comparison.
+"""
 
 from __future__ import annotations
 
