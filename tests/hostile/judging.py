@@ -123,7 +123,7 @@ class _Complaints(logging.Handler):
             root.removeHandler(self)
 
 
-def judged(options: Options, *, renders: bool = True, schema: bool = True) -> Judgement:
+def judged(options: Options) -> Judgement:
     """Run the tool and say what was wrong: a traceback, a fault of its own, lateness, a bad report, a leaked key."""
     found = Judgement()
     complaints = _Complaints()
@@ -145,9 +145,9 @@ def judged(options: Options, *, renders: bool = True, schema: bool = True) -> Ju
     found.wrong += [
         f"{item.id} ended as error: {item.reason}" for item in report.checks if item.outcome is Outcome.ERROR
     ]
-    written = _written(report, found, renders=renders)
+    written = _written(report, found)
     found.peak_mb = peak_mb()
-    if schema and "json" in written:
+    if "json" in written:
         _check_schema(written["json"], found)
     if options.auth.key:
         written["progress"] = "\n".join(f"{item.text} {dict(item.data)}" for item in told).encode("utf-8", "replace")
@@ -155,9 +155,9 @@ def judged(options: Options, *, renders: bool = True, schema: bool = True) -> Ju
     return found
 
 
-def _written(report: Report, found: Judgement, *, renders: bool) -> dict[str, bytes]:
+def _written(report: Report, found: Judgement) -> dict[str, bytes]:
     written: dict[str, bytes] = {}
-    for reporter in chosen(FORMATS if renders else ("json",)):
+    for reporter in chosen(FORMATS):
         try:
             written[reporter.name] = reporter.render(report)
         except Exception as error:

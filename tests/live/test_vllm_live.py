@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from probe.model import Outcome, Report, Severity, State
+from probe.model import Report, Severity, State
 from tests.live import servers
 from tests.live.parts import ALL
-from tests.live.verdicts import Subject, diagnose
+from tests.live.verdicts import Subject, diagnose, loud, states
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.optin, pytest.mark.timeout(600)]
 
@@ -26,14 +26,9 @@ def _installed() -> None:
 
 
 def sound(report: Report) -> None:
-    assert [item.reason for item in report.checks if item.outcome is Outcome.ERROR] == []
     assert report.server.software == "vllm"
-    assert {name: report.capabilities[name].verdict for name in CERTAIN} == dict.fromkeys(CERTAIN, State.WORKS)
+    assert states(report, *CERTAIN) == dict.fromkeys(CERTAIN, State.WORKS)
     assert report.capabilities["vision"].verdict is State.REJECTED
-
-
-def loud(report: Report) -> list[str]:
-    return [item.code for item in report.findings if item.severity in (Severity.ERROR, Severity.WARNING)]
 
 
 def test_tools_that_nobody_switched_on(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import anyio
 
-from probe.model import Outcome, Report
+from probe.model import Outcome, Report, Severity, State
 from probe.runner import run
 from probe.session import Auth, Options
 from probe.urls import parse
@@ -77,6 +77,17 @@ def diagnose(subject: Subject, only: tuple[str, ...] = ()) -> Report:
     auth = Auth(key=subject.key, source="test") if subject.key else Auth()
     options = Options(parse(subject.base_url), auth, only=only, timeout_s=120, deadline_s=600)
     return anyio.run(lambda: run(options))
+
+
+def loud(report: Report) -> list[str]:
+    """The codes of the errors and warnings of a run in which no check failed by itself."""
+    assert [item.reason for item in report.checks if item.outcome is Outcome.ERROR] == []
+    return [item.code for item in report.findings if item.severity in (Severity.ERROR, Severity.WARNING)]
+
+
+def states(report: Report, *capabilities: str) -> dict[str, State]:
+    """What was said of these capabilities."""
+    return {name: report.capabilities[name].verdict for name in capabilities}
 
 
 def table(reports: dict[str, Report]) -> Iterator[str]:
