@@ -55,6 +55,16 @@ class Opened:
         """How wide the page is, in CSS pixels."""
         return int(self.page.evaluate("document.documentElement.scrollWidth"))
 
+    def tab_stops(self, presses: int) -> set[str]:
+        """The tags that so many presses of Tab reach, after the link that skips to the content."""
+        self.page.keyboard.press("Tab")
+        assert self.page.evaluate("document.activeElement.className") == "skip"
+        seen = set()
+        for _ in range(presses):
+            self.page.keyboard.press("Tab")
+            seen.add(self.page.evaluate("document.activeElement.tagName"))
+        return seen
+
     def serious(self) -> list[Any]:
         """What axe-core finds that is serious or critical; the page must be open with bypass_csp."""
         self.page.add_script_tag(path=part("axe-core"))

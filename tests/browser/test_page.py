@@ -132,14 +132,7 @@ def test_it_can_be_used_without_scripts(opened: Callable[..., Opened]) -> None:
 
 
 def test_the_keyboard_reaches_everything(opened: Callable[..., Opened]) -> None:
-    page = opened(healthy()).page
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
-    seen = set()
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        seen.add(page.evaluate("document.activeElement.tagName"))
-    assert {"A", "BUTTON", "INPUT", "SELECT", "SUMMARY"} <= seen
+    assert opened(healthy()).tab_stops(60) >= {"A", "BUTTON", "INPUT", "SELECT", "SUMMARY"}
 
 
 def test_on_paper_the_controls_are_gone(opened: Callable[..., Opened]) -> None:

@@ -173,6 +173,7 @@ def soak(wanted: int, seed: int, only: list[str], entries: list[str], workers: i
         pool.shutdown(wait=not under_way, cancel_futures=True)
         for process in processes if under_way else ():
             process.kill()
+            process.join()
         temporary.cleanup()
     return tally
 
