@@ -17,6 +17,7 @@ Message = dict[str, Any]
 
 ROLES = ("system", "user", "assistant")
 QUESTION = "What is the secret code?"
+HELLO = "Hello! How can I help you today?"
 #: Room for a sentence or two (tokens).
 LIMIT = 80
 
@@ -47,7 +48,7 @@ def two_codes(codes: tuple[str, str], blocks: Collection[str] = (), *, system: b
     second = f"The second code is {codes[1]}."
     return [
         *first,
-        turn("assistant", "Hello! How can I help you today?", blocks="assistant" in blocks),
+        turn("assistant", HELLO, blocks="assistant" in blocks),
         turn("user", second, "What are the two codes?", blocks="user" in blocks),
     ]
 

@@ -31,11 +31,13 @@ def repeats(exchange: Exchange, code: str) -> bool:
 def counts_live(exchanges: Iterable[Exchange]) -> bool:
     """Whether prompt tokens follow what is sent: different conversations, different counts.
 
-    One number for everything, however long, is no count; some endpoints answer so.
+    One number for everything, however long, is no count; some endpoints answer so.  Streams
+    are left out, since their counts may come from elsewhere.
     """
     seen: set[int] = set()
     for exchange in exchanges:
-        if not isinstance(member(exchange.request.body, "messages"), list) or not completion.ok(exchange):
+        body = exchange.request.body
+        if not isinstance(member(body, "messages"), list) or member(body, "stream") or not completion.ok(exchange):
             continue
         tokens = completion.prompt_tokens(exchange)
         if tokens is not None:

@@ -13,10 +13,22 @@ from typing import TYPE_CHECKING, Any
 from checks import _conversation as talk
 from checks import _history
 from checks._contentcodes import BLOCKS_IGNORED, BLOCKS_REJECTED, BLOCKS_TRUNCATED, NULL_REJECTED
-from checks._contentread import ABOUT, Fate, Seen, compare, compare_role, settle
+from checks._contentread import ABOUT, UNNAMED, Fate, Seen, compare, compare_role, settle
 from checks._evidence import counts_live, missing_tokens, repeats
 from checks._feature import Answer, last_outcome, outcome, until_told, words_of
-from probe.api import Exchange, Finding, Inconclusive, Result, State, Verdict, because, check, completion, works
+from probe.api import (
+    Exchange,
+    Finding,
+    Inconclusive,
+    Result,
+    State,
+    Verdict,
+    because,
+    check,
+    completion,
+    unknown,
+    works,
+)
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -29,8 +41,8 @@ if TYPE_CHECKING:
     requires={"chat"},
     provides={"block_content"},
     emits=(BLOCKS_REJECTED, BLOCKS_IGNORED, BLOCKS_TRUNCATED),
-    max_requests=13,
-    max_tokens=3600,
+    max_requests=21,
+    max_tokens=5200,
 )
 async def blocks(ctx: Context) -> Result:
     codes = talk.codes_of(ctx)
@@ -71,14 +83,22 @@ async def _role_by_role(
 
 
 async def _confirm(ctx: Context, role: str) -> Seen:
-    """A plainer question for a role that the first one did not settle: as a block, then as a string."""
-    codes = ctx.nonce(f"block-{role}"), ctx.nonce(f"block-{role}-2")
-    messages, wanted = talk.easy(role, codes, blocks=True)
-    block = await ctx.chat(messages, limit=talk.LIMIT)
-    if not _done(block) or all(repeats(block, code) for code in wanted):
-        return compare(block, block, wanted, False)
-    string = await ctx.chat(talk.easy(role, codes, blocks=False)[0], limit=talk.LIMIT)
-    return compare(string, block, wanted, False)
+    """A plainer question for a role that the first one did not settle: as a block, then as a string.
+
+    Once more with other codes where only the string was understood: blocks are joined in many ways,
+    and a weak model may stumble over one of them.
+    """
+    seen: list[Seen] = []
+    while len(seen) < 2 and all(one.fate is Fate.LOST for one in seen):
+        codes = ctx.nonce(f"block-{role}-{len(seen)}"), ctx.nonce(f"block-{role}-{len(seen)}-second")
+        messages, wanted = talk.easy(role, codes, blocks=True)
+        block = await ctx.chat(messages, limit=talk.LIMIT)
+        if not _done(block) or all(repeats(block, code) for code in wanted):
+            seen.append(compare(block, block, wanted, False))
+            continue
+        string = await ctx.chat(talk.easy(role, codes, blocks=False)[0], limit=talk.LIMIT)
+        seen.append(compare(string, block, wanted, False))
+    return seen[-1]
 
 
 async def _single_block(ctx: Context) -> tuple[Exchange, Exchange]:
@@ -157,7 +177,7 @@ def diagnose_blocks(
         code: what that one block asks the model to repeat.
 
     Raises:
-        Inconclusive: nothing could be told of the user's blocks.
+        Inconclusive: nothing could be told of the user's blocks, and nothing is wrong with others.
     """
     roles = {fate: [role for role, one in seen.items() if one.fate is fate] for fate in Fate}
     findings: list[Finding] = []
@@ -176,9 +196,11 @@ def diagnose_blocks(
         state = State.IGNORED if "user" in lost else State.BROKEN
         verdict = verdict or because(state, findings[-1])
     if verdict is None:
-        if seen["user"].fate is not Fate.READ:
-            raise Inconclusive(seen["user"].why or "the model repeats no code, and tokens are not counted")
-        verdict = works(_note(plain, seen))
+        told = seen["user"].fate is Fate.READ
+        why = seen["user"].why or UNNAMED
+        if not told and not findings:
+            raise Inconclusive(why)
+        verdict = works(_note(plain, seen)) if told else unknown(why)
     return Result(tuple(findings), {"block_content": verdict}, {"block_content_roles": roles[Fate.READ]})
 
 

@@ -125,7 +125,7 @@ class Asked:
     """The requests about one role; those that were not needed are None.
 
     ``short`` has the code in its turn and was sent once or twice, ``longer`` has the code and
-    more, ``control`` has the code in a user turn.
+    more, ``control`` has the code in a turn of another role before the newest user turn.
     """
 
     short: Sequence[Exchange]
@@ -164,12 +164,17 @@ async def system_role(ctx: Context) -> Result:
 )
 async def developer_role(ctx: Context) -> Result:
     code = ctx.nonce("developer")
-    asked = await _ask(ctx, "developer", code)
-    return diagnose_role("developer", asked, code, counts_live(ctx.exchanges), ctx.facts.get("roles"))
+    known = ctx.facts.get("roles")
+    other = "system" if isinstance(known, list) and "system" in known else "user"
+    asked = await _ask(ctx, "developer", code, other)
+    return diagnose_role("developer", asked, code, counts_live(ctx.exchanges), known)
 
 
-async def _ask(ctx: Context, role: str, code: str) -> Asked:
-    """The code in a turn of this role; where it does not come back, the same longer, and in a user turn."""
+async def _ask(ctx: Context, role: str, code: str, other: str = "user") -> Asked:
+    """The code in a turn of this role; where it does not come back, the same longer, and in a turn of another role.
+
+    That turn comes before the question, too: a model may use nothing but the newest turn.
+    """
 
     async def send() -> Exchange:
         return await ctx.chat(talk.easy(role, (code, ""), blocks=False)[0], limit=talk.LIMIT)
@@ -185,8 +190,9 @@ async def _ask(ctx: Context, role: str, code: str) -> Asked:
     longer = await ctx.chat(messages, limit=talk.LIMIT)
     if repeats(longer, code) or (missing_tokens(longer, short[-1]) is not None and counts_live(ctx.exchanges)):
         return Asked(short, longer)
-    question = f"{talk.secret(code)} {talk.QUESTION}"
-    return Asked(short, longer, await ctx.chat(question, limit=talk.LIMIT))
+    between = [talk.turn("assistant", talk.HELLO)] if other == "user" else []
+    control = [talk.turn(other, talk.secret(code)), *between, talk.turn("user", talk.QUESTION)]
+    return Asked(short, longer, await ctx.chat(control, limit=talk.LIMIT))
 
 
 def diagnose_role(role: str, asked: Asked, code: str, live: bool, known: object = None) -> Result:
@@ -218,7 +224,7 @@ def diagnose_role(role: str, asked: Asked, code: str, live: bool, known: object 
     dropped = grown is not None and abs(grown) <= JOINT_TOKENS
     obeys = asked.control is not None and repeats(asked.control, code)
     if not dropped and not (obeys and asked.longer is not None and completion.is_completion(asked.longer)):
-        note = "the model does not repeat a code from it, nor from a user message" if asked.control else ""
+        note = "the model does not repeat a code from it, nor from another message" if asked.control else ""
         return Result(verdicts={capability: unknown(note or "the counts of prompt tokens tell nothing of it")})
     finding = _ignored(role, asked, code, dropped)
     return Result((finding,), {capability: because(State.IGNORED, finding)})
@@ -245,7 +251,12 @@ def _ignored(role: str, asked: Asked, code: str, dropped: bool) -> Finding:
             asked.longer.shows("/response/body/usage/prompt_tokens", expected=f"over {counts[0]}", actual=counts[1])
         )
     else:
-        detail += ", and repeats it from a user message"
+        detail += ", and repeats it from another message before the question"
+        if asked.control is not None:
+            answer = completion.answer(asked.control)[:160]
+            evidence.append(
+                asked.control.shows("/response/body/choices/0/message/content", expected=code, actual=answer)
+            )
     return diagnosis.found(f"{detail}.", *evidence, confidence=0.95 if dropped else 0.75)
 
 
@@ -273,7 +284,7 @@ async def order(ctx: Context) -> Result:
         ],
         "mid_system": [
             talk.turn("user", "Hello"),
-            talk.turn("assistant", "Hello! How can I help you today?"),
+            talk.turn("assistant", talk.HELLO),
             talk.turn("system", talk.secret(late)),
             talk.turn("user", talk.QUESTION),
         ],

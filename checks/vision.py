@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from checks._evidence import counts_live
 from checks._feature import Answer, last_outcome, until_told, words_of
 from checks._looking import Look
 from checks._png import data_uri, quadrants, unguessable
@@ -154,9 +155,10 @@ async def picture(ctx: Context) -> Result:
     last = looks[-1]
     if completion.is_completion(last.exchange) and last.right < 4:
         control = await ctx.chat([_message()], limit=32)
-        if not bigger and not _plainly_dropped(last, control):
+        dropped = counts_live(ctx.exchanges) and _plainly_dropped(last, control)
+        if not bigger and not dropped:
             looks += await _show(ctx, SIDES[1], avoid=last.named)
-    return diagnose_vision(looks, control)
+    return diagnose_vision(looks, control, live=counts_live(ctx.exchanges))
 
 
 def _blocks_are_lost(ctx: Context) -> bool:
@@ -202,12 +204,13 @@ def _plainly_dropped(look: Look, control: Exchange) -> bool:
     return growth is not None and growth <= 0 and look.right <= 1
 
 
-def diagnose_vision(looks: Sequence[Look], control: Exchange | None = None) -> Result:
+def diagnose_vision(looks: Sequence[Look], control: Exchange | None = None, *, live: bool = True) -> Result:
     """What the pictures shown tell.
 
     Args:
         looks: one to three exchanges with a picture, the same one twice where it failed silently.
         control: the same text without a picture; given when an answer was wrong.
+        live: whether prompt tokens follow what is sent.
 
     Raises:
         Inconclusive: no exchange tells anything.
@@ -224,7 +227,7 @@ def diagnose_vision(looks: Sequence[Look], control: Exchange | None = None) -> R
     if right >= 6:
         return _verdict(works(f"named {right} of {asked} colours; the model sees, not well", 0.8))
     growths = [growth for look in seen if (growth := _growth(look, control)) is not None]
-    if not growths or control is None:
+    if not growths or control is None or not live:
         return _without_counts(seen)
     if max(growths) <= 0:
         if right >= 4:

@@ -97,6 +97,14 @@ def note_tool() -> Tool:
 NOTE_QUESTION = 'Tell me something about the café "Zoë" in Paris.'
 
 
+def as_template(tool: Tool) -> str:
+    """A tool in a system message, in the words of the chat templates of Hermes and Qwen2.5."""
+    return (
+        "# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are provided "
+        f"with function signatures within <tools></tools> XML tags:\n<tools>\n{json.dumps(tool)}\n</tools>"
+    )
+
+
 def schema_of(tools: Sequence[Tool], name: str) -> dict[str, Any] | None:
     """The parameters of the offered tool of that name, or None."""
     for tool in tools:

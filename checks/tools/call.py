@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from checks._evidence import counts_live
 from checks.tools import asks, leaks, refused
 from checks.tools.called import chancy, diagnose_calls, diagnose_silence, sound
 from checks.tools.codes_calls import (
@@ -26,7 +27,7 @@ from checks.tools.codes_calls import (
     TEXT_CALL,
 )
 from checks.tools.codes_reach import IGNORED, NOT_CALLED, NOT_ENABLED, REJECTED
-from checks.tools.reach import Growth, Signs, counts, growth, says
+from checks.tools.reach import Growth, Signs, growth, says
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.trials import FLAKY_TRIALS
 from probe.api import (
@@ -156,7 +157,7 @@ async def _doubt(ctx: Context, asked: list[Reading]) -> Signs | None:
     grown = _growth(asked, await _wordy(ctx))
     if grown is None or not grown.stayed:
         return None
-    return replace(await _code(ctx), growth=grown, counted=counts(ctx.exchanges))
+    return replace(await _code(ctx), growth=grown, counted=counts_live(ctx.exchanges))
 
 
 async def _signs(ctx: Context, asked: list[Reading]) -> Signs:
@@ -178,17 +179,23 @@ async def _signs(ctx: Context, asked: list[Reading]) -> Signs:
     forced = [read(await asks.required(ctx))]
     if forced[0].kind is not Kind.CALLED:
         forced.append(read(await asks.by_name(ctx)))
-    return replace(signs, forced=tuple(forced), rest=tuple(rest), counted=counts(ctx.exchanges))
+    return replace(signs, forced=tuple(forced), rest=tuple(rest), counted=counts_live(ctx.exchanges))
 
 
 async def _code(ctx: Context) -> Signs:
-    """Ask for a code that only the tool's description holds; and where it is missed, whether it could be known."""
+    """Ask for a code that only the tool's description holds; and where it is missed, whether it could be known.
+
+    The model then has to find one in a tool's definition, shown as chat templates show it: a small
+    model that repeats a sentence may make nothing of a definition.
+    """
     code = ctx.nonce("tool-description")
     told = read(await ctx.chat(asks.NAME_THE_CODE, limit=asks.LIMIT, tools=[asks.coded(code)]))
     signs = Signs(told=(told, code))
-    if signs.code_named is not False:
+    if signs.code_named or signs.code_named is None:
         return signs
     other = ctx.nonce("tool-description-control")
-    system = f"The station code in the description of the get_weather tool is {other}."
-    messages = [{"role": "system", "content": system}, {"role": "user", "content": asks.NAME_THE_CODE}]
+    messages = [
+        {"role": "system", "content": asks.as_template(asks.coded(other))},
+        {"role": "user", "content": asks.NAME_THE_CODE},
+    ]
     return replace(signs, control=(await ctx.chat(messages, limit=asks.LIMIT), other))

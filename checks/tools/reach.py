@@ -11,7 +11,6 @@ Three signs, from the strongest:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,16 +26,6 @@ class Shown(StrEnum):
     YES = "the tools reached the model"
     NO = "the tools never reached the model"
     UNSURE = "it could not be told whether the tools reached the model"
-
-
-def counts(exchanges: Iterable[Exchange]) -> bool:
-    """Whether an endpoint counts prompt tokens: not where prompts of every length get the same number."""
-    seen = {
-        number
-        for exchange in exchanges
-        if completion.is_completion(exchange) and (number := completion.prompt_tokens(exchange)) is not None
-    }
-    return len(seen) > 1
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from checks._evidence import counts_live
 from checks._history import history, number_of
 from checks.tools import asks
 from checks.tools.codes_reach import RESULT_IGNORED, RESULT_REJECTED
-from checks.tools.reach import counts
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.refusals import Refusal, meaning, quoted
 from checks.tools.refused import refusal_of
@@ -37,8 +37,17 @@ class Turn:
     number: str
 
     @property
+    def answered(self) -> bool:
+        return self.reading.kind not in (Kind.REFUSED, Kind.FAILED, Kind.LOST)
+
+    @property
     def told(self) -> bool:
-        return says_number(self.reading.exchange, self.number)
+        return self.answered and says_number(self.reading.exchange, self.number)
+
+    @property
+    def garbled(self) -> bool:
+        """Whether the answer begins the number, as weak models do: 20.46 degrees for 20462."""
+        return self.answered and says_number(self.reading.exchange, self.number[:3])
 
 
 @check(
@@ -49,7 +58,7 @@ class Turn:
     after={"tools"},
     provides={"tool_results"},
     emits=(RESULT_REJECTED, RESULT_IGNORED),
-    max_requests=4,
+    max_requests=5,
     max_tokens=4000,
 )
 async def results(ctx: Context) -> Result:
@@ -57,25 +66,26 @@ async def results(ctx: Context) -> Result:
     if refused is not None:
         return Result(verdicts={"tool_results": refused})
     made = call_to_answer(ctx)
+    call: dict[str, Any] = asks.spare_call()
+    content: str | None = None
     turns = [Turn(read(await history(ctx)), number_of(ctx))]
-    refusals = (Kind.REFUSED, Kind.FAILED)
-    if turns[0].reading.kind in refusals and made is not None:
+    if turns[0].reading.kind is Kind.FAILED or (turns[0].reading.kind is Kind.REFUSED and made is not None):
         # That was a call of ours; a service may want its own back, signature and all.
-        turns.append(await _turn(ctx, made, None))
-    elif turns[0].reading.kind is Kind.FAILED:
-        turns.append(await _turn(ctx, asks.spare_call(), None))
-    if turns[-1].reading.kind in refusals:
-        turns.append(await _turn(ctx, made or asks.spare_call(), ""))
-    elif turns[-1].reading.kind is not Kind.LOST and not turns[-1].told:
-        turns.append(await _turn(ctx, made or asks.spare_call(), None, longer=True))
-    if turns[-1].reading.kind in refusals and not isinstance(ctx.target.extra.get("tools"), dict):
+        call = made or call
+        turns.append(await _turn(ctx, call, content))
+    if turns[-1].reading.kind in (Kind.REFUSED, Kind.FAILED):
+        call, content = made or call, ""
+        turns.append(await _turn(ctx, call, content))
+    if turns[-1].answered and not turns[-1].told:
+        turns.append(await _turn(ctx, call, content, longer=True))
+    if not any(turn.answered for turn in turns) and not isinstance(ctx.target.extra.get("tools"), dict):
         raise Inconclusive("the question alone, with the tool on offer, was not answered either")
+    counted = counts_live(ctx.exchanges)
+    grew = _grew(turns) if counted else None
     control = None
-    if not _grew(turns) and _answered(turns[-1]) and not any(turn.told for turn in turns):
-        number = asks.number_of(ctx, "tool-result-control")
-        question = f"{asks.reading('Paris', number)} What is the weather in Paris?"
-        control = (await ctx.chat(question, limit=200), number)
-    return diagnose_results(turns, control, counted=counts(ctx.exchanges))
+    if not grew and turns[-1].answered and not any(turn.told or turn.garbled for turn in turns):
+        control = await _control(ctx, counted=grew is False)
+    return diagnose_results(turns, control, counted=counted)
 
 
 def refused_tools(ctx: Context) -> Verdict | None:
@@ -117,25 +127,40 @@ async def _turn(ctx: Context, made: dict[str, Any], content: str | None, *, long
     return Turn(read(await ctx.chat(messages, limit=300, tools=[asks.weather()])), number)
 
 
+async def _control(ctx: Context, *, counted: bool) -> tuple[Exchange, str]:
+    """The same sentence where it surely arrives: can this model repeat its number at all?
+
+    Where prompt tokens tell, a user message will do.  Where nothing but the model's word tells, it must be
+    as hard to use as a result: what a chat template makes of the conversation (that of Hermes and Qwen).
+    """
+    number = asks.number_of(ctx, "tool-result-control")
+    sentence = asks.reading("Paris", number)
+    if counted:
+        return await ctx.chat(f"{sentence} What is the weather in Paris?", limit=200), number
+    made = asks.spare_call()
+    call = f'{{"name": "{made["name"]}", "arguments": {made["arguments"]}}}'
+    messages = [
+        {"role": "user", "content": asks.QUESTION},
+        {"role": "assistant", "content": f"<tool_call>\n{call}\n</tool_call>"},
+        {"role": "user", "content": f"<tool_response>\n{sentence}\n</tool_response>"},
+    ]
+    return await ctx.chat(messages, limit=300), number
+
+
 # Diagnosis ---------------------------------------------------------------------------------------
 
 
 def says_number(exchange: Exchange, number: str) -> bool:
-    """Whether the answer holds the number, also written as 48,213 or 48 213 or 48.213."""
-    text = re.sub(r"(?<=\d)[,.   ](?=\d{3})", "", completion.answer(exchange))
-    return number in text
-
-
-def _answered(turn: Turn) -> bool:
-    return turn.reading.kind not in (Kind.REFUSED, Kind.FAILED, Kind.LOST)
+    """Whether the answer holds the digits, also written as 48,213 or 48 213 or 48.213."""
+    return number in re.sub(r"(?<=\d)[,.'’\s](?=\d)", "", completion.answer(exchange))
 
 
 def _grew(turns: list[Turn]) -> bool | None:
-    """Whether the prompt grew with the longer result, which is asked last; None where it is not counted or not "
-    "asked."""
-    if len(turns) < 2 or not (_answered(turns[-2]) and _answered(turns[-1])):
+    """Whether the prompt grew with the longer result; None where that was not asked or cannot be told."""
+    answered = [turn.reading.exchange for turn in turns if turn.answered]
+    if len(answered) < 2:
         return None
-    before, after = (completion.prompt_tokens(turn.reading.exchange) for turn in turns[-2:])
+    before, after = (completion.prompt_tokens(exchange) for exchange in answered[-2:])
     if before is None or after is None:
         return None
     if after - before >= len(MORE) // 12:
@@ -153,23 +178,23 @@ def diagnose_results(turns: list[Turn], control: tuple[Exchange, str] | None, *,
         control: the same sentence in a user message, and its number.
         counted: the endpoint really counts prompt tokens.
     """
-    last = turns[-1].reading
-    if any(turn.told for turn in turns):
-        told = next(turn.reading for turn in turns if turn.told)
+    answered = [turn for turn in turns if turn.answered]
+    told = next((turn.reading for turn in answered if turn.told), None)
+    if told is not None:
         # Later turns of this kind do not have to find out again what content is taken.
         settles = {"tool_turn_content": told.exchange.request.body["messages"][1]["content"]}
         return Result(verdicts={"tool_results": works(_how(turns))}, settles=settles)
-    if last.kind is Kind.LOST:
-        raise Inconclusive(last.why)
-    if last.kind in (Kind.REFUSED, Kind.FAILED):
+    if not answered:
+        if turns[-1].reading.kind is Kind.LOST:
+            raise Inconclusive(turns[-1].reading.why)
         return _refused(turns)
     grew = _grew(turns) if counted else None
-    if grew:
-        return Result(verdicts={"tool_results": unknown(_unused(turns))})
+    if grew or any(turn.garbled for turn in answered):
+        return Result(verdicts={"tool_results": unknown(_unused(answered, grew))})
     repeats = control is not None and says_number(*control)
-    if len(turns) > 1 and repeats:
-        return _ignored(turns, grew, repeats)
-    note = "the answer does not hold the result, and the model repeats the sentence from a user message no better"
+    if len(answered) > 1 and repeats:
+        return _ignored(answered, grew)
+    note = "the answer does not hold the result, and the model repeats the sentence from elsewhere no better"
     return Result(verdicts={"tool_results": unknown(note)})
 
 
@@ -184,29 +209,33 @@ def _how(turns: list[Turn]) -> str:
     return f'only with content "" in place of null ({quoted(first.exchange)})'
 
 
-def _unused(turns: list[Turn]) -> str:
+def _unused(turns: list[Turn], grew: bool | None) -> str:
+    if not grew:
+        return "the result reaches the model, which does not copy its number whole"
     if all(turn.reading.kind is Kind.CALLED for turn in turns):
         return "the result reaches the model (the prompt grows with it), which calls the tool again"
     return "the result reaches the model (the prompt grows with it), which does not use it in its answer"
 
 
-def _ignored(turns: list[Turn], grew: bool | None, repeats: bool) -> Result:
-    first, last = turns[0].reading, turns[-1].reading
-    counts = [completion.prompt_tokens(reading.exchange) for reading in (first, last)]
-    detail = f"The answer does not hold the number {turns[0].number} of the result"
+def _ignored(turns: list[Turn], grew: bool | None) -> Result:
+    first, last = (turn.reading for turn in turns[-2:])
+    tokens = [completion.prompt_tokens(reading.exchange) for reading in (first, last)]
+    detail = f"The answer does not hold the number {turns[-2].number} of the result"
     if grew is False:
-        detail += f", and a longer result leaves the prompt at {counts[1]} tokens (before: {counts[0]})"
-    if repeats:
-        detail += ", while the model repeats the same sentence when it stands in a user message"
+        detail += f", and a longer result leaves the prompt at {tokens[1]} tokens (before: {tokens[0]})"
+        where = "it stands in a user message"
+    else:
+        where = "the conversation is written as a chat template would write it"
+    detail += f", while the model repeats the same sentence when {where}"
     evidence = [
         first.exchange.shows(
-            "/response/body/choices/0/message/content", expected=turns[0].number, actual=first.text[:160]
+            "/response/body/choices/0/message/content", expected=turns[-2].number, actual=first.text[:160]
         )
     ]
     if grew is False:
         evidence.append(
             last.exchange.shows(
-                "/response/body/usage/prompt_tokens", expected=f"more than {counts[0]}", actual=counts[1]
+                "/response/body/usage/prompt_tokens", expected=f"more than {tokens[0]}", actual=tokens[1]
             )
         )
     finding = RESULT_IGNORED.found(f"{detail}.", *evidence, confidence=0.95 if grew is False else 0.75)

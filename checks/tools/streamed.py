@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 #: Fewer prompt tokens than without streaming, by as many, mean that the tools were left out.
 LEFT_OUT = 20
+#: What was asked without streaming where a call can be had by force alone.
+_FORCED = {"required": asks.required, "named": asks.by_name}
 
 
 @check(
@@ -86,13 +88,17 @@ async def stream(ctx: Context) -> Result:
         return Result(verdicts={"streaming_tools": unknown("no call could be had without streaming either")})
     asked = [read(await _ask(ctx, force, share="tools.stream"))]
     whole = read(await asks.auto(ctx)) if state["way"] == "auto" else None
+    unstreamed = whole
+    if state["way"] in _FORCED:
+        unstreamed = read(await _FORCED[state["way"]](ctx))
     if _again(asked[0], state):
         # Usage is asked for only now: some endpoints refuse stream_options.
         asked.append(read(await _ask(ctx, force, stream_options={"include_usage": True})))
     control = None
     if asked[-1].kind in (Kind.REFUSED, Kind.FAILED, Kind.EMPTY):
         control = read(await ctx.chat(asks.UNRELATED, limit=100, stream=True))
-    return diagnose_stream(asked, whole, control, ctx.codes, leaks.server_of(ctx, *asked))
+    sound = joins.parsable(unstreamed)
+    return diagnose_stream(asked, whole, control, ctx.codes, leaks.server_of(ctx, *asked), sound=sound)
 
 
 def forcing(state: dict[str, Any]) -> dict[str, Any] | None:
@@ -128,6 +134,8 @@ def diagnose_stream(
     control: Reading | None,
     codes: frozenset[str],
     server: str,
+    *,
+    sound: bool,
 ) -> Result:
     """Judge the streamed question.
 
@@ -136,6 +144,7 @@ def diagnose_stream(
         whole: the same question without streaming, where the model called of its own accord.
         control: a plain question streamed, where the streamed one with tools was refused or empty.
         codes: the findings made so far, so that one cause gives one finding.
+        sound: without streaming a call had in the same way has arguments that are JSON.
     """
     last = asked[-1]
     if not any(reading.streamed for reading in asked) and completion.ok(last.exchange):
@@ -145,7 +154,7 @@ def diagnose_stream(
     if leaked:
         return _leaked(leaked, len(called), codes, server)
     if called:
-        return judge_call(called[0], joins.parsable(whole), server)
+        return judge_call(called[0], sound, server)
     if last.kind in (Kind.REFUSED, Kind.FAILED):
         return _refused(last, control)
     if last.kind is Kind.LOST:

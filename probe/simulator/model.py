@@ -2,7 +2,7 @@
 
 It follows ordinary prompts by rules, as an instruction-tuned model would: repeats what it is told to, remembers what
 was said, counts, adds, calls the fitting tool, answers from tool results, fills schemas, names colours. It knows no
-particular client's prompts. `personality` makes it talkative, thoughtful, shy of tools, or very weak.
+particular client's prompts. `personality` makes it talkative, thoughtful, shy of tools, small, or very weak.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from probe.simulator.standin.tokens import clip, count, count_tools
 from probe.simulator.standin.words import codes
 
 JSON = dict[str, Any]
+
+#: Personalities that make nothing sensible of tools and schemas.
+_SMALL = ("small", "copies", "weak")
 
 
 def prompt_tokens(body: JSON) -> int:
@@ -119,13 +122,13 @@ def _calls(body: JSON, prompt: Prompt, personality: str) -> list[ToolCall]:
     choice = body.get("tool_choice", "auto")
     if not prompt.tools or choice == "none" or personality == "refuses":
         return []
-    junk = personality == "weak"
+    junk = personality in _SMALL
     if isinstance(choice, dict):
         calls = tooluse.forced(prompt, (choice.get("function") or {}).get("name"), junk)
     elif choice == "required":
         calls = tooluse.forced(prompt, None, junk)
         calls = tooluse.pending(prompt, calls) or calls
-    elif personality in ("declines", "weak"):
+    elif personality == "declines" or junk:
         return []
     else:
         calls = tooluse.pending(prompt, tooluse.planned(prompt))
@@ -139,9 +142,13 @@ def _text(body: JSON, prompt: Prompt, personality: str, limit: int) -> str:
     form = body.get("response_format") or {}
     kind = form.get("type") if isinstance(form, dict) else None
     schema = (form.get("json_schema") or {}).get("schema") if kind == "json_schema" else None
+    if personality in _SMALL and schema is not None:
+        return json.dumps(Filler("", schema, junk=True).object(schema))
+    if personality in ("small", "copies"):
+        if prompt.images:
+            return prose.small_talk(prompt.question, [])
+        prompt = prompt.narrowed(system=personality == "small")
     if personality == "weak":
-        if schema is not None:
-            return json.dumps(Filler("", schema, junk=True).object(schema))
         if kind == "json_object":
             return json.dumps({"the": prose.nonsense(prompt.question, 6)})
         return prose.nonsense(prompt.question, min(limit, 400) * 2)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from probe.simulator.fault import Fault
     from probe.simulator.http11 import Request
 
-PERSONALITIES = ("plain", "chatty", "reasoning", "declines", "refuses", "weak")
+PERSONALITIES = ("plain", "chatty", "reasoning", "declines", "refuses", "small", "copies", "weak")
 _AS_STYLE: Any = object()
 
 
@@ -30,8 +30,8 @@ class Simulator:
 
     style          name of a server style (see `styles()`)
     faults         names, each optionally with `=value` (see `faults()`)
-    personality    plain, chatty, reasoning, declines (calls no tool unless forced), refuses (not even then)
-                   or weak
+    personality    plain, chatty, reasoning, declines (calls no tool unless forced), refuses (not even then),
+                   small (uses the newest question and a short system message), copies (the question alone) or weak
     key            key the endpoint asks for; None for none; left out: what the style does
     models         ids that are served; left out: the style's own
     rate_tokens_s  tokens a second (0: no pacing); first_token_s, latency_s  seconds before the first token

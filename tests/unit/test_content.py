@@ -41,14 +41,16 @@ def test_a_code_in_the_thinking_counts() -> None:
 
 
 def test_counts_live_only_where_they_move() -> None:
-    def asked(tokens: int | None) -> Exchange:
+    def asked(tokens: int | None, **body: object) -> Exchange:
         made = chat("x", prompt=tokens)
-        return replace(made, request=replace(made.request, body={"messages": []}))
+        return replace(made, request=replace(made.request, body={"messages": [], **body}))
 
     assert counts_live([asked(40), asked(70)])
     assert not counts_live([asked(10), asked(10), asked(12)])
     assert not counts_live([asked(None), asked(None)])
     assert not counts_live([])
+    # The counts of streams may come from elsewhere, or be real where those of answers are not.
+    assert not counts_live([asked(10), asked(10), *(asked(number, stream=True) for number in (10, 40, 70))])
 
 
 @pytest.mark.parametrize(
@@ -172,6 +174,12 @@ def test_loss_in_another_role_is_no_working_feature() -> None:
 def test_an_open_user_turn_gives_no_verdict() -> None:
     with pytest.raises(Inconclusive):
         diagnose_blocks(chat(BOTH), _seen(user=Fate.UNTOLD), None, CODES[0])
+
+
+def test_what_is_known_of_other_roles_is_told_though_nothing_is_known_of_the_users() -> None:
+    result = diagnose_blocks(chat(BOTH), _seen(user=Fate.UNTOLD, system=Fate.REFUSED), None, CODES[0])
+    assert [item.code for item in result.findings] == ["content.blocks-rejected"]
+    assert result.verdicts["block_content"].verdict is State.UNKNOWN
 
 
 def test_null_is_accused_only_where_an_empty_string_passes() -> None:

@@ -63,7 +63,7 @@ def test_streams(deltas: list[Any], reason: Any, done: bool) -> None:
     chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
     reading = read(made.asked(answers.events(*chunks, done=done), stream=True))
     try:
-        result = diagnose_stream([reading], read(made.called()), None, frozenset(), "unknown")
+        result = diagnose_stream([reading], read(made.called()), None, frozenset(), "unknown", sound=True)
     except Inconclusive:
         assert reading.kind is Kind.LOST
     else:

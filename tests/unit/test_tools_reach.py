@@ -9,7 +9,7 @@ import pytest
 from checks.tools import asks
 from checks.tools.called import diagnose_calls, diagnose_silence
 from checks.tools.choice import Choice, diagnose_choice
-from checks.tools.reach import Growth, Shown, Signs, counts, growth, reached
+from checks.tools.reach import Growth, Shown, Signs, growth, reached
 from checks.tools.reading import read
 from checks.tools.results import MORE, Turn, diagnose_results, says_number
 from probe.api import Inconclusive, Severity, State
@@ -73,10 +73,6 @@ def test_a_swapped_default_prompt_does_not_hide_the_tools() -> None:
 
 
 def test_a_number_that_never_changes_is_no_count() -> None:
-    same = [made.said("Hello.", prompt=10), made.said("Hello.", prompt=10, tools=[])]
-    assert not counts(same)
-    assert counts([*same, made.said("Hello.", prompt=14)])
-    assert not counts([made.said("Hello.", prompt=None)])
     signs = Signs(growth=grown(10, 10), told=MISSES, control=UNABLE, counted=False)
     assert reached(signs).shown is Shown.UNSURE
 
@@ -250,6 +246,32 @@ def test_without_counts_the_model_is_asked_what_it_can() -> None:
 def test_a_refused_result() -> None:
     refused = [no("unknown variant `tool`"), no("unknown variant `tool`", content="")]
     assert state(refused) == (State.REJECTED, ["tools.result-rejected"])
+
+
+ABLE_HERE = answers.chat("77889 degrees"), "77889"
+
+
+def test_a_number_begun_and_not_finished_shows_that_the_result_arrived() -> None:
+    assert state([history("It is 48.21 degrees.", None), history("Warm.", None, longer=True)]) == (State.UNKNOWN, [])
+    # Even where a count that does not move speaks against it.
+    turns = [history("It is 48.21 degrees.", 60), history("Warm.", 60, longer=True)]
+    assert state(turns, ABLE_HERE) == (State.UNKNOWN, [])
+
+
+def test_a_refused_null_is_left_out_of_the_count() -> None:
+    turns = [no("content: field required"), history("Warm.", 60, content=""), history("Warm.", 120, longer=True)]
+    assert state(turns, ABLE_HERE) == (State.UNKNOWN, [])
+    turns[-1] = history("Warm.", 60, longer=True)
+    assert state(turns, ABLE_HERE) == (State.IGNORED, ["tools.result-ignored"])
+    (finding,) = diagnose_results(turns, ABLE_HERE).findings
+    assert {item.exchange for item in finding.evidence} == {turn.reading.exchange.id for turn in turns[1:]}
+
+
+def test_one_answer_is_not_enough_for_a_verdict() -> None:
+    # The context was too short for the longer result, or it was lost on the way.
+    too_long = no("the request exceeds the available context size")
+    for last in (too_long, Turn(read(made.asked(answers.lost())), LONG)):
+        assert state([history("It is warm."), last], ABLE_HERE) == (State.UNKNOWN, [])
 
 
 def test_null_content_is_another_familys_finding() -> None:

@@ -120,6 +120,12 @@ def test_equal_prompt_tokens_mean_dropped() -> None:
     assert len(result.findings[0].evidence) == 2
 
 
+def test_a_count_that_never_moves_does_not_show_that_a_picture_was_dropped() -> None:
+    result = diagnose_vision([look("lorem ipsum", 30)], plain(30), live=False)
+    assert not result.findings
+    assert result.verdicts["vision"].verdict is State.UNKNOWN
+
+
 def test_dropped_even_where_the_model_is_too_weak_to_say_so() -> None:
     result = diagnose_vision([look("lorem ipsum", 30)], plain(30))
     assert [item.code for item in result.findings] == ["vision.ignored"]

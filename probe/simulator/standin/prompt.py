@@ -5,8 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
+
+#: How the templates of Hermes and Qwen show a tool's result; models take it for one wherever it comes from.
+_RESULT = re.compile(r"\s*<tool_response>\s*(.*?)\s*</tool_response>\s*", re.DOTALL)
+#: Characters of a system message that a small model still makes use of.
+_SHORT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,15 @@ class Prompt:
         """Calls made since the newest user turn."""
         return [call for turn in self.turns[self.last_user + 1 :] for call in turn.calls]
 
+    def narrowed(self, *, system: bool) -> Prompt:
+        """What a small model makes use of: the newest question, and perhaps a system message of a sentence or two."""
+        kept = [
+            turn
+            for turn in self.turns
+            if system and turn.role in ("system", "developer") and len(turn.text) < _SHORT and "{" not in turn.text
+        ]
+        return Prompt((*kept, Turn("user", self.said)), (), len(kept))
+
 
 def content_text(content: Any) -> str:
     """The text of a message's content: the string, or the text blocks joined by line feeds."""
@@ -129,8 +144,11 @@ def read(body: dict[str, Any]) -> Prompt:
         if not isinstance(message, dict):
             continue
         content = message.get("content")
-        role = str(message.get("role"))
-        turns.append(Turn(role, content_text(content), tuple(data_uris(content)), _calls(message)))
+        role, text = str(message.get("role")), content_text(content)
+        shown = _RESULT.fullmatch(text) if role == "user" else None
+        if shown is not None:
+            role, text = "tool", shown[1]
+        turns.append(Turn(role, text, tuple(data_uris(content)), _calls(message)))
         if role == "user":
             last_user = len(turns) - 1
     tools = []

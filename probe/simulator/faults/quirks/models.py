@@ -61,6 +61,22 @@ class Weak(Fault):
     personality = "weak"
 
 
+class Small(Fault):
+    """Follows the newest question and a short system message, and makes nothing of anything else."""
+
+    name = "small-model"
+    summary = "a small model: it repeats what a question says, and uses no tools, results, pictures or earlier turns"
+    personality = "small"
+
+
+class Copies(Fault):
+    """Follows the newest question, and makes nothing of anything else."""
+
+    name = "copying-model"
+    summary = "the same, and it uses no system message either"
+    personality = "copies"
+
+
 class Chatty(Fault):
     """Right, with many words around it."""
 
@@ -69,4 +85,4 @@ class Chatty(Fault):
     personality = "chatty"
 
 
-FAULTS = (Reasoning, ThinkTags, HiddenReasoning, Weak, Chatty)
+FAULTS = (Reasoning, ThinkTags, HiddenReasoning, Weak, Small, Copies, Chatty)
