@@ -219,7 +219,7 @@ def diagnose_role(role: str, asked: Asked, code: str, live: bool, known: object 
         return Result(verdicts={capability: verdict}, facts={"roles": [*listed, role]})
     grown = missing_tokens(asked.longer, last) if asked.longer is not None and live else None
     if grown is not None and grown > len(MORE) // 12:
-        note = "it reaches the model (the prompt grows with it), which does not answer from it"
+        note = "by the count of prompt tokens it reaches the model, which does not answer from it"
         return Result(verdicts={capability: unknown(note)})
     dropped = grown is not None and abs(grown) <= JOINT_TOKENS
     obeys = asked.control is not None and repeats(asked.control, code)

@@ -7,6 +7,7 @@ to find out why.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -151,7 +152,7 @@ def usable(exchange: Exchange) -> bool:
 
 def counts(basic: Exchange) -> bool:
     """Whether this model counts as it is told, so that it can be made to write much."""
-    return "50" in completion.answer(basic)[-40:]
+    return re.search(r"\b48\D{1,12}49\D{1,12}50\b", completion.answer(basic)) is not None
 
 
 def diagnose_delivery(measured: Measured, found: Delivery | Need | Untold, tried: Tried) -> Result:

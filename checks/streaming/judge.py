@@ -21,6 +21,9 @@ SURE_S = 1.0
 DOUBTFUL = (0.2, 0.55)
 #: A longer run that would still be over in this time tells nothing new.
 WORTH_S = 0.6
+#: What was held comes in one piece: its second half takes less than this share of the longer run's time beyond
+#: the short one's.
+SPREAD = 0.25
 #: So many flushes show the size of a buffer.
 FLUSHES = 3.5
 
@@ -114,9 +117,11 @@ def _lump(runs: Runs) -> Delivery | Need | Untold:
     best = runs.best
     if runs.short is None:
         return Need(short=True)
+    apart = best.last_s - runs.short.last_s
+    rate = (best.tokens - runs.short.tokens) / max(apart, 0.01)
     if _in_pieces(best):
         share = best.first_bytes / best.total_bytes
-        need = _longer(runs, best.tokens * max(2.0, FLUSHES * share))
+        need = _longer(runs, max(best.tokens * max(2.0, FLUSHES * share), best.tokens + rate * LONG_S))
         if need is not None:
             return need
         if _ticked(best):
@@ -124,14 +129,14 @@ def _lump(runs: Runs) -> Delivery | Need | Untold:
         if runs.long is not None and best.midcut and _same_size(runs.basic, runs.long):
             return Delivery.SIZE_BUFFERED
         return Untold("the text came in a few pieces, and a longer answer that would explain them could not be had")
-    apart = best.last_s - runs.short.last_s
-    rate = (best.tokens - runs.short.tokens) / max(apart, 0.01)
     if not held_back(runs.short, best):
         return _longer(runs, best.tokens + rate * LONG_S) or Delivery.TOO_FAST
     if apart < SURE_S:
         need = _longer(runs, best.tokens + rate * LONG_S)
         if need is not None:
             return need
+    if best.last_s - best.main_s > max(0.1, SPREAD * apart):
+        return Untold("the text came in a few pieces with pauses between them, as through a network that stalls")
     return Delivery.REPLAYED if _played(best) else Delivery.HELD
 
 

@@ -179,15 +179,19 @@ def diagnose_results(turns: list[Turn], control: tuple[Exchange, str] | None, *,
         counted: the endpoint really counts prompt tokens.
     """
     answered = [turn for turn in turns if turn.answered]
-    told = next((turn.reading for turn in answered if turn.told), None)
-    if told is not None:
-        # Later turns of this kind do not have to find out again what content is taken.
-        settles = {"tool_turn_content": told.exchange.request.body["messages"][1]["content"]}
-        return Result(verdicts={"tool_results": works(_how(turns))}, settles=settles)
     if not answered:
         if turns[-1].reading.kind is Kind.LOST:
             raise Inconclusive(turns[-1].reading.why)
         return _refused(turns)
+    # Later turns of this kind do not have to find out again what content is taken.
+    taken = answered[0].reading.exchange.request.body["messages"][1]["content"]
+    return _answered(turns, answered, control, counted) | Result(settles={"tool_turn_content": taken})
+
+
+def _answered(turns: list[Turn], answered: list[Turn], control: tuple[Exchange, str] | None, counted: bool) -> Result:
+    """Whether the answers hold the result."""
+    if any(turn.told for turn in answered):
+        return Result(verdicts={"tool_results": works(_how(turns))})
     grew = _grew(turns) if counted else None
     if grew or any(turn.garbled for turn in answered):
         return Result(verdicts={"tool_results": unknown(_unused(answered, grew))})
@@ -213,8 +217,8 @@ def _unused(turns: list[Turn], grew: bool | None) -> str:
     if not grew:
         return "the result reaches the model, which does not copy its number whole"
     if all(turn.reading.kind is Kind.CALLED for turn in turns):
-        return "the result reaches the model (the prompt grows with it), which calls the tool again"
-    return "the result reaches the model (the prompt grows with it), which does not use it in its answer"
+        return "by the count of prompt tokens the result reaches the model, which calls the tool again"
+    return "by the count of prompt tokens the result reaches the model, which does not use it in its answer"
 
 
 def _ignored(turns: list[Turn], grew: bool | None) -> Result:

@@ -104,6 +104,11 @@ def test_beside_a_missing_v1_and_a_stream_without_usage(fault) -> None:  # type:
     assert codes(report, "url") == {"url.missing-v1"}
 
 
+def test_a_refused_null_is_not_taken_for_refused_results() -> None:
+    report = diagnose(["null-rejected", "tool-result-ignored"], sim=FAST, only=(*ONLY, "content.null"))
+    assert codes(report) == {"content.null-rejected", "tools.result-ignored"}
+
+
 @pytest.mark.parametrize(
     ("fault", "code"),
     [

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from checks.streaming.arrivals import Look, Run, held_back, lag_allowed, look_of, measure, slope
+from checks.streaming.delivery import counts
 from checks.streaming.judge import Delivery, Need, Runs, Untold, judge, judged_gap, tokens_per_s
 from tests.unit import streams
 from tests.unit.streams import Schedule, answer, chunk, pace, streamed
@@ -41,9 +42,9 @@ class World:
             made = streams.jittered(made, self.dice)
         return measure(streamed(made))
 
-    def delivery(self, most: int = 640) -> Delivery | Untold:
-        """What the procedure ends in; every run it asks for is made."""
-        runs = Runs(self.run(COUNTED), most=most)
+    def delivery(self, most: int = 640, first: int = COUNTED) -> Delivery | Untold:
+        """What the procedure ends in, beginning with an answer of so many tokens; every run it asks for is made."""
+        runs = Runs(self.run(first), most=most)
         while True:
             found = judge(runs)
             if not isinstance(found, Need):
@@ -73,6 +74,21 @@ def test_an_honest_stream_is_never_accused(first_s: float, rate: float, kind: st
         world = World(streams.direct, rate, kind, first_s, seed, rough)
         assert world.delivery() in (Delivery.STREAMING, Delivery.TOO_FAST)
         assert len(world.asked) <= 3
+
+
+@pytest.mark.parametrize("kind", ["regular", "irregular"])
+@pytest.mark.parametrize("rate", [300, 500, 800])
+@pytest.mark.parametrize("first", [30, 60, 133])
+def test_stalls_of_a_network_do_not_make_a_fast_stream_a_held_one(first: int, rate: float, kind: str) -> None:
+    for seed in range(40):
+        found = World(streams.direct, rate, kind, 0.05, seed, rough=True).delivery(first=first)
+        assert found in (Delivery.STREAMING, Delivery.TOO_FAST) or isinstance(found, Untold)
+
+
+@pytest.mark.parametrize("first", [133, 170, 200])
+@pytest.mark.parametrize("rate", [60, 150, 400])
+def test_a_timer_is_seen_behind_an_answer_of_any_length(rate: float, first: int) -> None:
+    assert World(streams.timed, rate).delivery(first=first) is Delivery.COALESCED
 
 
 @pytest.mark.parametrize("first_s", [0.05, 2.0])
@@ -140,6 +156,20 @@ def test_a_first_crumb_does_not_hide_that_the_rest_is_held() -> None:
         return measure(streamed([made[0], made[1], (made[-1][0], b"".join(data for _, data in made[2:]))]))
 
     assert judge(Runs(crumb(COUNTED), crumb(19))) is Delivery.HELD
+
+
+@pytest.mark.parametrize(
+    ("text", "able"),
+    [
+        ("\n".join(map(str, range(1, 51))), True),
+        ("Sure!\n\n**" + "\n".join(map(str, range(1, 51))) + "**\n\nLet me know if you want me to go on.", True),
+        (", ".join(map(str, range(1, 51))) + ".", True),
+        ("1\n2\n3\n4\n5\nand so on, up to 50.", False),
+        ("", False),
+    ],
+)
+def test_a_model_that_counts_is_known_by_its_last_numbers(text: str, able: bool) -> None:
+    assert counts(streamed([(0.1, chunk({"content": text})), (0.2, b"data: [DONE]\n\n")])) is able
 
 
 def test_thinking_counts_as_text() -> None:

@@ -263,7 +263,9 @@ def test_a_refused_null_is_left_out_of_the_count() -> None:
     assert state(turns, ABLE_HERE) == (State.UNKNOWN, [])
     turns[-1] = history("Warm.", 60, longer=True)
     assert state(turns, ABLE_HERE) == (State.IGNORED, ["tools.result-ignored"])
-    (finding,) = diagnose_results(turns, ABLE_HERE).findings
+    result = diagnose_results(turns, ABLE_HERE)
+    assert result.settles == {"tool_turn_content": ""}
+    (finding,) = result.findings
     assert {item.exchange for item in finding.evidence} == {turn.reading.exchange.id for turn in turns[1:]}
 
 
