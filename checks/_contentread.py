@@ -40,6 +40,11 @@ class Seen:
     named: tuple[str, ...] = ()
     why: str = ""
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether a plainer question is wanted: the counts and the answer differ, or only one answer tells."""
+        return self.fate is Fate.SUSPECT or (self.fate is Fate.LOST and self.loss is None)
+
 
 def compare(strings: Exchange, blocks: Exchange, codes: Sequence[str], live: bool) -> Seen:
     """Judge a conversation with blocks by the one with strings.

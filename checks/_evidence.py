@@ -17,6 +17,11 @@ from probe.api import Exchange, completion, member
 JOINT_TOKENS = 3
 
 
+#: Where nothing but the model's word tells, so many tries of as many have to say the same: a small model
+#: repeats a code now and then.
+ROUNDS = 3
+
+
 def repeats(exchange: Exchange, code: str) -> bool:
     """Whether the model named a code such as ``ZEBRA-48213``, in its answer or its thinking.
 

@@ -56,7 +56,7 @@ async def blocks(ctx: Context) -> Result:
     seen = settle(compare(plain, mixed, codes, live), plain, codes, roles)
     if seen is None:
         seen = await _role_by_role(ctx, plain, mixed, codes, roles)
-    doubted = [role for role in roles if seen[role].fate is Fate.SUSPECT]
+    doubted = [role for role in roles if seen[role].doubtful]
     for role in doubted:
         seen[role] = await _confirm(ctx, role)
     if any(seen[role].fate is Fate.LOST for role in doubted) and "assistant" not in doubted:

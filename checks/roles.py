@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from checks import _conversation as talk
-from checks._evidence import JOINT_TOKENS, counts_live, missing_tokens, repeats
+from checks._evidence import JOINT_TOKENS, ROUNDS, counts_live, missing_tokens, repeats
 from checks._feature import Answer, last_outcome, outcome, until_told, words_of
 from probe.api import (
     Depth,
@@ -121,16 +121,38 @@ DEVELOPER_IGNORED = Diagnosis(
 
 
 @dataclass(frozen=True)
+class Round:
+    """The same sentence with a code in a turn of the role, and in one of another role before the newest user turn.
+
+    ``control`` is None where the role's own turn was enough.
+    """
+
+    code: str
+    turned: Exchange
+    control: Exchange | None = None
+
+    @property
+    def told(self) -> bool:
+        return repeats(self.turned, self.code)
+
+    @property
+    def only_elsewhere(self) -> bool:
+        """Whether the model knows the code from the other role alone."""
+        answered = completion.is_completion(self.turned)
+        return answered and not self.told and self.control is not None and repeats(self.control, self.code)
+
+
+@dataclass(frozen=True)
 class Asked:
-    """The requests about one role; those that were not needed are None.
+    """The requests about one role; those that were not needed are left out.
 
     ``short`` has the code in its turn and was sent once or twice, ``longer`` has the code and
-    more, ``control`` has the code in a turn of another role before the newest user turn.
+    more.  ``rounds`` are asked where no count of tokens tells, until one speaks for the role.
     """
 
     short: Sequence[Exchange]
     longer: Exchange | None = None
-    control: Exchange | None = None
+    rounds: Sequence[Round] = ()
 
 
 @check(
@@ -140,8 +162,8 @@ class Asked:
     requires={"chat"},
     provides={"system_role"},
     emits=(SYSTEM_IGNORED, SYSTEM_REJECTED),
-    max_requests=5,
-    max_tokens=1200,
+    max_requests=9,
+    max_tokens=2000,
 )
 async def system_role(ctx: Context) -> Result:
     first = await talk.plain(ctx)
@@ -159,8 +181,8 @@ async def system_role(ctx: Context) -> Result:
     after={"system_role"},
     provides={"developer_role"},
     emits=(DEVELOPER_IGNORED, DEVELOPER_REJECTED),
-    max_requests=4,
-    max_tokens=1000,
+    max_requests=8,
+    max_tokens=1800,
 )
 async def developer_role(ctx: Context) -> Result:
     code = ctx.nonce("developer")
@@ -191,8 +213,16 @@ async def _ask(ctx: Context, role: str, code: str, other: str = "user") -> Asked
     if repeats(longer, code) or (missing_tokens(longer, short[-1]) is not None and counts_live(ctx.exchanges)):
         return Asked(short, longer)
     between = [talk.turn("assistant", talk.HELLO)] if other == "user" else []
-    control = [talk.turn(other, talk.secret(code)), *between, talk.turn("user", talk.QUESTION)]
-    return Asked(short, longer, await ctx.chat(control, limit=talk.LIMIT))
+    rounds = [Round(code, short[-1])]
+    while True:
+        control = [talk.turn(other, talk.secret(rounds[-1].code)), *between, talk.turn("user", talk.QUESTION)]
+        rounds[-1] = replace(rounds[-1], control=await ctx.chat(control, limit=talk.LIMIT))
+        if len(rounds) == ROUNDS or not rounds[-1].only_elsewhere:
+            return Asked(short, longer, rounds)
+        fresh = ctx.nonce(f"{role}-{len(rounds)}")
+        rounds.append(Round(fresh, await ctx.chat(talk.easy(role, (fresh, ""), blocks=False)[0], limit=talk.LIMIT)))
+        if rounds[-1].told:
+            return Asked(short, longer, rounds)
 
 
 def diagnose_role(role: str, asked: Asked, code: str, live: bool, known: object = None) -> Result:
@@ -212,8 +242,8 @@ def diagnose_role(role: str, asked: Asked, code: str, live: bool, known: object 
     if last_outcome(asked.short, *_ABOUT) is not Answer.DONE:
         finding = _refused(role, last)
         return Result((finding,), {capability: because(State.REJECTED, finding)})
-    told = [item for item in (last, asked.longer) if item is not None and repeats(item, code)]
-    if told:
+    told = any(item is not None and repeats(item, code) for item in (last, asked.longer))
+    if told or any(one.told for one in asked.rounds):
         listed = [str(item) for item in known] if isinstance(known, list | tuple) else []
         verdict = works("the model knows a code from it")
         return Result(verdicts={capability: verdict}, facts={"roles": [*listed, role]})
@@ -222,9 +252,9 @@ def diagnose_role(role: str, asked: Asked, code: str, live: bool, known: object 
         note = "by the count of prompt tokens it reaches the model, which does not answer from it"
         return Result(verdicts={capability: unknown(note)})
     dropped = grown is not None and abs(grown) <= JOINT_TOKENS
-    obeys = asked.control is not None and repeats(asked.control, code)
-    if not dropped and not (obeys and asked.longer is not None and completion.is_completion(asked.longer)):
-        note = "the model does not repeat a code from it, nor from another message" if asked.control else ""
+    elsewhere = len(asked.rounds) == ROUNDS and all(one.only_elsewhere for one in asked.rounds)
+    if not dropped and not (elsewhere and asked.longer is not None and completion.is_completion(asked.longer)):
+        note = "the model does not repeat a code from it, nor surely from another message" if asked.rounds else ""
         return Result(verdicts={capability: unknown(note or "the counts of prompt tokens tell nothing of it")})
     finding = _ignored(role, asked, code, dropped)
     return Result((finding,), {capability: because(State.IGNORED, finding)})
@@ -251,12 +281,11 @@ def _ignored(role: str, asked: Asked, code: str, dropped: bool) -> Finding:
             asked.longer.shows("/response/body/usage/prompt_tokens", expected=f"over {counts[0]}", actual=counts[1])
         )
     else:
-        detail += ", and repeats it from another message before the question"
-        if asked.control is not None:
-            answer = completion.answer(asked.control)[:160]
-            evidence.append(
-                asked.control.shows("/response/body/choices/0/message/content", expected=code, actual=answer)
-            )
+        detail += f", and repeats it from another message before the question, {ROUNDS} times of {ROUNDS}"
+        control = asked.rounds[0].control
+        assert control is not None
+        answer = completion.answer(control)[:160]
+        evidence.append(control.shows("/response/body/choices/0/message/content", expected=code, actual=answer))
     return diagnosis.found(f"{detail}.", *evidence, confidence=0.95 if dropped else 0.75)
 
 

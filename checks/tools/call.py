@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from checks._evidence import counts_live
+from checks._evidence import ROUNDS, counts_live
 from checks.tools import asks, leaks, refused
 from checks.tools.called import chancy, diagnose_calls, diagnose_silence, sound
 from checks.tools.codes_calls import (
@@ -66,7 +66,7 @@ MORE_ROOM = 1500
         ID_DUPLICATE,
         FINISH,
     ),
-    max_requests=8,
+    max_requests=12,
     max_tokens=8000,
     depth=Depth.QUICK,
 )
@@ -157,7 +157,7 @@ async def _doubt(ctx: Context, asked: list[Reading]) -> Signs | None:
     grown = _growth(asked, await _wordy(ctx))
     if grown is None or not grown.stayed:
         return None
-    return replace(await _code(ctx), growth=grown, counted=counts_live(ctx.exchanges))
+    return replace(await _code(ctx, 1), growth=grown, counted=counts_live(ctx.exchanges))
 
 
 async def _signs(ctx: Context, asked: list[Reading]) -> Signs:
@@ -173,7 +173,8 @@ async def _signs(ctx: Context, asked: list[Reading]) -> Signs:
         if rest[-1].tried:
             return replace(signs, rest=tuple(rest))
     else:
-        signs = replace(await _code(ctx), growth=grown)
+        stayed = grown is not None and grown.stayed and counts_live(ctx.exchanges)
+        signs = replace(await _code(ctx, 1 if stayed else ROUNDS), growth=grown)
         if signs.told and signs.told[0].tried:
             return replace(signs, rest=(*rest, signs.told[0]))
     forced = [read(await asks.required(ctx))]
@@ -182,20 +183,28 @@ async def _signs(ctx: Context, asked: list[Reading]) -> Signs:
     return replace(signs, forced=tuple(forced), rest=tuple(rest), counted=counts_live(ctx.exchanges))
 
 
-async def _code(ctx: Context) -> Signs:
+async def _code(ctx: Context, rounds: int) -> Signs:
     """Ask for a code that only the tool's description holds; and where it is missed, whether it could be known.
 
     The model then has to find one in a tool's definition, shown as chat templates show it: a small
     model that repeats a sentence may make nothing of a definition.
+
+    Args:
+        rounds: how often it has to be missed there and found here before it is believed.
     """
-    code = ctx.nonce("tool-description")
-    told = read(await ctx.chat(asks.NAME_THE_CODE, limit=asks.LIMIT, tools=[asks.coded(code)]))
-    signs = Signs(told=(told, code))
-    if signs.code_named or signs.code_named is None:
-        return signs
-    other = ctx.nonce("tool-description-control")
-    messages = [
-        {"role": "system", "content": asks.as_template(asks.coded(other))},
-        {"role": "user", "content": asks.NAME_THE_CODE},
-    ]
-    return replace(signs, control=(await ctx.chat(messages, limit=asks.LIMIT), other))
+    signs = Signs()
+    for place in range(rounds):
+        code = ctx.nonce(f"tool-description-{place}")
+        told = read(await ctx.chat(asks.NAME_THE_CODE, limit=asks.LIMIT, tools=[asks.coded(code)]))
+        signs = replace(signs, told=(told, code))
+        if signs.code_named or signs.code_named is None:
+            return signs
+        other = ctx.nonce(f"tool-description-control-{place}")
+        messages = [
+            {"role": "system", "content": asks.as_template(asks.coded(other))},
+            {"role": "user", "content": asks.NAME_THE_CODE},
+        ]
+        signs = replace(signs, control=(await ctx.chat(messages, limit=asks.LIMIT), other))
+        if not signs.capable:
+            return signs
+    return signs

@@ -7,10 +7,11 @@ Where it does not, the prompt tells: it must grow with a longer result.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checks._evidence import counts_live
+from checks._evidence import ROUNDS, counts_live
 from checks._history import history, number_of
 from checks.tools import asks
 from checks.tools.codes_reach import RESULT_IGNORED, RESULT_REJECTED
@@ -37,6 +38,11 @@ class Turn:
     number: str
 
     @property
+    def longer(self) -> bool:
+        """Whether it is the one with the longer result."""
+        return bool(self.reading.exchange.request.body["messages"][-1]["content"].endswith(MORE))
+
+    @property
     def answered(self) -> bool:
         return self.reading.kind not in (Kind.REFUSED, Kind.FAILED, Kind.LOST)
 
@@ -58,8 +64,8 @@ class Turn:
     after={"tools"},
     provides={"tool_results"},
     emits=(RESULT_REJECTED, RESULT_IGNORED),
-    max_requests=5,
-    max_tokens=4000,
+    max_requests=9,
+    max_tokens=6000,
 )
 async def results(ctx: Context) -> Result:
     refused = refused_tools(ctx)
@@ -82,10 +88,13 @@ async def results(ctx: Context) -> Result:
         raise Inconclusive("the question alone, with the tool on offer, was not answered either")
     counted = counts_live(ctx.exchanges)
     grew = _grew(turns) if counted else None
-    control = None
-    if not grew and turns[-1].answered and not any(turn.told or turn.garbled for turn in turns):
-        control = await _control(ctx, counted=grew is False)
-    return diagnose_results(turns, control, counted=counted)
+    controls: list[tuple[Exchange, str]] = []
+    while not grew and turns[-1].answered and not any(turn.told or turn.garbled for turn in turns):
+        controls.append(await _control(ctx, len(controls), counted=grew is False))
+        if grew is False or len(controls) == ROUNDS or not says_number(*controls[-1]):
+            break
+        turns.append(await _turn(ctx, call, content, place=len(controls)))
+    return diagnose_results(turns, controls, counted=counted)
 
 
 def refused_tools(ctx: Context) -> Verdict | None:
@@ -115,9 +124,11 @@ def call_to_answer(ctx: Context) -> dict[str, Any] | None:
     return dict(made) if isinstance(made, dict) else None
 
 
-async def _turn(ctx: Context, made: dict[str, Any], content: str | None, *, longer: bool = False) -> Turn:
-    """Ask the question with the call and its result already in the conversation."""
-    number = asks.number_of(ctx, "tool-result-long" if longer else "tool-result")
+async def _turn(
+    ctx: Context, made: dict[str, Any], content: str | None, *, longer: bool = False, place: int = 0
+) -> Turn:
+    """Ask the question with the call and its result already in the conversation; another number at every place."""
+    number = asks.number_of(ctx, "tool-result-long" if longer else f"tool-result-{place}" if place else "tool-result")
     text = asks.reading("Paris", number) + (MORE if longer else "")
     messages = [
         {"role": "user", "content": asks.QUESTION},
@@ -127,13 +138,13 @@ async def _turn(ctx: Context, made: dict[str, Any], content: str | None, *, long
     return Turn(read(await ctx.chat(messages, limit=300, tools=[asks.weather()])), number)
 
 
-async def _control(ctx: Context, *, counted: bool) -> tuple[Exchange, str]:
+async def _control(ctx: Context, place: int, *, counted: bool) -> tuple[Exchange, str]:
     """The same sentence where it surely arrives: can this model repeat its number at all?
 
     Where prompt tokens tell, a user message will do.  Where nothing but the model's word tells, it must be
     as hard to use as a result: what a chat template makes of the conversation (that of Hermes and Qwen).
     """
-    number = asks.number_of(ctx, "tool-result-control")
+    number = asks.number_of(ctx, f"tool-result-control-{place}")
     sentence = asks.reading("Paris", number)
     if counted:
         return await ctx.chat(f"{sentence} What is the weather in Paris?", limit=200), number
@@ -157,10 +168,10 @@ def says_number(exchange: Exchange, number: str) -> bool:
 
 def _grew(turns: list[Turn]) -> bool | None:
     """Whether the prompt grew with the longer result; None where that was not asked or cannot be told."""
-    answered = [turn.reading.exchange for turn in turns if turn.answered]
-    if len(answered) < 2:
+    pair = _pair(turns)
+    if pair is None:
         return None
-    before, after = (completion.prompt_tokens(exchange) for exchange in answered[-2:])
+    before, after = (completion.prompt_tokens(turn.reading.exchange) for turn in pair)
     if before is None or after is None:
         return None
     if after - before >= len(MORE) // 12:
@@ -168,14 +179,24 @@ def _grew(turns: list[Turn]) -> bool | None:
     return False if abs(after - before) <= 2 else None
 
 
-def diagnose_results(turns: list[Turn], control: tuple[Exchange, str] | None, *, counted: bool = True) -> Result:
+def _pair(turns: list[Turn]) -> tuple[Turn, Turn] | None:
+    """The first turn that was answered and the one with the longer result, where both were."""
+    answered = [turn for turn in turns if turn.answered]
+    longer = next((turn for turn in answered if turn.longer), None)
+    return (answered[0], longer) if longer is not None and longer is not answered[0] else None
+
+
+def diagnose_results(
+    turns: list[Turn], controls: Sequence[tuple[Exchange, str]] = (), *, counted: bool = True
+) -> Result:
     """Judge conversations with a result.
 
     Args:
         turns: the conversation with a call of ours; where it was refused, with the model's own
-            call, then with an empty string in place of null content; where its answer lacked the
-            number, with a longer result.
-        control: the same sentence in a user message, and its number.
+            call, then with an empty string in place of null content; where the answer lacked the
+            number, the same with a longer result; where no count tells, with other results.
+        controls: the same sentence where it surely arrives, and its number; once where a count
+            tells, else so often as it takes to believe the model.
         counted: the endpoint really counts prompt tokens.
     """
     answered = [turn for turn in turns if turn.answered]
@@ -185,19 +206,22 @@ def diagnose_results(turns: list[Turn], control: tuple[Exchange, str] | None, *,
         return _refused(turns)
     # Later turns of this kind do not have to find out again what content is taken.
     taken = answered[0].reading.exchange.request.body["messages"][1]["content"]
-    return _answered(turns, answered, control, counted) | Result(settles={"tool_turn_content": taken})
+    return _answered(turns, answered, controls, counted) | Result(settles={"tool_turn_content": taken})
 
 
-def _answered(turns: list[Turn], answered: list[Turn], control: tuple[Exchange, str] | None, counted: bool) -> Result:
+def _answered(
+    turns: list[Turn], answered: list[Turn], controls: Sequence[tuple[Exchange, str]], counted: bool
+) -> Result:
     """Whether the answers hold the result."""
     if any(turn.told for turn in answered):
         return Result(verdicts={"tool_results": works(_how(turns))})
     grew = _grew(turns) if counted else None
     if grew or any(turn.garbled for turn in answered):
         return Result(verdicts={"tool_results": unknown(_unused(answered, grew))})
-    repeats = control is not None and says_number(*control)
-    if len(answered) > 1 and repeats:
-        return _ignored(answered, grew)
+    pair = _pair(turns)
+    able = all(says_number(*control) for control in controls)
+    if pair is not None and able and len(controls) >= (1 if grew is False else ROUNDS):
+        return _ignored(*pair, grew)
     note = "the answer does not hold the result, and the model repeats the sentence from elsewhere no better"
     return Result(verdicts={"tool_results": unknown(note)})
 
@@ -221,20 +245,18 @@ def _unused(turns: list[Turn], grew: bool | None) -> str:
     return "by the count of prompt tokens the result reaches the model, which does not use it in its answer"
 
 
-def _ignored(turns: list[Turn], grew: bool | None) -> Result:
-    first, last = (turn.reading for turn in turns[-2:])
+def _ignored(short: Turn, longer: Turn, grew: bool | None) -> Result:
+    first, last = short.reading, longer.reading
     tokens = [completion.prompt_tokens(reading.exchange) for reading in (first, last)]
-    detail = f"The answer does not hold the number {turns[-2].number} of the result"
+    detail = f"The answer does not hold the number {short.number} of the result"
     if grew is False:
         detail += f", and a longer result leaves the prompt at {tokens[1]} tokens (before: {tokens[0]})"
         where = "it stands in a user message"
     else:
-        where = "the conversation is written as a chat template would write it"
+        where = f"the conversation is written as a chat template would write it, {ROUNDS} times of {ROUNDS}"
     detail += f", while the model repeats the same sentence when {where}"
     evidence = [
-        first.exchange.shows(
-            "/response/body/choices/0/message/content", expected=turns[-2].number, actual=first.text[:160]
-        )
+        first.exchange.shows("/response/body/choices/0/message/content", expected=short.number, actual=first.text[:160])
     ]
     if grew is False:
         evidence.append(

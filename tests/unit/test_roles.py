@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from checks.roles import Asked, continues, diagnose_order, diagnose_role
+from checks.roles import Asked, Round, continues, diagnose_order, diagnose_role
 from probe.api import Inconclusive, Severity, State
 from tests.unit.answers import chat, lost, refusal
 
@@ -36,11 +36,22 @@ def test_a_prompt_that_stays_is_a_dropped_turn(role: str) -> None:
     assert state(role, asked) == (State.IGNORED, [f"roles.{role}-ignored"])
 
 
+def rounds(*told: tuple[str, str]) -> list[Round]:
+    """What the model said to the code in a turn of the role, and in one of another role."""
+    return [Round(CODE, chat(turned), chat(control)) for turned, control in told]
+
+
 @pytest.mark.parametrize("role", ROLES)
-def test_without_counts_the_user_turn_decides(role: str) -> None:
-    silent = [chat("What code?")], chat("What word?")
-    assert state(role, Asked(*silent, chat("ZEBRA-48213")), live=False) == (State.IGNORED, [f"roles.{role}-ignored"])
-    assert state(role, Asked(*silent, chat("Turtles!")), live=False) == (State.UNKNOWN, [])
+def test_without_counts_another_role_decides(role: str) -> None:
+    def said(*told: tuple[str, str]) -> tuple[State, list[str]]:
+        return state(role, Asked([chat("What code?")], chat("What word?"), rounds(*told)), live=False)
+
+    only_elsewhere = ("What code?", "ZEBRA-48213")
+    assert said(*[only_elsewhere] * 3) == (State.IGNORED, [f"roles.{role}-ignored"])
+    assert said(("What code?", "Turtles!")) == (State.UNKNOWN, [])
+    # Now so, now so is a small model.
+    assert said(only_elsewhere, only_elsewhere, ("What code?", "Turtles!")) == (State.UNKNOWN, [])
+    assert said(only_elsewhere, ("It is ZEBRA-48213.", "")) == (State.WORKS, [])
 
 
 def test_a_refusal_is_worse_for_the_system_role() -> None:

@@ -216,8 +216,8 @@ def test_another_number_is_not_it() -> None:
     assert not says_number(answers.chat("It is 21 degrees, 48 and 213."), NUMBER)
 
 
-def state(turns: list[Turn], control: Any = None) -> Any:
-    result = diagnose_results(turns, control)
+def state(turns: list[Turn], *controls: Any) -> Any:
+    result = diagnose_results(turns, controls)
     return result.verdicts["tool_results"].verdict, [finding.code for finding in result.findings]
 
 
@@ -238,9 +238,12 @@ def test_a_result_that_is_not_used() -> None:
 
 def test_without_counts_the_model_is_asked_what_it_can() -> None:
     turns = [history("It is warm.", None), history("It is warm.", None, longer=True)]
-    number = "77889"
-    assert state(turns, (answers.chat("77889 degrees"), number)) == (State.IGNORED, ["tools.result-ignored"])
-    assert state(turns, (answers.chat("I like Paris."), number)) == (State.UNKNOWN, [])
+    able, unable = (answers.chat("77889 degrees"), "77889"), (answers.chat("I like Paris."), "77889")
+    assert state(turns, able, able, able) == (State.IGNORED, ["tools.result-ignored"])
+    assert state(turns, unable) == (State.UNKNOWN, [])
+    # Now so, now so is a small model.
+    assert state(turns, able, able, unable) == (State.UNKNOWN, [])
+    assert state([*turns, history("It is 48213 degrees.", None)], able) == (State.WORKS, [])
 
 
 def test_a_refused_result() -> None:
@@ -263,7 +266,7 @@ def test_a_refused_null_is_left_out_of_the_count() -> None:
     assert state(turns, ABLE_HERE) == (State.UNKNOWN, [])
     turns[-1] = history("Warm.", 60, longer=True)
     assert state(turns, ABLE_HERE) == (State.IGNORED, ["tools.result-ignored"])
-    result = diagnose_results(turns, ABLE_HERE)
+    result = diagnose_results(turns, [ABLE_HERE])
     assert result.settles == {"tool_turn_content": ""}
     (finding,) = result.findings
     assert {item.exchange for item in finding.evidence} == {turn.reading.exchange.id for turn in turns[1:]}
@@ -277,7 +280,7 @@ def test_one_answer_is_not_enough_for_a_verdict() -> None:
 
 
 def test_null_content_is_another_familys_finding() -> None:
-    result = diagnose_results([no("content: field required"), history("48213", content="")], None)
+    result = diagnose_results([no("content: field required"), history("48213", content="")])
     assert not result.findings
     assert result.verdicts["tool_results"].verdict is State.WORKS
     assert result.settles == {"tool_turn_content": ""}
@@ -291,4 +294,4 @@ def test_output_that_cannot_be_read_is_no_refusal() -> None:
 def test_a_lost_request_tells_nothing() -> None:
     lost = Turn(read(made.asked(answers.lost())), NUMBER)
     with pytest.raises(Inconclusive):
-        diagnose_results([lost], None)
+        diagnose_results([lost])
