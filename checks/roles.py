@@ -198,7 +198,7 @@ async def _ask(ctx: Context, role: str, code: str, other: str = "user") -> Asked
     That turn comes before the question, too: a model may use nothing but the newest turn.
     """
 
-    async def send() -> Exchange:
+    async def send(code: str = code) -> Exchange:
         return await ctx.chat(talk.easy(role, (code, ""), blocks=False)[0], limit=talk.LIMIT)
 
     short = await until_told(send, *_ABOUT)
@@ -212,17 +212,21 @@ async def _ask(ctx: Context, role: str, code: str, other: str = "user") -> Asked
     longer = await ctx.chat(messages, limit=talk.LIMIT)
     if repeats(longer, code) or (missing_tokens(longer, short[-1]) is not None and counts_live(ctx.exchanges)):
         return Asked(short, longer)
-    between = [talk.turn("assistant", talk.HELLO)] if other == "user" else []
-    rounds = [Round(code, short[-1])]
-    while True:
-        control = [talk.turn(other, talk.secret(rounds[-1].code)), *between, talk.turn("user", talk.QUESTION)]
-        rounds[-1] = replace(rounds[-1], control=await ctx.chat(control, limit=talk.LIMIT))
-        if len(rounds) == ROUNDS or not rounds[-1].only_elsewhere:
-            return Asked(short, longer, rounds)
+    rounds = [Round(code, short[-1], await _elsewhere(ctx, other, code))]
+    while len(rounds) < ROUNDS and rounds[-1].only_elsewhere:
         fresh = ctx.nonce(f"{role}-{len(rounds)}")
-        rounds.append(Round(fresh, await ctx.chat(talk.easy(role, (fresh, ""), blocks=False)[0], limit=talk.LIMIT)))
-        if rounds[-1].told:
-            return Asked(short, longer, rounds)
+        again = Round(fresh, await send(fresh))
+        if not again.told:
+            again = replace(again, control=await _elsewhere(ctx, other, fresh))
+        rounds.append(again)
+    return Asked(short, longer, rounds)
+
+
+async def _elsewhere(ctx: Context, role: str, code: str) -> Exchange:
+    """The same sentence in a turn of this other role, and the question after it."""
+    between = [talk.turn("assistant", talk.HELLO)] if role == "user" else []
+    messages = [talk.turn(role, talk.secret(code)), *between, talk.turn("user", talk.QUESTION)]
+    return await ctx.chat(messages, limit=talk.LIMIT)
 
 
 def diagnose_role(role: str, asked: Asked, code: str, live: bool, known: object = None) -> Result:
