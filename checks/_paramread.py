@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -107,6 +108,34 @@ def stopped(exchange: Exchange, sequences: Sequence[str], before: str) -> tuple[
     if before in text and completion.finish_reason(exchange) != "length":
         return Stopped.YES, sequences[0]
     return Stopped.UNTOLD, ""
+
+
+def word_within(text: str) -> str | None:
+    """A word from the middle of an answer, with the space before it, that a stop sequence can be made of.
+
+    The last one where the middle has none; None where the answer is a word or less.
+    """
+    found = [match for match in re.finditer(r" [A-Za-z]{2,}", text) if text.index(match[0]) == match.start() > 0]
+    after = [match for match in found if match.start() >= 0.3 * len(text)]
+    return (after or found[-1:])[0][0] if found else None
+
+
+@dataclass(frozen=True)
+class Second:
+    """The same request with a word of the first answer as its stop sequence: a small model counts to no seven."""
+
+    exchange: Exchange
+    word: str
+
+    def told(self, first: str) -> Stopped:
+        """What the word did, beside the first answer."""
+        told, _ = stopped(self.exchange, (self.word,), self.word)
+        text = completion.answer(self.exchange).rstrip()
+        if told is Stopped.KEPT and first.rstrip().endswith(self.word):
+            return Stopped.UNTOLD  # the answer may have ended there by itself
+        if told is Stopped.UNTOLD and text and first.startswith(text) and first[len(text) :].startswith(self.word):
+            return Stopped.YES
+        return told
 
 
 class Chances(StrEnum):

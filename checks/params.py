@@ -17,7 +17,7 @@ from checks._paramcodes import (
     STOP_IGNORED,
     UNKNOWN_REJECTED,
 )
-from checks._paramread import Chances, Heeded, Stopped, chances, heeded, named, stopped
+from checks._paramread import Chances, Heeded, Second, Stopped, chances, heeded, named, stopped, word_within
 from probe.api import (
     Depth,
     Exchange,
@@ -109,6 +109,8 @@ GROUPS = (
     ("stop",),
 )
 _MOST_TRIES = 9
+#: What a right answer holds just before the stop sequence 7.
+LAST = "6"
 
 
 @check(
@@ -118,7 +120,7 @@ _MOST_TRIES = 9
     requires={"chat"},
     provides={"stop", "logprobs"},
     emits=(STOP_IGNORED,),
-    max_requests=_MOST_TRIES + 2,
+    max_requests=_MOST_TRIES + 3,
     max_tokens=2500,
 )
 async def others(ctx: Context) -> Result:
@@ -137,7 +139,13 @@ async def others(ctx: Context) -> Result:
         wanted = {name: value for name, value in wanted.items() if name not in blamed}
         asked = [await _with(ctx, wanted)]
         tries += 1
-    return diagnose_others(asked[-1], refused, stops)
+    last = asked[-1]
+    second = None
+    if "stop" in wanted and not ctx.target.thinks and completion.is_completion(last):
+        word = word_within(completion.answer(last)) if stopped(last, stops, LAST)[0] is Stopped.UNTOLD else None
+        if word is not None:
+            second = Second(await _with(ctx, {**wanted, "stop": [word]}), word)
+    return diagnose_others(last, refused, stops, second)
 
 
 def stop_sequences(thinks: bool) -> tuple[str, ...]:
@@ -291,13 +299,16 @@ def _too_long(exceeded: Mapping[str, Exchange], new: Heeded) -> Finding:
     )
 
 
-def diagnose_others(answered: Exchange, refused: Mapping[str, Exchange], stops: Sequence[str]) -> Result:
+def diagnose_others(
+    answered: Exchange, refused: Mapping[str, Exchange], stops: Sequence[str], second: Second | None = None
+) -> Result:
     """Judge the request with the other parameters, or what was left of it.
 
     Args:
         answered: the last request.
         refused: the parameters that were left out of it, each with the refusal.
         stops: the stop sequences.
+        second: where the answer came to none of them, what another told.
 
     Raises:
         Inconclusive: even what was left was refused, or it was lost on the way.
@@ -310,7 +321,10 @@ def diagnose_others(answered: Exchange, refused: Mapping[str, Exchange], stops: 
     )
     if "stop" in refused:
         return result | Result(verdicts={"stop": _refusal(refused["stop"])})
-    told, sequence = stopped(answered, stops, "6")
+    told, sequence = stopped(answered, stops, LAST)
+    if told is Stopped.UNTOLD and second is not None and outcome(second.exchange, *OTHERS) is Answer.DONE:
+        told, sequence = second.told(completion.answer(answered)), second.word
+        answered = second.exchange
     if told is Stopped.NO:
         text = completion.answer(answered)
         finding = STOP_IGNORED.found(

@@ -76,12 +76,18 @@ def test_a_healthy_endpoint_has_nothing_to_mend(style: str) -> None:
     assert report.facts["max_tokens_param"] == "max_tokens"
 
 
-@pytest.mark.parametrize("personality", ["weak", "reasoning", "chatty"])
+@pytest.mark.parametrize("personality", ["weak", "small", "copies", "reasoning", "chatty"])
 @pytest.mark.parametrize("quirk", [None, "usage-missing"])
 def test_models_of_every_kind_are_not_accused(personality: str, quirk: str | None) -> None:
     report = diagnose([quirk] if quirk else [], sim={**FAST, "personality": personality}, only=ONLY)
     assert codes(report) == set()
-    assert report.capabilities["stop"].verdict is (State.UNKNOWN if personality == "weak" else State.WORKS)
+    assert report.capabilities["stop"].verdict is State.WORKS
+
+
+@pytest.mark.parametrize("personality", ["weak", "small", "copies"])
+def test_a_small_model_hides_no_stop_sequence_that_is_ignored(personality: str) -> None:
+    report = diagnose(["stop-ignored"], sim={**FAST, "personality": personality}, only=ONLY)
+    assert codes(report) == {"params.stop-ignored"}
 
 
 @pytest.mark.parametrize("quirk", ["think-tags", "hidden-reasoning", "reasoning-model"])

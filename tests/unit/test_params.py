@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from checks._paramread import Chances, Heeded, Stopped, chances, heeded, named, stopped
+from checks._paramread import Chances, Heeded, Second, Stopped, chances, heeded, named, stopped, word_within
 from checks.params import (
     INVENTED,
     LIMIT,
@@ -116,6 +116,41 @@ def test_the_two_names(old: Exchange, new: Exchange, found: list[str], name: str
 )
 def test_what_a_stop_sequence_did(text: str, finish: str, told: Stopped) -> None:
     assert stopped(chat(text, finish=finish), stop_sequences(False), "6")[0] is told
+
+
+TURTLES = "I like turtles and all that swims in the sea."
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [(TURTLES, " and"), ("To find", " find"), ("Turtles", None), ("1 2 3 4", None), ("", None), ("no no no no", " no")],
+)
+def test_a_stop_sequence_is_made_of_what_the_model_says(text: str, word: str | None) -> None:
+    assert word_within(text) == word
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("I like turtles and", Stopped.YES),
+        ("I like turtles and all", Stopped.KEPT),
+        (TURTLES, Stopped.NO),
+        ("Something else", Stopped.UNTOLD),
+        ("", Stopped.UNTOLD),
+    ],
+)
+def test_what_a_word_of_the_answer_did(text: str, told: Stopped) -> None:
+    assert Second(chat(text, finish="stop"), " all").told(TURTLES) is told
+    assert Second(chat("I like all", finish="stop"), " all").told("I like all") is Stopped.UNTOLD
+
+
+def test_a_small_model_shows_what_stop_does_all_the_same() -> None:
+    first = chat(TURTLES, finish="stop")
+    works = diagnose_others(first, {}, ("7",), Second(chat("I like turtles and", finish="stop"), " all"))
+    assert works.verdicts["stop"].verdict is State.WORKS
+    ignored = diagnose_others(first, {}, ("7",), Second(chat(TURTLES, finish="stop"), " all"))
+    assert [finding.code for finding in ignored.findings] == ["params.stop-ignored"]
+    assert diagnose_others(first, {}, ("7",)).verdicts["stop"].verdict is State.UNKNOWN
 
 
 def test_servers_that_say_what_stopped_them_are_believed() -> None:
