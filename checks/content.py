@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from checks import _conversation as talk
 from checks import _history
 from checks._contentcodes import BLOCKS_IGNORED, BLOCKS_REJECTED, BLOCKS_TRUNCATED, NULL_REJECTED
-from checks._contentread import ABOUT, UNNAMED, Fate, Seen, compare, compare_role, settle
+from checks._contentread import ABOUT, UNNAMED, Fate, Seen, compare, compare_role, owned, settle
 from checks._evidence import counts_live, missing_tokens, repeats
 from checks._feature import Answer, last_outcome, outcome, until_told, words_of
 from probe.api import (
@@ -53,18 +53,22 @@ async def blocks(ctx: Context) -> Result:
     mixed = await ctx.chat(talk.two_codes(codes, talk.ROLES, system=system), limit=talk.LIMIT)
     live = counts_live(ctx.exchanges)
     roles = [role for role in talk.ROLES if system or role != "system"]
-    seen = settle(compare(plain, mixed, codes, live), plain, codes, roles)
+    together = compare(plain, mixed, codes, live)
+    seen = settle(together, plain, codes, roles)
     if seen is None:
         seen = await _role_by_role(ctx, plain, mixed, codes, roles)
+    # A code of the user's blocks that came back shows that they were not lost altogether.
+    partly = bool({*together.named, *seen["user"].named} & {*owned("user", codes, roles)})
     doubted = [role for role in roles if seen[role].doubtful]
     for role in doubted:
         seen[role] = await _confirm(ctx, role)
     if any(seen[role].fate is Fate.LOST for role in doubted) and "assistant" not in doubted:
         seen["assistant"] = await _confirm(ctx, "assistant")  # the counts that spoke for it were wrong
+    partly = partly or ("user" in doubted and bool(seen["user"].named))
     single = None
-    if seen["user"].fate is Fate.LOST:
+    if seen["user"].fate is Fate.LOST and not partly:
         single = await _single_block(ctx)
-    return diagnose_blocks(plain, seen, single, ctx.nonce("one-block"))
+    return diagnose_blocks(plain, seen, single, ctx.nonce("one-block"), partly=partly)
 
 
 async def _role_by_role(
@@ -166,7 +170,12 @@ def _done(exchange: Exchange) -> bool:
 
 
 def diagnose_blocks(
-    plain: Exchange, seen: Mapping[str, Seen], single: tuple[Exchange, Exchange] | None, code: str
+    plain: Exchange,
+    seen: Mapping[str, Seen],
+    single: tuple[Exchange, Exchange] | None,
+    code: str,
+    *,
+    partly: bool = False,
 ) -> Result:
     """From what became of each role's blocks to findings and a verdict.
 
@@ -175,6 +184,7 @@ def diagnose_blocks(
         seen: by role, what became of its blocks.
         single: where the user's two blocks were lost, one block alone and the same as a string.
         code: what that one block asks the model to repeat.
+        partly: a code of one of the user's blocks came back.
 
     Raises:
         Inconclusive: nothing could be told of the user's blocks, and nothing is wrong with others.
@@ -187,9 +197,9 @@ def diagnose_blocks(
         if "user" in roles[Fate.REFUSED]:
             verdict = because(State.REJECTED, findings[-1])
     lost = roles[Fate.LOST]
-    if "user" in lost and single is not None and _read_alone(*single, code):
+    if "user" in lost and (partly or (single is not None and _read_alone(*single, code))):
         lost = [role for role in lost if role != "user"]
-        findings.append(_truncated(plain, seen["user"], single[0]))
+        findings.append(_truncated(plain, seen["user"], single))
         verdict = because(State.BROKEN, findings[-1])
     if lost:
         findings.append(_ignored(plain, {role: seen[role] for role in lost}))
@@ -239,11 +249,11 @@ def _read_alone(alone: Exchange, string: Exchange, code: str) -> bool:
     return repeats(alone, code) or (missing is not None and missing <= 3 and not repeats(string, code))
 
 
-def _truncated(plain: Exchange, seen: Seen, alone: Exchange) -> Finding:
+def _truncated(plain: Exchange, seen: Seen, single: tuple[Exchange, Exchange] | None) -> Finding:
+    read = "one of them is read" if single is None else "a text block by itself is read"
+    shown = [] if single is None else [single[0].shows("/response/status", expected=200, actual=single[0].status)]
     return BLOCKS_TRUNCATED.found(
-        f"A user message with two text blocks: {_loss(seen)}; a text block by itself is read.",
-        *_shown(plain, seen),
-        alone.shows("/response/status", expected=200, actual=alone.status),
+        f"A user message with two text blocks: {_loss(seen)}; {read}.", *_shown(plain, seen), *shown
     )
 
 

@@ -176,6 +176,13 @@ def test_an_open_user_turn_gives_no_verdict() -> None:
         diagnose_blocks(chat(BOTH), _seen(user=Fate.UNTOLD), None, CODES[0])
 
 
+def test_a_code_of_one_of_the_blocks_shows_that_they_are_cut_and_not_dropped() -> None:
+    result = diagnose_blocks(chat(BOTH), _seen(user=Fate.LOST), None, CODES[1], partly=True)
+    (finding,) = result.findings
+    assert finding.code == "content.blocks-truncated"
+    assert result.verdicts["block_content"].verdict is State.BROKEN
+
+
 def test_what_is_known_of_other_roles_is_told_though_nothing_is_known_of_the_users() -> None:
     result = diagnose_blocks(chat(BOTH), _seen(user=Fate.UNTOLD, system=Fate.REFUSED), None, CODES[0])
     assert [item.code for item in result.findings] == ["content.blocks-rejected"]
