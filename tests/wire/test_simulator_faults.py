@@ -109,9 +109,11 @@ def everyday(client: Client) -> Iterator[object]:
 
 
 QUIRKS = [info.name for info in faults() if not info.yields]
+#: Those that change what the model says.
+MODELS = ("weak-model", "small-model", "copying-model", "chatty-model", "think-tags")
 
 
-@pytest.mark.parametrize("name", [name for name in QUIRKS if name not in ("weak-model", "chatty-model", "think-tags")])
+@pytest.mark.parametrize("name", [name for name in QUIRKS if name not in MODELS])
 def test_harmless_oddities_change_nothing_that_matters(name: str) -> None:
     with Simulator(**FAST) as sim, Client(sim) as client:
         expected = list(everyday(client))
@@ -121,6 +123,22 @@ def test_harmless_oddities_change_nothing_that_matters(name: str) -> None:
             assert client.said(CODE) == expected[0]
         else:
             assert list(everyday(client)) == expected
+
+
+@pytest.mark.parametrize(("name", "reads_system"), [("small-model", True), ("copying-model", False)])
+def test_a_small_model_uses_the_newest_question_and_little_else(name: str, reads_system: bool) -> None:
+    with Simulator(faults=[name], **FAST) as sim, Client(sim) as client:
+        assert "48213" in client.said("The code is ZEBRA-48213. What is the code?")
+        asked = [turn("system", "The code is ZEBRA-48213."), turn("user", "What is the code?")]
+        assert ("48213" in client.said(asked)) is reads_system
+        earlier = [
+            turn("user", "The code is ZEBRA-48213."),
+            turn("assistant", "Hello!"),
+            turn("user", "What is the code?"),
+        ]
+        assert "48213" not in client.said(earlier)
+        assert not client.message(OSLO, tools=[WEATHER]).get("tool_calls")
+        assert "VX-9912" not in client.said(with_result(block("Sunny, station VX-9912.")), tools=[WEATHER])
 
 
 def test_faults_compose() -> None:
