@@ -1,8 +1,8 @@
 """Every test, in four sessions: ``python -m tests.whole [pytest's options]``; what ``make test`` runs.
 
-What only computes shares the processors.  What mostly waits for a clock has them three at a
-time, since each test sleeps most of it.  Real servers come next, file by file, since a small
-model needs a processor to itself.  The browser comes last: its driver keeps an event loop
+What mostly computes has the processors three at a time, since some of its tests wait for
+processes; what mostly waits for a clock four at a time.  Real servers come next, two at a
+time and file by file, since a small model needs a processor to itself.  The browser comes last: its driver keeps an event loop
 open until its session ends, beside which no other can be run.
 
 After each, everything that it left in its temporary folder is searched for the keys of the
@@ -20,8 +20,8 @@ from pathlib import Path
 from tests.contract import keygrep
 
 SESSIONS = (
-    ("-n2", "tests/unit", "tests/contract", "tests/hostile"),
-    ("-n3", "tests/wire", "tests/scenarios"),
+    ("-n3", "tests/unit", "tests/contract", "tests/hostile"),
+    ("-n4", "tests/wire", "tests/scenarios"),
     ("-n2", "--dist=loadfile", "tests/live", "tests/benchmarks"),
     ("tests/browser",),
 )
