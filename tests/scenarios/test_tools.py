@@ -164,8 +164,7 @@ QUIET = [item.name for item in faults() if not item.yields and not item.name.sta
 def test_quirks_of_healthy_servers_are_no_faults(quirk: str) -> None:
     report = diagnose([quirk], sim=FAST, only=ONLY)
     assert not errors(report)
-    small = quirk in ("small-model", "copying-model")
-    assert codes(report, "tools") == ({"tools.not-called"} if small else set())
+    assert codes(report, "tools") == set()
 
 
 @pytest.mark.parametrize(

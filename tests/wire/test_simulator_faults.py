@@ -110,7 +110,7 @@ def everyday(client: Client) -> Iterator[object]:
 
 QUIRKS = [info.name for info in faults() if not info.yields]
 #: Those that change what the model says.
-MODELS = ("weak-model", "small-model", "copying-model", "chatty-model", "think-tags")
+MODELS = ("weak-model", "chatty-model", "think-tags")
 
 
 @pytest.mark.parametrize("name", [name for name in QUIRKS if name not in MODELS])

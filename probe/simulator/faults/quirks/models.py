@@ -66,6 +66,7 @@ class Small(Fault):
 
     name = "small-model"
     summary = "a small model: it repeats what a question says, and uses no tools, results, pictures or earlier turns"
+    yields = ("tools.not-called",)
     personality = "small"
 
 
@@ -74,6 +75,7 @@ class Copies(Fault):
 
     name = "copying-model"
     summary = "the same, and it uses no system message either"
+    yields = ("tools.not-called",)
     personality = "copies"
 
 
