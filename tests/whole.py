@@ -2,8 +2,9 @@
 
 What mostly computes has the processors three at a time, since some of its tests wait for
 processes; what mostly waits for a clock four at a time.  Real servers come next, two at a
-time and file by file, since a small model needs a processor to itself.  The browser comes last: its driver keeps an event loop
-open until its session ends, beside which no other can be run.
+time and file by file, since a small model needs a processor to itself.  The browser comes
+last: its driver keeps an event loop open until its session ends, beside which no other can be
+run.
 
 After each, everything that it left in its temporary folder is searched for the keys of the
 tests.  The exit status is 1 when a session failed or a key was found; all are run in any case.
