@@ -57,7 +57,7 @@ unit: $(VENV)/.dev
 
 # What is written from the code: docs/checks/ and the JSON Schema of report.json.
 docs: $(VENV)/.run
-	$(BIN)/python -m probe.docs
+	$(BIN)/python -m probe.catalogue.docs
 
 bench: $(VENV)/.dev $(VENV)/.real
 	$(BIN)/python -m tests.benchmarks.bench

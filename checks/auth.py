@@ -10,8 +10,8 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
-from checks._discovery import listed_ids
-from checks._replies import Reply, classify
+from checks.shared.chat_reply import Reply, classify
+from checks.shared.discovery import listed_ids
 from probe.api import (
     Auth,
     Depth,
@@ -28,7 +28,7 @@ from probe.api import (
 )
 
 if TYPE_CHECKING:
-    from checks._discovery import Found
+    from checks.shared.discovery import Found
     from probe.api import Context
 
 REQUIRED = Diagnosis(

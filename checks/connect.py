@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checks._first import first_look
+from checks.shared.first_request import first_look
 from probe.api import Depth, Diagnosis, Exchange, Finding, Owner, Result, Severity, check
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from checks import _conversation as talk
-from checks._evidence import counts_live, repeats
-from checks._feature import words_of
-from checks._limitcodes import CONTEXT_SILENT, QUOTA, RATE_LIMITED
-from checks._replies import Reply, classify
+from checks.limit_codes import CONTEXT_SILENT, QUOTA, RATE_LIMITED
+from checks.shared import conversation as talk
+from checks.shared.chat_reply import Reply, classify
+from checks.shared.evidence import counts_live, repeats
+from checks.shared.outcome import words_of
 from probe.api import (
     Depth,
     Exchange,

@@ -6,8 +6,8 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from checks._discovery import listed_ids
-from checks._replies import Reply, classify
+from checks.shared.chat_reply import Reply, classify
+from checks.shared.discovery import listed_ids
 from probe.api import (
     Depth,
     Diagnosis,

@@ -13,8 +13,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from checks._feature import Answer, last_outcome, until_told, words_of
-from checks._outputcodes import OBJECT_IGNORED, OBJECT_REJECTED, SCHEMA_IGNORED, SCHEMA_REJECTED
+from checks.output_codes import OBJECT_IGNORED, OBJECT_REJECTED, SCHEMA_IGNORED, SCHEMA_REJECTED
+from checks.shared.outcome import Answer, last_outcome, until_told, words_of
 from probe.api import (
     Diagnosis,
     Exchange,

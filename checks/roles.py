@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from checks import _conversation as talk
-from checks._evidence import JOINT_TOKENS, ROUNDS, counts_live, missing_tokens, repeats
-from checks._feature import Answer, last_outcome, outcome, until_told, words_of
+from checks.shared import conversation as talk
+from checks.shared.evidence import JOINT_TOKENS, ROUNDS, counts_live, missing_tokens, repeats
+from checks.shared.outcome import Answer, last_outcome, outcome, until_told, words_of
 from probe.api import (
     Depth,
     Diagnosis,

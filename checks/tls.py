@@ -10,7 +10,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING
 
-from checks._first import first_look
+from checks.shared.first_request import first_look
 from probe.api import Depth, Diagnosis, Exchange, Owner, Result, Severity, Skip, check
 
 if TYPE_CHECKING:

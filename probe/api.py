@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from probe import completion, sse, urls
-from probe.jsontext import count_at, member, parse, text_at
+from probe.catalogue.registry import check, guide_source
+from probe.catalogue.remedies import Advice, Guide
 from probe.model import (
     CAPABILITIES,
     Depth,
@@ -29,15 +29,16 @@ from probe.model import (
     unknown,
     works,
 )
-from probe.registry import check, guide_source
-from probe.remedies import Advice, Guide
-from probe.signals import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled
-from probe.verdicts import wilson
+from probe.parsing import chat_completion as completion
+from probe.parsing import sse, urls
+from probe.parsing.strict_json import count_at, member, parse, text_at
+from probe.run.outcomes import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled
+from probe.run.verdicts import wilson
 
 if TYPE_CHECKING:
-    from probe.context import Context
-    from probe.session import Auth
-    from probe.transport import Wire
+    from probe.run.context import Context
+    from probe.run.options import Auth
+    from probe.wire.transport import Wire
 
 __all__ = [
     "CAPABILITIES",
@@ -83,15 +84,15 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Load what needs the HTTP client only when it is asked for (PEP 562)."""
     if name == "Context":
-        from probe.context import Context
+        from probe.run.context import Context
 
         return Context
     if name == "Auth":
-        from probe.session import Auth
+        from probe.run.options import Auth
 
         return Auth
     if name == "Wire":
-        from probe.transport import Wire
+        from probe.wire.transport import Wire
 
         return Wire
     raise AttributeError(name)

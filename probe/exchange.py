@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from probe.jsontext import SMALL, parse, parse_large, text_large
+from probe.parsing.strict_json import SMALL, parse, parse_large, text_large
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Request:
 class Autopsy:
     """What a silent connection said when its TCP peer was asked for a sign of life.
 
-    ``verdict`` is alive, reset, no-answer, pending or unsupported (names of ``probe.wire``).
+    ``verdict`` is alive, reset, no-answer, pending or unsupported (names of ``probe.wire.tcp``).
     ``at_s`` counts from the request, ``silent_s`` is the silence before it was asked.
     """
 
@@ -77,7 +77,7 @@ class Timeline:
 class Failure:
     """Why an exchange has no complete response.
 
-    ``kind`` is one of the names in ``probe.failures``; ``phase`` is connect, tls, send,
+    ``kind`` is one of the names in ``probe.wire.failures``; ``phase`` is connect, tls, send,
     headers or body; ``chain`` names the exceptions from the outermost to the cause.
     """
 

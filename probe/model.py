@@ -16,7 +16,7 @@ from probe.exchange import Autopsy, Evidence, Exchange, Failure, Request, Respon
 from probe.terms import CAPABILITIES, Depth, Outcome, Owner, Severity, State
 
 if TYPE_CHECKING:
-    from probe.context import Context
+    from probe.run.context import Context
 
 SCHEMA_VERSION = "1.0"
 

@@ -22,7 +22,7 @@ import pytest
 if TYPE_CHECKING:
     from probe.cli.options import Given
     from probe.model import Check, CheckRecord, Report
-    from probe.session import Options
+    from probe.run.options import Options
 
 #: pytest's option and the option of `endpoint-probe run` that it stands for.
 _PASSED_ON = {
@@ -106,9 +106,9 @@ class Session:
     def __init__(self, config: pytest.Config, url: str) -> None:
         import click
 
-        from probe.cli.execute import check_folder, select
         from probe.cli.options import Given
         from probe.cli.run import command
+        from probe.cli.run_and_report import check_folder, select
         from probe.cli.settings import endpoint_and_known, options_for
 
         try:
@@ -151,8 +151,8 @@ class Session:
     def _run(self, wanted: list[str]) -> Report:
         import anyio
 
-        from probe import registry
-        from probe.runner import run
+        from probe.catalogue import registry
+        from probe.run.runner import run
         from reports.registry import chosen
 
         chosen_checks = registry.select(self.options.depth, wanted, self.options.skip)
@@ -171,7 +171,7 @@ class Session:
 
     def closing_lines(self) -> list[str]:
         """What is said at the end of pytest's run."""
-        from probe import registry
+        from probe.catalogue import registry
         from reports import summary
         from reports.text import printable
 

@@ -17,8 +17,6 @@ from typing import Any
 
 import msgspec
 
-from probe import sse
-from probe.completion import is_stream
 from probe.model import (
     SCHEMA_VERSION,
     CheckRecord,
@@ -35,6 +33,8 @@ from probe.model import (
     ToolInfo,
     Verdict,
 )
+from probe.parsing import sse
+from probe.parsing.chat_completion import is_stream
 
 #: What of a body is kept in the report; diagnosis saw all of it, up to the body limit.
 KEPT_BODY = 48 * 1024

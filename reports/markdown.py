@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from probe.model import Finding, Outcome, Report, Severity
-from reports import clients, summary
+from reports import summary
+from reports.clients import rows as clients
 from reports.text import shorten, visible
 
 _MARKUP = re.compile(r"([\\`*_\[\]~$#!{}])")

@@ -52,7 +52,7 @@ def render(report: Report) -> bytes:
 
 def _catalogue() -> dict[str, Diagnosis]:
     """What is known of the codes beside what the report says of them."""
-    from probe import registry
+    from probe.catalogue import registry
 
     try:
         return registry.catalogue()

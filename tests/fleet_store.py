@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, text
 
 from probe.fleet import database, tables
 from probe.fleet.database import StoreError
-from probe.fleet.model import Cell, Found, Judged, Outcome, Summary
+from probe.fleet.job import Cell, Found, Judged, Outcome, Summary
 from probe.fleet.store import DONE, FAILED, PLANNED, Audit, Planned, Store
 
 FLAP = {"tools": "broken", "vision": "works", "flapping": "yes"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.matrix.model import ChangeLine, FindingLine, Mark, Matrix, Point, Row
+from reports.matrix.table import ChangeLine, FindingLine, Mark, Matrix, Point, Row
 from tests.reports_fixtures import ATTACKS
 
 NAMES = ("chat", "streaming", "tools", "vision", "stop")

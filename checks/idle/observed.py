@@ -10,9 +10,9 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from checks.idle.codes import L4_RESET, L7_TIMEOUT, TOTAL_DEADLINE
-from checks.idle.deaths import Death, death_of, limit_facts, near, sent_at, timer_result
-from checks.idle.plan import survived
+from checks.idle.catalogue import L4_RESET, L7_TIMEOUT, TOTAL_DEADLINE
+from checks.idle.provocation_plan import survived
+from checks.shared.endings import Death, death_of, limit_facts, near, sent_at, timer_result
 from probe.api import Depth, Exchange, Result, check, completion, member, works
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from checks.idle.codes import L4_DROPPED, REUSE_CLOSED
-from checks.idle.deaths import limit_facts
+from checks.idle.catalogue import L4_DROPPED, REUSE_CLOSED
+from checks.shared.endings import limit_facts
 from probe.api import Depth, Exchange, Inconclusive, Result, Skip, check
 
 if TYPE_CHECKING:

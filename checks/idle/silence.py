@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.idle.codes import L4_DROPPED, L4_RESET, L7_TIMEOUT, TOTAL_DEADLINE
-from checks.idle.deaths import Death, death_of, limit_facts, longest_silence, near, timer_result
-from checks.idle.plan import latency_of, plan, speed_of, survived
-from checks.idle.provoke import Provoked, asked_for, prefilled, provoke
+from checks.idle.catalogue import L4_DROPPED, L4_RESET, L7_TIMEOUT, TOTAL_DEADLINE
+from checks.idle.provocation import Provoked, asked_for, prefilled, provoke
+from checks.idle.provocation_plan import latency_of, plan, speed_of, survived
+from checks.shared.endings import Death, death_of, limit_facts, longest_silence, near, timer_result
 from probe.api import (
     Depth,
     Exchange,

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from checks._evidence import ROUNDS, counts_live
-from checks.tools import asks, leaks, refused
-from checks.tools.called import chancy, diagnose_calls, diagnose_silence, sound
-from checks.tools.codes_calls import (
+from checks.shared.evidence import ROUNDS, counts_live
+from checks.shared.trials import FLAKY_TRIALS
+from checks.tools import leaked_calls, refused_request, requests
+from checks.tools.call_verdict import chancy, diagnose_calls, diagnose_silence, sound
+from checks.tools.catalogue import (
     FINISH,
     ID_DUPLICATE,
     ID_MISSING,
@@ -26,10 +27,9 @@ from checks.tools.codes_calls import (
     PARSER_MISSING,
     TEXT_CALL,
 )
-from checks.tools.codes_reach import IGNORED, NOT_CALLED, NOT_ENABLED, REJECTED
-from checks.tools.reach import Growth, Signs, growth, says
+from checks.tools.prompt_growth import Growth, Signs, growth, says
 from checks.tools.reading import Kind, Reading, read
-from checks.tools.trials import FLAKY_TRIALS
+from checks.tools.refusal_catalogue import IGNORED, NOT_CALLED, NOT_ENABLED, REJECTED
 from probe.api import (
     BudgetExceeded,
     Depth,
@@ -71,25 +71,25 @@ MORE_ROOM = 1500
     depth=Depth.QUICK,
 )
 async def call(ctx: Context) -> Result:
-    first = read(await asks.auto(ctx))
+    first = read(await requests.auto(ctx))
     if first.kind in (Kind.REFUSED, Kind.FAILED, Kind.LOST):
-        return await refused.look_into(ctx, first)
+        return await refused_request.look_into(ctx, first)
     asked = [first]
     try:
         await _ask_on(ctx, asked)
         if any(reading.tried for reading in asked):
             signs = await _doubt(ctx, asked)
-            return diagnose_calls(asked, leaks.server_of(ctx, *asked), signs)
+            return diagnose_calls(asked, leaked_calls.server_of(ctx, *asked), signs)
         signs = await _signs(ctx, asked)
     except (BudgetExceeded, Throttled) as stopped:
         if not first.tried:
             raise Inconclusive(f"no call came back at first, and then {stopped}") from None
-        return diagnose_calls(asked, leaks.server_of(ctx, *asked), None)
+        return diagnose_calls(asked, leaked_calls.server_of(ctx, *asked), None)
     if any(reading.tried for reading in signs.rest):
         known = {reading.exchange.id for reading in asked}
         more = [reading for reading in signs.rest if reading.exchange.id not in known]
         every = [*asked, *more]
-        return diagnose_calls(every, leaks.server_of(ctx, *every), signs)
+        return diagnose_calls(every, leaked_calls.server_of(ctx, *every), signs)
     return diagnose_silence(asked, signs, able=_able(ctx, asked))
 
 
@@ -130,14 +130,14 @@ def _enough(asked: Sequence[Reading]) -> int:
 async def _again(ctx: Context, asked: Sequence[Reading]) -> Any:
     """The question again: the second time with longer tools, then as it was."""
     if asked[-1].kind is Kind.CUT:
-        return await ctx.chat(asks.QUESTION, limit=MORE_ROOM, tools=[asks.weather()])
+        return await ctx.chat(requests.QUESTION, limit=MORE_ROOM, tools=[requests.weather()])
     if len(asked) == 1 and not ctx.options.trials:
-        return await ctx.chat(asks.QUESTION, limit=asks.LIMIT, share="tools.wordy", tools=asks.wordy())
-    return await ctx.chat(asks.QUESTION, limit=asks.LIMIT, tools=[asks.weather()])
+        return await ctx.chat(requests.QUESTION, limit=requests.LIMIT, share="tools.wordy", tools=requests.wordy())
+    return await ctx.chat(requests.QUESTION, limit=requests.LIMIT, tools=[requests.weather()])
 
 
 async def _wordy(ctx: Context) -> Reading:
-    return read(await ctx.chat(asks.QUESTION, limit=asks.LIMIT, share="tools.wordy", tools=asks.wordy()))
+    return read(await ctx.chat(requests.QUESTION, limit=requests.LIMIT, share="tools.wordy", tools=requests.wordy()))
 
 
 def _growth(asked: Sequence[Reading], wordy: Reading | None) -> Growth | None:
@@ -169,7 +169,7 @@ async def _signs(ctx: Context, asked: list[Reading]) -> Signs:
     if wordy.tried:
         return replace(signs, rest=tuple(rest))
     if grown is not None and grown.grew:
-        rest.append(read(await ctx.chat(asks.ORDER, limit=asks.LIMIT, tools=[asks.weather()])))
+        rest.append(read(await ctx.chat(requests.ORDER, limit=requests.LIMIT, tools=[requests.weather()])))
         if rest[-1].tried:
             return replace(signs, rest=tuple(rest))
     else:
@@ -177,9 +177,9 @@ async def _signs(ctx: Context, asked: list[Reading]) -> Signs:
         signs = replace(await _code(ctx, 1 if stayed else ROUNDS), growth=grown)
         if signs.told and signs.told[0].tried:
             return replace(signs, rest=(*rest, signs.told[0]))
-    forced = [read(await asks.required(ctx))]
+    forced = [read(await requests.required(ctx))]
     if forced[0].kind is not Kind.CALLED:
-        forced.append(read(await asks.by_name(ctx)))
+        forced.append(read(await requests.by_name(ctx)))
     return replace(signs, forced=tuple(forced), rest=tuple(rest), counted=counts_live(ctx.exchanges))
 
 
@@ -195,16 +195,16 @@ async def _code(ctx: Context, rounds: int) -> Signs:
     signs = Signs()
     for place in range(rounds):
         code = ctx.nonce(f"tool-description-{place}")
-        told = read(await ctx.chat(asks.NAME_THE_CODE, limit=asks.LIMIT, tools=[asks.coded(code)]))
+        told = read(await ctx.chat(requests.NAME_THE_CODE, limit=requests.LIMIT, tools=[requests.coded(code)]))
         signs = replace(signs, told=(told, code))
         if signs.code_named or signs.code_named is None:
             return signs
         other = ctx.nonce(f"tool-description-control-{place}")
         messages = [
-            {"role": "system", "content": asks.as_template(asks.coded(other))},
-            {"role": "user", "content": asks.NAME_THE_CODE},
+            {"role": "system", "content": requests.as_template(requests.coded(other))},
+            {"role": "user", "content": requests.NAME_THE_CODE},
         ]
-        signs = replace(signs, control=(await ctx.chat(messages, limit=asks.LIMIT), other))
+        signs = replace(signs, control=(await ctx.chat(messages, limit=requests.LIMIT), other))
         if not signs.capable:
             return signs
     return signs

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from checks.tools import asks, leaks
-from checks.tools.codes_calls import (
+from checks.tools import leaked_calls, requests
+from checks.tools.catalogue import (
     FINISH,
     ID_DUPLICATE,
     ID_MISSING,
@@ -21,10 +21,10 @@ from checks.tools.codes_calls import (
     PARSER_MISSING,
     TEXT_CALL,
 )
-from checks.tools.codes_reach import CHOICE_IGNORED
-from checks.tools.faults import faults
 from checks.tools.reading import Kind, Reading, read, shown
-from checks.tools.refusals import Refusal, meaning, quoted
+from checks.tools.refusal import Refusal, meaning, quoted
+from checks.tools.refusal_catalogue import CHOICE_IGNORED
+from checks.tools.structured_calls import faults
 from probe.api import Finding, Result, Severity, State, Verdict, because, check, unknown, works
 
 if TYPE_CHECKING:
@@ -69,25 +69,25 @@ class Choice:
     max_tokens=6000,
 )
 async def choice(ctx: Context) -> Result:
-    required = Choice("tool_choice_required", await _twice(ctx, asks.required))
-    named = Choice("tool_choice_named", await _twice(ctx, asks.by_name))
+    required = Choice("tool_choice_required", await _twice(ctx, requests.required))
+    named = Choice("tool_choice_named", await _twice(ctx, requests.by_name))
     root = next((code for code in ROOTS if code in ctx.codes), None)
     if root is None and named.last.kind is not Kind.LEAKED and not _as_demanded(named.last):
-        plain = read(await asks.by_name_plainly(ctx))
+        plain = read(await requests.by_name_plainly(ctx))
         named = Choice("tool_choice_named", (*named.asked, plain))
     if root is None:
         required, named = await _controlled(ctx, required, named)
-    server = leaks.server_of(ctx, *required.asked, *named.asked)
+    server = leaked_calls.server_of(ctx, *required.asked, *named.asked)
     return diagnose_choice((required, named), root, ctx.codes, server)
 
 
-async def _twice(ctx: Context, ask: asks.Ask) -> tuple[Reading, ...]:
+async def _twice(ctx: Context, ask: requests.Ask) -> tuple[Reading, ...]:
     """A request, and once more where it failed without saying why."""
     first = read(await ask(ctx))
     if first.kind is not Kind.FAILED:
         return (first,)
     body = first.exchange.request.body
-    again = await ctx.chat(body["messages"], limit=asks.ROOM, tools=body["tools"], tool_choice=body["tool_choice"])
+    again = await ctx.chat(body["messages"], limit=requests.ROOM, tools=body["tools"], tool_choice=body["tool_choice"])
     return (first, read(again))
 
 
@@ -98,7 +98,7 @@ async def _controlled(ctx: Context, *choices: Choice) -> list[Choice]:
         if one.last.kind in (Kind.REFUSED, Kind.FAILED) and meaning(one.last.exchange) is Refusal.UNCLEAR:
             body = one.last.exchange.request.body
             share = f"tools.control:{body['messages'][-1]['content']}"
-            control = await ctx.chat(body["messages"], limit=asks.ROOM, tools=body["tools"], share=share)
+            control = await ctx.chat(body["messages"], limit=requests.ROOM, tools=body["tools"], share=share)
             one = Choice(one.capability, one.asked, read(control))
         made.append(one)
     return made
@@ -134,13 +134,13 @@ def _judge(one: Choice, root: str | None, codes: frozenset[str], server: str) ->
     if best.kind is Kind.CALLED and _as_demanded(best):
         return _called(name, best, server)
     if best.kind is Kind.LEAKED and best.leak is not None:
-        known = leaks.diagnosis(best.leak).code
+        known = leaked_calls.diagnosis(best.leak).code
         if known in codes:
             return Result(
                 verdicts={name: Verdict(State.BROKEN, best.leak.confidence, known, note="the call leaks too")}
             )
-        finding = leaks.found(best, server)
-        return Result((finding,), {name: because(State.BROKEN, finding)}, leaks.facts(best.leak, server))
+        finding = leaked_calls.found(best, server)
+        return Result((finding,), {name: because(State.BROKEN, finding)}, leaked_calls.facts(best.leak, server))
     if best.kind in (Kind.REFUSED, Kind.FAILED):
         return Result(verdicts={name: _refused(one, root)})
     if best.kind is Kind.LOST:
@@ -170,7 +170,7 @@ def _called(name: str, reading: Reading, server: str) -> Result:
     found = [fault for fault in every if not (hard and fault.severity is Severity.INFO)]
     findings = [fault.finding() for fault in found]
     breaking = next((fault.finding() for fault in found if fault.breaks), None)
-    if (also := leaks.beside(reading, server)) is not None:
+    if (also := leaked_calls.beside(reading, server)) is not None:
         findings.append(also[0])
         breaking = breaking or (also[0] if also[1] else None)
     if breaking is not None:

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checks.toolmarkup import judge as judge_arguments
-from checks.tools import asks, leaks
-from checks.tools.codes_calls import (
+from checks.tools import leaked_calls, requests
+from checks.tools.catalogue import (
     FINISH,
     ID_DUPLICATE,
     ID_MISSING,
@@ -24,14 +23,15 @@ from checks.tools.codes_calls import (
     STREAM_INDEX,
     TEXT_CALL,
 )
-from checks.tools.codes_reach import RESULT_IGNORED, RESULT_REJECTED
-from checks.tools.faults import Fault, faults
-from checks.tools.joins import judge
+from checks.tools.markup import judge as judge_arguments
 from checks.tools.reading import Call, Kind, Reading, read
-from checks.tools.refusals import Refusal, meaning, quoted
-from checks.tools.refused import refusal_of
+from checks.tools.refusal import Refusal, meaning, quoted
+from checks.tools.refusal_catalogue import RESULT_IGNORED, RESULT_REJECTED
+from checks.tools.refused_request import refusal_of
 from checks.tools.results import MORE, refused_tools, says_number, state_of
+from checks.tools.stream_assembly import judge
 from checks.tools.streamed import forcing
+from checks.tools.structured_calls import Fault, faults
 from probe.api import Result, State, Verdict, because, check, completion, unknown, works
 
 if TYPE_CHECKING:
@@ -96,15 +96,15 @@ async def parallel(ctx: Context) -> Result:
         return Result(verdicts={"parallel_tools": unknown("not even one call comes back structured")})
     if streams(ctx):
         force = {**force, "stream": True}
-    asked = [read(await ctx.chat(asks.TWO_CITIES, limit=asks.ROOM, parallel_tool_calls=True, **force))]
+    asked = [read(await ctx.chat(requests.TWO_CITIES, limit=requests.ROOM, parallel_tool_calls=True, **force))]
     if asked[0].kind in (Kind.REFUSED, Kind.FAILED):
-        asked.append(read(await ctx.chat(asks.TWO_CITIES, limit=asks.ROOM, **force)))
+        asked.append(read(await ctx.chat(requests.TWO_CITIES, limit=requests.ROOM, **force)))
     both: list[Both] = []
     if "tools.result-rejected" not in ctx.codes and (made := answerable(asked[-1])):
         both.append(await _both(ctx, made))
         if both[0].told < 2 and both[0].reading.kind not in (Kind.REFUSED, Kind.FAILED, Kind.LOST):
             both.append(await _both(ctx, made, longer=both[0].untold))
-    result = diagnose_parallel(asked, leaks.server_of(ctx, *asked), ctx.codes) | diagnose_both(both)
+    result = diagnose_parallel(asked, leaked_calls.server_of(ctx, *asked), ctx.codes) | diagnose_both(both)
     return _with_params(ctx, result, asked)
 
 
@@ -130,24 +130,24 @@ def _usable(call: Call) -> bool:
 
 async def _both(ctx: Context, made: Sequence[dict[str, Any]], *, longer: int | None = None) -> Both:
     """Hand both results back, in the order of the calls; the one at ``longer`` longer, to see whether it is read."""
-    first, second = (asks.number_of(ctx, label) for label in ("tool-result-first", "tool-result-second"))
+    first, second = (requests.number_of(ctx, label) for label in ("tool-result-first", "tool-result-second"))
     cities = [_city(call, place) for place, call in enumerate(made)]
     messages = [
-        {"role": "user", "content": asks.TWO_CITIES},
-        asks.call_message(made, ctx.target.extra.get("tool_turn_content")),
+        {"role": "user", "content": requests.TWO_CITIES},
+        requests.call_message(made, ctx.target.extra.get("tool_turn_content")),
         *(
-            asks.result_message(made[i]["id"], asks.reading(cities[i], number) + (MORE if longer == i else ""))
+            requests.result_message(made[i]["id"], requests.reading(cities[i], number) + (MORE if longer == i else ""))
             for i, number in enumerate((first, second))
         ),
     ]
-    return Both(read(await ctx.chat(messages, limit=300, tools=[asks.weather()])), (first, second))
+    return Both(read(await ctx.chat(messages, limit=300, tools=[requests.weather()])), (first, second))
 
 
 def _city(call: dict[str, Any], place: int) -> str:
     """The city a call asks for, so that its result fits it."""
     value = judge_arguments(call["arguments"], None).value
     city = value.get("city") if isinstance(value, dict) else None
-    return city if isinstance(city, str) and 0 < len(city) <= 40 else asks.CITIES[place]
+    return city if isinstance(city, str) and 0 < len(city) <= 40 else requests.CITIES[place]
 
 
 def _with_params(ctx: Context, result: Result, asked: Sequence[Reading]) -> Result:
@@ -174,11 +174,11 @@ def diagnose_parallel(asked: Sequence[Reading], server: str, codes: frozenset[st
         what = "the server could not read what the model wrote" if failed else "the request was refused"
         return Result(verdicts={name: unknown(f"{what} ({quoted(last.exchange)})")})
     if last.kind is Kind.LEAKED and last.leak is not None:
-        known = leaks.diagnosis(last.leak).code
+        known = leaked_calls.diagnosis(last.leak).code
         if known in codes:
             return Result(verdicts={name: Verdict(State.BROKEN, last.leak.confidence, known)})
-        finding = leaks.found(last, server, "A single call comes back structured; two at once do not.")
-        return Result((finding,), {name: because(State.BROKEN, finding)}, leaks.facts(last.leak, server))
+        finding = leaked_calls.found(last, server, "A single call comes back structured; two at once do not.")
+        return Result((finding,), {name: because(State.BROKEN, finding)}, leaked_calls.facts(last.leak, server))
     if last.kind is not Kind.CALLED:
         return Result(verdicts={name: unknown(f"asked for two calls, the model answered with {last.kind}")})
     return _calls(last, server, codes)
@@ -191,7 +191,7 @@ def _calls(reading: Reading, server: str, codes: frozenset[str]) -> Result:
         found = judge(reading, whole_sound="tools.arguments-not-json" not in codes, forced=forced)
     findings = [fault.finding() for fault in found]
     breaking = next((fault.finding() for fault in found if fault.breaks), None)
-    if (also := leaks.beside(reading, server)) is not None:
+    if (also := leaked_calls.beside(reading, server)) is not None:
         findings.append(also[0])
         breaking = breaking or (also[0] if also[1] else None)
     verdicts: dict[str, Verdict] = {}

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from checks._feature import Answer, outcome
-from checks.toolmarkup import FAMILIES, Assembly, Leak, assemble, find_calls
-from checks.tools.asks import offered
+from checks.shared.outcome import Answer, outcome
+from checks.tools.markup import FAMILIES, Assembly, Leak, assemble, find_calls
+from checks.tools.requests import offered
 from probe.api import Exchange, Inconclusive, completion, member
 
 

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checks._evidence import ROUNDS, counts_live
-from checks._history import history, number_of
-from checks.tools import asks
-from checks.tools.codes_reach import RESULT_IGNORED, RESULT_REJECTED
+from checks.shared.evidence import ROUNDS, counts_live
+from checks.tools import requests
+from checks.tools.history import history, number_of
 from checks.tools.reading import Kind, Reading, read
-from checks.tools.refusals import Refusal, meaning, quoted
-from checks.tools.refused import refusal_of
+from checks.tools.refusal import Refusal, meaning, quoted
+from checks.tools.refusal_catalogue import RESULT_IGNORED, RESULT_REJECTED
+from checks.tools.refused_request import refusal_of
 from probe.api import Exchange, Inconclusive, Result, State, Verdict, because, check, completion, unknown, works
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ async def results(ctx: Context) -> Result:
     if refused is not None:
         return Result(verdicts={"tool_results": refused})
     made = call_to_answer(ctx)
-    call: dict[str, Any] = asks.spare_call()
+    call: dict[str, Any] = requests.spare_call()
     content: str | None = None
     turns = [Turn(read(await history(ctx)), number_of(ctx))]
     if turns[0].reading.kind is Kind.FAILED or (turns[0].reading.kind is Kind.REFUSED and made is not None):
@@ -128,14 +128,16 @@ async def _turn(
     ctx: Context, made: dict[str, Any], content: str | None, *, longer: bool = False, place: int = 0
 ) -> Turn:
     """Ask the question with the call and its result already in the conversation; another number at every place."""
-    number = asks.number_of(ctx, "tool-result-long" if longer else f"tool-result-{place}" if place else "tool-result")
-    text = asks.reading("Paris", number) + (MORE if longer else "")
+    number = requests.number_of(
+        ctx, "tool-result-long" if longer else f"tool-result-{place}" if place else "tool-result"
+    )
+    text = requests.reading("Paris", number) + (MORE if longer else "")
     messages = [
-        {"role": "user", "content": asks.QUESTION},
-        asks.call_message([made], content),
-        asks.result_message(made["id"], text),
+        {"role": "user", "content": requests.QUESTION},
+        requests.call_message([made], content),
+        requests.result_message(made["id"], text),
     ]
-    return Turn(read(await ctx.chat(messages, limit=300, tools=[asks.weather()])), number)
+    return Turn(read(await ctx.chat(messages, limit=300, tools=[requests.weather()])), number)
 
 
 async def _control(ctx: Context, place: int, *, counted: bool) -> tuple[Exchange, str]:
@@ -144,14 +146,14 @@ async def _control(ctx: Context, place: int, *, counted: bool) -> tuple[Exchange
     Where prompt tokens tell, a user message will do.  Where nothing but the model's word tells, it must be
     as hard to use as a result: what a chat template makes of the conversation (that of Hermes and Qwen).
     """
-    number = asks.number_of(ctx, f"tool-result-control-{place}")
-    sentence = asks.reading("Paris", number)
+    number = requests.number_of(ctx, f"tool-result-control-{place}")
+    sentence = requests.reading("Paris", number)
     if counted:
         return await ctx.chat(f"{sentence} What is the weather in Paris?", limit=200), number
-    made = asks.spare_call()
+    made = requests.spare_call()
     call = f'{{"name": "{made["name"]}", "arguments": {made["arguments"]}}}'
     messages = [
-        {"role": "user", "content": asks.QUESTION},
+        {"role": "user", "content": requests.QUESTION},
         {"role": "assistant", "content": f"<tool_call>\n{call}\n</tool_call>"},
         {"role": "user", "content": f"<tool_response>\n{sentence}\n</tool_response>"},
     ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from checks.tools import asks, joins, leaks
-from checks.tools.codes_calls import (
+from checks.shared.trials import Count
+from checks.tools import leaked_calls, requests, stream_assembly
+from checks.tools.catalogue import (
     FINISH,
     ID_DUPLICATE,
     ID_MISSING,
@@ -19,12 +20,11 @@ from checks.tools.codes_calls import (
     STREAM_LEAK,
     TEXT_CALL,
 )
-from checks.tools.codes_reach import IGNORED, REJECTED
 from checks.tools.reading import Kind, Reading, read
-from checks.tools.refusals import Refusal, meaning, quoted
-from checks.tools.refused import refusal_of
+from checks.tools.refusal import Refusal, meaning, quoted
+from checks.tools.refusal_catalogue import IGNORED, REJECTED
+from checks.tools.refused_request import refusal_of
 from checks.tools.results import refused_tools, state_of
-from checks.tools.trials import Count
 from probe.api import (
     Depth,
     Finding,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 #: Fewer prompt tokens than without streaming, by as many, mean that the tools were left out.
 LEFT_OUT = 20
 #: What was asked without streaming where a call can be had by force alone.
-_FORCED = {"required": asks.required, "named": asks.by_name}
+_FORCED = {"required": requests.required, "named": requests.by_name}
 
 
 @check(
@@ -87,7 +87,7 @@ async def stream(ctx: Context) -> Result:
     if force is None:
         return Result(verdicts={"streaming_tools": unknown("no call could be had without streaming either")})
     asked = [read(await _ask(ctx, force, share="tools.stream"))]
-    whole = read(await asks.auto(ctx)) if state["way"] == "auto" else None
+    whole = read(await requests.auto(ctx)) if state["way"] == "auto" else None
     unstreamed = whole
     if state["way"] in _FORCED:
         unstreamed = read(await _FORCED[state["way"]](ctx))
@@ -96,26 +96,26 @@ async def stream(ctx: Context) -> Result:
         asked.append(read(await _ask(ctx, force, stream_options={"include_usage": True})))
     control = None
     if asked[-1].kind in (Kind.REFUSED, Kind.FAILED, Kind.EMPTY):
-        control = read(await ctx.chat(asks.UNRELATED, limit=100, stream=True))
-    sound = joins.parsable(unstreamed)
-    return diagnose_stream(asked, whole, control, ctx.codes, leaks.server_of(ctx, *asked), sound=sound)
+        control = read(await ctx.chat(requests.UNRELATED, limit=100, stream=True))
+    sound = stream_assembly.parsable(unstreamed)
+    return diagnose_stream(asked, whole, control, ctx.codes, leaked_calls.server_of(ctx, *asked), sound=sound)
 
 
 def forcing(state: dict[str, Any]) -> dict[str, Any] | None:
     """The parameters with which a call can be had: the tools, and a forced choice where it takes one."""
     if state["way"] == "auto":
-        return {"tools": [asks.weather()]}
+        return {"tools": [requests.weather()]}
     if state["way"] == "simple":
-        return {"tools": [asks.simplest()]}
+        return {"tools": [requests.simplest()]}
     if state["way"] == "required":
-        return {"tools": [asks.weather()], "tool_choice": "required"}
+        return {"tools": [requests.weather()], "tool_choice": "required"}
     if state["way"] == "named":
-        return {"tools": [asks.weather()], "tool_choice": asks.named("get_weather")}
+        return {"tools": [requests.weather()], "tool_choice": requests.named("get_weather")}
     return None
 
 
 async def _ask(ctx: Context, force: dict[str, Any], share: str | None = None, **more: Any) -> Any:
-    return await ctx.chat(asks.QUESTION, limit=asks.LIMIT, share=share, stream=True, **force, **more)
+    return await ctx.chat(requests.QUESTION, limit=requests.LIMIT, share=share, stream=True, **force, **more)
 
 
 def _again(first: Reading, state: dict[str, Any]) -> bool:
@@ -167,14 +167,14 @@ def diagnose_stream(
 def _leaked(leaked: Sequence[Reading], called: int, codes: frozenset[str], server: str) -> Result:
     first = leaked[0]
     assert first.leak is not None
-    known = leaks.diagnosis(first.leak).code
+    known = leaked_calls.diagnosis(first.leak).code
     earlier = next((code for code in (known, PARSER_MISSING.code, TEXT_CALL.code) if code in codes), None)
     if earlier is not None:
         verdict = Verdict(State.BROKEN, first.leak.confidence, earlier, note="streamed, the call leaks as well")
         return Result(verdicts={"streaming_tools": verdict})
     count = Count(len(leaked), len(leaked) + called)
-    finding = leaks.found(first, server, count.sentence(), streaming_only=True)
-    facts = leaks.facts(first.leak, server)
+    finding = leaked_calls.found(first, server, count.sentence(), streaming_only=True)
+    facts = leaked_calls.facts(first.leak, server)
     if not count.turns():
         return Result((finding,), {"streaming_tools": works(finding.title)}, facts)
     return Result((finding,), {"streaming_tools": because(State.BROKEN, finding)}, facts)
@@ -183,10 +183,10 @@ def _leaked(leaked: Sequence[Reading], called: int, codes: frozenset[str], serve
 def judge_call(reading: Reading, whole_sound: bool, server: str) -> Result:
     """Judge a streamed answer that holds calls."""
     forced = reading.exchange.request.body.get("tool_choice") is not None
-    found = joins.judge(reading, whole_sound=whole_sound, forced=forced)
+    found = stream_assembly.judge(reading, whole_sound=whole_sound, forced=forced)
     findings: list[Finding] = [fault.finding() for fault in found]
     breaking = next((fault.finding() for fault in found if fault.breaks), None)
-    if (also := leaks.beside(reading, server)) is not None:
+    if (also := leaked_calls.beside(reading, server)) is not None:
         findings.append(also[0])
         breaking = breaking or (also[0] if also[1] else None)
     if breaking is not None:

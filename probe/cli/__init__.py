@@ -133,7 +133,7 @@ def internal(error: Exception) -> str:
 
 
 def _fail(message: str) -> int:
-    from probe.keylike import without_keys
+    from probe.redaction.key_patterns import without_keys
     from reports.text import printable
 
     with contextlib.suppress(OSError):

@@ -55,6 +55,6 @@ def command(fleet: str, **given: Any) -> int:
     except ImportError:
         needed = "audit needs SQLAlchemy and alembic; install them with: pip install 'endpoint-probe[fleet]'"
         raise Unusable(needed) from None
-    from probe.cli.audits.auditing import conduct
+    from probe.cli.audit_run import conduct
 
     return conduct(fleet, given)

@@ -11,7 +11,7 @@ import click
 )
 def command(form: str) -> int:
     """List the checks: id, what each proves, and the most requests it can send."""
-    from probe import registry
+    from probe.catalogue import registry
     from reports.text import printable
 
     found = registry.checks()

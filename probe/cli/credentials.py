@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from probe.cli.options import Given, Unusable
-from probe.keylike import looks_like_key
-from probe.session import Auth
+from probe.redaction.key_patterns import looks_like_key
+from probe.run.options import Auth
 
 KEY_LIMIT = 16 * 1024
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from probe.cli import complete
+from probe.cli import shell_completion
 from probe.cli.options import Given, Unusable, shared_options
 
 
@@ -14,7 +14,7 @@ from probe.cli.options import Given, Unusable, shared_options
 @click.option(
     "--style",
     metavar="S",
-    shell_complete=complete.styles,
+    shell_complete=shell_completion.styles,
     help="Which server is simulated; 'simulate --list' names them.",
 )
 @click.option(
@@ -22,7 +22,7 @@ from probe.cli.options import Given, Unusable, shared_options
     "faults",
     metavar="F",
     multiple=True,
-    shell_complete=complete.faults,
+    shell_complete=shell_completion.faults,
     help="A fault to simulate; repeatable.",
 )
 @click.option("--real", is_flag=True, help="llama.cpp with a small model in place of the simulation.")
@@ -39,9 +39,9 @@ def command(style: str | None, faults: tuple[str, ...], real: bool, **given: Any
 
 
 def _against_simulated(style: str, faults: tuple[str, ...], wanted: Given) -> int:
-    from probe.cli.execute import diagnose
+    from probe.cli.run_and_report import diagnose
     from probe.cli.settings import Known, options_for
-    from probe.interruption import raise_on_signals
+    from probe.run.interruption import raise_on_signals
     from probe.simulator import Simulator
 
     raise_on_signals()
@@ -58,10 +58,10 @@ def _against_simulated(style: str, faults: tuple[str, ...], wanted: Given) -> in
 def _against_real(wanted: Given) -> int:
     from secrets import token_hex
 
-    from probe.cli.execute import diagnose
+    from probe.cli.run_and_report import diagnose
     from probe.cli.settings import Known, options_for
-    from probe.interruption import raise_on_signals
-    from probe.real import RealPartMissing, RealServerFailed, real_server
+    from probe.run.interruption import raise_on_signals
+    from probe.simulator.llamacpp_demo import RealPartMissing, RealServerFailed, real_server
 
     raise_on_signals()
     key = f"sk-real-{token_hex(16)}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from probe.cli import complete
+from probe.cli import shell_completion
 from probe.cli.options import Unusable
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ _WIDTH = 78
 
 
 @click.command("explain", context_settings={"max_content_width": 100})
-@click.argument("code", required=False, shell_complete=complete.codes)
+@click.argument("code", required=False, shell_complete=shell_completion.codes)
 @click.option(
     "--server",
     metavar="S",
-    shell_complete=complete.servers,
+    shell_complete=shell_completion.servers,
     help="Show the remedy for this software only, as in --server vllm.",
 )
 @click.option(
@@ -33,7 +33,7 @@ def command(code: str | None, server: str | None, form: str) -> int:
 
     Without CODE all codes are listed.
     """
-    from probe import registry
+    from probe.catalogue import registry
 
     catalogue = registry.catalogue()
     if code is None:
@@ -72,7 +72,7 @@ def _software(server: str, catalogue: Mapping[str, Diagnosis]) -> str:
     """
     from difflib import get_close_matches
 
-    from probe import registry
+    from probe.catalogue import registry
 
     guides = registry.guides()
     known = sorted({*guides, *(name for diagnosis in catalogue.values() for name in diagnosis.remedies)})
@@ -106,7 +106,7 @@ def _list(catalogue: Mapping[str, Diagnosis], form: str) -> None:
 
 def _remedy(diagnosis: Diagnosis, software: str | None) -> tuple[str, str]:
     """(what to change in this software, how to see that it worked); the general ones where nothing special is known."""
-    from probe import registry
+    from probe.catalogue import registry
 
     advice = registry.advice(diagnosis.code, software) if software else None
     if advice is None:
@@ -151,7 +151,7 @@ def _as_text(diagnosis: Diagnosis, software: str | None, checks: list[str]) -> N
     section("Why it matters", diagnosis.why)
     remedy, verify = _remedy(diagnosis, software)
     if software:
-        from probe import registry
+        from probe.catalogue import registry
 
         title = registry.title(software)
         section(f"How to fix it with {title}", remedy)

@@ -13,8 +13,8 @@ from probe.cli.options import Unusable
 
 if TYPE_CHECKING:
     from probe.model import Report
-    from reports.configs.model import Client
-    from reports.configs.settings import Key
+    from reports.clients.exporter import Client
+    from reports.clients.settings import Key
 
 _SIZES = {"context": "tokens of context", "max_output": "tokens of one answer"}
 _SWITCH = {"on": True, "off": False, "true": True, "false": False}
@@ -56,11 +56,11 @@ def command(
         return _list()
     if report is None or to is None:
         raise Unusable("name the report and the client, as in: endpoint-probe export report.json --to kenaz")
-    from reports.configs.documents import BadFile
-    from reports.configs.export import export
-    from reports.configs.model import CannotExport
-    from reports.configs.registry import UnknownClient, client
-    from reports.configs.settings import settings_of
+    from reports.clients.documents import BadFile
+    from reports.clients.export import export
+    from reports.clients.exporter import CannotExport
+    from reports.clients.registry import UnknownClient, client
+    from reports.clients.settings import settings_of
 
     try:
         wanted = client(to)
@@ -89,7 +89,7 @@ def command(
 
 
 def _list() -> int:
-    from reports.configs.registry import clients
+    from reports.clients.registry import clients
 
     for item in clients():
         click.echo(f"{item.name:<15} {item.title}: {item.file}")
@@ -133,7 +133,7 @@ def _saved(name: str) -> dict[str, Any]:
 
 
 def _key(provider: Any) -> Key:
-    from reports.configs.settings import Key, variable_for
+    from reports.clients.settings import Key, variable_for
 
     kind, locator = provider.key.kind, provider.key.locator
     return Key(locator if kind == "env" else variable_for(provider.name), kind, locator if kind == "file" else "")
@@ -179,7 +179,7 @@ def _existing(merge: str | None) -> str | None:
 
 
 def _write(text: str, merge: str | None, output: str | None, wanted: Client) -> None:
-    from probe.provider.files import write_private_or_alike
+    from probe.provider.private_files import write_private_or_alike
 
     target = output or merge
     if target is None or target == "-":
@@ -194,8 +194,8 @@ def _write(text: str, merge: str | None, output: str | None, wanted: Client) -> 
 
 def _say(notes: tuple[str, ...], report: Report, to: str) -> None:
     """What the person must know, on standard error: whether it will work, and what is left."""
+    from reports.clients.judgement import CLIENTS, works_with
     from reports.text import printable
-    from reports.works_with import CLIENTS, works_with
 
     lines = [f"note: {note}" for note in notes]
     if to in CLIENTS:

@@ -44,6 +44,6 @@ def command(**given: Any) -> int:
     except ImportError:
         needed = "history needs SQLAlchemy and alembic; install them with: pip install 'endpoint-probe[fleet]'"
         raise Unusable(needed) from None
-    from probe.cli.audits.telling import tell
+    from probe.cli.history_text import tell
 
     return tell(given)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from probe.cli import complete
+from probe.cli import shell_completion
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -123,14 +123,14 @@ _SHARED = (
         "--only",
         metavar="GLOB",
         multiple=True,
-        shell_complete=complete.checks,
+        shell_complete=shell_completion.checks,
         help="Only checks whose id fits; repeatable.",
     ),
     click.option(
         "--skip",
         metavar="GLOB",
         multiple=True,
-        shell_complete=complete.checks,
+        shell_complete=shell_completion.checks,
         help="No checks whose id fits; repeatable.",
     ),
     click.option(
@@ -205,7 +205,7 @@ _SHARED = (
         "formats",
         metavar="FORMAT",
         multiple=True,
-        shell_complete=complete.formats,
+        shell_complete=shell_completion.formats,
         help="json, html, markdown, junit or sarif; repeatable; default json and html.",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print report.json on standard output and nothing else."),

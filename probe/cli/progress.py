@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from probe.cli.options import Given
 from probe.model import Check, Event
-from probe.session import Options
+from probe.run.options import Options
 from reports.text import printable
 
 if TYPE_CHECKING:

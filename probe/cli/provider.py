@@ -18,7 +18,7 @@ SUBCOMMANDS = {
 
 
 class ProviderGroup(click.Group):
-    """A group whose commands are in ``probe.cli.providers``, each loaded when it is needed."""
+    """A group whose commands are in ``probe.cli.provider_NAME``, each loaded when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(SUBCOMMANDS)
@@ -26,8 +26,7 @@ class ProviderGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in SUBCOMMANDS:
             return None
-        module = {"list": "listing", "set": "setting"}.get(cmd_name, cmd_name)
-        found = import_module(f"probe.cli.providers.{module}").command
+        found = import_module(f"probe.cli.provider_{cmd_name}").command
         return found if isinstance(found, click.Command) else None
 
     def resolve_command(

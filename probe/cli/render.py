@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from probe.cli import complete
+from probe.cli import shell_completion
 from probe.cli.options import Unusable
-from probe.cli.saved import print_or_write, saved_report
+from probe.cli.saved_report import print_or_write, saved_report
 
 
 @click.command("render", context_settings={"max_content_width": 100})
@@ -16,7 +16,7 @@ from probe.cli.saved import print_or_write, saved_report
     "form",
     metavar="FORMAT",
     required=True,
-    shell_complete=complete.formats,
+    shell_complete=shell_completion.formats,
     help="json, html, markdown, junit, sarif or terminal.",
 )
 @click.option("--output", metavar="FILE", help="Where to write it; default: standard output.")

@@ -19,7 +19,7 @@ def command(endpoint: str | None, **given: Any) -> int:
     /chat/completions.  Without it OPENAI_BASE_URL is used, and then OPENAI_API_KEY and
     OPENAI_MODEL with it.
     """
-    from probe.cli.execute import diagnose
+    from probe.cli.run_and_report import diagnose
     from probe.cli.settings import endpoint_and_known, options_for
 
     wanted = Given(**given)

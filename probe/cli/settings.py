@@ -6,12 +6,12 @@ import os
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from probe import urls
 from probe.cli.credentials import auth_from, headers_from, key_from, key_in_variable
 from probe.cli.options import Given, Unusable
 from probe.model import Depth
-from probe.session import Options
-from probe.transport import Transport, Wire
+from probe.parsing import urls
+from probe.run.options import Options
+from probe.wire.transport import Transport, Wire
 
 IDLE_S = {Depth.QUICK: 0.0, Depth.STANDARD: 10.0, Depth.DEEP: 75.0}
 DEADLINE_S = {Depth.QUICK: 60.0, Depth.STANDARD: 300.0, Depth.DEEP: 1200.0}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from probe.cli import complete
+from probe.cli import shell_completion
 from probe.cli.options import Number, Unusable
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     metavar="S",
     default="openai",
     show_default=True,
-    shell_complete=complete.styles,
+    shell_complete=shell_completion.styles,
     help="Which server is simulated.",
 )
 @click.option(
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "faults",
     metavar="F",
     multiple=True,
-    shell_complete=complete.faults,
+    shell_complete=shell_completion.faults,
     help="A fault, repeatable; NAME or NAME=VALUE.",
 )
 @click.option(

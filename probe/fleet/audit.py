@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from probe.fleet.executors import Executor
-from probe.fleet.model import Cell, Fleet, Job, Outcome, Target
+from probe.fleet.job import Cell, Fleet, Job, Outcome, Target
 from probe.fleet.store import FAILED, PLANNED, Audit, Planned, Store
 
 #: What was interrupted longer ago is not gone on with: half of the matrix would be of another day.

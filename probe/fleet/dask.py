@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from probe.fleet.executors import Done, ExecutorError
-from probe.fleet.model import Job, Outcome
+from probe.fleet.job import Job, Outcome
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -33,7 +33,7 @@ def perform(job: Job) -> Outcome:
     """Run one job in a worker; called there."""
     from dataclasses import replace
 
-    from probe.fleet.probing import probe
+    from probe.fleet.job_runner import probe
 
     with _ALONE:
         outcome = anyio.run(partial(probe, job))

@@ -9,14 +9,14 @@ from typing import Protocol
 import anyio
 import anyio.to_process
 
-from probe import registry
-from probe.fleet.model import Job, Outcome, Settings
-from probe.fleet.probing import packed, probe
-from probe.fleet.quiet import QuietPlaces, tls_of
-from probe.fleet.turns import HostTurns, Places, host_of
-from probe.lag import LagMonitor
+from probe.catalogue import registry
+from probe.fleet.host_limits import HostTurns, Places, host_of
+from probe.fleet.job import Job, Outcome, Settings
+from probe.fleet.job_runner import packed, probe
+from probe.fleet.timing_workers import QuietPlaces, tls_of
 from probe.model import Report
-from probe.shared import Shared
+from probe.run.shared_limits import Shared
+from probe.wire.loop_lag import LagMonitor
 
 Done = Callable[[Outcome], Awaitable[None]]
 

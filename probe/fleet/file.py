@@ -15,9 +15,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from probe import urls
-from probe.fleet.fields import COMMON, FLEET, TARGET, WHOLE, At, Reader, Wrong
-from probe.fleet.model import Fleet, Settings, Target
+from probe.fleet.file_fields import COMMON, FLEET, TARGET, WHOLE, At, Reader, Wrong
+from probe.fleet.job import Fleet, Settings, Target
+from probe.parsing import urls
 
 #: More than any fleet needs; what is longer is no fleet file.
 _LIMIT = 4 * 1024 * 1024

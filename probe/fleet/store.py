@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from probe.fleet import database, tables
 from probe.fleet.database import StoreError
-from probe.fleet.model import DEFINITE, Cell, Found, Judged, Outcome
+from probe.fleet.job import DEFINITE, Cell, Found, Judged, Outcome
 from probe.version import VERSION
 
 PLANNED, DONE, FAILED = "planned", "done", "failed"

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from probe.provider.files import write_atomic
-from probe.provider.model import BadEntry, Provider, from_data, to_data
+from probe.provider.private_files import write_atomic
+from probe.provider.saved_provider import BadEntry, Provider, from_data, to_data
 
 SCHEMA_VERSION = "1.0"
 APPLICATION = "endpoint-probe"

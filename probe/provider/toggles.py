@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from probe.model import CAPABILITIES, Report, State, Verdict
-from probe.provider.model import Found, Provider, Toggle
+from probe.provider.saved_provider import Found, Provider, Toggle
 
 #: Facts that a client needs to be set up.
 _FACTS = (

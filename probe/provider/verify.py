@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from probe.provider.picture import red_square
-from probe.redact import Redactor
+from probe.redaction.redactor import Redactor
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from reports.junit import legal
-from reports.matrix.model import Mark, Matrix, Row
+from reports.matrix.table import Mark, Matrix, Row
 
 
 def render(matrix: Matrix) -> bytes:

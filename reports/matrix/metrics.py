@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from reports.matrix.model import STATES, Matrix, Row
+from reports.matrix.table import STATES, Matrix, Row
 from reports.text import visible
 
 _PREFIX = "endpoint_probe"

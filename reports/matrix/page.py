@@ -6,8 +6,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports import html, svg
-from reports.matrix.model import STATES, Mark, Matrix, Point, Row, headline, label_names
+from reports import html
+from reports.html import svg
+from reports.matrix.table import STATES, Mark, Matrix, Point, Row, headline, label_names
 from reports.text import shorten
 
 #: What stands in a cell for each state; the word is there too, for who cannot see it.

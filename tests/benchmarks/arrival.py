@@ -21,12 +21,12 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
-from probe import sse
 from probe.model import Check, Exchange, Report, Result
-from probe.runner import run
-from probe.session import Options
+from probe.parsing import sse
+from probe.parsing.urls import parse
+from probe.run.options import Options
+from probe.run.runner import run
 from probe.simulator import Simulator
-from probe.urls import parse
 
 RATE_TOKENS_S = 50.0
 OTHERS = 64

@@ -38,9 +38,9 @@ import httpx
 from rich.console import Console
 
 from probe.fleet.store import Store
-from probe.runner import run as single_run
-from probe.session import Auth, Options
-from probe.urls import parse
+from probe.parsing.urls import parse
+from probe.run.options import Auth, Options
+from probe.run.runner import run as single_run
 from tests.audits import fleet_file, matrix, verdicts
 from tests.contract.running import command, environment
 from tests.fleetfarm import Served, farm

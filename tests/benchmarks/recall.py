@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from probe import registry
+from probe.catalogue import registry
 from probe.model import Depth, Report, Severity
 from probe.simulator import Simulator, faults, styles
 from tests.scenarios.runs import against, codes, errors

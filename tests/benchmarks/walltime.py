@@ -15,9 +15,9 @@ from graphlib import TopologicalSorter
 from rich.console import Console
 from rich.table import Table
 
-from probe import registry
+from probe.catalogue import registry
 from probe.model import Depth, Report
-from probe.scheduler import graph
+from probe.run.scheduler import graph
 from probe.simulator import Simulator
 from tests.scenarios.runs import against
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from reports.matrix.model import Matrix
 from reports.matrix.page import render
+from reports.matrix.table import Matrix
 from tests.browser.conftest import Opened
 from tests.matrix_fixtures import calm, eventful, hostile, large
 

@@ -33,7 +33,7 @@ from typing import Any
 
 import jsonschema
 
-from probe.docs import schema_text
+from probe.catalogue.docs import schema_text
 from probe.simulator import Simulator
 from tests.contract.running import command, environment
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from checks.signatures import signatures
-from probe import registry
+from checks.fingerprint.systems import signatures
+from probe.catalogue import registry
 from probe.model import Diagnosis, Severity
 from probe.simulator import faults
 

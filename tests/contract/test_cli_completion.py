@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from probe import registry
+from probe.catalogue import registry
 from probe.simulator import faults, styles
 from tests.contract.running import environment
 
@@ -73,13 +73,13 @@ def test_a_saved_report_is_a_file(tmp_path: Path) -> None:
 
 
 def test_a_completion_that_fails_offers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from probe.cli import complete
+    from probe.cli import shell_completion
 
     def broken() -> list[str]:
         raise RuntimeError("no")
 
     monkeypatch.setattr(registry, "catalogue", broken)
-    assert complete.codes(None, None, "") == []  # type: ignore[arg-type]
+    assert shell_completion.codes(None, None, "") == []  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from probe import registry
+from probe.catalogue import registry
 from probe.report import encode
 from tests.contract.running import run, start
 from tests.reports_fixtures import faulty

@@ -135,7 +135,7 @@ def test_an_early_interrupt_is_quiet(after_s: float, silent: Silent, tmp_path: P
     # Before the interpreter has run a line of ours, the default handling is all there is.
     if process.returncode != 130:
         assert process.returncode in (-signal.SIGINT, 1), err
-        assert "probe/cli/execute.py" not in err
+        assert "probe/cli/run_and_report.py" not in err
     else:
         assert "Traceback" not in err
 

@@ -139,7 +139,7 @@ def test_a_key_is_never_repeated_in_an_error(
 def test_an_internal_error_is_one_line_without_its_text(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from probe import registry
+    from probe.catalogue import registry
 
     def broken() -> None:
         raise RuntimeError("sk-secret-value")

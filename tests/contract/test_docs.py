@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from checks.signatures import signatures
-from probe import docs, registry
+from checks.fingerprint.systems import signatures
+from probe.catalogue import docs, registry
 
 
 def test_the_generated_files_are_up_to_date() -> None:
     stale = [str(path.relative_to(docs.ROOT)) for path in docs.outdated()]
-    assert stale == [], "run `python -m probe.docs`"
+    assert stale == [], "run `python -m probe.catalogue.docs`"
 
 
 def test_every_code_has_its_place() -> None:

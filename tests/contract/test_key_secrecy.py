@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 
 from probe.cli import main
 from probe.model import Report
-from probe.session import Auth
-from probe.spellings import PLACEHOLDERS
-from reports.configs.export import export
-from reports.configs.model import CannotExport
-from reports.configs.registry import clients
-from reports.configs.settings import settings_of
+from probe.redaction.secret_spellings import PLACEHOLDERS
+from probe.run.options import Auth
+from reports.clients.export import export
+from reports.clients.exporter import CannotExport
+from reports.clients.registry import clients
+from reports.clients.settings import settings_of
 from tests.contract.running import command, environment
 from tests.hostile.judging import judged, options_for
 from tests.hostile.keys import METACHARACTERS, forms_of, where_is

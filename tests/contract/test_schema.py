@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from probe.docs import schema_text
+from probe.catalogue.docs import schema_text
 from probe.model import Report
 from probe.report import encode
 from tests.reports_fixtures import crowded, faulty, healthy, hostile
@@ -27,7 +27,7 @@ def validator() -> jsonschema.Draft202012Validator:
 
 
 def test_it_is_what_the_model_says() -> None:
-    assert SCHEMA.read_text() == schema_text(), "run `python -m probe.docs`"
+    assert SCHEMA.read_text() == schema_text(), "run `python -m probe.catalogue.docs`"
 
 
 @pytest.mark.parametrize("make", [healthy, faulty, hostile, crowded], ids=lambda make: make.__name__)

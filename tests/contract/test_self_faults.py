@@ -128,7 +128,7 @@ def test_the_second_signal_of_an_impatient_user_ends_even_a_check_that_cannot_be
     try:
         assert process.stdout.readline() == "hanging\n"
         process.send_signal(signal.SIGINT)
-        time.sleep(5.5)  # as long as it takes to be impatient: probe.interruption.IMPATIENT_S
+        time.sleep(5.5)  # as long as it takes to be impatient: probe.run.interruption.IMPATIENT_S
         assert process.poll() is None
         process.send_signal(number)
         _, err = process.communicate(timeout=20)

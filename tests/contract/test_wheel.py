@@ -52,12 +52,12 @@ def test_it_holds_the_three_packages_and_their_data(wheel: Path) -> None:
     folders = {name.partition("/")[0] for name in names}
     assert folders == {"probe", "checks", "reports", f"{wheel.name.rsplit('-', 3)[0]}.dist-info"}
     for needed in (
-        "reports/templates/page.html.j2",
-        "reports/assets/page.css",
-        "reports/assets/page.js",
+        "reports/html/templates/page.html.j2",
+        "reports/html/assets/page.css",
+        "reports/html/assets/page.js",
         "reports/schema/report.schema.json",
         "probe/cli/run.py",
-        "checks/url.py",
+        "checks/url/checks.py",
         "probe/simulator/simulator.py",
     ):
         assert needed in names, needed

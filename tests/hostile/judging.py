@@ -18,11 +18,11 @@ import anyio
 import jsonschema
 
 from probe.model import Event, Outcome, Report
+from probe.parsing.urls import parse
 from probe.report import decode, encode
-from probe.runner import run
-from probe.session import Auth, Options
-from probe.transport import Transport
-from probe.urls import parse
+from probe.run.options import Auth, Options
+from probe.run.runner import run
+from probe.wire.transport import Transport
 from reports.registry import chosen
 from tests.hostile.keys import where_is
 

@@ -23,7 +23,7 @@ from itertools import count as counting
 from multiprocessing import get_context
 from pathlib import Path
 
-from probe import completion
+from probe.parsing import chat_completion
 from tests.hostile.farm import Farm
 from tests.hostile.keys import where_is
 from tests.hostile.runs import Ended, judge, names, play_of
@@ -94,7 +94,7 @@ def one(name: str, seed: int) -> Ended:
 
 def _tidy_up() -> None:
     """Give back what earlier runs left unused: the tool is one process a run, and this one makes hundreds."""
-    completion.forget_readings()
+    chat_completion.forget_readings()
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
         ctypes.CDLL(None).malloc_trim(0)

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from probe.real import RealServer
+from probe.simulator.llamacpp_demo import RealServer
 from tests.live import servers
 from tests.live.parts import PartMissing
 from tests.live.processes import RUNNING_LOGS, Running, tail

@@ -17,10 +17,10 @@ from pathlib import Path
 import anyio
 
 from probe.model import Report
-from probe.runner import run
-from probe.session import Options
-from probe.transport import Transport, Wire
-from probe.urls import parse
+from probe.parsing.urls import parse
+from probe.run.options import Options
+from probe.run.runner import run
+from probe.wire.transport import Transport, Wire
 from tests.live import servers
 from tests.live.processes import Running
 from tests.live.servers import Certificate

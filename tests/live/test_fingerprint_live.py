@@ -9,10 +9,10 @@ import anyio
 import pytest
 
 from probe.model import Report
-from probe.real import RealServer
-from probe.runner import run
-from probe.session import Auth, Options
-from probe.urls import parse
+from probe.parsing.urls import parse
+from probe.run.options import Auth, Options
+from probe.run.runner import run
+from probe.simulator.llamacpp_demo import RealServer
 from tests.live.processes import Running
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(300)]

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from probe.real import RealServer
+from probe.simulator.llamacpp_demo import RealServer
 from tests.live import netns, servers
 from tests.live.conftest import unavailable
 from tests.live.parts import PartMissing, program

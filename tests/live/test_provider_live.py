@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from probe.model import CAPABILITIES, State
-from probe.real import RealServer
 from probe.report import load
-from reports.configs.kenaz_rules import violations
+from probe.simulator.llamacpp_demo import RealServer
+from reports.clients.kenaz_rules import violations
 from tests.contract.running import Done, command, environment
 from tests.live.processes import Running
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from probe.real import RealServer
+from probe.simulator.llamacpp_demo import RealServer
 from tests.live import netns
 from tests.live.conftest import unavailable
 from tests.live.parts import PartMissing

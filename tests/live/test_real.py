@@ -1,4 +1,4 @@
-"""`probe.real`: the real server in a child process, its errors, its key, its end."""
+"""`probe.simulator.llamacpp_demo`: the real server in a child process, its errors, its key, its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from probe.real import RealPartMissing, RealServerFailed, real_server
+from probe.simulator.llamacpp_demo import RealPartMissing, RealServerFailed, real_server
 from tests.live.conftest import unavailable
 from tests.live.parts import ALL, PartMissing, program
 from tests.live.processes import group_alive
@@ -91,7 +91,7 @@ def test_server_does_not_outlive_a_killed_parent(parts: tuple[str, Path]) -> Non
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from probe.real import real_server\n"
+        "from probe.simulator.llamacpp_demo import real_server\n"
         "with real_server(python=sys.argv[1], model_path=Path(sys.argv[2])) as server:\n"
         "    print(server.pid, flush=True)\n"
         "    time.sleep(60)\n"
@@ -110,14 +110,18 @@ def test_server_does_not_outlive_a_killed_parent(parts: tuple[str, Path]) -> Non
 
 
 def test_module_refuses_bad_input_in_a_line() -> None:
-    """`python -m probe.real` with a variable that is not set, and with a template that is not there."""
+    """A variable that is not set, and a template that does not exist."""
     environment = {name: value for name, value in os.environ.items() if name != "NO_SUCH_KEY"}
     for words, said in (
         (["--api-key-env", "NO_SUCH_KEY"], "NO_SUCH_KEY is not set"),
         (["--chat-template-file", "/no/such/file.jinja"], "the chat template cannot be read"),
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "probe.real", *words], capture_output=True, text=True, check=False, env=environment
+            [sys.executable, "-m", "probe.simulator.llamacpp_demo", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
         )
         assert done.returncode == 2
         assert said in done.stderr

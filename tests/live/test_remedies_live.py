@@ -9,12 +9,12 @@ from typing import Any
 import anyio
 import pytest
 
-from probe import registry
+from probe.catalogue import registry
 from probe.model import Finding, Report
-from probe.real import RealServer
-from probe.runner import run
-from probe.session import Auth, Options
-from probe.urls import parse
+from probe.parsing.urls import parse
+from probe.run.options import Auth, Options
+from probe.run.runner import run
+from probe.simulator.llamacpp_demo import RealServer
 from tests.live import rows
 from tests.live.processes import Running
 from tests.live.servers import Certificate

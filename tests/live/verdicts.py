@@ -19,9 +19,9 @@ from pathlib import Path
 import anyio
 
 from probe.model import Outcome, Report, Severity, State
-from probe.runner import run
-from probe.session import Auth, Options
-from probe.urls import parse
+from probe.parsing.urls import parse
+from probe.run.options import Auth, Options
+from probe.run.runner import run
 from reports.registry import chosen
 from tests.live import servers
 

@@ -9,11 +9,11 @@ from typing import Any
 import anyio
 
 from probe.model import Report, Severity
-from probe.runner import run
-from probe.session import Auth, Options
+from probe.parsing.urls import parse
+from probe.run.options import Auth, Options
+from probe.run.runner import run
 from probe.simulator import Simulator
-from probe.transport import Transport
-from probe.urls import parse
+from probe.wire.transport import Transport
 
 #: Long enough for a loaded machine, short enough for the faults that never answer.
 TIMEOUT_S = 15.0

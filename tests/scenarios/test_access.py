@@ -11,10 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from checks.url import clear_text, withhold
-from probe import urls
+from checks.url.checks import clear_text, withhold
 from probe.model import Exchange, Report, Request, Severity, State, Timeline
-from probe.session import Auth
+from probe.parsing import urls
+from probe.run.options import Auth
 from probe.simulator import Simulator, faults, styles
 from tests.scenarios.runs import against, codes, diagnose, errors
 

@@ -16,8 +16,8 @@ from typing import Any
 import anyio
 import pytest
 
-from probe.fleet import probing
-from probe.fleet.model import Cell, Job, Target
+from probe.fleet import job_runner
+from probe.fleet.job import Cell, Job, Target
 from probe.model import Report, State, Verdict
 from probe.simulator import Simulator
 from tests.audits import audit, matrix
@@ -128,7 +128,7 @@ def test_an_endpoint_that_went_down_is_one_alarm(tmp_path: Path, hook: Hook) -> 
 
 
 def test_an_alarm_that_cannot_be_delivered_is_said_and_fails(tmp_path: Path) -> None:
-    from probe.cli.audits import webhook
+    from probe.fleet import webhook
 
     why = webhook.send("http://127.0.0.1:9/", None, b"{}")
     assert why == "ConnectError"
@@ -160,9 +160,9 @@ def test_a_verdict_that_differs_is_tried_again(
     async def fake(*_: Any, **__: Any) -> Report:
         return next(coming)
 
-    monkeypatch.setattr(probing, "run", fake)
+    monkeypatch.setattr(job_runner, "run", fake)
     target = Target("gw", "http://127.0.0.1:9/v1")
-    outcome = anyio.run(probing.probe, Job(Cell("gw"), target, {"tools": "works"}, confirm=2))
+    outcome = anyio.run(job_runner.probe, Job(Cell("gw"), target, {"tools": "works"}, confirm=2))
     assert outcome.summary is not None
     (found,) = [item for item in outcome.summary.verdicts if item.capability == "tools"]
     assert (found.state, found.trials, found.agreed) == (str(states[0]), trials, agreed)

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from probe.fleet.executors import LocalExecutor
-from probe.fleet.model import Cell, Job, Outcome, Settings, Target
+from probe.fleet.job import Cell, Job, Outcome, Settings, Target
 from probe.simulator import Simulator
 
 pytestmark = pytest.mark.slow

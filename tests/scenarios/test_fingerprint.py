@@ -12,10 +12,10 @@ import anyio
 import pytest
 
 from probe.model import Depth, Report, State
-from probe.runner import run
-from probe.session import Auth, Options
+from probe.parsing.urls import parse
+from probe.run.options import Auth, Options
+from probe.run.runner import run
 from probe.simulator import Simulator, styles
-from probe.urls import parse
 from tests.scenarios.runs import against, errors
 
 #: A run that ends without a chat completion may send no more than this.

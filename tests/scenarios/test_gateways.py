@@ -13,9 +13,9 @@ import anyio
 import pytest
 
 from probe.model import Report, State
-from probe.runner import run
-from probe.session import Auth, Options
-from probe.urls import parse
+from probe.parsing.urls import parse
+from probe.run.options import Auth, Options
+from probe.run.runner import run
 from tests.scenarios.runs import codes, errors
 
 KEY = "gateway-test-key-48213"

@@ -97,7 +97,7 @@ def test_a_deadline_that_cuts_the_first_stream_is_seen_without_a_wish() -> None:
 
 
 def test_advice_never_turns_streaming_off_and_keepalive_is_for_lost_connections_alone() -> None:
-    from checks.idle import codes as catalogue
+    from checks.idle import catalogue
 
     for diagnosis in (catalogue.L7_TIMEOUT, catalogue.TOTAL_DEADLINE):
         said = " ".join([diagnosis.remedy, *diagnosis.remedies.values()])

@@ -201,7 +201,7 @@ def test_the_price_of_a_quick_look() -> None:
 
 
 def test_no_check_sends_more_than_it_declares() -> None:
-    from probe import registry
+    from probe.catalogue import registry
 
     most = {item.id: item.max_requests for item in registry.checks()}
     for fault in OTHERS:

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from probe.model import Report, Severity, State
-from probe.runner import run
-from probe.session import Auth, Options
+from probe.parsing.urls import parse
+from probe.run.options import Auth, Options
+from probe.run.runner import run
 from probe.simulator import Simulator
-from probe.urls import parse
 from tests.live.proxies import Answer, Request, drop_fields, http_server, strip_tools
 from tests.scenarios.runs import codes, errors
 

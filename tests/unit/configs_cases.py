@@ -8,10 +8,10 @@ import re
 from typing import Any
 
 from probe.model import CAPABILITIES, AuthInfo, Finding, Owner, Report, ServerInfo, Severity, State, TargetInfo, Verdict
-from reports.configs.documents import parsed
-from reports.configs.export import export
-from reports.configs.registry import client
-from reports.configs.settings import Settings, settings_of
+from reports.clients.documents import parsed
+from reports.clients.export import export
+from reports.clients.registry import client
+from reports.clients.settings import Settings, settings_of
 from tests.reports_fixtures import report
 
 BASE = "http://127.0.0.1:9999/v1"

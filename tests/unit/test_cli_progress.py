@@ -10,8 +10,8 @@ import pytest
 
 from probe.cli import progress
 from probe.model import Event
-from probe.session import Options
-from probe.urls import parse
+from probe.parsing.urls import parse
+from probe.run.options import Options
 
 OPTIONS = Options(parse("http://127.0.0.1:9/v1"), max_requests=9)
 

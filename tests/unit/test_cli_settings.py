@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from probe.cli.options import Given, Unusable, shared_options
 from probe.cli.settings import Known, endpoint_and_known, options_for
 from probe.model import Depth
-from probe.session import Options
+from probe.run.options import Options
 
 HERE = "http://127.0.0.1:9/v1"
 

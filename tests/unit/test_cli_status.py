@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from probe.cli.execute import status_of
+from probe.cli.run_and_report import status_of
 from probe.model import Check, Result
 from tests.reports_fixtures import faulty, healthy
 

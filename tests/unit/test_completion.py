@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe import completion
-from probe.jsontext import count_at, member, parse, parse_or_reason
 from probe.model import Exchange, Request, Response, Timeline
+from probe.parsing import chat_completion
+from probe.parsing.strict_json import count_at, member, parse, parse_or_reason
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -69,44 +69,44 @@ def answer(body: Any, status: int = 200, kind: str = "application/json") -> Exch
     ],
 )
 def test_error_text_of_every_shape(body: Any, said: str) -> None:
-    assert completion.error_text(answer(body, 400)) == said
-    assert completion.has_error_body(answer(body, 200)) or "title" in body or "fault" in body or "message" in body
+    assert chat_completion.error_text(answer(body, 400)) == said
+    assert chat_completion.has_error_body(answer(body, 200)) or "title" in body or "fault" in body or "message" in body
 
 
 def test_plain_text_errors_are_their_own_text() -> None:
-    assert completion.error_text(answer(b"404 page not found\n", 404, "text/plain")) == "404 page not found"
+    assert chat_completion.error_text(answer(b"404 page not found\n", 404, "text/plain")) == "404 page not found"
 
 
 @given(JSON, st.sampled_from([200, 400, 500]))
 def test_no_body_raises(body: Any, status: int) -> None:
     exchange = answer(body, status)
-    completion.answer(exchange)
-    completion.error_text(exchange)
-    completion.finish_reason(exchange)
-    completion.usage(exchange)
-    completion.tool_calls(exchange)
-    completion.reasoning_of(exchange)
-    completion.is_quota(exchange)
-    completion.has_error_body(exchange)
-    completion.speaks_of(exchange, "x")
+    chat_completion.answer(exchange)
+    chat_completion.error_text(exchange)
+    chat_completion.finish_reason(exchange)
+    chat_completion.usage(exchange)
+    chat_completion.tool_calls(exchange)
+    chat_completion.reasoning_of(exchange)
+    chat_completion.is_quota(exchange)
+    chat_completion.has_error_body(exchange)
+    chat_completion.speaks_of(exchange, "x")
 
 
 @given(st.lists(JSON, max_size=6), st.sampled_from(["\n\n", "\r\n\r\n", "\r\r", "\n"]))
 def test_no_stream_raises(bodies: list[Any], end: str) -> None:
     content = "".join(f"data: {json.dumps(body)}{end}" for body in bodies).encode()
     exchange = answer(content, 200, "text/event-stream")
-    reading = completion.read_stream(exchange)
+    reading = chat_completion.read_stream(exchange)
     assert len(reading.chunks) + len(reading.malformed) + len(reading.errors) >= 0
-    completion.answer(exchange)
+    chat_completion.answer(exchange)
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(content: bytes) -> None:
     for kind in ("application/json", "text/event-stream", "text/html"):
         exchange = answer(content, 200, kind)
-        completion.answer(exchange)
-        completion.error_text(exchange)
-        completion.is_html(exchange)
+        chat_completion.answer(exchange)
+        chat_completion.error_text(exchange)
+        chat_completion.is_html(exchange)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_no_bytes_raise(content: bytes) -> None:
     ],
 )
 def test_thinking_is_no_answer(text: str, visible: str) -> None:
-    assert completion.answer(answer({"choices": [{"message": {"content": text}}]})) == visible
+    assert chat_completion.answer(answer({"choices": [{"message": {"content": text}}]})) == visible
 
 
 @pytest.mark.parametrize(
@@ -133,12 +133,12 @@ def test_thinking_is_no_answer(text: str, visible: str) -> None:
     ],
 )
 def test_where_reasoning_comes(message: dict[str, Any], field: str | None) -> None:
-    assert completion.reasoning_of(answer({"choices": [{"message": message}]}))[0] == field
+    assert chat_completion.reasoning_of(answer({"choices": [{"message": message}]}))[0] == field
 
 
 def test_a_starved_answer_is_told_from_an_empty_one() -> None:
-    assert completion.starved(answer({"choices": [{"message": {"content": ""}, "finish_reason": "length"}]}))
-    assert not completion.starved(answer({"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]}))
+    assert chat_completion.starved(answer({"choices": [{"message": {"content": ""}, "finish_reason": "length"}]}))
+    assert not chat_completion.starved(answer({"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]}))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_starved_answer_is_told_from_an_empty_one() -> None:
     ],
 )
 def test_quota_is_told_from_a_rate_limit(status: int, body: Any, quota: bool) -> None:
-    assert completion.is_quota(answer(body, status)) is quota
+    assert chat_completion.is_quota(answer(body, status)) is quota
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 from probe.cli import main
 from probe.model import Report, State
 from probe.report import encode
-from reports.configs.kenaz_rules import violations
-from reports.configs.registry import MODULES
+from reports.clients.kenaz_rules import violations
+from reports.clients.registry import MODULES
 from tests.contract.running import Done, environment
 from tests.unit.configs_cases import BASE, MODEL, case
 

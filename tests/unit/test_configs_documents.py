@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.configs.documents import BadFile, Item, Put, fresh, merged, parsed
-from reports.configs.documents.tree import applied
+from reports.clients.documents import BadFile, Item, Put, fresh, merged, parsed
+from reports.clients.documents.tree import applied
 
 LAB = {"id": "lab", "model": "m-1", "hints": {"vision": False, "tools": True}, "limits": [1, 2]}
 IN_LIST = (Put(("providers", Item("id", "lab")), LAB),)

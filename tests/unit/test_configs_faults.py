@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from probe.model import Report, State
-from reports.configs.export import export
-from reports.configs.registry import MODULES, client
-from reports.configs.settings import settings_of
+from reports.clients.export import export
+from reports.clients.registry import MODULES, client
+from reports.clients.settings import settings_of
 from tests.scenarios.runs import diagnose
 from tests.unit.configs_cases import EXTRAS, FAULTS, MODEL, case, reading, settings_for
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from probe.model import CAPABILITIES, Report, State, Verdict
-from reports.configs.documents import BadFile, parsed
-from reports.configs.export import export
-from reports.configs.model import CannotExport
-from reports.configs.registry import MODULES, UnknownClient, client, clients
-from reports.configs.settings import Key, id_for, settings_of, variable_for
+from reports.clients.documents import BadFile, parsed
+from reports.clients.export import export
+from reports.clients.exporter import CannotExport
+from reports.clients.registry import MODULES, UnknownClient, client, clients
+from reports.clients.settings import Key, id_for, settings_of, variable_for
 from tests.unit.client_schemas import SCHEMAS
 from tests.unit.configs_cases import BASE, EXTRAS, MODEL, case, data_of, settings_for, text_of
 

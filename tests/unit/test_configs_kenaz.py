@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from probe.model import Hop, State
-from reports.configs.documents import BadFile
-from reports.configs.export import export
-from reports.configs.kenaz_rules import TEMPLATES, violations
-from reports.configs.registry import client
-from reports.configs.settings import Key, settings_of
+from reports.clients.documents import BadFile
+from reports.clients.export import export
+from reports.clients.kenaz_rules import TEMPLATES, violations
+from reports.clients.registry import client
+from reports.clients.settings import Key, settings_of
 from tests.unit.configs_cases import BASE, MODEL, case, data_of, settings_for
 
 #: The example of the format's documentation.

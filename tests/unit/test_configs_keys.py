@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probe.model import CAPABILITIES, Exchange, Report, Request, Response, State, Timeline, Verdict
-from probe.provider.model import KeyReference, Provider
+from probe.provider.saved_provider import KeyReference, Provider
 from probe.provider.store import Store
 from probe.provider.toggles import taken_over
-from probe.redact import Redactor
-from reports.configs.export import export
-from reports.configs.model import CannotExport
-from reports.configs.registry import clients
-from reports.configs.settings import Key, settings_of
+from probe.redaction.redactor import Redactor
+from reports.clients.export import export
+from reports.clients.exporter import CannotExport
+from reports.clients.registry import clients
+from reports.clients.settings import Key, settings_of
 from tests.unit.configs_cases import EXTRAS, case
 
 _WORD = st.text(string.ascii_letters + string.digits + "-_", min_size=24, max_size=48)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from probe.model import Exchange, Report, Request, Response, State, Timeline
-from reports.configs.kenaz_reader import LONGEST_LINE, read
-from reports.configs.registry import MODULES
-from reports.works_with import CLIENTS, Answer, Fit, works_with
+from reports.clients.judgement import CLIENTS, Answer, Fit, works_with
+from reports.clients.kenaz_reader import LONGEST_LINE, read
+from reports.clients.registry import MODULES
 from tests.unit.configs_cases import BASE, case
 
 ALWAYS_STREAM = ("kenaz", "opencode", "zed", "librechat", "crush")

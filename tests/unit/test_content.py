@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from checks import _conversation as talk
-from checks._contentread import Fate, Seen, compare, compare_role, settle
-from checks._evidence import counts_live, repeats
-from checks._history import conversation, with_blocks, with_content
-from checks.content import diagnose_blocks, diagnose_null, diagnose_tool_blocks
+from checks.content.checks import diagnose_blocks, diagnose_null, diagnose_tool_blocks
+from checks.content.reading import Fate, Seen, compare, compare_role, settle
+from checks.shared import conversation as talk
+from checks.shared.evidence import counts_live, repeats
+from checks.tools.history import conversation, with_blocks, with_content
 from probe.api import Exchange, Inconclusive, Severity, State
 from tests.unit.answers import chat, exchange, lost, refusal
 

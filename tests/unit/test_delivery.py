@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from checks.streaming.arrivals import Look, Run, held_back, lag_allowed, look_of, measure, slope
-from checks.streaming.delivery import counts
-from checks.streaming.judge import Delivery, Need, Runs, Untold, judge, judged_gap, tokens_per_s
+from checks.stream.arrivals import Look, Run, held_back, lag_allowed, look_of, measure, slope
+from checks.stream.delivery import counts
+from checks.stream.delivery_reading import Delivery, Need, Runs, Untold, judge, judged_gap, tokens_per_s
 from tests.unit import streams
 from tests.unit.streams import Schedule, answer, chunk, pace, streamed
 

@@ -8,8 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from probe import registry
-from probe.budget import Budget
+from probe.catalogue import registry
 from probe.model import (
     Check,
     Depth,
@@ -24,11 +23,12 @@ from probe.model import (
     unknown,
     works,
 )
-from probe.runner import run
-from probe.scheduler import GraphError, Scheduler, graph
-from probe.session import Auth, Options, Settled
-from probe.signals import BudgetExceeded, Inconclusive, Skip
-from probe.urls import parse
+from probe.parsing.urls import parse
+from probe.run.budget import Budget
+from probe.run.options import Auth, Options, Settled
+from probe.run.outcomes import BudgetExceeded, Inconclusive, Skip
+from probe.run.runner import run
+from probe.run.scheduler import GraphError, Scheduler, graph
 
 FAULT = Diagnosis("demo.fault", Severity.ERROR, Owner.SERVER, "A fault", "w", "y", "r")
 
@@ -189,7 +189,7 @@ def test_a_hung_check_ends_with_the_deadline_and_the_report_says_so() -> None:
         await anyio.sleep(3600)
         return Result()
 
-    import probe.scheduler as module
+    import probe.run.scheduler as module
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHECK_SLACK_S", 0.2)
@@ -203,7 +203,7 @@ def test_the_deadline_ends_a_run() -> None:
         await anyio.sleep(3600)
         return Result()
 
-    import probe.scheduler as module
+    import probe.run.scheduler as module
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "DEADLINE_GRACE_S", 0.1)
@@ -220,7 +220,7 @@ def test_select_brings_what_is_required_and_names_the_nearest() -> None:
 
 
 def test_verdicts_merge_by_the_worse_definite_word() -> None:
-    from probe.verdicts import merge
+    from probe.run.verdicts import merge
 
     merged = merge(
         [
@@ -236,7 +236,7 @@ def test_verdicts_merge_by_the_worse_definite_word() -> None:
 
 
 def test_wilson_interval_against_published_values() -> None:
-    from probe.verdicts import wilson
+    from probe.run.verdicts import wilson
 
     low, high = wilson(8, 10)
     assert (round(low, 3), round(high, 3)) == (0.490, 0.943)

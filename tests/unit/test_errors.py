@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from checks._malformed import broken, sample
-from checks.errors import Shape, diagnose_invalid, diagnose_malformed, diagnose_seen, shape_of
+from checks.errors.checks import Shape, diagnose_invalid, diagnose_malformed, diagnose_seen, shape_of
+from checks.errors.malformed_requests import broken, sample
 from probe.api import Exchange, Inconclusive, Severity
 from tests.unit.answers import URL, chat, events, exchange, lost, refusal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from checks._feature import Answer, last_outcome, outcome, words_of
+from checks.shared.outcome import Answer, last_outcome, outcome, words_of
 from probe.api import Inconclusive
 from tests.unit.answers import chat, exchange, lost, refusal
 

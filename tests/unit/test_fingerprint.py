@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from checks._scoring import NAMED, recognise, scores
-from checks._sightings import collect, root_of
-from checks.fingerprint import MOST_PAGES, next_page, said
-from checks.signatures import parse, signatures
+from checks.fingerprint.checks import MOST_PAGES, next_page, said
+from checks.fingerprint.observations import collect, root_of
+from checks.fingerprint.scoring import NAMED, recognise, scores
+from checks.fingerprint.systems import parse, signatures
 from probe.model import Exchange, Hop, Request, Response, ServerInfo, Timeline
 
 CHAT = "/v1/chat/completions"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from checks._scoring import HOP_NAMED, NAMED, recognise, scores
-from checks._sightings import collect
-from checks.signatures import signatures
+from checks.fingerprint.observations import collect
+from checks.fingerprint.scoring import HOP_NAMED, NAMED, recognise, scores
+from checks.fingerprint.systems import signatures
 from probe.model import Exchange, ServerInfo
 from probe.simulator import Simulator, styles
 from tests import replay

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from probe.cli.audits.assemble import met
-from probe.fleet.drift import changes, path_differences, timeline
-from probe.fleet.model import Cell, Found, Judged
-from probe.fleet.since import moment
+from probe.cli.audit_matrix import met
+from probe.fleet.changes import changes, path_differences, timeline
+from probe.fleet.host_limits import host_of
+from probe.fleet.job import Cell, Found, Judged
 from probe.fleet.store import Ran
-from probe.fleet.turns import host_of
+from probe.fleet.time_spec import moment
 
 NOW = datetime(2026, 11, 26, 10, 30, tzinfo=UTC)  # a Thursday
 

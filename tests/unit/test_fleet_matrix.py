@@ -11,8 +11,8 @@ import pytest
 from lxml import etree
 from markdown_it import MarkdownIt
 
-from reports.matrix import junit, metrics, page, tables
-from reports.matrix.model import Matrix, headline
+from reports.matrix import formats, junit, metrics, page
+from reports.matrix.table import Matrix, headline
 from tests.matrix_fixtures import calm, eventful, hostile, large
 from tests.unit.test_reports_html import Page
 
@@ -63,14 +63,14 @@ def test_the_page_says_what_the_matrix_says() -> None:
 
 @EVERY
 def test_json_reads_back(make: Make) -> None:
-    found = json.loads(tables.as_json(make()))
+    found = json.loads(formats.as_json(make()))
     assert found["schema_version"] == "1.0"
     assert len(found["rows"]) == len(make().rows)
 
 
 @EVERY
 def test_csv_has_a_line_a_row_and_no_formula(make: Make) -> None:
-    rows = list(csv.reader(io.StringIO(tables.as_csv(make()).decode(), newline="")))
+    rows = list(csv.reader(io.StringIO(formats.as_csv(make()).decode(), newline="")))
     assert len(rows) == len(make().rows) + 1
     assert {len(cells) for cells in rows} == {len(rows[0])}
     assert not [cell for cells in rows for cell in cells if cell.startswith(("=", "+", "-", "@"))]
@@ -78,7 +78,7 @@ def test_csv_has_a_line_a_row_and_no_formula(make: Make) -> None:
 
 @EVERY
 def test_markdown_holds_no_markup_of_others(make: Make) -> None:
-    text = tables.as_markdown(make()).decode()
+    text = formats.as_markdown(make()).decode()
     shown = MarkdownIt("gfm-like", {"linkify": False}).render(text)
     assert "<script" not in shown.replace("&lt;script", "")
     assert "<img" not in shown

@@ -56,7 +56,7 @@ class TestSqlite(StoreContract):
 _BEGIN = """
 import sys
 from probe.fleet.store import Planned, Store
-from probe.fleet.model import Cell
+from probe.fleet.job import Cell
 sys.stdin.readline()
 with Store.open(sys.argv[1]) as store:
     store.finish(store.begin(sys.argv[2], "d" * 64, "local", [Planned(Cell("a"), "https://x/v1")]))

@@ -9,17 +9,17 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from probe.budget import Budget
-from probe.client import Client
-from probe.context import Context
-from probe.fleet.turns import HostTurns, Places, Slots
+from probe.fleet.host_limits import HostTurns, Places, Slots
 from probe.model import Check, Result
-from probe.redact import Redactor
-from probe.runlog import Log
-from probe.scheduler import Scheduler
-from probe.session import Auth, Options, Settled
-from probe.transport import Transport
-from probe.urls import parse
+from probe.parsing.urls import parse
+from probe.redaction.redactor import Redactor
+from probe.run.budget import Budget
+from probe.run.context import Context
+from probe.run.options import Auth, Options, Settled
+from probe.run.run_state import Log
+from probe.run.scheduler import Scheduler
+from probe.wire.client import Client
+from probe.wire.transport import Transport
 
 ONE, TWO = "http://one.test:8000/v1", "http://two.test:8000/v1"
 

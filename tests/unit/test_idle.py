@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from checks.idle.deaths import death_of, longest_silence, near
 from checks.idle.observed import diagnose_observed, heartbeat_of
-from checks.idle.plan import DEEP_TOKENS, STANDARD_TOKENS, Plan, latency_of, plan, speed_of, survived
-from checks.idle.provoke import Provoked
+from checks.idle.provocation import Provoked
+from checks.idle.provocation_plan import DEEP_TOKENS, STANDARD_TOKENS, Plan, latency_of, plan, speed_of, survived
 from checks.idle.reuse import Reused, diagnose_reuse, was_lost
 from checks.idle.silence import diagnose_silence, keepalive_note
+from checks.shared.endings import death_of, longest_silence, near
 from probe.api import Depth, Exchange, Inconclusive, Result, State
 from probe.model import Autopsy, Failure, Timeline
 from tests.unit import answers

@@ -9,15 +9,15 @@ from typing import Any
 import anyio
 import pytest
 
-from checks._discovery import LONGEST_ID, pick
-from probe import recorder
-from probe.coding import BODY_LIMIT
-from probe.lastlook import LONGEST, without_secrets
+from checks.shared.discovery import LONGEST_ID, pick
 from probe.model import Exchange, Finding, Owner, Report, Request, Response, Severity, Timeline, unknown
-from probe.recorder import LEAST, LEAST_READS, MOST_READS, Recorder, Room
-from probe.redact import Redactor
-from probe.sse import MOST_LINES
-from reports.configs import kenaz_reader
+from probe.parsing.sse import MOST_LINES
+from probe.redaction.redactor import Redactor
+from probe.redaction.report_pass import LONGEST, without_secrets
+from probe.wire import recorder
+from probe.wire.content_coding import BODY_LIMIT
+from probe.wire.recorder import LEAST, LEAST_READS, MOST_READS, Recorder, Room
+from reports.clients import kenaz_reader
 from reports.registry import chosen
 from tests.reports_fixtures import faulty
 

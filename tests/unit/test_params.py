@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from checks._paramread import Chances, Heeded, Second, Stopped, chances, heeded, named, stopped, word_within
-from checks.params import (
+from checks.params.checks import (
     INVENTED,
     LIMIT,
     OTHERS,
@@ -20,6 +19,7 @@ from checks.params import (
     stop_sequences,
     to_blame,
 )
+from checks.params.reading import Chances, Heeded, Second, Stopped, chances, heeded, named, stopped, word_within
 from probe.api import Exchange, Inconclusive, Severity, State
 from tests.unit.answers import chat, exchange, lost, refusal
 

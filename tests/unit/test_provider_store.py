@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.model import CAPABILITIES, State, Verdict
-from probe.provider.files import write_atomic, write_private_or_alike
-from probe.provider.model import BadEntry, Found, KeyReference, Provider, Toggle, from_data, to_data
+from probe.provider.private_files import write_atomic, write_private_or_alike
+from probe.provider.saved_provider import BadEntry, Found, KeyReference, Provider, Toggle, from_data, to_data
 from probe.provider.store import NoSuchProvider, Store, StoreError
 from probe.provider.toggles import taken_over
 from tests.unit.configs_cases import BASE, MODEL, case

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from probe import registry
+from probe.catalogue import registry
+from probe.catalogue.remedies import Advice, advised, candidates
 from probe.model import Finding, Hop, Owner, ServerInfo, Severity
-from probe.remedies import Advice, advised, candidates
 
 GENERAL = "Switch it on."
 KNOWN = {

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from checks._replies import Reply, classify
 from checks.auth import diagnose_enforced
 from checks.models import diagnose_list
-from probe import completion
+from checks.shared.chat_reply import Reply, classify
+from probe.parsing import chat_completion
 from probe.report import exchange_document
 from tests import replay
 
@@ -28,7 +28,7 @@ def test_an_answer_is_read_as_it_was() -> None:
     assert (answer.status, answer.request.method) == (200, "POST")
     assert answer.response is not None
     assert answer.response.header("server") == "uvicorn"
-    assert completion.prompt_tokens(answer) == 57
+    assert chat_completion.prompt_tokens(answer) == 57
     assert json.dumps(exchange_document(answer).response.body, default=str)  # type: ignore[union-attr]
 
 
@@ -36,7 +36,7 @@ def test_a_compressed_answer_is_decoded() -> None:
     answer = replay.load("envoy-1.40.0-gzip", "chat_string")
     assert answer.response is not None
     assert answer.response.header("content-encoding") == "gzip"
-    assert completion.is_completion(answer)
+    assert chat_completion.is_completion(answer)
 
 
 def test_an_answer_that_broke_off_says_so() -> None:

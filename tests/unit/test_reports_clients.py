@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from probe.model import Report, State, Verdict
-from reports import clients, html, markdown, page
-from reports.works_with import CLIENTS, Answer, Fit
+from reports import html, markdown
+from reports.clients import rows as clients
+from reports.clients.judgement import CLIENTS, Answer, Fit
+from reports.html import page
 from tests.reports_fixtures import ALL, faulty, healthy, hostile, report, verdicts
 
 WORKING = ("chat", "streaming", "stream_usage", "system_role", "tools", "tool_results", "streaming_tools", "vision")

@@ -11,9 +11,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from probe.model import Hop, Outcome, Report, ServerInfo, Severity, State, Verdict
-from reports import difftext
 from reports.diff import Change, Difference, Turn, compare
-from reports.diffpage import as_html
+from reports.diff import text as difftext
+from reports.diff.page import as_html
 from tests.reports_fixtures import ATTACKS, answer, completion, faulty, healthy, hostile, record, report, verdicts
 
 OK = Verdict(State.WORKS, 1.0, None, ("tools.call",), "")

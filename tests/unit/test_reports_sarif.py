@@ -72,7 +72,7 @@ def test_a_code_found_twice_has_one_rule() -> None:
 
 
 def test_rules_say_what_the_catalogue_says() -> None:
-    from probe import registry
+    from probe.catalogue import registry
 
     rule = run_of(faulty())["tool"]["driver"]["rules"][0]
     known = registry.catalogue()["stream.replayed"]

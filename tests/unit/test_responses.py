@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from checks.responses import diagnose_streamed, diagnose_whole, output_text, responses_url
+from checks.responses.checks import diagnose_streamed, diagnose_whole, output_text, responses_url
 from probe.api import Exchange, Inconclusive, State
 from tests.unit.answers import chat, events, exchange, lost, refusal
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from checks.signatures import KINDS, NEEDS, BadSignature, Signature, parse, signatures
-from probe import registry
+from checks.fingerprint.systems import KINDS, NEEDS, BadSignature, Signature, parse, signatures
+from probe.catalogue import registry
 
 SYSTEMS = signatures()
 EACH = pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS.keys())

@@ -13,8 +13,7 @@ import pytest
 
 from probe.simulator.model import answer, prompt_tokens
 from probe.simulator.standin import png
-
-from .test_simulator_model import ask, user
+from tests.unit.test_simulator_model import ask, user
 
 # JSON ----------------------------------------------------------------------------------------------------
 

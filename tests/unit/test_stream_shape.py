@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from checks.streaming.characters import SAMPLE, diagnose_characters, suspicious
-from checks.streaming.shape import Seen, diagnose_shape, is_event_stream
+from checks.stream.characters import SAMPLE, diagnose_characters, suspicious
+from checks.stream.event_stream import Seen, diagnose_shape, is_event_stream
 from probe.api import Exchange, Inconclusive, Result, Severity, State
 from probe.model import Failure, Timeline
 from tests.unit import answers

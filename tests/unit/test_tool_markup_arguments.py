@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from checks.toolmarkup import find_calls, is_prose, judge, kind_of_reply, stray_markup
-from checks.toolmarkup.offered import Tools
+from checks.tools.markup import find_calls, is_prose, judge, kind_of_reply, stray_markup
+from checks.tools.markup.offered_tools import Tools
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -173,6 +173,6 @@ def test_a_leak_tells_the_parser_of_each_server() -> None:
 
 
 def test_neither_httpx_nor_jsonschema_is_imported_up_front() -> None:
-    code = "import sys, checks.toolmarkup; print([m for m in ('httpx', 'jsonschema', 'anyio') if m in sys.modules])"
+    code = "import sys, checks.tools.markup; print([m for m in ('httpx', 'jsonschema', 'anyio') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from checks.toolmarkup import RULES, assemble
+from checks.tools.markup import RULES, assemble
 
 
 def part(index: Any = None, id: Any = None, name: Any = None, arguments: Any = None, **more: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from checks.toolmarkup import FAMILIES, find_calls
+from checks.tools.markup import FAMILIES, find_calls
 
 CORPUS = Path(__file__).parent / "corpus"
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from checks.toolmarkup import FAMILIES, find_calls
+from checks.tools.markup import FAMILIES, find_calls
 
 NAMES = ("get_weather", "lookup-stock", "fs.read_file", "Search", "send2")
 BAR, GAP = "\uff5c", "\u2581"

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.toolmarkup import FAMILIES, assemble, find_calls, judge, kind_of_reply, stray_markup
-
-from .test_tool_markup_formats import NAMES, WORDS, arguments, dump, quick
+from checks.tools.markup import FAMILIES, assemble, find_calls, judge, kind_of_reply, stray_markup
+from tests.unit.test_tool_markup_formats import NAMES, WORDS, arguments, dump, quick
 
 
 @given(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from checks.tools import asks, leaks
-from checks.tools.called import diagnose_calls, sound
-from checks.tools.faults import faults
+from checks.shared.trials import Count
+from checks.tools import leaked_calls, requests
+from checks.tools.call_verdict import diagnose_calls, sound
 from checks.tools.reading import Kind, read
-from checks.tools.trials import Count
+from checks.tools.structured_calls import faults
 from probe.api import Owner, Severity, State
 from tests.unit import answers
 from tests.unit import tool_answers as made
@@ -97,8 +97,8 @@ NOTE: dict[str, Any] = {"title": "Zoë", "stars": 4, "tags": ["café"], "place":
 def note(**changes: Any) -> Any:
     """A forced call of the tool with all types of arguments, some of them changed."""
     arguments = json.dumps({**NOTE, **changes})
-    tools = [asks.weather(), asks.note_tool()]
-    choice = asks.named("save_note")
+    tools = [requests.weather(), requests.note_tool()]
+    choice = requests.named("save_note")
     return made.called(made.call(arguments, "save_note"), finish="stop", tools=tools, tool_choice=choice)
 
 
@@ -289,4 +289,4 @@ def test_sound() -> None:
 def test_what_is_quoted_is_short() -> None:
     reading = read(made.said("x " * 5000 + made.hermes()))
     assert reading.leak is not None
-    assert len(leaks.quote(reading, reading.leak)) <= leaks.SHOWN + 1
+    assert len(leaked_calls.quote(reading, reading.leak)) <= leaked_calls.SHOWN + 1

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from checks.tools import asks
-from checks.tools.called import diagnose_calls, diagnose_silence
+from checks.tools import requests
+from checks.tools.call_verdict import diagnose_calls, diagnose_silence
 from checks.tools.choice import Choice, diagnose_choice
-from checks.tools.reach import Growth, Shown, Signs, growth, reached
+from checks.tools.prompt_growth import Growth, Shown, Signs, growth, reached
 from checks.tools.reading import read
 from checks.tools.results import MORE, Turn, diagnose_results, says_number
 from probe.api import Inconclusive, Severity, State
@@ -21,11 +21,13 @@ CODE = "ZEBRA-48213"
 
 def grown(before: int | None, after: int | None) -> Growth | None:
     """The same question with short and with long tools, and these prompt tokens."""
-    return growth(made.said("It is sunny.", prompt=before), made.said("It is sunny.", prompt=after, tools=asks.wordy()))
+    return growth(
+        made.said("It is sunny.", prompt=before), made.said("It is sunny.", prompt=after, tools=requests.wordy())
+    )
 
 
 def told(text: str, prompt: int | None = None) -> Any:
-    return read(made.said(text, prompt=prompt, tools=[asks.coded(CODE)])), CODE
+    return read(made.said(text, prompt=prompt, tools=[requests.coded(CODE)])), CODE
 
 
 def control(text: str) -> Any:
@@ -150,8 +152,8 @@ def test_prose_that_the_limit_cut_off_settles_nothing() -> None:
 
 
 def test_another_tool_than_the_named_one() -> None:
-    tools = [asks.weather(), asks.note_tool()]
-    result = choose(made.called(tools=tools, tool_choice=asks.named("save_note")))
+    tools = [requests.weather(), requests.note_tool()]
+    result = choose(made.called(tools=tools, tool_choice=requests.named("save_note")))
     assert [finding.code for finding in result.findings] == ["tools.choice-ignored"]
 
 
@@ -195,9 +197,9 @@ NUMBER, LONG = "48213", "51377"
 def history(text: str, prompt: int | None = 60, *, content: str | None = None, longer: bool = False) -> Turn:
     number = LONG if longer else NUMBER
     messages = [
-        {"role": "user", "content": asks.QUESTION},
-        asks.call_message([asks.spare_call()], content),
-        asks.result_message(asks.SPARE_IDS[0], asks.reading("Paris", number) + (MORE if longer else "")),
+        {"role": "user", "content": requests.QUESTION},
+        requests.call_message([requests.spare_call()], content),
+        requests.result_message(requests.SPARE_IDS[0], requests.reading("Paris", number) + (MORE if longer else "")),
     ]
     return Turn(read(made.said(text, prompt=prompt, messages=messages)), number)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from checks.tools.faults import faults
 from checks.tools.reading import Kind, read
-from checks.tools.refusals import Refusal, meaning
-from checks.tools.refused import diagnose_refusal
+from checks.tools.refusal import Refusal, meaning
+from checks.tools.refused_request import diagnose_refusal
+from checks.tools.structured_calls import faults
 from tests import replay
 
 #: run, case, what it is, and what a refusal means.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from checks.tools.called import diagnose_silence
-from checks.tools.codes_reach import NOT_CALLED
-from checks.tools.reach import Signs
+from checks.tools.call_verdict import diagnose_silence
+from checks.tools.prompt_growth import Signs
 from checks.tools.reading import Kind, read
-from checks.tools.refusals import Refusal, blames_model, meaning, meaning_of
-from checks.tools.refused import diagnose_refusal
+from checks.tools.refusal import Refusal, blames_model, meaning, meaning_of
+from checks.tools.refusal_catalogue import NOT_CALLED
+from checks.tools.refused_request import diagnose_refusal
 from probe.api import Inconclusive, Owner, Severity, State
 from tests.unit import tool_answers as made
 

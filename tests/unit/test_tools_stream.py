@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from checks.tools import joins
+from checks.tools import stream_assembly
 from checks.tools.parallel import Both, answerable, diagnose_both, diagnose_parallel
 from checks.tools.reading import Kind, read
 from checks.tools.streamed import diagnose_stream, forcing
@@ -23,7 +23,7 @@ def judge(*exchanges: Any, whole: Any = WHOLE, control: Any = None, known: tuple
     """The result of the streamed question."""
     asked = [read(exchange) for exchange in exchanges]
     return diagnose_stream(
-        asked, whole, control and read(control), frozenset(known), "unknown", sound=joins.parsable(whole)
+        asked, whole, control and read(control), frozenset(known), "unknown", sound=stream_assembly.parsable(whole)
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe import urls
+from probe.parsing import urls
 
 
 @pytest.mark.parametrize(

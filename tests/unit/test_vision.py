@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from checks._looking import Look, colours_named
-from checks._png import COLOURS, data_uri, quadrants, unguessable
-from checks.vision import diagnose_vision
+from checks.vision.checks import diagnose_vision
+from checks.vision.picture import COLOURS, data_uri, quadrants, unguessable
+from checks.vision.reading import Look, colours_named
 from probe.api import Inconclusive, State
 from probe.simulator.standin import png
 from tests.unit.answers import chat, lost, refusal

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from checks.tools import asks
+from checks.tools import requests
 from probe.model import Exchange, Request
 from tests.unit import answers
 
@@ -18,8 +18,8 @@ PARIS = '{"city": "Paris", "unit": "celsius"}'
 
 def asked(exchange: Exchange, *, tools: Sequence[Any] | None = None, **body: Any) -> Exchange:
     """The exchange as the answer to a request with these tools (the weather tool where none are given)."""
-    messages = body.pop("messages", [{"role": "user", "content": asks.QUESTION}])
-    sent = {"model": "m", "messages": messages, "tools": [asks.weather()] if tools is None else list(tools), **body}
+    messages = body.pop("messages", [{"role": "user", "content": requests.QUESTION}])
+    sent = {"model": "m", "messages": messages, "tools": [requests.weather()] if tools is None else list(tools), **body}
     if not sent["tools"]:
         del sent["tools"]
     return replace(exchange, id=f"x{next(_NUMBERS):03d}", request=Request("POST", answers.URL, {}, sent))

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from probe import wire
-from probe.transport import Wire
+from probe.wire import tcp
+from probe.wire.transport import Wire
 from tests.wire.rawserver import CHUNKED, chunk, deaf, event, read_request, reset, serving
 from tests.wire.test_client_ends import fetch
 
@@ -43,7 +43,7 @@ def test_a_living_peer_is_known_and_the_answer_still_comes(head_first: bool) -> 
     assert found.error is None
     autopsy = found.timeline.autopsy
     assert autopsy is not None
-    assert autopsy.verdict == wire.ALIVE
+    assert autopsy.verdict == tcp.ALIVE
     assert 0.9 < autopsy.silent_s < 2.0
     assert autopsy.took_s < 1.5
 
@@ -62,7 +62,7 @@ def test_a_peer_that_drops_everything_does_not_answer(over: threading.Event) -> 
         over.set()
     autopsy = found.timeline.autopsy
     assert autopsy is not None
-    assert autopsy.verdict == wire.NO_ANSWER
+    assert autopsy.verdict == tcp.NO_ANSWER
     assert autopsy.probes >= 2
     assert found.error is not None
     assert found.error.kind == "timeout"
@@ -90,7 +90,7 @@ def test_a_peer_that_has_forgotten_the_connection_resets_it(over: threading.Even
         over.set()
     autopsy = found.timeline.autopsy
     assert autopsy is not None
-    assert autopsy.verdict == wire.RESET
+    assert autopsy.verdict == tcp.RESET
     assert found.error is not None
     assert found.error.kind == "reset"
     assert found.timeline.end_s < 5
@@ -115,12 +115,12 @@ def test_where_the_system_does_not_tell_it_is_said(monkeypatch: pytest.MonkeyPat
         time.sleep(1.5)
         connection.sendall(CHUNKED + event("1") + chunk(b""))
 
-    monkeypatch.setattr(wire, "supported", lambda: False)
+    monkeypatch.setattr(tcp, "supported", lambda: False)
     with serving(script) as port:
         found = fetch(port, WATCHED)
     assert found.error is None
     assert found.timeline.autopsy is not None
-    assert found.timeline.autopsy.verdict == wire.UNSUPPORTED
+    assert found.timeline.autopsy.verdict == tcp.UNSUPPORTED
 
 
 def test_without_the_wish_nothing_is_asked() -> None:
@@ -137,21 +137,21 @@ def test_without_the_wish_nothing_is_asked() -> None:
 def test_the_keepalive_of_the_client_is_put_back() -> None:
     numbers = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)]
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as mine:
-        for option in wire.keepalive_options(30):
+        for option in tcp.keepalive_options(30):
             mine.setsockopt(*option)
         before = [mine.getsockopt(*number) for number in numbers]
-        asked = wire.Autopsies(time.monotonic())
+        asked = tcp.Autopsies(time.monotonic())
         anyio.run(asked.ask, mine, 1.0)
         assert asked.found is not None
-        assert asked.found.verdict == wire.ALIVE
+        assert asked.found.verdict == tcp.ALIVE
         assert [mine.getsockopt(*number) for number in numbers] == before == [1, 30]
-        info = wire.tcp_info(mine)
+        info = tcp.tcp_info(mine)
         assert info is not None
         assert info.state == 1
         assert info.unacked == 0
-    assert wire.tcp_info(mine) is None
+    assert tcp.tcp_info(mine) is None
 
 
 def test_keepalive_options_are_whole_seconds() -> None:
-    assert wire.keepalive_options(0) == []
-    assert all(isinstance(value, int) for *_, value in wire.keepalive_options(7))
+    assert tcp.keepalive_options(0) == []
+    assert all(isinstance(value, int) for *_, value in tcp.keepalive_options(7))

@@ -14,10 +14,10 @@ import anyio
 import pytest
 import trustme
 
-from probe.client import Client
 from probe.model import Exchange
-from probe.redact import Redactor
-from probe.transport import Transport, Wire
+from probe.redaction.redactor import Redactor
+from probe.wire.client import Client
+from probe.wire.transport import Transport, Wire
 from tests.wire.rawserver import CHUNKED, Script, chunk, event, read_request, reset, serving
 
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"

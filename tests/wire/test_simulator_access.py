@@ -7,8 +7,19 @@ import ssl
 import httpx
 import pytest
 
-from .test_simulator_client import Client
-from .test_simulator_effects import CODE, OSLO, Effects, block, made_call, refused, turn, typed_chat, with_result, works
+from tests.wire.test_simulator_client import Client
+from tests.wire.test_simulator_effects import (
+    CODE,
+    OSLO,
+    Effects,
+    block,
+    made_call,
+    refused,
+    turn,
+    typed_chat,
+    with_result,
+    works,
+)
 
 effect = Effects()
 

@@ -6,8 +6,19 @@ import json
 
 import pytest
 
-from .test_simulator_client import COUNT, WEATHER, Client
-from .test_simulator_effects import AS_OBJECT, AS_SCHEMA, CODE, OSLO, SEEN, Effects, pictured, refused, turn, works
+from tests.wire.test_simulator_client import COUNT, WEATHER, Client
+from tests.wire.test_simulator_effects import (
+    AS_OBJECT,
+    AS_SCHEMA,
+    CODE,
+    OSLO,
+    SEEN,
+    Effects,
+    pictured,
+    refused,
+    turn,
+    works,
+)
 
 effect = Effects()
 

@@ -10,8 +10,7 @@ import pytest
 
 from probe.simulator import Simulator
 from tests.unit.test_simulator_pictures import data_uri, quadrants
-
-from .test_simulator_client import FAST, Client
+from tests.wire.test_simulator_client import FAST, Client
 
 CODE = "Reply with exactly: KX-48213"
 OSLO = "What is the weather in Oslo?"

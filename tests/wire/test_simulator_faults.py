@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from probe.simulator import Simulator, faults
-
-from .test_simulator_access import effect as access
-from .test_simulator_access import typed_url_is_wrong
-from .test_simulator_answers import effect as answers
-from .test_simulator_client import CLOCK, COUNT, FAST, WEATHER, Client, raw, request_bytes
-from .test_simulator_effects import (
+from tests.wire.test_simulator_access import effect as access
+from tests.wire.test_simulator_access import typed_url_is_wrong
+from tests.wire.test_simulator_answers import effect as answers
+from tests.wire.test_simulator_client import CLOCK, COUNT, FAST, WEATHER, Client, raw, request_bytes
+from tests.wire.test_simulator_effects import (
     AS_OBJECT,
     AS_SCHEMA,
     BOTH,
@@ -26,10 +25,10 @@ from .test_simulator_effects import (
     typed_chat,
     with_result,
 )
-from .test_simulator_streams import effect as streams
-from .test_simulator_streams import no_usage
-from .test_simulator_tools import effect as tools
-from .test_simulator_tools import left_in_the_text
+from tests.wire.test_simulator_streams import effect as streams
+from tests.wire.test_simulator_streams import no_usage
+from tests.wire.test_simulator_tools import effect as tools
+from tests.wire.test_simulator_tools import left_in_the_text
 
 EFFECTS = [*access.table, *answers.table, *streams.table, *tools.table]
 

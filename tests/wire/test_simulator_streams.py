@@ -8,8 +8,8 @@ import time
 import httpx
 import pytest
 
-from .test_simulator_client import COUNT, Client
-from .test_simulator_effects import CODE, Effects, refused, turn, works
+from tests.wire.test_simulator_client import COUNT, Client
+from tests.wire.test_simulator_effects import CODE, Effects, refused, turn, works
 
 effect = Effects()
 

@@ -9,8 +9,7 @@ import pytest
 
 from probe.simulator import Simulator, styles
 from probe.simulator.registry import make_style
-
-from .test_simulator_client import CLOCK, COUNT, FAST, WEATHER, Client
+from tests.wire.test_simulator_client import CLOCK, COUNT, FAST, WEATHER, Client
 
 NAMES = [style.name for style in styles()]
 

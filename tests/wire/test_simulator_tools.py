@@ -10,9 +10,8 @@ import jsonschema
 import pytest
 
 from probe.simulator.markup import FORMATS
-
-from .test_simulator_client import CITY, CLOCK, WEATHER, Client
-from .test_simulator_effects import BOTH, OSLO, Effects, refused, with_result, works
+from tests.wire.test_simulator_client import CITY, CLOCK, WEATHER, Client
+from tests.wire.test_simulator_effects import BOTH, OSLO, Effects, refused, with_result, works
 
 effect = Effects()
 

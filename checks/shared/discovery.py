@@ -1,0 +1,344 @@
+"""From the URL as typed to the one that works, in as few requests as can be.
+
+The typed URL is tried first, joined as a simple client joins it.  Only where that fails
+are others tried, the likeliest first, and never more than the run of a wrong URL may
+cost.  A refusal is looked into once: another parameter name, another header for the key,
+no key at all; whatever the endpoint then takes is settled for the whole run.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from checks.shared.chat_reply import ANY_MODEL, Reply, classify, exists, refused_parameter
+from checks.shared.first_request import first_look
+from probe.api import Exchange, Throttled, completion, member, urls
+
+if TYPE_CHECKING:
+    from probe.api import Auth, Context
+
+#: A run that never gets a chat completion sends no more than this.
+MOST_IN_VAIN = 6
+#: Where known hosts keep their API, so that the first guess is the right one.
+HOST_BASES = {
+    "api.groq.com": "/openai/v1",
+    "openrouter.ai": "/api/v1",
+    "api.fireworks.ai": "/inference/v1",
+    "api.deepinfra.com": "/v1/openai",
+    "generativelanguage.googleapis.com": "/v1beta/openai",
+}
+
+
+@dataclass
+class Trial:
+    """One base path and what came of it.
+
+    ``url`` is set where a redirect of the operation itself had to be followed.
+    """
+
+    path: str
+    exchange: Exchange
+    reply: Reply
+    url: str | None = None  # where it is another than the base path and the operation
+
+
+@dataclass
+class Found:
+    """All that the search learned.
+
+    Attributes:
+        trials: every base path tried, the typed one first.
+        chat: the trial that gave a chat completion, or None.
+        models: ids in the first model list, or None where it gave none.
+        model: the id that was asked for.
+        limit_param: the parameter that limits the output.
+        dropped: parameters of ours the endpoint refused.
+        refused: the exchanges in which a parameter of ours was refused.
+        auth: the way to send the key that was accepted in place of the given one.
+        keyless: the reply without any key, where it was tried.
+        dummy: the reply to an invented key where none was given, where it was tried.
+    """
+
+    first: Exchange
+    trials: list[Trial] = field(default_factory=list)
+    chat: Trial | None = None
+    models: list[str] | None = None
+    model: str = ANY_MODEL
+    limit_param: str = "max_tokens"
+    dropped: list[str] = field(default_factory=list)
+    refused: list[Exchange] = field(default_factory=list)
+    auth: Auth | None = None
+    keyless: Exchange | None = None
+    dummy: Exchange | None = None
+    schemes: list[Trial] = field(default_factory=list)
+
+    @property
+    def typed(self) -> Trial:
+        return self.trials[0]
+
+    def first_with(self, *replies: Reply) -> Trial | None:
+        return next((trial for trial in self.trials if trial.reply in replies), None)
+
+
+def listed_ids(exchange: Exchange) -> list[str] | None:
+    """The model ids of a list in the OpenAI shape or as a bare array, or None."""
+    if not completion.ok(exchange):
+        return None
+    body = completion.body_of(exchange)
+    items = member(body, "data") if isinstance(body, dict) else body
+    if not isinstance(items, list):
+        return None
+    return [item["id"] for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
+
+
+#: Characters of a model id that is asked for unbidden: each request and each report would carry it.
+LONGEST_ID = 1_000
+
+
+def pick(ids: list[str]) -> str | None:
+    """The only listed model, or the first that does not look like another kind of model."""
+    ids = [name for name in ids if 0 < len(name) <= LONGEST_ID]
+    other = (
+        "embed",
+        "whisper",
+        "tts",
+        "rerank",
+        "dall-e",
+        "moderation",
+        "guard",
+        "image",
+        "audio",
+        "realtime",
+    )
+    return next((name for name in ids if not any(word in name.lower() for word in other)), ids[0] if ids else None)
+
+
+class Search:
+    """The search for a chat completion.  Sends through one check's context."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self.endpoint = ctx.options.endpoint
+        self.spent = 0
+
+    async def run(self) -> Found:
+        """Search until a chat completion came, or the allowance is used up."""
+        found = Found(await first_look(self.ctx))
+        self.spent = 1
+        found.models = listed_ids(found.first)
+        found.model = self.ctx.options.model or pick(found.models or []) or ANY_MODEL
+        for path in self._paths():
+            if self.spent >= MOST_IN_VAIN:
+                break
+            trial = await self._try(path, found)
+            if len(found.trials) == 1 and trial.reply in (Reply.KEY, Reply.ROUTE, Reply.BROKEN):
+                trial = await self._one_further(trial, found)
+            if trial.reply is Reply.KEY:
+                trial = await self._other_keys(trial, found)
+            elif trial.reply in (Reply.ROUTE, Reply.BROKEN) and len(found.trials) == 1:
+                trial = await self._is_it_the_key(trial, found)
+            if trial.reply is Reply.MODEL and found.model == ANY_MODEL:
+                trial = await self._with_listed_model(trial, found)
+            if trial.reply is Reply.CHAT:
+                found.chat = trial
+                break
+            if exists(trial.reply) or trial.reply in (Reply.KEY, Reply.BUSY, Reply.BROKEN, Reply.LOST):
+                break
+            target = redirect_base(trial.exchange)
+            if target == path:
+                found.chat = await self._follow(trial, found)
+                if found.chat is not None:
+                    break
+            if target is not None and self.spent < MOST_IN_VAIN and target != path:
+                followed = await self._try(target, found)
+                if followed.reply is Reply.CHAT:
+                    found.chat = followed
+                    break
+        return found
+
+    def _paths(self) -> list[str]:
+        paths = list(urls.candidates(self.endpoint))
+        known = HOST_BASES.get(self.endpoint.host.lower())
+        if known and known in paths:
+            paths.remove(known)
+            paths.insert(1, known)
+        return paths
+
+    def _body(self, found: Found) -> dict[str, Any]:
+        code = self.ctx.nonce("chat")
+        body: dict[str, Any] = {
+            "model": found.model,
+            "messages": [{"role": "user", "content": f"Repeat exactly: {code}"}],
+            found.limit_param: 256 + (1024 if self.ctx.target.thinks else 0),
+            "temperature": 0,
+        }
+        for name in found.dropped:
+            body.pop(name, None)
+        return body
+
+    async def _post(self, path: str, found: Found, auth: Auth | None = None) -> Exchange:
+        self.spent += 1
+        body = self._body(found)
+        url = self.endpoint.at(path, "/chat/completions")
+        exchange = await self.ctx.send("POST", url, body=body, auth=auth, tokens=320, patient=True)
+        while (name := refused_parameter(exchange, body)) and name not in found.dropped and len(found.refused) < 3:
+            found.refused.append(exchange)
+            if name == found.limit_param == "max_tokens":
+                found.limit_param = "max_completion_tokens"
+            else:
+                found.dropped.append(name)
+            self.spent += 1
+            body = self._body(found)
+            exchange = await self.ctx.send("POST", url, body=body, auth=auth, tokens=320, patient=True)
+        if completion.is_completion(exchange) and completion.starved(exchange) and not self.ctx.target.thinks:
+            self.ctx.target.thinks = True
+            exchange = await self.ctx.send("POST", url, body=self._body(found), auth=auth, tokens=1344)
+        return exchange
+
+    async def _try(self, path: str, found: Found) -> Trial:
+        self.ctx.note(f"trying {self.endpoint.origin}{path}/chat/completions")
+        try:
+            exchange = await self._post(path, found, found.auth)
+        except Throttled:
+            exchange = self.ctx.throttled[-1]
+        trial = Trial(path, exchange, classify(exchange, found.model))
+        found.trials.append(trial)
+        return trial
+
+    async def _one_further(self, trial: Trial, found: Found) -> Trial:
+        """A refusal where the typed path has no version may be a gateway's answer to every path it does not know.
+
+        AWS API Gateway answers those 403 "Missing Authentication Token"; others 400 or 500.  So the likeliest
+        path is asked before the refusal is believed; what it says counts only where it says more.
+        """
+        if not urls.is_versionless(trial.path):
+            return trial
+        further = await self._try(urls.clean_path(trial.path) + "/v1", found)
+        says_more = further.reply is Reply.CHAT or (
+            trial.reply in (Reply.ROUTE, Reply.BROKEN)
+            and further.reply in (Reply.KEY, Reply.MODEL)
+            and differs(trial.exchange, further.exchange)
+        )
+        if says_more:
+            trial.reply = Reply.NONE  # the API is further down, and this was said of the path
+            return further
+        found.trials.remove(further)
+        return trial
+
+    async def _follow(self, trial: Trial, found: Found) -> Trial | None:
+        """The operation redirects to a form of itself (a slash at the end): ask there, on the same origin."""
+        goal = redirect_goal(trial.exchange)
+        if goal is None or goal == trial.exchange.request.url:
+            return None
+        self.spent += 1
+        exchange = await self.ctx.send("POST", goal, body=self._body(found), auth=found.auth, tokens=320)
+        reply = classify(exchange, found.model)
+        return Trial(trial.path, exchange, reply, goal) if reply is Reply.CHAT else None
+
+    async def _other_keys(self, trial: Trial, found: Found) -> Trial:
+        """The key refused as sent: does another header carry it?  Only with a key in hand."""
+        given = self.ctx.options.auth
+        if not given.key:
+            return trial
+        from probe.api import Auth
+
+        others = [
+            Auth("bearer", "Authorization", given.key, given.source),
+            Auth("api-key-header", "X-API-Key", given.key, given.source),
+            Auth("api-key-header", "api-key", given.key, given.source),
+            Auth("api-key-header", "Authorization", given.key, given.source),
+        ]
+        for auth in others:
+            if self.spent >= MOST_IN_VAIN:
+                break
+            if auth.headers().items() <= given.headers().items():
+                continue
+            exchange = await self._post(trial.path, found, auth)
+            again = Trial(trial.path, exchange, classify(exchange, found.model))
+            found.schemes.append(again)
+            if again.reply not in (Reply.KEY, Reply.BROKEN, Reply.LOST, Reply.BUSY):
+                found.auth = auth
+                if again.reply is not Reply.NONE:
+                    return again
+                break
+        return trial
+
+    async def _is_it_the_key(self, trial: Trial, found: Found) -> Trial:
+        """An unexplained refusal: is it the key that is looked at?
+
+        With a key: the same without one.  Without: the same with an invented one.  Another
+        answer shows that the endpoint decides by the key (LiteLLM without its database
+        package answers 500 "Internal Server Error" to a request without a key).
+        """
+        from probe.api import Auth
+
+        given = self.ctx.options.auth
+        if self.spent >= MOST_IN_VAIN:
+            return trial
+        if given.key:
+            found.keyless = await self._post(trial.path, found, Auth("none"))
+            if differs(trial.exchange, found.keyless) and classify(found.keyless) is Reply.KEY:
+                trial.reply = Reply.KEY
+                return await self._other_keys(trial, found)
+            return trial
+        dummy = Auth("bearer", "Authorization", f"sk-invalid-{secrets.token_hex(12)}", "invented")
+        found.dummy = await self._post(trial.path, found, dummy)
+        if differs(trial.exchange, found.dummy) and classify(found.dummy) is Reply.KEY:
+            trial.reply = Reply.KEY
+        return trial
+
+    async def _with_listed_model(self, trial: Trial, found: Found) -> Trial:
+        """No model was known; the list may stand under this base.
+
+        The chat route is found by now, so these two requests are not in vain.
+        """
+        self.spent += 1
+        url = self.endpoint.at(trial.path, "/models")
+        listing = await self.ctx.send("GET", url, auth=found.auth, share=f"models:{trial.path}", patient=False)
+        found.models = listed_ids(listing) or found.models
+        model = pick(found.models or [])
+        if model is None:
+            return trial
+        found.model = model
+        exchange = await self._post(trial.path, found, found.auth)
+        again = Trial(trial.path, exchange, classify(exchange, model))
+        found.trials[-1] = again
+        return again
+
+
+def differs(left: Exchange, right: Exchange) -> bool:
+    """Whether two refusals differ in status or text."""
+    return left.status != right.status or completion.error_text(left) != completion.error_text(right)
+
+
+def redirect_base(exchange: Exchange) -> str | None:
+    """The base path a redirect leads to on the same origin, or None.
+
+    Only where the target is a chat operation; a redirect to a login page leads nowhere.
+    """
+    from urllib.parse import urlsplit
+
+    goal = redirect_goal(exchange)
+    return urls.clean_path(urlsplit(goal).path) if goal else None
+
+
+def redirect_goal(exchange: Exchange) -> str | None:
+    """The URL of a chat operation on the same origin that a redirect leads to, or None."""
+    from urllib.parse import urljoin, urlsplit
+
+    response = exchange.response
+    if response is None or not 300 <= response.status < 400:
+        return None
+    location = response.header("location")
+    if not location:
+        return None
+    try:
+        goal = urljoin(exchange.request.url, location)
+        path = urlsplit(goal).path
+    except ValueError:
+        return None
+    if not urls.same_origin(goal, exchange.request.url) or not path.rstrip("/").endswith("/chat/completions"):
+        return None
+    return goal

@@ -1,0 +1,193 @@
+"""How an exchange ended, read from its clock: a timer, a reset, a loss, or nothing of the kind.
+
+Pure.  A proxy that gives up answers 504 (Apache: 502, Cloudflare: 524) while it has sent no
+headers, and ends the connection without the last chunk afterwards; Envoy closes a second
+after its timer.  Timers above HTTP end connections with FIN; a TCP reset out of a silence
+comes from below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from checks.idle.catalogue import L7_TIMEOUT, TOTAL_DEADLINE
+from probe.api import Diagnosis, Exchange, Result, completion
+
+#: Statuses of a hop that gave up waiting.
+GAVE_UP = (408, 502, 504, 524, 598, 599)
+#: What ends sooner is an error of another kind, not a timer.
+LEAST_S = 0.9
+#: Envoy closes a cut response 1 s after the timer; nginx fires up to 0.3 s early.
+LATE_S = 1.25
+
+
+@dataclass(frozen=True)
+class Death:
+    """How an exchange was ended before its answer was complete.
+
+    Attributes:
+        how: ``status``, ``cut`` (FIN), ``reset`` (RST) or ``lost`` (no answer from the peer).
+        total_s: seconds from the request to the end.
+        silent_s: seconds from the last byte (or the request) to the end.
+        pointer, actual: the evidence.
+    """
+
+    how: str
+    total_s: float
+    silent_s: float
+    pointer: str
+    actual: object
+
+    @property
+    def from_a_timer(self) -> bool:
+        """Whether a hop above HTTP may have done it."""
+        return self.how in ("status", "cut")
+
+
+def sent_at(exchange: Exchange) -> float:
+    """When the request was out, in seconds after the exchange began."""
+    timeline = exchange.timeline
+    return timeline.sent_s if timeline.sent_s is not None else timeline.connect_s or 0.0
+
+
+def last_byte_at(exchange: Exchange) -> float:
+    """When the last byte of the response came; the request's own time where none came."""
+    timeline = exchange.timeline
+    if timeline.reads:
+        return timeline.reads[-1][0]
+    return timeline.headers_s if timeline.headers_s is not None else sent_at(exchange)
+
+
+def longest_silence(exchange: Exchange) -> float:
+    """The longest time without a byte between the request and the last byte, in seconds."""
+    timeline = exchange.timeline
+    moments = [sent_at(exchange)]
+    if timeline.headers_s is not None:
+        moments.append(timeline.headers_s)
+    moments += [at for at, size in timeline.reads if size]
+    return max((later - earlier for earlier, later in pairwise(moments)), default=0.0)
+
+
+def death_of(exchange: Exchange) -> Death | None:
+    """How a hop or the network ended this exchange after a while; None where it did not."""
+    timeline, error = exchange.timeline, exchange.error
+    sent = sent_at(exchange)
+    status = exchange.status
+    if error is None and status in GAVE_UP and timeline.headers_s is not None:
+        waited = timeline.headers_s - sent
+        if waited < LEAST_S:
+            return None
+        return Death("status", waited, waited, "/response/status", status)
+    if error is None:
+        return _clean(exchange)
+    total, silent = timeline.end_s - sent, timeline.end_s - last_byte_at(exchange)
+    autopsy = timeline.autopsy
+    how = {"truncated": "cut", "closed": "cut", "stream-reset": "cut", "reset": "reset"}.get(error.kind)
+    if error.kind == "timeout" and (error.errno is not None or (autopsy and autopsy.verdict == "no-answer")):
+        how = "lost"
+    if autopsy and autopsy.verdict == "reset":
+        how = "reset"
+    if how is None or total < LEAST_S:
+        return None
+    if how in ("reset", "lost") and autopsy and autopsy.verdict in ("reset", "no-answer"):
+        silent = autopsy.silent_s
+    return Death(how, total, silent, "/error/kind", error.kind)
+
+
+def _clean(exchange: Exchange) -> Death | None:
+    """A stream that ends cleanly in the middle: some hops pass a cut on like that."""
+    if not completion.is_stream(exchange):
+        return None
+    reading = completion.read_stream(exchange)
+    if reading.stream.done or reading.finish_reason or reading.errors:
+        return None
+    sent, end = sent_at(exchange), exchange.timeline.end_s
+    if end - sent < LEAST_S:
+        return None
+    silent = end - last_byte_at(exchange)
+    return Death("cut", end - sent, silent, "/response/body", "no finish_reason, no [DONE]")
+
+
+def near(limit_s: float, seen_s: float) -> bool:
+    """Whether a death seen after ``seen_s`` fits a timer of ``limit_s``, late closes allowed for."""
+    return -0.4 <= seen_s - limit_s <= LATE_S
+
+
+def explain_cut(stream: Exchange, whole: Exchange | None) -> Result | None:
+    """Whether a timer cut a stream, judged beside the same question without streaming.
+
+    The unstreamed answer dies at the limit in any case, since nothing flows; the stream
+    dies at the same time after the request (a deadline) or after its last byte (a timer of
+    silence).  Where the unstreamed answer came through, no timer did it.
+    """
+    cut = death_of(stream)
+    limit = death_of(whole) if whole is not None else None
+    if cut is None or limit is None or not limit.from_a_timer or whole is None:
+        return None
+    flowing = cut.silent_s < limit.total_s - 0.5
+    if flowing and near(limit.total_s, cut.total_s):
+        return timer_result(TOTAL_DEADLINE, limit.total_s, whole, limit, stream, cut)
+    if near(limit.total_s, cut.silent_s):
+        return timer_result(L7_TIMEOUT, limit.total_s, whole, limit, stream, cut)
+    return None
+
+
+def timer_result(
+    diagnosis: Diagnosis,
+    limit_s: float,
+    silent: Exchange,
+    death: Death,
+    flowing: Exchange | None = None,
+    flowing_death: Death | None = None,
+    *,
+    confidence: float = 0.95,
+    why: str = "",
+    remedy: str | None = None,
+) -> Result:
+    """The finding and the facts for a timer above HTTP.
+
+    Args:
+        limit_s: the limit, seconds.
+        silent, death: the exchange that was silent when it died.
+        flowing, flowing_death: the streamed one, and its end where it died too.
+        why: how the kind of timer is known, a sentence.
+    """
+    total = diagnosis is TOTAL_DEADLINE
+    said = f"status {death.actual}" if death.how == "status" else f"a broken response ({death.actual})"
+    detail = f"After {death.total_s:.1f} s without a byte a request without streaming ended in {said}."
+    if flowing is not None and flowing_death is not None:
+        detail += f" The streamed one ended {flowing_death.total_s:.1f} s after the request"
+        detail += ", while tokens were coming." if total else f", {flowing_death.silent_s:.1f} s after its last byte."
+    if why:
+        detail += f" {why}"
+    evidence = [
+        silent.shows(death.pointer, expected="a complete answer", actual=death.actual),
+        silent.shows("/timeline/end_s", expected="the answer, however late", actual=round(death.total_s, 2)),
+    ]
+    if flowing is not None:
+        evidence.append(
+            flowing.shows("/timeline/end_s", expected="its own end", actual=round(flowing.timeline.end_s, 2))
+        )
+    finding = diagnosis.found(detail, *evidence, confidence=confidence, remedy=remedy)
+    return Result((finding,), facts=limit_facts("total" if total else "idle", limit_s))
+
+
+def limit_facts(kind: str, limit_s: float) -> dict[str, object]:
+    """The facts about a limit, rounded to what the clock can tell."""
+    return {"idle_limit_s": round(limit_s, 1), "idle_limit_kind": kind}
+
+
+__all__ = [
+    "GAVE_UP",
+    "LATE_S",
+    "Death",
+    "death_of",
+    "explain_cut",
+    "last_byte_at",
+    "limit_facts",
+    "longest_silence",
+    "near",
+    "sent_at",
+    "timer_result",
+]

@@ -1,0 +1,206 @@
+"""Which JSON values are tool calls, and which only look like them.
+
+The shapes are those that models were taught and that servers read: `{"name", "arguments"}`
+(Hermes, Mistral, Granite; vLLM tool_parsers/hermes_tool_parser.py), `{"name", "parameters"}`
+(Llama 3, InternLM; tool_parsers/llama_tool_parser.py), `{"tool_calls": [..]}` and
+`{"tool_call": {..}}` (llama.cpp common/chat.cpp, generic format), `{"function": {..}}` (the chat
+completions API), `{"type": "tool_use", "input"}` (Anthropic messages API),
+`{"action", "action_input"}` (LangChain agents), `{"tool_name", "parameters"}` (Cohere Command R),
+`{"name", "args"}` (vLLM parser/inkling.py), `{NAME: {..}}` (tool_parsers/apertus_tool_parser.py).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from checks.tools.markup.leak import Arguments, LeakedCall
+from checks.tools.markup.offered_tools import Tools
+from checks.tools.markup.text_scan import Scan
+
+_NAME_KEYS = ("name", "tool_name", "function_name", "tool", "function", "action", "recipient_name")
+_ARGUMENT_KEYS = (
+    "arguments", "parameters", "args", "input", "params", "tool_input", "action_input", "kwargs",
+    "tool_args", "tool_arguments", "function_args", "inputs",
+)  # fmt: skip
+# Keys whose value may be a plain word, as in {"action": "search", "action_input": "Paris"}.
+_LOOSE_KEYS = frozenset({"input", "tool_input", "action_input"})
+_NAME = re.compile(r"[^\W\d][\w.\-/:]{0,127}")
+_TYPE_NAMES = frozenset(
+    "string str number integer int float double boolean bool object array list dict null any".split()
+)
+_PLACEHOLDER = re.compile(
+    r"(?:example_|my_|your_|some_|the_)?(?:function|tool|func|fn|method)(?:[_\-. ]?(?:name|call|\d))?"
+    r"|name|string|example[\w\-]*|foo|bar|.*\.\.\.*|<.*>|\{.*\}|\$.*",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A call as JSON has it: name (offered spelling where it is offered), arguments, how it was written.
+
+    `style` is the key that held the arguments, `flat` where they stood beside the name, `keyed`
+    for `{NAME: {..}}`. `holder` is the JSON object, by identity.
+    """
+
+    name: str
+    arguments: Any
+    style: str
+    name_key: str
+    holder: Any
+    offered: bool
+
+
+def is_placeholder(name: str) -> bool:
+    """Whether a name stands for "put a name here", as documentation and echoed templates write it."""
+    return _PLACEHOLDER.fullmatch(name.strip()) is not None
+
+
+def _describes(arguments: Any, tools: Tools, name: str) -> bool:
+    """Whether the value in the place of arguments is a schema or a description, not values."""
+    if not isinstance(arguments, dict):
+        return False
+    known = tools.properties(name)
+    if arguments.get("type") == "object" and "type" not in known:
+        return "properties" in arguments or "required" in arguments or len(arguments) == 1
+    if isinstance(arguments.get("properties"), dict) and "properties" not in known:
+        return True
+    if not arguments:
+        return False
+    return all(_describes_one(key, value, known.get(key)) for key, value in arguments.items())
+
+
+def _describes_one(key: str, value: Any, schema: Any) -> bool:
+    if isinstance(value, dict):
+        kind = value.get("type")
+        wants_object = isinstance(schema, dict) and schema.get("type") == "object"
+        return isinstance(kind, str) and kind.lower() in _TYPE_NAMES and not wants_object
+    if not isinstance(value, str):
+        return False
+    if isinstance(schema, dict) and value in schema.get("enum", ()):
+        return False
+    told = isinstance(schema, dict) and schema.get("description") == value
+    word = value.strip()
+    return told or word.lower() in _TYPE_NAMES or word == "..." or re.fullmatch(r"<[^<>]*>", word) is not None
+
+
+def read_shape(value: Any, tools: Tools) -> Shape | None:
+    """Read one JSON object as a call, or None where it is none (definitions are none)."""
+    if not isinstance(value, dict):
+        return None
+    inner = value.get("function")
+    if isinstance(inner, dict) and "name" in inner:
+        found = read_shape(inner, tools)
+        return found and Shape(found.name, found.arguments, found.style, "function", value, found.offered)
+    argument_key = next((k for k in _ARGUMENT_KEYS if k in value), None)
+    for key in _NAME_KEYS:
+        written = value.get(key)
+        if not isinstance(written, str):
+            continue
+        name = tools.resolve(written)
+        if name is None and not (_NAME.fullmatch(written) and argument_key):
+            continue
+        return _with_arguments(value, key, name or written, name is not None, argument_key, tools)
+    return _keyed(value, tools)
+
+
+def _with_arguments(
+    value: dict[str, Any], key: str, name: str, offered: bool, argument_key: str | None, tools: Tools
+) -> Shape | None:
+    if argument_key is not None:
+        arguments = value[argument_key]
+        described = _describes(arguments, tools, name) or ("description" in value and not arguments)
+        if described or not (arguments is None or isinstance(arguments, dict | str)):
+            return None
+        return Shape(name, arguments, argument_key, key, value, offered)
+    rest = {k: v for k, v in value.items() if k not in (key, "type", "id")}
+    if not rest:
+        # A name alone is a call only of a tool that is known to need nothing more.
+        bare = tools.schemas.get(name) is not None and not tools.required(name)
+        return Shape(name, None, "flat", key, value, offered) if bare else None
+    if key not in tools.properties(name) and tools.fits(name, rest) and not _describes(rest, tools, name):
+        return Shape(name, rest, "flat", key, value, offered)
+    return None
+
+
+def _keyed(value: dict[str, Any], tools: Tools) -> Shape | None:
+    if len(value) != 1:
+        return None
+    ((key, arguments),) = value.items()
+    name = tools.resolve(key)
+    if name is None or not tools.fits(name, arguments) or _describes(arguments, tools, name):
+        return None
+    return Shape(name, arguments, "keyed", key, value, True)
+
+
+def _keyed_together(item: Any, tools: Tools) -> list[Shape]:
+    """`{NAME: {..}, OTHER: {..}}` where every key is an offered tool and every value fits it."""
+    if not isinstance(item, dict) or not 2 <= len(item) <= 16:
+        return []
+    each = [_keyed({key: value}, tools) for key, value in item.items()]
+    return [Shape(s.name, s.arguments, "keyed", s.name_key, item, True) for s in each if s] if all(each) else []
+
+
+def usable(shape: Shape, alone: bool) -> bool:
+    """Whether the arguments are ones that a call carries.
+
+    alone: the JSON is the whole message, so that even a plain word in the place of the arguments
+    is meant as a call.
+    """
+    if isinstance(shape.arguments, str):
+        text = shape.arguments.strip()
+        return alone or shape.style in _LOOSE_KEYS or text.startswith("{") or not text
+    return True
+
+
+def shapes_in(value: Any, tools: Tools) -> list[Shape]:
+    """Every call in a JSON value, outermost first; nothing is looked for inside a call."""
+    found: list[Shape] = []
+    queue = [value]
+    while queue and len(found) < 64:
+        item = queue.pop(0)
+        shape = read_shape(item, tools)
+        if shape is not None:
+            found.append(shape)
+        elif several := _keyed_together(item, tools):
+            found.extend(several)
+        elif isinstance(item, dict) and not _is_definition(item):
+            queue[:0] = [v for v in item.values() if isinstance(v, dict | list)]
+        elif isinstance(item, list):
+            queue[:0] = [v for v in item[:256] if isinstance(v, dict | list)]
+    return found
+
+
+def _is_definition(item: dict[str, Any]) -> bool:
+    """Whether an object defines a tool, or is a request or response of the API.
+
+    Nothing inside those (an example, a conversation) is a call of this message.
+    """
+    if isinstance(item.get("messages"), list) or isinstance(item.get("choices"), list):
+        return True
+    body = item.get("function") if isinstance(item.get("function"), dict) else item
+    return (
+        isinstance(body, dict)
+        and "name" in body
+        and any(
+            isinstance(body.get(k), dict) and ("properties" in body[k] or body[k].get("type") == "object")
+            for k in ("parameters", "input_schema", "inputSchema", "schema", "arguments")
+        )
+    )
+
+
+def call_from(shape: Shape, scan: Scan, pos: int, end: int, read_parts: Any) -> LeakedCall:
+    """Turn a shape into a call, with the offsets of its object in the text.
+
+    pos, end: offsets to use where the object's own are not known. read_parts: the Read it is from.
+    """
+    part = read_parts.part(shape.holder)
+    start, stop, closed = (part.start, part.end, part.closed) if part else (pos, end, read_parts.complete)
+    arguments: Arguments = shape.arguments
+    if isinstance(arguments, dict):
+        inner = read_parts.part(arguments)
+        if inner is not None and not inner.closed:
+            arguments = scan.text[inner.start : inner.end]
+    return LeakedCall(shape.name, arguments, start, stop, closed)

@@ -1,0 +1,181 @@
+"""Finds tool calls that were left in a text: known markup, bare JSON, fenced JSON.
+
+A text is searched in this order, and the first reading that names an offered tool wins: families
+with a marker of their own; JSON; notations without a marker; at last, with less confidence,
+markers around a call of a tool that was not offered. Prose that mentions markup, a JSON answer
+that is data, the definition of a tool and a program that uses one are no leaks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from checks.tools.markup.call_shapes import Shape, call_from, shapes_in, usable
+from checks.tools.markup.families import FAMILIES
+from checks.tools.markup.leak import Family, Kind, Leak, LeakedCall
+from checks.tools.markup.offered_tools import Tools
+from checks.tools.markup.text_scan import MAX_CALLS, Scan
+from checks.tools.markup.tolerant_json import Read
+
+MAX_CHARS = 1_000_000
+_OPENER = re.compile(r"\{(?=\s{0,200}[\"'])|\[(?=\s{0,200}[{\[])")
+_ONLY_SEPARATORS = re.compile(r"[\s,;]*")
+_BARE_NOTE = (
+    "JSON without markup tells little of the format: the special tokens around it were dropped, or the model "
+    "was never shown its own format. The parser is that of the model's family."
+)
+
+
+def find_calls(text: str, offered: object = ()) -> Leak | None:
+    """Find tool calls in the text of an assistant message, or in its reasoning.
+
+    text: any string; at most its first MAX_CHARS characters are read. offered: names of the tools
+    that were offered, or their definitions as the API takes them (better: then `{NAME: {..}}` and
+    flat objects can be told from data). Returns None where there is none. Never raises, and takes
+    time in proportion to the text.
+    """
+    tools = Tools.of(offered)
+    scan = Scan(text[:MAX_CHARS], tools)
+    unoffered: tuple[Family, list[LeakedCall]] | None = None
+    for family in FAMILIES:
+        if family.bare or not scan.has(family.hints):
+            continue
+        calls = _read(scan, family)
+        if any(call.name in tools.names for call in calls):
+            return _marked(scan, family, calls)
+        if unoffered is None and (stated := _spoken(scan, calls)):
+            unoffered = family, stated
+    if scan.names_offered:
+        if (leak := _json_leak(scan)) is not None:
+            return leak
+        for family in FAMILIES:
+            if family.bare and scan.has(family.hints):
+                calls = [c for c in _read(scan, family) if c.name in tools.names]
+                if calls:
+                    return _marked(scan, family, calls)
+    return _marked(scan, *unoffered) if unoffered else None
+
+
+def _read(scan: Scan, family: Family) -> list[LeakedCall]:
+    """The calls of a family, named as they were offered (`functions.get_weather` is `get_weather`)."""
+    return [replace(call, name=scan.tools.resolve(call.name) or call.name) for call in family.extract(scan)]
+
+
+def _spoken(scan: Scan, calls: Iterable[LeakedCall]) -> list[LeakedCall]:
+    """Calls that the model makes, not ones that it quotes: whole, and outside of code."""
+    return [
+        call
+        for call in calls
+        if call.complete and scan.fence_at(call.start) is None and not scan.in_inline_code(call.start)
+    ]
+
+
+def _discount(scan: Scan, calls: list[LeakedCall]) -> float:
+    """How much less sure a leak is because of where its first call stands."""
+    first = calls[0]
+    if scan.in_inline_code(first.start):
+        return 0.7
+    return 0.9 if scan.fence_at(first.start) is not None else 1.0
+
+
+def _marked(scan: Scan, family: Family, calls: list[LeakedCall]) -> Leak:
+    calls = calls[:MAX_CALLS]
+    offered = any(call.name in scan.tools.names for call in calls)
+    partial = not all(call.complete for call in calls)
+    sure = (0.85 if family.bare else 0.97) * (1.0 if offered else 0.5) * (0.9 if partial else 1.0)
+    return Leak(
+        "marker",
+        family.id,
+        tuple(calls),
+        family.vllm,
+        family.sglang,
+        family.note,
+        partial,
+        offered,
+        all(scan.in_reasoning(call.start) for call in calls),
+        round(sure * _discount(scan, calls), 2),
+    )
+
+
+def _json_leak(scan: Scan) -> Leak | None:
+    calls: list[LeakedCall] = []
+    shapes: list[Shape] = []
+    listed = alone = False
+    pos = 0
+    while len(calls) < MAX_CALLS and not scan.spent() and (opener := _OPENER.search(scan.text, pos)):
+        start = opener.start()
+        read = scan.json_at(start)
+        if read is None:
+            pos = start + 1
+            continue
+        pos = max(read.resume, start + 1)
+        if not _may_call(scan, start, calls):
+            continue
+        whole = _is_alone(scan, start, read.end)
+        for shape, call in _calls_of(scan, start, read, whole):
+            listed = listed or isinstance(read.value, list)
+            alone = alone or whole
+            shapes.append(shape)
+            calls.append(call)
+    if not calls:
+        return None
+    family, vllm, sglang = _json_parsers(shapes, listed)
+    kind: Kind = "json" if scan.fence_at(calls[0].start) is None else "fenced-json"
+    partial = not all(call.complete for call in calls)
+    sure = 0.9 if alone else 0.75
+    if any(shape.style in ("flat", "keyed") for shape in shapes):
+        sure -= 0.15
+    sure *= 0.9 if partial else 1.0
+    inside = all(scan.in_reasoning(call.start) for call in calls)
+    if scan.in_inline_code(calls[0].start):
+        sure *= 0.8
+    return Leak(kind, family, tuple(calls), vllm, sglang, _BARE_NOTE, partial, True, inside, round(sure, 2))
+
+
+def _may_call(scan: Scan, start: int, calls: list[LeakedCall]) -> bool:
+    """Whether JSON that begins here can be a call: in a fence it must lead, and nowhere be assigned."""
+    fence = scan.fence_at(start)
+    if fence is not None:
+        last = calls[-1].end if calls and calls[-1].start >= fence.body else None
+        follows = last is not None and _ONLY_SEPARATORS.fullmatch(scan.text, last, start) is not None
+        return follows or scan.leads_fence(start)
+    before = scan.text[max(0, start - 20) : start].rstrip()
+    return not before or before[-1] not in "=("
+
+
+def _is_alone(scan: Scan, start: int, end: int) -> bool:
+    """Whether the JSON is all that the visible text, or its fence, holds."""
+    fence = scan.fence_at(start)
+    first, last = (fence.body, fence.body_end) if fence else scan.visible
+    return scan.skip(first) >= start and not scan.text[end:last].strip()
+
+
+def _calls_of(scan: Scan, start: int, read: Read, alone: bool) -> list[tuple[Shape, LeakedCall]]:
+    found = []
+    for shape in shapes_in(read.value, scan.tools):
+        if not shape.offered or not usable(shape, alone):
+            continue
+        call = call_from(shape, scan, start, read.end, read)
+        # Broken JSON is a call gone wrong only if it holds arguments and is no format explained.
+        if not call.complete and not read.cut and (read.explained or not shape.arguments):
+            continue
+        if not call.complete and shape.style == "flat":
+            continue
+        found.append((shape, call))
+    return found
+
+
+def _json_parsers(shapes: list[Shape], listed: bool) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
+    """Family and parser values that the keys of bare JSON point to."""
+    keys = {(shape.name_key, shape.style) for shape in shapes}
+    if keys == {("name", "parameters")}:
+        return "llama3_json", ("llama3_json", "llama4_json"), ("llama3",)
+    if keys == {("tool_name", "parameters")}:
+        return "cohere_command", ("cohere_command3", "cohere_command4"), ("cohere_command4",)
+    if keys == {("name", "arguments")}:
+        if listed:
+            return None, ("mistral", "granite", "xlam", "jamba", "llama3_json"), ("mistral", "llama3")
+        return None, ("hermes", "llama3_json"), ("qwen", "llama3")
+    return None, (), ()

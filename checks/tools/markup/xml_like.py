@@ -1,0 +1,257 @@
+"""Families that write calls as XML-like elements.
+
+They differ in four things only: how a call opens and closes, and how a parameter does. A Dialect
+holds those four; one reader serves them all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from checks.tools.markup.argument_notation import typed
+from checks.tools.markup.call_shapes import call_from, is_placeholder, shapes_in
+from checks.tools.markup.leak import Arguments, LeakedCall
+from checks.tools.markup.text_scan import MAX_CALLS, Scan
+
+_ATTR = r"""[ \t]{0,4}=[ \t]{0,4}(?P<q>["']?)(?P<name>[^"'<>\n]{1,128})(?P=q)[^<>\n]{0,80}>"""
+_STRING_ATTR = re.compile(r'string\s{0,4}=\s{0,4}"?(true|false)')
+_CDATA = re.compile(r"\s*<!\[CDATA\[(.*)\]\]>\s*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one family writes a call: patterns with a group `name`, and literal closing tags.
+
+    wrapper: a literal that must stand before the call (or None); `wrapper_end` bounds it.
+    """
+
+    call: re.Pattern[str]
+    call_end: str
+    parameter: re.Pattern[str] | None
+    parameter_end: str
+    wrapper: str | None = None
+    wrapper_end: str = ""
+    json_body: bool = True
+
+
+def element(tag: str) -> re.Pattern[str]:
+    """A pattern for `<tag name="X">`, with the quotes and further attributes optional."""
+    return re.compile(f"<{tag}[ \t\n]{{1,8}}name{_ATTR}")
+
+
+def assigned(tag: str) -> re.Pattern[str]:
+    """A pattern for `<tag=X>` (Qwen3-Coder, Seed-OSS)."""
+    return re.compile(rf"""<{tag}\s{{0,4}}=\s{{0,4}}["']?(?P<name>[^"'<>\n]{{1,128}}?)["']?\s{{0,4}}>""")
+
+
+def _value(scan: Scan, tool: str, opening: re.Match[str], raw: str) -> Any:
+    key = opening.group("name").strip()
+    if cdata := _CDATA.fullmatch(raw):
+        return cdata.group(1)
+    flag = _STRING_ATTR.search(opening.group())
+    return typed(scan, tool, key, raw, None if flag is None else flag.group(1) == "true")
+
+
+def _parameters(scan: Scan, dialect: Dialect, tool: str, start: int, end: int) -> tuple[dict[str, Any], bool]:
+    """Parameters between two offsets, and whether the last one was closed."""
+    values: dict[str, Any] = {}
+    closed = True
+    if dialect.parameter is None:
+        return values, closed
+    opening = dialect.parameter.search(scan.text, start, end)
+    while opening is not None and len(values) < 256:
+        following = dialect.parameter.search(scan.text, opening.end(), end)
+        limit = following.start() if following else end
+        stop = scan.find(dialect.parameter_end, opening.end())
+        closed = 0 <= stop < limit
+        if not closed:
+            stop = limit
+        raw = scan.text[opening.end() : stop]
+        values[opening.group("name").strip()] = _value(scan, tool, opening, raw)
+        opening = following
+    return values, closed
+
+
+def read_calls(scan: Scan, dialect: Dialect, start: int, end: int) -> list[LeakedCall]:
+    """Read the calls of a dialect between two offsets."""
+    calls: list[LeakedCall] = []
+    opening = dialect.call.search(scan.text, start, end)
+    while opening is not None and len(calls) < MAX_CALLS:
+        following = dialect.call.search(scan.text, opening.end(), end)
+        limit = following.start() if following else end
+        stop = scan.find(dialect.call_end, opening.end())
+        closed = 0 <= stop < limit
+        if not closed:
+            stop = limit
+        written = opening.group("name").strip()
+        name = scan.tools.resolve(written) or written
+        arguments, whole = _body(scan, dialect, name, opening.end(), stop)
+        at = scan.skip(opening.end())
+        # `<function=NAME>{..}` is another family's call: a body must hold elements or nothing.
+        foreign = not arguments and at < stop and scan.text[at] != "<"
+        if not (foreign or is_placeholder(name)) and (closed or arguments or scan.tools.resolve(name)):
+            finish = stop + len(dialect.call_end) if closed else stop
+            calls.append(LeakedCall(name, arguments, opening.start(), finish, closed and whole))
+        opening = following
+    return calls
+
+
+def _body(scan: Scan, dialect: Dialect, tool: str, start: int, stop: int) -> tuple[Arguments, bool]:
+    at = scan.skip(start)
+    if dialect.json_body and at < stop and scan.text[at] == "{":
+        read = scan.json_at(at)
+        if read is not None and isinstance(read.value, dict):
+            if read.complete and read.end <= stop:
+                return read.value, True
+            return scan.text[at:stop], False
+    values, whole = _parameters(scan, dialect, tool, start, stop)
+    return values, whole
+
+
+def xml_calls(*dialects: Dialect) -> Callable[[Scan], list[LeakedCall]]:
+    """Make an extractor from one or more dialects of a family; the first that reads calls wins."""
+
+    def extract(scan: Scan) -> list[LeakedCall]:
+        for dialect in dialects:
+            if dialect.wrapper is None:
+                calls = read_calls(scan, dialect, 0, len(scan.text))
+            else:
+                calls = _wrapped(scan, dialect)
+            if calls:
+                return calls
+        return []
+
+    return extract
+
+
+def _wrapped(scan: Scan, dialect: Dialect) -> list[LeakedCall]:
+    calls: list[LeakedCall] = []
+    wrapper = dialect.wrapper or ""
+    pos = scan.find(wrapper, 0)
+    while pos >= 0 and len(calls) < MAX_CALLS:
+        start = pos + len(wrapper)
+        end = scan.find(dialect.wrapper_end, start) if dialect.wrapper_end else -1
+        following = scan.find(wrapper, start)
+        limit = min((p for p in (end, following) if p >= 0), default=len(scan.text))
+        found = read_calls(scan, dialect, start, limit)
+        if not found and dialect.json_body:
+            found = _json_inside(scan, start, limit)
+        calls += found
+        pos = following
+    return calls
+
+
+def _json_inside(scan: Scan, start: int, limit: int) -> list[LeakedCall]:
+    """`<wrapper>{"name": .., "arguments": ..}</wrapper>`, which some XML families take as well."""
+    at = scan.skip(start)
+    if at >= limit or scan.text[at] not in "{[":
+        return []
+    read = scan.json_at(at)
+    if read is None:
+        return []
+    return [call_from(s, scan, at, read.end, read) for s in shapes_in(read.value, scan.tools)]
+
+
+_ARG_PAIR = re.compile(
+    r"<(?P<ns>(?:ifm\|)?)arg_key(?P<sfx>(?::[\w\-]{1,32})?)>(?P<key>[^<]{0,256})</(?P=ns)arg_key(?P=sfx)>\s*"
+    r"(?:<(?P=ns)arg_type(?P=sfx)>(?P<type>[^<]{0,64})</(?P=ns)arg_type(?P=sfx)>\s*)?"
+    r"<(?P=ns)arg_value(?P=sfx)>"
+)
+
+
+def key_value_calls(opener: str, closer: str, separator: str = "") -> Callable[[Scan], list[LeakedCall]]:
+    """Make an extractor for `<opener>NAME<arg_key>k</arg_key><arg_value>v</arg_value><closer>`.
+
+    opener, closer, separator: regular expressions; the separator stands between name and pairs
+    (Hunyuan's `<tool_sep>`). GLM writes a newline or nothing there (vLLM parser/glm47_moe.py).
+    Without any pair the name must be an offered one.
+    """
+    head = re.compile(rf"{opener}\s{{0,8}}(?P<name>[^\W\d][\w.\-/:]{{0,127}})\s{{0,8}}(?P<sep>{separator})")
+    close = re.compile(closer)
+
+    def extract(scan: Scan) -> list[LeakedCall]:
+        calls: list[LeakedCall] = []
+        match = head.search(scan.text)
+        while match is not None and len(calls) < MAX_CALLS:
+            call = _pairs(scan, match, close, bool(separator))
+            if call is not None:
+                calls.append(call)
+            match = head.search(scan.text, match.end())
+        return calls
+
+    return extract
+
+
+def _pairs(scan: Scan, head: re.Match[str], close: re.Pattern[str], separated: bool) -> LeakedCall | None:
+    name = scan.tools.resolve(head.group("name")) or head.group("name")
+    pos = scan.skip(head.end())
+    values: dict[str, Any] = {}
+    cut = False
+    while not cut and len(values) < 256 and (pair := _ARG_PAIR.match(scan.text, pos)):
+        tag = f"</{pair.group('ns')}arg_value{pair.group('sfx')}>"
+        stop = scan.find(tag, pair.end())
+        cut = stop < 0
+        raw = scan.text[pair.end() :] if cut else scan.text[pair.end() : stop]
+        key = pair.group("key").strip()
+        is_text = pair.group("type") == "string" if pair.group("type") else None
+        values[key] = typed(scan, name, key, raw, is_text)
+        pos = len(scan.text) if cut else scan.skip(stop + len(tag))
+    end = close.match(scan.text, pos)
+    offered = scan.tools.resolve(name) is not None
+    begun = scan.text.startswith(("<arg_key", "<ifm|arg_key"), pos)
+    if is_placeholder(name) or not (values or (offered and (end or begun or separated or pos >= len(scan.text)))):
+        return None
+    return LeakedCall(name, values, head.start(), end.end() if end else pos, end is not None and not cut)
+
+
+_M3 = "]<]minimax[>["
+_M3_TAG = re.compile(r"\]<\]minimax\[>\[\s{0,4}<(?P<close>/?)(?P<tag>[^<>\s]{1,128})(?P<attr>[^<>]{0,200})>")
+_M3_NAME = re.compile(r"""name\s{0,4}=\s{0,4}["']?([^"'<>\s]{1,128})""")
+
+
+def minimax_m3(scan: Scan) -> list[LeakedCall]:
+    """Read MiniMax M3's calls, where a token of its own stands before every tag.
+
+    Parameters are elements named after the argument and may nest; list items are `<item>`
+    (vLLM parser/minimax_m3.py).
+    """
+    calls: list[LeakedCall] = []
+    name = ""
+    start = 0
+    stack: list[tuple[str, dict[str, Any] | None, int]] = []
+    values: dict[str, Any] = {}
+    for match in _M3_TAG.finditer(scan.text):
+        tag, closes = match.group("tag"), bool(match.group("close"))
+        if tag == "invoke" and not closes:
+            found = _M3_NAME.search(match.group("attr"))
+            name, start, stack, values = (found.group(1) if found else ""), match.start(), [], {}
+        elif tag == "invoke" and name:
+            calls.append(LeakedCall(name, values, start, match.end(), not stack))
+            name = ""
+        elif name and not closes and len(stack) < 16:
+            stack.append((tag, None, match.end()))
+        elif name and closes and stack and stack[-1][0] == tag:
+            _, children, begin = stack.pop()
+            value: Any = children
+            if children is None:
+                value = typed(scan, name, tag, scan.text[begin : match.start()])
+            elif set(children) == {"item"}:
+                value = children["item"]
+            if stack:
+                parent, inside, begin = stack[-1]
+                inside = {} if inside is None else inside
+                if tag == "item":
+                    inside.setdefault("item", []).append(value)
+                else:
+                    inside[tag] = value
+                stack[-1] = (parent, inside, begin)
+            else:
+                values[tag] = value
+        if len(calls) >= MAX_CALLS:
+            break
+    if name:
+        calls.append(LeakedCall(name, values, start, len(scan.text), False))
+    return [c for c in calls if not is_placeholder(c.name)]

@@ -1,0 +1,290 @@
+"""The checks and the catalogue of finding codes, found by walking the ``checks`` package.
+
+Adding a check is one file; nothing else is edited.  Third parties plug in through the
+entry-point group ``endpoint_probe.checks`` (each entry point names a module).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from probe.catalogue.dependency_graph import graph
+from probe.catalogue.remedies import Advice, Guide
+from probe.model import CAPABILITIES, Check, CheckRecord, Depth, Diagnosis, Outcome, Result
+
+Run = Callable[[Any], Awaitable[Result]]
+
+GuideSource = Callable[[], Iterable[Guide]]
+
+_CHECKS: dict[str, Check] = {}
+_GUIDES: list[GuideSource] = []
+_PROBLEMS: dict[str, str] = {}
+_loaded = False
+
+
+class RegistryError(Exception):
+    """A check or code is declared wrongly; a fault of this program or of a plugin."""
+
+
+def check(
+    id: str,
+    *,
+    title: str,
+    proves: str,
+    requires: Collection[str] = (),
+    after: Collection[str] = (),
+    provides: Collection[str] = (),
+    emits: Iterable[Diagnosis] = (),
+    max_requests: int = 1,
+    max_tokens: int = 0,
+    max_seconds: float = 0.0,
+    depth: Depth = Depth.STANDARD,
+    exclusive: bool = False,
+    least_requests: int | None = None,
+    version: int = 1,
+) -> Callable[[Run], Run]:
+    """Register an async function of a Context as a check.
+
+    Args:
+        id: ``family.name``, unique.
+        title: a few words for lists.
+        proves: one sentence: what a pass proves.
+        requires: needs that must be met; a capability that works, or a provided name.
+        after: needs whose checks run first when they run at all, met or not.
+        provides: capabilities it judges and other names it may provide.
+        emits: every diagnosis it can make; another one is this program's fault.
+        max_requests: the most requests it can send.
+        max_tokens: the most prompt and completion tokens those can cost.
+        max_seconds: how long it can take beside the requests' own time.
+        depth: from which depth on it runs.
+        exclusive: nothing else runs beside it (timing checks).
+        least_requests: it begins when so many are left in the budget, and is cut off where
+            they do not do; default ``max_requests``.  For checks that nearly all others need,
+            and that a sound endpoint costs far less than the most.
+
+    Raises:
+        RegistryError: the id is taken or has no family.
+    """
+
+    def register(run: Run) -> Run:
+        if "." not in id:
+            raise RegistryError(f"check id '{id}' has no family")
+        known = _CHECKS.get(id)
+        if known is not None and known.run.__module__ != run.__module__:
+            raise RegistryError(f"check id '{id}' is declared in two modules")
+        _CHECKS[id] = Check(
+            id=id,
+            version=version,
+            title=title,
+            proves=proves,
+            run=run,
+            requires=frozenset(requires),
+            after=frozenset(after),
+            provides=frozenset(provides),
+            emits=tuple(emits),
+            max_requests=max_requests,
+            max_tokens=max_tokens,
+            max_seconds=max_seconds,
+            depth=depth,
+            exclusive=exclusive,
+            least_requests=least_requests,
+        )
+        return run
+
+    return register
+
+
+def guide_source(source: GuideSource) -> GuideSource:
+    """Register a function that gives the remedies of some systems; called when they are first wanted."""
+    _GUIDES.append(source)
+    return source
+
+
+def load() -> None:
+    """Import every module below ``checks`` and every plugin, once.
+
+    A plugin that cannot be imported, or does not go with the other checks, is noted in
+    ``problems()`` and left out whole; a built-in that cannot be imported is a broken
+    installation and raises.
+    """
+    global _loaded
+    if _loaded:
+        return
+    import checks
+
+    for module in pkgutil.walk_packages(checks.__path__, "checks."):
+        importlib.import_module(module.name)
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group="endpoint_probe.checks"):
+        _plug_in(point)
+    _loaded = True
+
+
+def _plug_in(point: EntryPoint) -> None:
+    """Take in a plugin: a stranger's code, so that whatever it raises is noted and goes no further."""
+    before, guides_before = dict(_CHECKS), list(_GUIDES)
+    try:
+        point.load()
+        _agree()
+    except (Exception, SystemExit) as error:
+        _CHECKS.clear()
+        _CHECKS.update(before)
+        _GUIDES[:] = guides_before
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        _PROBLEMS[point.name] = f"plugin '{point.name}' was left out: {said}"
+
+
+def _agree() -> None:
+    """Raises RegistryError where the checks that are there cannot be run together."""
+    known: dict[str, Diagnosis] = {}
+    for item in _CHECKS.values():
+        for diagnosis in item.emits:
+            if not isinstance(diagnosis, Diagnosis):
+                raise RegistryError(f"the check '{item.id}' emits something that is no Diagnosis")
+            if known.setdefault(diagnosis.code, diagnosis) is not diagnosis:
+                raise RegistryError(f"code '{diagnosis.code}' is declared twice")
+    try:
+        TopologicalSorter(graph(list(_CHECKS.values()))).prepare()
+    except CycleError as error:
+        raise RegistryError(f"checks wait for each other: {' -> '.join(error.args[1])}") from None
+
+
+def problems() -> tuple[str, ...]:
+    """What went wrong while plugins were loaded, a line each."""
+    return tuple(_PROBLEMS.values())
+
+
+def broken_plugins() -> tuple[CheckRecord, ...]:
+    """The plugins that were left out, as a report lists them: as faults of this program."""
+    return tuple(
+        CheckRecord(f"plugin.{name}", 0, f"Load the plugin {name}", Outcome.ERROR, said)
+        for name, said in sorted(_PROBLEMS.items())
+    )
+
+
+def checks() -> tuple[Check, ...]:
+    """All checks, by id."""
+    load()
+    return tuple(_CHECKS[name] for name in sorted(_CHECKS))
+
+
+@cache
+def guides() -> dict[str, Guide]:
+    """What is known of each system's remedies, by software id.
+
+    Raises:
+        RegistryError: two sources speak of the same software.
+    """
+    load()
+    found: dict[str, Guide] = {}
+    for source in _GUIDES:
+        for guide in source():
+            if found.setdefault(guide.software, guide) is not guide:
+                raise RegistryError(f"the remedies of '{guide.software}' come from two sources")
+    return dict(sorted(found.items()))
+
+
+def declared() -> dict[str, Diagnosis]:
+    """Every diagnosis as the checks declare it, by code, without the guides' remedies.
+
+    Raises:
+        RegistryError: two different diagnoses share a code.
+    """
+    found: dict[str, Diagnosis] = {}
+    for item in checks():
+        for diagnosis in item.emits:
+            if found.setdefault(diagnosis.code, diagnosis) is not diagnosis:
+                raise RegistryError(f"code '{diagnosis.code}' is declared twice")
+    return dict(sorted(found.items()))
+
+
+def catalogue() -> dict[str, Diagnosis]:
+    """Every diagnosis some check can make, by code, with the remedies of every system.
+
+    A remedy stands beside its diagnosis or in a system's guide; where it stands in both,
+    the one beside the diagnosis holds.
+
+    Raises:
+        RegistryError: two different diagnoses share a code.
+    """
+    extra: dict[str, dict[str, str]] = {}
+    for software, guide in guides().items():
+        for code, advice in guide.advice.items():
+            extra.setdefault(code, {})[software] = advice.text()
+    return {code: replace(item, remedies={**extra.get(code, {}), **item.remedies}) for code, item in declared().items()}
+
+
+def advice(code: str, software: str) -> Advice | None:
+    """What to change in this software for this code, or None where nothing special is known."""
+    diagnosis = declared().get(code)
+    guide = guides().get(software)
+    for name in (software, guide.like if guide else None):
+        if name is None:
+            continue
+        if diagnosis is not None and name in diagnosis.remedies:
+            return Advice(diagnosis.remedies[name], diagnosis.verify)
+        known = guides().get(name)
+        if known is not None and code in known.advice:
+            found = known.advice[code]
+            return found if found.check or diagnosis is None else replace(found, check=diagnosis.verify)
+    return None
+
+
+def general_remedy(code: str) -> str:
+    """The remedy of a code that holds for any software; empty for an unknown code."""
+    diagnosis = declared().get(code)
+    return diagnosis.remedy if diagnosis else ""
+
+
+def title(software: str) -> str:
+    """The name of a software for readers; its id where no guide names it."""
+    guide = guides().get(software)
+    return guide.title if guide else software
+
+
+def select(depth: Depth, only: Collection[str] = (), skip: Collection[str] = ()) -> list[Check]:
+    """The checks a run takes: by depth and globs, with what the chosen ones require.
+
+    With ``only``, a check that provides what a chosen one requires comes along, whatever
+    its depth, since without it nothing could be proved.
+
+    Raises:
+        RegistryError: a glob fits no check.
+    """
+    every = checks()
+    for glob in (*only, *skip):
+        if not any(fnmatchcase(item.id, glob) for item in every):
+            import difflib
+
+            near = difflib.get_close_matches(glob, [item.id for item in every], 1, 0.4)
+            hint = f"; did you mean '{near[0]}'?" if near else "; 'endpoint-probe checks' lists them"
+            raise RegistryError(f"no check is called '{glob}'{hint}")
+    if only:
+        chosen = {item.id for item in every if any(fnmatchcase(item.id, glob) for glob in only)}
+    else:
+        chosen = {item.id for item in every if item.depth.rank <= depth.rank}
+    chosen -= {item.id for item in every if any(fnmatchcase(item.id, glob) for glob in skip)}
+    waiting = list(chosen)
+    while waiting:
+        current = _CHECKS[waiting.pop()]
+        for other in every:
+            if other.id not in chosen and other.provides & current.requires:
+                if any(fnmatchcase(other.id, glob) for glob in skip):
+                    continue
+                chosen.add(other.id)
+                waiting.append(other.id)
+    return [item for item in every if item.id in chosen]
+
+
+def check_names() -> frozenset[str]:
+    """Everything a check may require: capabilities and provided names."""
+    return frozenset(CAPABILITIES) | {name for item in checks() for name in item.provides}

@@ -1,0 +1,150 @@
+"""From the store to the matrix."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from probe.fleet.changes import Change, changes, ordered, path_differences
+from probe.fleet.job import Judged
+from probe.fleet.store import Audit, Planned, Ran, Store
+from probe.model import CAPABILITIES
+from probe.version import VERSION
+from reports.matrix.table import ChangeLine, FindingLine, Mark, Matrix, Point, Row
+
+#: Audits in the trend.
+_TREND = 30
+
+
+def assemble(store: Store, audit: Audit, since: str | None = None, *, links: bool = True) -> Matrix:
+    """The matrix of an audit.
+
+    Args:
+        since: compare with what was known at this time (as the store keeps times) in place
+            of the run before.
+        links: whether the reports are beside the matrix.
+    """
+    runs = {run.cell: run for run in store.runs(audit=audit)}
+    earlier = [item for item in store.audits(audit.fleet) if item.started_at < audit.started_at]
+    known: dict[object, dict[str, Judged]] = {}
+    found: list[Change] = []
+    for cell, run in runs.items():
+        known[cell] = store.before(audit, cell, since)
+        found += changes(known[cell], run)
+    changed = {(item.cell, item.capability): item.before for item in found}
+    rows = []
+    for item in store.plan(audit):
+        ran = runs.get(item.cell)
+        was = {name: before for (cell, name), before in changed.items() if cell == item.cell}
+        rows.append(_row(item, ran, was, links=links))
+    compared = f"with what was known at {since[:16]}" if since else "with the run before" if earlier else ""
+    finished = next((item.finished_at for item in store.audits(audit.fleet) if item.id == audit.id), None)
+    return Matrix(
+        tool=VERSION,
+        fleet=audit.fleet,
+        audit=audit.id,
+        started_at=audit.started_at,
+        finished_at=finished,
+        executor=audit.executor,
+        capabilities=CAPABILITIES,
+        rows=tuple(rows),
+        changes=tuple(change_line(item) for item in ordered(found)),
+        compared_with=compared,
+        paths=tuple(str(item) for item in path_differences(runs.values())),
+        trend=_trend(store, audit),
+    )
+
+
+def report_name(run: Ran) -> str:
+    """The file name of a run's report, without its ending; no two runs share one."""
+    return f"{run.cell.slug}-{run.id[:8]}"
+
+
+def change_line(item: Change) -> ChangeLine:
+    """A change as the matrix shows it."""
+    cell = item.cell
+    return ChangeLine(
+        item.kind,
+        cell.target,
+        cell.model,
+        cell.vantage,
+        item.capability,
+        item.before,
+        item.after,
+        item.trials,
+        item.agreed,
+        item.finding,
+        item.since,
+        item.note,
+    )
+
+
+def _row(item: Planned, run: Ran | None, changed: Mapping[str, str], *, links: bool) -> Row:
+    cell = item.cell
+    if run is None:
+        return Row(cell.target, cell.model, cell.vantage, item.endpoint, item.labels, item.state, item.problem)
+    server = run.software if run.version is None else f"{run.software} {run.version}"
+    hops = [hop for hop in run.hops if hop != run.software]
+    return Row(
+        cell.target,
+        cell.model,
+        cell.vantage,
+        item.endpoint,
+        item.labels,
+        item.state,
+        item.problem,
+        usable=run.usable,
+        complete=run.complete,
+        base_url=run.base_url,
+        server=f"{server}, behind {', '.join(hops)}" if hops else server,
+        started_at=run.started_at,
+        duration_s=run.duration_s,
+        requests=run.requests,
+        findings=tuple(FindingLine(each.code, each.severity, each.owner, each.title) for each in run.findings),
+        marks={name: _mark(judged, item, run, changed.get(name, "")) for name, judged in _in_order(run)},
+        report=f"reports/{report_name(run)}.html" if links else None,
+    )
+
+
+def _in_order(run: Ran) -> list[tuple[str, Judged]]:
+    known = [name for name in CAPABILITIES if name in run.verdicts]
+    return [(name, run.verdicts[name]) for name in (*known, *(set(run.verdicts) - set(known)))]
+
+
+def _mark(judged: Judged, item: Planned, run: Ran, changed: str) -> Mark:
+    expected = tuple(item.expect.get(judged.capability, ()))
+    return Mark(
+        judged.state,
+        judged.confidence,
+        judged.finding,
+        judged.note,
+        judged.trials,
+        judged.agreed,
+        expected,
+        met(judged.state, expected, usable=run.usable),
+        changed,
+    )
+
+
+def met(state: str, expected: tuple[str, ...], *, usable: bool) -> bool | None:
+    """Whether an expectation holds; None where there is none or it could not be told.
+
+    Where no chat completion can be had, nothing works that should.
+    """
+    if not expected:
+        return None
+    if state in expected:
+        return True
+    if state == "unknown" and usable:
+        return None
+    return False
+
+
+def _trend(store: Store, audit: Audit) -> tuple[Point, ...]:
+    found = [item for item in store.audits(audit.fleet, _TREND + 1) if item.started_at <= audit.started_at]
+    points = []
+    for item in reversed(found[:_TREND]):
+        runs = store.runs(audit=item)
+        states = Counter(judged.state for run in runs for judged in run.verdicts.values())
+        points.append(Point(item.started_at, len(runs), sum(run.usable for run in runs), dict(states)))
+    return tuple(points)

@@ -1,0 +1,292 @@
+"""Reading chat completions, whole or streamed; ``probe.parsing.error_bodies`` reads what comes in their place.
+
+Pure functions over exchanges.  Whatever a stranger's server sends, they answer with a
+value or None and never raise; shapes are those of the OpenAI API reference ("The chat
+completion object", "The chat completion chunk object") and of the servers that differ.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from probe.model import Exchange
+from probe.parsing import sse
+from probe.parsing.error_bodies import body_of as body_of
+from probe.parsing.error_bodies import error_in as error_in
+from probe.parsing.error_bodies import error_text as error_text
+from probe.parsing.error_bodies import has_error_body as has_error_body
+from probe.parsing.error_bodies import has_no_model as has_no_model
+from probe.parsing.error_bodies import is_html as is_html
+from probe.parsing.error_bodies import is_quota as is_quota
+from probe.parsing.error_bodies import is_throttled as is_throttled
+from probe.parsing.error_bodies import retry_after as retry_after
+from probe.parsing.error_bodies import speaks_of as speaks_of
+from probe.parsing.strict_json import SMALL, count_at, member, text_at
+
+_THINK = re.compile(r"<(think|thinking|reasoning|thought)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+#: Fields in which servers deliver thinking (vLLM >= 0.16 and Ollama: reasoning; llama.cpp,
+#: SGLang, DeepSeek: reasoning_content).
+REASONING_FIELDS = ("reasoning_content", "reasoning")
+
+
+def ok(exchange: Exchange) -> bool:
+    """Whether the response has a 2xx status and arrived whole."""
+    return exchange.error is None and exchange.status is not None and 200 <= exchange.status < 300
+
+
+def is_completion(exchange: Exchange) -> bool:
+    """Whether this is a chat completion: 2xx and a first choice that holds a message."""
+    return ok(exchange) and isinstance(member(body_of(exchange), "choices", 0, "message"), dict)
+
+
+def message(exchange: Exchange) -> dict[str, Any]:
+    """The first choice's message, or an empty one."""
+    found = member(body_of(exchange), "choices", 0, "message")
+    return found if isinstance(found, dict) else {}
+
+
+def joined(content: Any) -> str:
+    """Message content as text: a string, or the text parts of a list of parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(part if isinstance(part, str) else text_at(part, "text") for part in content)
+    return ""
+
+
+def content_text(exchange: Exchange) -> str:
+    """The visible answer, as it stands in ``content``."""
+    return joined(message(exchange).get("content"))
+
+
+def without_thinking(text: str) -> str:
+    """The text without ``<think>`` sections, also one that was never closed or opened."""
+    text = _THINK.sub("", text)
+    for tag in ("</think>", "</thinking>", "</reasoning>", "</thought>"):
+        if tag in text:
+            text = text.rpartition(tag)[2]
+    return text.strip()
+
+
+def answer(exchange: Exchange) -> str:
+    """What the model answered: visible text without thinking, streamed or not."""
+    if is_stream(exchange):
+        return without_thinking(read_stream(exchange).text)
+    return without_thinking(content_text(exchange))
+
+
+def repeats(said: str, code: str) -> bool:
+    """Whether an answer holds a code such as ``ZEBRA-48213``, or its unguessable number alone.
+
+    Small models keep the digits and lose the word.
+    """
+    number = code.rpartition("-")[2]
+    return code.lower() in said.lower() or re.search(rf"(?<!\d){re.escape(number)}(?!\d)", said) is not None
+
+
+def reasoning_of(exchange: Exchange) -> tuple[str | None, str]:
+    """Where thinking came (a field name or ``think_tags``) and its text."""
+    if is_stream(exchange):
+        stream = read_stream(exchange)
+        if stream.reasoning_field:
+            return stream.reasoning_field, stream.reasoning
+        text = stream.text
+    else:
+        found = message(exchange)
+        for field in REASONING_FIELDS:
+            value = found.get(field)
+            if isinstance(value, str) and value.strip():
+                return field, value
+        text = content_text(exchange)
+    match = re.search(r"<(think|thinking|reasoning|thought)>(.*?)(</\1>|\Z)", text, re.DOTALL | re.IGNORECASE)
+    if match and match[2].strip():
+        return "think_tags", match[2]
+    if "</think>" in text:
+        return "think_tags", text.partition("</think>")[0]
+    return None, ""
+
+
+def finish_reason(exchange: Exchange) -> str | None:
+    """The first choice's finish reason, streamed or not."""
+    if is_stream(exchange):
+        return read_stream(exchange).finish_reason
+    found = member(body_of(exchange), "choices", 0, "finish_reason")
+    return found if isinstance(found, str) else None
+
+
+def tool_calls(exchange: Exchange) -> list[Any]:
+    """The raw tool calls of the message, whatever they hold; empty where there are none."""
+    found = message(exchange).get("tool_calls")
+    return found if isinstance(found, list) else []
+
+
+def usage(exchange: Exchange) -> tuple[int | None, int | None]:
+    """(prompt tokens, completion tokens) as the endpoint counted them."""
+    if is_stream(exchange):
+        return read_stream(exchange).usage
+    return _counts(body_of(exchange))
+
+
+def prompt_tokens(exchange: Exchange) -> int | None:
+    """Prompt tokens, or None where the endpoint does not say or says 0."""
+    return usage(exchange)[0] or None
+
+
+def starved(exchange: Exchange) -> bool:
+    """Whether the token limit was used up before anything visible was said.
+
+    A reasoning model does this; it is asked again with room and not accused.
+    """
+    return finish_reason(exchange) == "length" and not answer(exchange)
+
+
+# Streams --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One data event read as a completion chunk."""
+
+    at_s: float
+    index: int  # of the event in ``Stream.events``
+    body: Any
+    delta: dict[str, Any]
+    finish_reason: str | None
+
+
+@dataclass(frozen=True)
+class StreamReading:
+    """A streamed completion put together as a client would.
+
+    ``calls`` are the raw tool-call deltas in order, with the event index of each;
+    ``errors`` are the error texts that came inside the stream.
+    """
+
+    stream: sse.Stream
+    chunks: tuple[Chunk, ...]
+    text: str
+    reasoning: str
+    reasoning_field: str | None
+    calls: tuple[tuple[int, Any], ...]
+    finish_reason: str | None
+    usage: tuple[int | None, int | None]
+    usage_event: int | None
+    errors: tuple[tuple[int, str], ...]
+    malformed: tuple[int, ...]
+    list_content: tuple[int, ...]
+
+    @property
+    def done(self) -> bool:
+        return self.stream.done
+
+
+def is_stream(exchange: Exchange) -> bool:
+    """Whether the response is an event stream, by its type or by what it holds."""
+    response = exchange.response
+    if response is None or not 200 <= response.status < 300:
+        return False
+    if response.media_type == "text/event-stream":
+        return True
+    if response.media_type == "application/json" and response.json is not None:
+        return False
+    head = response.content[:200].lstrip(b"\xef\xbb\xbf\r\n ")
+    return head.startswith((b"data:", b"event:", b": ", b":\n", b"id:", b"retry:"))
+
+
+def read_stream(exchange: Exchange) -> StreamReading:
+    """Parse and put together a streamed completion.  Cached for the exchange's content."""
+    content = exchange.response.content if exchange.response else b""
+    read = _read_small if len(content) <= SMALL else _read_large
+    return read(content, exchange.timeline.reads)
+
+
+def _counts(body: Any) -> tuple[int | None, int | None]:
+    """Token counts of a body or chunk.
+
+    Groq streams them under ``x_groq`` (Groq API reference), the Responses API calls them
+    ``input_tokens`` and ``output_tokens`` and streams them under ``response``.
+    """
+    for place in ((), ("x_groq",), ("response",)):
+        for prompt, completion in (("prompt_tokens", "completion_tokens"), ("input_tokens", "output_tokens")):
+            found = count_at(body, *place, "usage", prompt), count_at(body, *place, "usage", completion)
+            if found != (None, None):
+                return found
+    return None, None
+
+
+def _read(content: bytes, reads: tuple[tuple[float, int], ...]) -> StreamReading:
+    stream = sse.parse(content, reads)
+    chunks: list[Chunk] = []
+    text: list[str] = []
+    reasoning: list[str] = []
+    field: str | None = None
+    calls: list[tuple[int, Any]] = []
+    finish: str | None = None
+    spent: tuple[int | None, int | None] = (None, None)
+    usage_event: int | None = None
+    errors: list[tuple[int, str]] = []
+    malformed: list[int] = []
+    lists: list[int] = []
+    for index, event in enumerate(stream.events):
+        if event.kind not in ("data", "unfinished") or event.done:
+            continue
+        body = event.json
+        if not isinstance(body, dict):
+            said = error_in(body) if isinstance(body, list) else ""
+            if said:
+                errors.append((index, said))
+            else:
+                malformed.append(index)
+            continue
+        if body.get("error") or event.event == "error":
+            errors.append((index, error_in(body) or event.data[:300]))
+        counted = _counts(body) if "usage" in body or "x_groq" in body else (None, None)
+        if counted != (None, None):
+            spent, usage_event = counted, index
+        choice = member(body, "choices", 0)
+        delta = member(choice, "delta")
+        delta = delta if isinstance(delta, dict) else {}
+        reason = member(choice, "finish_reason")
+        reason = reason if isinstance(reason, str) and reason else None
+        finish = reason or finish
+        content_value = delta.get("content")
+        if isinstance(content_value, list):
+            lists.append(index)
+        text.append(joined(content_value))
+        for name in REASONING_FIELDS:
+            if isinstance(delta.get(name), str) and delta[name]:
+                field = field or name
+                if name == field:
+                    reasoning.append(delta[name])
+        found = delta.get("tool_calls")
+        if isinstance(found, list):
+            calls.extend((index, call) for call in found)
+        chunks.append(Chunk(event.at_s, index, body, delta, reason))
+    return StreamReading(
+        stream,
+        tuple(chunks),
+        "".join(text),
+        "".join(reasoning),
+        field,
+        tuple(calls),
+        finish,
+        spent,
+        usage_event,
+        tuple(errors),
+        tuple(malformed),
+        tuple(lists),
+    )
+
+
+# A reading takes a hundred times the room of what was read, so few are kept, and of the large ones three.
+_read_small = lru_cache(maxsize=16)(_read)
+_read_large = lru_cache(maxsize=3)(_read)
+
+
+def forget_readings() -> None:
+    """Let go of what is kept of streams that were read; they can be read again."""
+    _read_small.cache_clear()
+    _read_large.cache_clear()

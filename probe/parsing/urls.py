@@ -1,0 +1,257 @@
+"""What people type as an endpoint, and what they may have meant by it.
+
+Pure functions over text; nothing here resolves a name or opens a connection.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from probe.redaction.key_patterns import looks_like_key
+
+#: Operations of the API that get pasted along with the base URL, longest first.
+OPERATIONS = (
+    "/chat/completions",
+    "/completions",
+    "/responses",
+    "/embeddings",
+    "/models",
+    "/chat",
+)
+
+#: Base paths of known systems besides ``/v1``; each tried once from the root.
+#: Groq and many gateways, OpenRouter and bedrock-access-gateway, Fireworks, DeepInfra,
+#: Gemini, Cloudflare's compat route, Databricks, Open WebUI.
+KNOWN_BASES = (
+    "/v1",
+    "/openai/v1",
+    "/api/v1",
+    "/inference/v1",
+    "/v1/openai",
+    "/v1beta/openai",
+    "/api/openai/v1",
+    "/openai",
+    "/api",
+    "/compat",
+    "/serving-endpoints",
+    "/llm/v1",
+)
+
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+_SECRET_PARAM = re.compile(r"key|token|secret|sig|passw|auth", re.IGNORECASE)
+
+
+class BadEndpoint(ValueError):
+    """The text cannot be an endpoint; the message is one line and says what to write."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint as typed, taken apart.
+
+    ``typed`` is the text with a scheme and without surrounding space; ``query`` is kept
+    because gateways such as Azure need it on every request.
+    """
+
+    typed: str
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    query: str
+    scheme_given: bool
+
+    @property
+    def origin(self) -> str:
+        return origin_of(self.scheme, self.host, self.port)
+
+    @property
+    def loopback(self) -> bool:
+        return is_loopback(self.host)
+
+    @property
+    def base(self) -> str:
+        """Scheme, host and path as typed, query left out."""
+        return self.origin + self.path
+
+    def at(self, path: str, operation: str = "") -> str:
+        """The URL of an operation under a base path of this origin, query kept."""
+        return self.origin + path + operation + (f"?{self.query}" if self.query else "")
+
+
+def origin_of(scheme: str, host: str, port: int | None) -> str:
+    """``scheme://host[:port]`` with brackets around an IPv6 address."""
+    name = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{name}" + (f":{port}" if port is not None else "")
+
+
+def same_origin(left: str, right: str) -> bool:
+    """Whether two URLs share scheme, host and port (RFC 6454), default ports filled in."""
+
+    def key(url: str) -> tuple[str, str, int | None]:
+        parts = urlsplit(url)
+        scheme = parts.scheme.lower()
+        return scheme, (parts.hostname or ""), parts.port or {"http": 80, "https": 443}.get(scheme)
+
+    try:
+        return key(left) == key(right)
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: localhost, 127.0.0.0/8 or ::1."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_private(host: str) -> bool:
+    """Addresses and names that are usually served without TLS."""
+    if is_loopback(host):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".lan", ".internal", ".home.arpa"))
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError as error:
+        raise BadEndpoint(f"cannot read the endpoint URL ({error}); write it like https://host.example/v1") from None
+    return parts
+
+
+def parse(text: str) -> Endpoint:
+    """Take an endpoint apart.
+
+    A missing scheme becomes ``http`` for this machine and private names, and ``https``
+    otherwise; a fragment is dropped.
+
+    Raises:
+        BadEndpoint: it is empty, has no host, another scheme, a user name or password,
+            or characters that no URL holds.
+    """
+    typed = text.strip()
+    if not typed:
+        raise BadEndpoint("the endpoint is empty; write it like https://host.example/v1")
+    if re.search(r"[\x00-\x20\x7f\\<>\"{}|^`]", typed):
+        raise BadEndpoint("the endpoint has a space or a character no URL holds; write it like https://host.example/v1")
+    if looks_like_key(typed) and not re.search(r"[./:]", typed):  # nobody shall be asked for a host of that name
+        raise BadEndpoint("the endpoint looks like a key; write its URL, and name the key with --api-key-env")
+    given = bool(_SCHEME.match(typed))
+    if not given and re.match(r"^[A-Za-z][A-Za-z0-9+.-]*:/?[^0-9/]", typed):
+        raise BadEndpoint(f"'{typed[:40]}' is no http or https URL; write it like https://host.example/v1")
+    parts = _split(typed if given else "//" + typed.lstrip("/"))
+    scheme = parts.scheme.lower()
+    host = parts.hostname or ""
+    if given and scheme not in ("http", "https"):
+        raise BadEndpoint(f"the scheme '{scheme[:20]}' is not supported; use http:// or https://")
+    if not host:
+        raise BadEndpoint("the endpoint names no host; write it like https://host.example/v1")
+    if parts.username is not None or parts.password is not None:
+        raise BadEndpoint("the endpoint holds a user name or password; remove it and use --api-key-env")
+    try:
+        host = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise BadEndpoint(f"'{host[:60]}' is no host name; write it like https://host.example/v1") from None
+    if len(host) > 253 or re.search(r"[^A-Za-z0-9._:%-]", host):
+        raise BadEndpoint(f"'{host[:60]}' is no host name; write it like https://host.example/v1")
+    if parts.port is not None and not 0 < parts.port < 65536:
+        raise BadEndpoint(f"port {parts.port} is out of range; use 1 to 65535")
+    if not given:
+        scheme = "http" if _is_private(host) else "https"
+    path = parts.path if parts.path.isascii() else _ascii_path(parts.path)
+    full = urlunsplit((scheme, parts.netloc, parts.path, parts.query, ""))
+    return Endpoint(full, scheme, host, parts.port, path, parts.query, given)
+
+
+def _ascii_path(path: str) -> str:
+    from urllib.parse import quote
+
+    return quote(path, safe="/%:@!$&'()*+,;=~-._")
+
+
+def secret_params(query: str) -> dict[str, str]:
+    """Query parameters whose values are secrets, as their names or the values themselves say."""
+    from urllib.parse import parse_qsl
+
+    found = parse_qsl(query)
+    return {name: value for name, value in found if value and (_SECRET_PARAM.search(name) or looks_like_key(value))}
+
+
+def clean_path(path: str) -> str:
+    """A base path without doubled slashes, trailing slash and pasted operation."""
+    path = re.sub(r"/{2,}", "/", path).rstrip("/")
+    for operation in OPERATIONS:
+        if path.lower().endswith(operation):
+            return path[: -len(operation)].rstrip("/")
+    return path
+
+
+def operation_in(path: str) -> str | None:
+    """The operation that a typed path ends with, or None."""
+    path = re.sub(r"/{2,}", "/", path).rstrip("/").lower()
+    return next((operation for operation in OPERATIONS if path.endswith(operation)), None)
+
+
+def has_duplicate(path: str) -> bool:
+    """Whether a path segment is there twice in a row (``/v1/v1``) or as a pair (``/openai/v1/openai/v1``)."""
+    return undouble(path) != re.sub(r"/{2,}", "/", path).rstrip("/")
+
+
+def undouble(path: str) -> str:
+    """The path with repeated runs of one or two segments taken once."""
+    segments = [segment for segment in path.split("/") if segment]
+    changed = True
+    while changed:
+        changed = False
+        for length in (2, 1):
+            for start in range(len(segments) - 2 * length + 1):
+                if segments[start : start + length] == segments[start + length : start + 2 * length]:
+                    del segments[start : start + length]
+                    changed = True
+                    break
+    return "".join("/" + segment for segment in segments)
+
+
+_VERSION = re.compile(r"/v\d+(beta\d*)?$")
+
+
+def is_versionless(path: str) -> bool:
+    """Whether a base path has no version such as ``/v1`` at its end, once pasted extras are taken off."""
+    return not _VERSION.search(undouble(clean_path(path)))
+
+
+def candidates(endpoint: Endpoint) -> Iterator[str]:
+    """Base paths to try, the likeliest first, each once; the typed one is the first.
+
+    The typed path joined as it stands comes first, then it without what was pasted too
+    much, then with ``/v1``, then what known systems use, from the root.
+    """
+    seen: set[str] = set()
+    clean = clean_path(endpoint.path)
+    single = undouble(clean)
+    trail = [endpoint.path, clean, single]
+    bare = _VERSION.sub("", single)
+    if bare == single:
+        trail.append(single + "/v1")
+    # A version segment typed first and a prefix forgotten: /v1 for /openai/v1 and the like.
+    trail += list(KNOWN_BASES)
+    trail += [bare + known for known in KNOWN_BASES if bare]
+    trail += [bare, ""]
+    for path in trail:
+        if path not in seen:
+            seen.add(path)
+            yield path

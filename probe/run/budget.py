@@ -1,0 +1,82 @@
+"""What a run may still spend: requests, tokens and time.  The limits hold to the last unit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from probe.run.outcomes import BudgetExceeded
+
+
+class Budget:
+    """Counts what is spent, and reserves before a request goes out.
+
+    Args:
+        max_requests: requests in all, or None.
+        max_tokens: prompt and completion tokens in all, or None.
+        deadline_s: seconds from now to the end of the run.
+    """
+
+    def __init__(self, max_requests: int | None, max_tokens: int | None, deadline_s: float) -> None:
+        self.max_requests = max_requests
+        self.max_tokens = max_tokens
+        self.started = time.monotonic()
+        self.ends = self.started + deadline_s
+        self.requests = 0
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self._reserved = 0
+        self._pauses = 0
+        self._paused_at = 0.0
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def left_s(self) -> float:
+        """Seconds to the deadline."""
+        return max(0.0, self.ends - (self._paused_at if self._pauses else time.monotonic()))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The time of the block does not count; of several at once, from the first begin to the last end."""
+        if not self._pauses:
+            self._paused_at = time.monotonic()
+        self._pauses += 1
+        try:
+            yield
+        finally:
+            self._pauses -= 1
+            if not self._pauses:
+                self.ends += time.monotonic() - self._paused_at
+
+    def fits(self, requests: int, tokens: int = 0) -> str | None:
+        """Why so much more does not fit, or None when it does."""
+        if self.max_requests is not None and self.requests + requests > self.max_requests:
+            return f"needs {requests} requests, {self.max_requests - self.requests} are left in the budget"
+        if self.max_tokens is not None and self.tokens + self._reserved + tokens > self.max_tokens:
+            left = max(0, self.max_tokens - self.tokens - self._reserved)
+            return f"needs up to {tokens} tokens, {left} are left in the budget"
+        if self.left_s <= 0:
+            return "the deadline of the run has passed"
+        return None
+
+    def reserve(self, tokens: int) -> None:
+        """Take one request and up to so many tokens, before it is sent.
+
+        Raises:
+            BudgetExceeded: it does not fit; nothing is taken.
+        """
+        reason = self.fits(1, tokens)
+        if reason:
+            raise BudgetExceeded(reason)
+        self.requests += 1
+        self._reserved += tokens
+
+    def settle(self, reserved: int, prompt: int, completion: int) -> None:
+        """Give a reservation back and count what the endpoint said it cost."""
+        self._reserved -= reserved
+        self.prompt_tokens += prompt
+        self.completion_tokens += completion

@@ -1,0 +1,61 @@
+"""What all checks of a run share: the exchanges so far, what was said, and the lanes to send in."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from probe.model import CheckRecord, Event, Exchange, Verdict
+from probe.run.shared_limits import Turns
+
+if TYPE_CHECKING:
+    from probe.run.context import Context
+
+_WORDS = tuple(
+    (
+        "ZEBRA AMBER COPPER FALCON MAPLE ORBIT QUARTZ RAVEN SAFFRON TULIP VELVET WALNUT INDIGO JASPER "
+        "KESTREL LAGOON MARBLE NECTAR OPAL PEBBLE RUBY SIERRA TIMBER UMBER VIOLET WILLOW CEDAR DELTA "
+        "EMBER FJORD GINGER HAZEL IVORY JUNIPER KOALA LOTUS MANGO NUTMEG OLIVE PLUM"
+    ).split()
+)
+
+
+def _unheard(_exchange: Exchange) -> None:
+    return None
+
+
+@dataclass
+class Log:
+    """What all checks of a run share: the exchanges, the shared ones by name, events."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+    shared: dict[str, anyio.Event] = field(default_factory=dict)
+    results: dict[str, Exchange | Exception] = field(default_factory=dict)
+    throttled: list[Exchange] = field(default_factory=list)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    records: list[CheckRecord] = field(default_factory=list)
+    codes: set[str] = field(default_factory=set)
+    nonces: dict[str, str] = field(default_factory=dict)
+    counter: int = 0
+    lane: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(4))
+    emit: Callable[[Event], None] = lambda event: None
+    turns: Turns | None = None
+
+    def turn(self, url: str, context: Context) -> AbstractAsyncContextManager[Callable[[Exchange], None]]:
+        """Wait for a turn at this URL's host, where other runs of the process want one too."""
+        return nullcontext(_unheard) if self.turns is None else self.turns.turn(url, context)
+
+    def nonce(self, label: str) -> str:
+        """A code no model can guess; the same for the same label, another word for another."""
+        if label not in self.nonces:
+            source = random.SystemRandom()
+            used = {code.partition("-")[0] for code in self.nonces.values()}
+            words = [word for word in _WORDS if word not in used] or list(_WORDS)
+            self.nonces[label] = f"{source.choice(words)}-{source.randrange(10_000, 99_999)}"
+        return self.nonces[label]

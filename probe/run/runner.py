@@ -1,0 +1,208 @@
+"""One run from options to report: the engine's front door."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import anyio
+
+from probe.catalogue import registry
+from probe.catalogue.remedies import advised
+from probe.model import (
+    AuthInfo,
+    Check,
+    Event,
+    Finding,
+    Hop,
+    Report,
+    RunInfo,
+    ServerInfo,
+    Severity,
+    State,
+    TargetInfo,
+    ToolInfo,
+    Verdict,
+)
+from probe.parsing import chat_completion
+from probe.parsing.urls import secret_params
+from probe.redaction.redactor import Redactor
+from probe.redaction.report_pass import without_secrets
+from probe.run.budget import Budget
+from probe.run.interruption import Interrupted
+from probe.run.options import Options, Settled
+from probe.run.run_state import Log
+from probe.run.scheduler import Scheduler
+from probe.run.shared_limits import Shared
+from probe.run.verdicts import merge
+from probe.run.watchdog import Watchdog
+from probe.version import VERSION
+from probe.wire.client import Client
+from probe.wire.loop_lag import LagMonitor
+
+_SEVERITY_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+
+
+def redactor_for(options: Options) -> Redactor:
+    """A redactor that knows every secret of the options."""
+    secrets = dict(options.secrets)
+    if options.auth.key:
+        secrets["API_KEY"] = options.auth.key
+    for number, value in enumerate(secret_params(options.endpoint.query).values()):
+        secrets.setdefault(f"URL_SECRET_{number}" if number else "URL_SECRET", value)
+    return Redactor(secrets)
+
+
+async def run(
+    options: Options,
+    *,
+    emit: Callable[[Event], None] = lambda event: None,
+    interrupted: Interrupted | None = None,
+    checks: list[Check] | None = None,
+    shared: Shared | None = None,
+) -> Report:
+    """Run the checks against one endpoint.
+
+    Args:
+        options: what to run and against what.
+        emit: called with every progress event, on the event loop.
+        interrupted: when given, SIGINT and SIGTERM end the run early with a partial report
+            and are noted there; otherwise signals are left alone.
+        checks: what to run, in place of the registry's selection.
+        shared: what this run shares with others beside it in the process.
+
+    Raises:
+        registry.RegistryError: a glob of ``only`` or ``skip`` fits no check.
+    """
+    chosen = registry.select(options.depth, options.only, options.skip) if checks is None else checks
+    started_at = datetime.now(UTC)
+    begin = time.monotonic()
+    turns = shared.turns if shared else None
+    redactor = redactor_for(options)
+
+    def told(event: Event) -> None:
+        emit(replace(event, text=redactor.text(event.text), data=redactor.value(dict(event.data))))
+
+    log = Log(emit=told, lane=anyio.CapacityLimiter(max(1, options.concurrency)), turns=turns)
+    target = Settled(model=options.model)
+    budget = Budget(options.max_requests, options.max_tokens, options.deadline_s)
+    lag = shared.lag if shared else LagMonitor()
+    complete = False
+    tls, alone = (shared.tls, shared.alone) if shared else (None, None)
+    async with Client(options.transport, redactor, lag=lag, epoch=begin, tls=tls) as client:
+        scheduler = Scheduler(chosen, options, target, client, budget, log, alone)
+        scheduler.started = begin  # checks and exchanges are timed from one moment
+        watchdog = Watchdog(
+            Scheduler.one_check,
+            lambda: budget.left_s <= 0 or (interrupted is not None and interrupted.signal is not None),
+        )
+        listening = interrupted.listening() if interrupted is not None else nullcontext()
+        with listening, watchdog.watching():
+            async with anyio.create_task_group() as group:
+                if shared is None:
+                    group.start_soon(lag.run)
+                group.start_soon(watchdog.beat)
+                if interrupted is not None:
+                    group.start_soon(interrupted.end, group.cancel_scope)
+                await scheduler.run()
+                complete = budget.left_s > 0
+                group.cancel_scope.cancel()
+    scheduler.abandon("the run was interrupted" if interrupted and interrupted.signal else "the run ended early")
+    report = _assemble(options, scheduler, budget, lag, started_at, begin, complete)
+    chat_completion.forget_readings()
+    return without_secrets(report, redactor)
+
+
+def _assemble(
+    options: Options,
+    scheduler: Scheduler,
+    budget: Budget,
+    lag: LagMonitor,
+    started_at: datetime,
+    begin: float,
+    complete: bool,
+) -> Report:
+    log = scheduler.log
+    target = scheduler.target
+    said = cast("list[tuple[str, str, Verdict]]", scheduler.verdicts)
+    with_response = [item for item in log.exchanges if item.response]
+    tls = next((item.response.tls for item in with_response if item.response and item.response.tls), None)
+    version = next((item.response.http_version for item in with_response if item.response), None)
+    auth = options.auth
+    server = _server(target.extra.get("server"))
+    findings = advised(
+        _ordered(scheduler.findings),
+        server,
+        general=registry.general_remedy,
+        lookup=registry.advice,
+        title=registry.title,
+    )
+    finished = datetime.now(UTC)
+    return Report(
+        tool=ToolInfo("endpoint-probe", VERSION),
+        run=RunInfo(
+            id=uuid.uuid4().hex,
+            started_at=started_at.isoformat(timespec="milliseconds"),
+            finished_at=finished.isoformat(timespec="milliseconds"),
+            duration_s=round(time.monotonic() - begin, 3),
+            depth=str(options.depth),
+            complete=complete,
+            requests=budget.requests,
+            prompt_tokens=budget.prompt_tokens,
+            completion_tokens=budget.completion_tokens,
+            loop_lag_p99_ms=lag.p99_ms(),
+        ),
+        target=TargetInfo(
+            endpoint=options.endpoint.typed,
+            base_url=target.base_url,
+            chat_url=target.chat_url,
+            model=target.model,
+            auth=AuthInfo(
+                target.auth_scheme or (auth.scheme if auth.key else "none"),
+                (target.auth_header or auth.header) if auth.key else None,
+                auth.source,
+            ),
+            http_version=version,
+            tls=dict(tls) if tls else None,
+        ),
+        server=server,
+        capabilities=merge(said),
+        facts=dict(sorted(log.facts.items())),
+        findings=findings,
+        checks=(*scheduler.records, *registry.broken_plugins()),
+        exchanges=tuple(log.exchanges),
+    )
+
+
+def _server(found: Any) -> ServerInfo:
+    if isinstance(found, ServerInfo):
+        return found
+    if isinstance(found, Mapping):
+        hops = tuple(item if isinstance(item, Hop) else Hop(str(item)) for item in found.get("hops", ()))
+        return replace(ServerInfo(), software=str(found.get("software", "unknown")), hops=hops)
+    return ServerInfo()
+
+
+def _ordered(findings: list[Finding]) -> list[Finding]:
+    """Findings by severity, then code; the same code from several checks stands once."""
+    kept: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        key = (finding.code, finding.detail)
+        same = next((item for item in kept.values() if item.code == finding.code), None)
+        if same is None:
+            kept[key] = finding
+        elif _SEVERITY_ORDER.index(finding.severity) < _SEVERITY_ORDER.index(same.severity):
+            kept = {name: item for name, item in kept.items() if item is not same}
+            kept[key] = replace(finding, evidence=(*finding.evidence, *same.evidence)[:8])
+    return sorted(kept.values(), key=lambda item: (_SEVERITY_ORDER.index(item.severity), item.code))
+
+
+def usable(report: Report) -> bool:
+    """Whether a chat completion could be had at all; exit status 3 when not."""
+    refused = report.capabilities["chat"].verdict in (State.REJECTED, State.BROKEN)
+    return report.target.base_url is not None and not refused

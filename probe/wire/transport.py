@@ -1,0 +1,46 @@
+"""How requests travel: what is asked of the client, without the client.
+
+Apart from ``probe.wire.client`` so that options can be named where no HTTP library is loaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Wire:
+    """How a request travels; requests of one Wire share a connection pool.
+
+    Attributes:
+        http: ``"1"``, ``"2"`` or None for what the server prefers (2 only over TLS).
+        keepalive_s: TCP keepalive idle time and interval, whole seconds; 0 is off.
+        accept_encoding: what compression is offered; httpx and Go offer gzip by default.
+        fresh: a connection of its own, closed afterwards.
+        pool_idle_s: how long an idle connection is kept for reuse; None is for ever.
+        silence_s: after so many seconds without a byte the TCP peer is asked for a sign of
+            life (``probe.wire.tcp``), on a connection of the exchange's own; None is never.
+    """
+
+    http: str | None = None
+    keepalive_s: int = 30
+    accept_encoding: str = "gzip, deflate"
+    fresh: bool = False
+    pool_idle_s: float | None = 30.0
+    silence_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Transport:
+    """What holds for every request of a run.
+
+    Attributes:
+        ca_bundle: a PEM file beside the system's trust store.
+        insecure: do not verify certificates.
+        proxy: a proxy URL; None takes the environment's, as a client would.
+    """
+
+    ca_bundle: str | None = None
+    insecure: bool = False
+    proxy: str | None = None
+    wire: Wire = field(default_factory=Wire)

@@ -1,0 +1,199 @@
+"""JSON, with the comments and trailing commas that editors' settings files have (JSONC)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reports.clients.documents import spans
+from reports.clients.documents.spans import Node, line_break, line_end, line_start
+from reports.clients.documents.tree import BadFile, Put
+
+_GAP = re.compile(r"(?:[ \t\r\n]+|//[^\r\n]*|/\*.*?\*/)*", re.S)
+_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
+_WORD = re.compile(r"-?[0-9][0-9.eE+-]*|true|false|null")
+_DEEPEST = 100
+
+
+def parse(text: str) -> Any:
+    """The plain data, or None where there is nothing but comments.
+
+    Raises:
+        BadFile: it is no JSON; the message names the line.
+    """
+    body = text.removeprefix("\ufeff")
+    if _GAP.fullmatch(body):
+        return None
+    return spans.plain(nodes(text))
+
+
+def write(data: Mapping[str, Any] | Sequence[Any]) -> str:
+    """Indented by two spaces, ending in a line break."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def edit(text: str, puts: Sequence[Put]) -> str:
+    """The text with the puts made; see ``spans.edit``."""
+    import sys
+
+    return spans.edit(text, puts, sys.modules[__name__])
+
+
+# Reading ----------------------------------------------------------------------------------
+
+
+def nodes(text: str) -> Node:
+    """The values with their places."""
+    start = 1 if text.startswith("\ufeff") else 0
+    node = _value(text, _skip(text, start), 0)
+    end = _skip(text, node.end)
+    if end < len(text):
+        raise _bad(text, end)
+    return node
+
+
+def _bad(text: str, at: int) -> BadFile:
+    return BadFile(f"it is no JSON (line {text.count(chr(10), 0, at) + 1})")
+
+
+def _skip(text: str, at: int) -> int:
+    found = _GAP.match(text, at)
+    return found.end() if found else at
+
+
+def _value(text: str, at: int, depth: int) -> Node:
+    if depth > _DEEPEST:
+        raise BadFile("it is nested too deeply")
+    first = text[at : at + 1]
+    if first == "{":
+        return _map(text, at, depth)
+    if first == "[":
+        return _list(text, at, depth)
+    found = (_STRING if first == '"' else _WORD).match(text, at)
+    if not found:
+        raise _bad(text, at)
+    try:
+        return Node("scalar", at, found.end(), value=json.loads(found[0]))
+    except ValueError:
+        raise _bad(text, at) from None
+
+
+def _map(text: str, at: int, depth: int) -> Node:
+    node = Node("map", at, at)
+    here = _skip(text, at + 1)
+    while text[here : here + 1] != "}":
+        key = _STRING.match(text, here)
+        colon = _skip(text, key.end()) if key else here
+        if not key or text[colon : colon + 1] != ":":
+            raise _bad(text, here)
+        try:
+            name = json.loads(key[0])
+        except ValueError:
+            raise _bad(text, here) from None
+        child = _value(text, _skip(text, colon + 1), depth + 1)
+        node.members.pop(name, None)  # a key given twice: the last stands, as readers have it
+        node.members[name] = child
+        node.keys[name] = (here, key.end())
+        here = _after_value(text, child.end, "}")
+    node.end = here + 1
+    return node
+
+
+def _list(text: str, at: int, depth: int) -> Node:
+    node = Node("list", at, at)
+    here = _skip(text, at + 1)
+    while text[here : here + 1] != "]":
+        child = _value(text, here, depth + 1)
+        node.items.append(child)
+        here = _after_value(text, child.end, "]")
+    node.end = here + 1
+    return node
+
+
+def _after_value(text: str, at: int, close: str) -> int:
+    here = _skip(text, at)
+    if text[here : here + 1] == ",":
+        return _skip(text, here + 1)
+    if text[here : here + 1] != close:
+        raise _bad(text, here)
+    return here
+
+
+# Writing ----------------------------------------------------------------------------------
+
+
+def add_member(text: str, at: Node, key: str, value: Any) -> str:
+    """The text with a new last member in this object."""
+    starts = [start for start, _ in at.keys.values()]
+    ends = [child.end for child in at.members.values()]
+    return _add(text, at, starts, ends, f"{json.dumps(key, ensure_ascii=False)}: ", value)
+
+
+def add_item(text: str, at: Node, value: Any) -> str:
+    """The text with a new last element in this array."""
+    return _add(text, at, [child.start for child in at.items], [child.end for child in at.items], "", value)
+
+
+def replace(text: str, parent: Node, key: str, value: Any) -> str:
+    """The text with another value for a member that is there."""
+    child = parent.members[key]
+    start, _ = parent.keys[key]
+    return text[: child.start] + _dump(text, value, _lead(text, start)) + text[child.end :]
+
+
+def _add(text: str, at: Node, starts: Sequence[int], ends: Sequence[int], name: str, value: Any) -> str:
+    eol = line_break(text)
+    if not starts:
+        outer = _lead(text, at.start)
+        inner = outer + _unit(text)
+        kept = text[at.start + 1 : at.end - 1].rstrip()  # comments
+        body = f"{kept}{eol}{inner}{name}{_dump(text, value, inner)}{eol}{outer}"
+        return text[: at.start + 1] + body + text[at.end - 1 :]
+    last = max(ends)
+    comma = _skip(text, last)
+    trailing = text[comma : comma + 1] == ","
+    if "\n" not in text[at.start : at.end]:
+        body = f"{'' if trailing else ','} {name}{_dump_flat(value)}{',' if trailing else ''}"
+        place = comma + 1 if trailing else last
+        return text[:place] + body + text[place:]
+    lead = _lead(text, min(starts))
+    tail = _rest_of_line(text, comma + 1 if trailing else last)
+    body = f"{eol}{lead}{name}{_dump(text, value, lead)}{',' if trailing else ''}"
+    return text[:last] + ("" if trailing else ",") + text[last:tail] + body + text[tail:]
+
+
+def _rest_of_line(text: str, at: int) -> int:
+    """The end of the comments that follow on the same line."""
+    here = at
+    while True:
+        found = re.compile(r"[ \t]*(?://[^\r\n]*|/\*.*?\*/)", re.S).match(text, here)
+        if not found:
+            return here
+        here = found.end()
+        if "\n" in found[0]:
+            return here
+
+
+def _lead(text: str, at: int) -> str:
+    """The blanks at the beginning of a position's line."""
+    line = text[line_start(text, at) : line_end(text, at)].removeprefix("\ufeff")
+    return line[: len(line) - len(line.lstrip(" \t"))]
+
+
+def _unit(text: str) -> str:
+    """One step of indentation in this text: a tab, or as many blanks as the first indented line has."""
+    found = re.search(r"^([ \t]+)\S", text, re.M)
+    if not found:
+        return "  "
+    return "\t" if "\t" in found[1] else found[1]
+
+
+def _dump(text: str, value: Any, lead: str) -> str:
+    made = json.dumps(value, indent=_unit(text), ensure_ascii=False)
+    return made.replace("\n", line_break(text) + lead)
+
+
+def _dump_flat(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,338 @@
+"""What every exporter starts from: a report, and what a person set by hand, in neutral terms.
+
+A toggle is on where the verdict is ``works``, off where it is ``broken``, ``ignored`` or
+``rejected``, and None where nothing could be told: then it is left out, and the client's
+own default stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from probe.model import Report, Severity, State
+from probe.redaction.key_patterns import looks_like_key as looks_like_key
+from reports.clients.exporter import CannotExport
+
+#: What is written where a format demands a size that is not known.
+ASSUMED_CONTEXT = 32_768
+ASSUMED_OUTPUT = 4_096
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+#: What clients replace in their files by the value of a variable, a file's content or a command's output.
+#: An endpoint that lists such a model id would be sent that value as the model.
+_REFERENCE = re.compile(r"\$\{|\$\(|\{env:|\{file:|os\.environ/|`")
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
+_MODELS_MOST = 100
+
+
+@dataclass(frozen=True)
+class Key:
+    """Where a client finds the key; never the key itself.
+
+    ``variable`` is the environment variable that formats use which read one; ``kind`` is
+    env, file, keyring or none, and ``locator`` the path of the file.
+    """
+
+    variable: str
+    kind: str = "env"
+    locator: str = ""
+
+    @property
+    def needed(self) -> bool:
+        return self.kind != "none"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """An endpoint as a client should be told of it."""
+
+    id: str
+    base_url: str
+    model: str
+    key: Key
+    report: Report
+    auth_scheme: str = "bearer"
+    auth_header: str | None = None
+    hand: Mapping[str, bool] = field(default_factory=dict)
+    extras: Mapping[str, str] = field(default_factory=dict)
+
+    # Toggles ------------------------------------------------------------------------------
+
+    def on(self, capability: str) -> bool | None:
+        """On, off, or None where it was not determined."""
+        if capability in self.hand:
+            return self.hand[capability]
+        verdict = self.report.capabilities.get(capability)
+        if verdict is None or verdict.verdict is State.UNKNOWN:
+            return None
+        return verdict.verdict is State.WORKS
+
+    def why(self, capability: str) -> str:
+        """What an off toggle rests on: ``rejected (tools.rejected)``."""
+        if capability in self.hand:
+            return "set by hand"
+        verdict = self.report.capabilities.get(capability)
+        if verdict is None:
+            return "not tried"
+        return f"{verdict.verdict}" + (f" ({verdict.finding})" if verdict.finding else "")
+
+    @property
+    def streaming(self) -> bool | None:
+        return self.on("streaming")
+
+    @property
+    def tools_whole(self) -> bool | None:
+        """Tools as a client has them that does not stream: calls come back and results are taken."""
+        if self.on("tools") is False or (self.on("tool_results") is False and "tools" not in self.hand):
+            return False
+        return self.on("tools")
+
+    @property
+    def tools_streamed(self) -> bool | None:
+        """Tools as a client has them that streams always."""
+        if self.on("streaming_tools") is False and "tools" not in self.hand:
+            return False
+        return self.tools_whole
+
+    @property
+    def tools(self) -> bool | None:
+        """Tools for a client in which streaming can be switched: as streaming itself is set."""
+        return self.tools_whole if self.streaming is False else self.tools_streamed
+
+    @property
+    def vision(self) -> bool | None:
+        """Pictures; they need content blocks in the user's turns."""
+        seen = self.on("vision")
+        if seen is None and self.on("block_content") is False and "user" not in self.listed("block_content_roles"):
+            return False
+        return seen
+
+    def said_rejected(self, capability: str) -> bool:
+        """Whether the parameter itself is refused, not only without effect."""
+        verdict = self.report.capabilities.get(capability)
+        return verdict is not None and verdict.verdict is State.REJECTED and capability not in self.hand
+
+    # Facts --------------------------------------------------------------------------------
+
+    def listed(self, fact: str) -> tuple[str, ...]:
+        """A fact that is a list of names."""
+        value = self.report.facts.get(fact)
+        if isinstance(value, str):
+            value = [value]
+        if not isinstance(value, list | tuple):
+            return ()
+        return tuple(dict.fromkeys(item for item in value if isinstance(item, str) and _plain_name(item)))
+
+    def _size(self, extra: str, fact: str | None) -> int | None:
+        if extra in self.extras:
+            return int(self.extras[extra])
+        value = self.report.facts.get(fact) if fact else None
+        return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**53 else None
+
+    @property
+    def context(self) -> int | None:
+        """The context length in tokens, prompt and answer together, or None."""
+        return self._size("context", "context_length")
+
+    @property
+    def output(self) -> int:
+        """How many tokens an answer may have: what was given, or a share of the context."""
+        given = self._size("max_output", None)
+        return given or min(ASSUMED_OUTPUT, max(1, (self.context or ASSUMED_CONTEXT) // 4))
+
+    @property
+    def context_or_assumed(self) -> int:
+        return self.context or ASSUMED_CONTEXT
+
+    @property
+    def input(self) -> int:
+        """What is left of the context for the prompt, in tokens."""
+        return max(1, self.context_or_assumed - self.output)
+
+    @property
+    def rejected(self) -> tuple[str, ...]:
+        """Request parameters that are refused."""
+        found = [name for name in self.listed("rejected_params") if _PARAMETER.fullmatch(name)]
+        if self.said_rejected("stream_usage"):
+            found.append("stream_options")
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def limit_param(self) -> str | None:
+        """The one parameter that limits the output where only one does, else None."""
+        codes = {finding.code for finding in self.report.findings}
+        if "params.max-tokens-rejected" in codes:
+            return "max_completion_tokens"
+        if "params.max-completion-tokens-rejected" in codes:
+            return "max_tokens"
+        told = self.listed("max_tokens_param")
+        return told[0] if len(told) == 1 else None
+
+    @property
+    def parallel(self) -> bool | None:
+        """Whether ``parallel_tool_calls`` may be sent as true; False: send false, if at all."""
+        return self.on("parallel_tools")
+
+    @property
+    def reasoning_field(self) -> str | None:
+        """reasoning_content or reasoning, where thinking arrives in a field of its own."""
+        told = self.report.facts.get("reasoning_field")
+        return told if told in ("reasoning_content", "reasoning") else None
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The model, then others that the endpoint lists."""
+        listed = tuple(
+            item
+            for item in self.listed("models")
+            if item.strip() and not looks_like_key(item) and not _REFERENCE.search(item)
+        )
+        return tuple(dict.fromkeys((self.model, *listed)))[:_MODELS_MOST]
+
+    @property
+    def title(self) -> str:
+        """A name for people."""
+        return self.id.replace("-", " ").replace("_", " ").title() if self.id.islower() else self.id
+
+    @property
+    def query(self) -> str:
+        """The query that every request to the endpoint needs, or an empty string."""
+        return urlsplit(self.report.target.chat_url or "").query
+
+    # Notes --------------------------------------------------------------------------------
+
+    def cannot(self, *capabilities: str, hint: str = "") -> list[str]:
+        """A note for each capability that is off and cannot be switched off in this client."""
+        notes = []
+        for name in capabilities:
+            off = {"tools": self.tools, "vision": self.vision}.get(name, self.on(name)) is False
+            if off:
+                why = self.why(name if self.on(name) is False else _ROOT.get(name, name))
+                notes.append(f"{name} is off ({why}), and cannot be switched off here" + (f": {hint}" if hint else ""))
+        return notes
+
+    def sizes_note(self) -> list[str]:
+        """A note where a size had to be assumed."""
+        if self.context:
+            return []
+        return [
+            f"the context length is not known: {self.context_or_assumed} is written; "
+            "give the real one with --set context=N"
+        ]
+
+    def general_notes(self) -> list[str]:
+        """What no client's file says."""
+        notes = []
+        if self.query:
+            notes.append(f"every request needs the query ?{self.query}, which cannot be expressed here")
+        if self.tools_whole and self.tools_streamed is False and self.streaming is not False:
+            notes.append(
+                f"tools work without streaming only ({self.why('streaming_tools')}): they are off here; "
+                "to use them, switch streaming off and tools on"
+            )
+        return notes
+
+
+#: What a toggle without a verdict of its own may rest on.
+_ROOT = {"vision": "block_content", "tools": "streaming_tools"}
+
+
+def _plain_name(text: str) -> bool:
+    return bool(text) and len(text) <= 300 and text.isprintable()
+
+
+def settings_of(
+    report: Report,
+    *,
+    id: str | None = None,
+    key: Key | None = None,
+    variable: str | None = None,
+    hand: Mapping[str, bool] | None = None,
+    extras: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings that a report gives.
+
+    Args:
+        id: how clients shall name the endpoint; default: made from its host.
+        key: where the key is, where that is known better than the report has it.
+        variable: the environment variable of the key; default: the one it came from.
+        hand: toggles set by a person, which stand before the verdicts.
+        extras: further values that were given, as text.
+
+    Raises:
+        CannotExport: no base URL works, no model is known, or a name cannot be used.
+    """
+    target = report.target
+    if not target.base_url:
+        raise CannotExport(f"there is nothing to export: {_no_chat(report)}")
+    if not target.model or not _plain_name(target.model) or not target.model.strip():
+        raise CannotExport("the report names no usable model; run again with --model ID")
+    if id is not None and not _ID.fullmatch(id):
+        raise CannotExport(f"'{id[:40]}' is no usable name; write small letters, digits and -, as in corp-vllm")
+    name = id or id_for(target.base_url)
+    if variable is not None and (not _VARIABLE.fullmatch(variable) or looks_like_key(variable)):
+        raise CannotExport("--key-env takes the name of an environment variable, as in --key-env MY_API_KEY")
+    for text in (target.model, target.base_url):
+        if _REFERENCE.search(text):
+            raise CannotExport(
+                "the model's name or the URL of this report holds what clients replace by a variable or a file; "
+                "it is not written"
+            )
+        if looks_like_key(text):
+            raise CannotExport("the model's name or the URL of this report looks like a key; it is not written")
+    if urlsplit(target.base_url).username is not None:
+        raise CannotExport("the URL of this report holds a user name; it is not written")
+    return Settings(
+        id=name,
+        base_url=target.base_url,
+        model=target.model,
+        key=key or _key_of(report, name, variable),
+        report=report,
+        auth_scheme=target.auth.scheme,
+        auth_header=target.auth.header,
+        hand=dict(hand or {}),
+        extras=dict(extras or {}),
+    )
+
+
+def _no_chat(report: Report) -> str:
+    worst = next((item for item in report.findings if item.severity is Severity.ERROR), None)
+    said = f" ({worst.code}: {worst.title})" if worst else ""
+    return f"no chat completion could be had{said}"
+
+
+def id_for(base_url: str) -> str:
+    """A name made from a URL's host: ``example-com``, or ``local-8000`` for this machine."""
+    parts = urlsplit(base_url)
+    host = (parts.hostname or "").lower()
+    if host in ("localhost", "127.0.0.1", "::1"):
+        return f"local-{parts.port}" if parts.port else "local"
+    host = re.sub(r"^(?:api|www|llm)\.", "", host)
+    return re.sub(r"[^a-z0-9]+", "-", host).strip("-")[:60].strip("-") or "endpoint"
+
+
+def variable_for(name: str) -> str:
+    """The name of an environment variable for the key of a provider: ``CORP_VLLM_API_KEY``."""
+    made = re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_")
+    return f"{made}_API_KEY" if made[:1].isalpha() else f"ENDPOINT_{made}_API_KEY"
+
+
+def _key_of(report: Report, name: str, variable: str | None) -> Key:
+    source = report.target.auth.source
+    if report.target.auth.scheme == "none" and variable is None:
+        return Key(variable_for(name), "none")
+    told = source.partition(":")[2] if source.startswith("env:") else ""
+    if not _VARIABLE.fullmatch(told) or looks_like_key(told):
+        told = variable_for(name)
+    return Key(variable or told)
+
+
+def pruned(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping without what is None, in nested mappings too."""
+    return {
+        key: pruned(value) if isinstance(value, Mapping) else value for key, value in data.items() if value is not None
+    }

@@ -1,1 +1,0 @@
-"""From a report to a client's own configuration: one file a client, found through ``reports.configs.registry``."""

@@ -1,0 +1,262 @@
+"""What the page shows, as plain values: every choice of wording and length is made here.
+
+The template only lays it out.  Bodies are cut so that a page with hundreds of exchanges
+still opens at once; report.json holds what is left out here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from probe.model import Finding, Report, Severity, State, TargetInfo, Verdict
+from probe.report import ExchangeDocument, ReportDocument, document
+from reports import curl, summary
+from reports.clients import rows as clients
+from reports.clients.judgement import Answer
+from reports.text import fit, shorten
+
+#: Bytes of body text that all exchanges of a page may take together.
+_TEXT_ROOM = 2_000_000
+_LONGEST_BODY = 16_000
+_MOST_EVENTS = 300
+_EVENT_TEXT = 400
+_URL_TEXT = 1_000
+_NAME_TEXT = 400
+_LEAST_HEADERS = 2_000
+_VALUE_TEXT = 1_500
+
+TOGGLE = {
+    State.WORKS: "on",
+    State.BROKEN: "off",
+    State.IGNORED: "off",
+    State.REJECTED: "off",
+    State.UNKNOWN: "client's default",
+}
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much of each exchange is shown: characters of a body, and events of a stream."""
+
+    body: int
+    events: int
+
+
+def room_for(number: int) -> Room:
+    """The room that so many exchanges leave to each."""
+    each = _TEXT_ROOM // max(1, 2 * number)
+    return Room(max(400, min(_LONGEST_BODY, each)), max(8, min(_MOST_EVENTS, each // 250)))
+
+
+def pretty(value: Any) -> str:
+    """A body as people read it: text as it is, JSON indented."""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def exact(value: Any) -> str:
+    """A value of evidence as JSON, so that ``null`` and ``"null"`` differ."""
+    return shorten(json.dumps(value, ensure_ascii=False), _VALUE_TEXT)
+
+
+def settings(report: Report) -> list[dict[str, Any]]:
+    """What to type into a client: label, value, and whether it is worth copying."""
+    target = report.target
+    rows = [{"label": "Base URL", "value": target.base_url or "none works", "copyable": target.base_url is not None}]
+    if target.model:
+        rows.append({"label": "Model", "value": shorten(target.model, _NAME_TEXT), "copyable": True})
+    rows.append({"label": "Key", "value": _key(target), "copyable": False})
+    parameter = report.facts.get("max_tokens_param")
+    if isinstance(parameter, str):
+        rows.append({"label": "Output limit", "value": parameter, "copyable": False})
+    length = report.facts.get("context_length")
+    if isinstance(length, int):
+        rows.append({"label": "Context", "value": f"{length} tokens", "copyable": False})
+    return rows
+
+
+def _key(target: TargetInfo) -> str:
+    if target.auth.scheme == "none" or not target.auth.header:
+        return "none was sent"
+    prefix = "Bearer " if target.auth.scheme == "bearer" else ""
+    return f"{target.auth.header}: {prefix}KEY"
+
+
+def capability(name: str, verdict: Verdict) -> dict[str, Any]:
+    """One row of the capability table."""
+    return {
+        "name": name,
+        "verdict": str(verdict.verdict),
+        "toggle": TOGGLE[verdict.verdict],
+        "sure": "" if verdict.verdict is State.UNKNOWN else f"{verdict.confidence:.0%}",
+        "finding": verdict.finding,
+        "note": verdict.note,
+        "checks": verdict.checks,
+    }
+
+
+#: The answer of a row, as a word for the style sheet.
+_ANSWER_STYLE = {Answer.YES: "works", Answer.WITH_SETTINGS: "works", Answer.NO: "broken", Answer.UNKNOWN: "unknown"}
+
+
+def client_view(row: clients.ClientRow) -> dict[str, Any]:
+    """One client: whether it works, why, and its configuration."""
+    return {
+        "id": row.fit.client,
+        "title": row.fit.title,
+        "answer": str(row.fit.answer),
+        "style": _ANSWER_STYLE[row.fit.answer],
+        "codes": row.fit.codes,
+        "why": shorten(clients.why(row.fit), _VALUE_TEXT),
+        "file": row.file,
+        "text": row.text,
+        "notes": row.notes,
+        "problem": shorten(row.problem, _VALUE_TEXT),
+    }
+
+
+def finding_view(finding: Finding, anchors: Mapping[str, str]) -> dict[str, Any]:
+    """One finding, its evidence linked to the exchanges."""
+    return {
+        "finding": finding,
+        "severity": str(finding.severity),
+        "sure": f"{finding.confidence:.0%}",
+        "evidence": [
+            {
+                "exchange": item.exchange,
+                "anchor": anchors.get(item.exchange),
+                "pointer": item.pointer,
+                "expected": exact(item.expected),
+                "actual": exact(item.actual),
+            }
+            for item in finding.evidence
+        ],
+    }
+
+
+def exchange_view(item: ExchangeDocument, anchor: str, room: Room) -> dict[str, Any]:
+    """One exchange: request, response, times and the curl line."""
+    response = item.response
+    status = response.status if response else None
+    problem = item.error is not None or status is None or status >= 400
+    kinds = [kind for kind, fits in (("problem", problem), ("stream", _streamed(item))) if fits]
+    return {
+        "id": item.id,
+        "anchor": anchor,
+        "check": item.check,
+        "kinds": " ".join(kinds),
+        "problem": problem,
+        "method": item.request.method,
+        "url": fit(item.request.url, _URL_TEXT),
+        "status": "no answer" if status is None else str(status),
+        "seconds": f"{item.timeline.end_s:.2f} s",
+        "request_headers": _headers(item.request.headers, room),
+        "request_body": None if item.request.body is None else fit(pretty(item.request.body), room.body),
+        "response": response,
+        "response_headers": _headers(response.headers, room) if response else [],
+        "response_body": _body(item, room),
+        "events": _events(item, room),
+        "more_events": max(0, len(response.events) - room.events) if response and response.events else 0,
+        "error": item.error,
+        "times": _times(item),
+        "curl": curl.line(item),
+    }
+
+
+def _headers(headers: Mapping[str, str], room: Room) -> list[tuple[str, str]]:
+    """The headers, while they take no more than a body would."""
+    rows: list[tuple[str, str]] = []
+    left = max(_LEAST_HEADERS, room.body)
+    for name, value in headers.items():
+        left -= len(name) + len(value)
+        if left < 0:
+            rows.append(("…", f"{len(headers) - len(rows)} more headers are in report.json"))
+            break
+        rows.append((name, value))
+    return rows
+
+
+def _streamed(item: ExchangeDocument) -> bool:
+    return bool(item.response and item.response.events)
+
+
+def _body(item: ExchangeDocument, room: Room) -> str | None:
+    response = item.response
+    if response is None or response.body in (None, ""):
+        return None
+    # The events below say the same, so the raw text of a stream takes less room.
+    longest = room.body // 4 if response.events else room.body
+    return fit(pretty(response.body), longest)
+
+
+def _events(item: ExchangeDocument, room: Room) -> list[dict[str, str]]:
+    rows = []
+    previous = 0.0
+    for event in (item.response.events or ())[: room.events] if item.response else ():
+        text = event.data if isinstance(event.data, str) else json.dumps(event.data, ensure_ascii=False)
+        rows.append(
+            {
+                "at": f"{event.at_s:.3f}",
+                "gap": f"{max(0.0, event.at_s - previous):.3f}",
+                "kind": event.kind,
+                "data": fit(text, _EVENT_TEXT),
+            }
+        )
+        previous = event.at_s
+    return rows
+
+
+def _times(item: ExchangeDocument) -> list[tuple[str, str]]:
+    timeline = item.timeline
+    rows = []
+    if timeline.reused:
+        rows.append(("Connection", "reused"))
+    for label, value in (
+        ("Connected", timeline.connect_s),
+        ("TLS ready", timeline.tls_s),
+        ("Request sent", timeline.sent_s),
+        ("Headers", timeline.headers_s),
+        ("First body bytes", timeline.reads[0][0] if timeline.reads else None),
+        ("End", timeline.end_s),
+    ):
+        if value is not None:
+            rows.append((label, f"{value:.3f} s"))
+    if timeline.autopsy is not None:
+        label = f"Connection after {timeline.autopsy.silent_s:.1f} s of silence"
+        rows.append((label, timeline.autopsy.verdict))
+    rows.append(("Body", f"{timeline.wire_bytes} bytes in {summary.plural(len(timeline.reads), 'read')}"))
+    return rows
+
+
+def context(report: Report) -> dict[str, Any]:
+    """Everything the template needs; no value is markup."""
+    shown: ReportDocument = document(report)
+    anchors = {item.id: f"exchange-{number}" for number, item in enumerate(shown.exchanges, 1)}
+    room = room_for(len(shown.exchanges))
+    untried = set(summary.untried(report))
+    worst = summary.worst(report)
+    good = summary.usable(report)
+    return {
+        "report": shown,
+        "headline": summary.headline(report),
+        "state": "good" if good and worst is None else "mixed" if good else "bad",
+        "worst": finding_view(worst, anchors) if worst else None,
+        "worst_number": report.findings.index(worst) + 1 if worst else 0,
+        "settings": settings(report),
+        "server": shorten(summary.server(report), _NAME_TEXT),
+        "found": summary.found(report),
+        "spent": summary.spent(report),
+        "outcomes": summary.outcomes(report.checks),
+        "capabilities": [
+            capability(name, verdict) for name, verdict in shown.capabilities.items() if name not in untried
+        ],
+        "untried": sorted(untried),
+        "clients": [client_view(row) for row in clients.rows(report)],
+        "findings": [finding_view(finding, anchors) for finding in shown.findings],
+        "facts": [(name, exact(value)) for name, value in shown.facts.items()],
+        "exchanges": [exchange_view(item, anchors[item.id], room) for item in shown.exchanges],
+        "check_ids": sorted({item.check for item in shown.exchanges}),
+        "severity_words": {str(Severity.ERROR): "Error", str(Severity.WARNING): "Warning", str(Severity.INFO): "Note"},
+    }
