@@ -15,7 +15,7 @@ from typing import Any
 
 from probe.model import Finding, Outcome, Report, Severity
 from reports import summary
-from reports.clients import rows as clients
+from reports.clients import judgement as clients
 from reports.text import shorten, visible
 
 _MARKUP = re.compile(r"([\\`*_\[\]~$#!{}])")

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from probe.simulator.simulator import serve_async
+from probe.simulator.endpoint import serve_async
 
 
 @dataclass(frozen=True)

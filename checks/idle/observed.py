@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from checks.idle.catalogue import L4_RESET, L7_TIMEOUT, TOTAL_DEADLINE
-from checks.idle.provocation_plan import survived
+from checks.idle.provocation import survived
 from checks.shared.endings import Death, death_of, limit_facts, near, sent_at, timer_result
 from probe.api import Depth, Exchange, Result, check, completion, member, works
 

@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.idle.catalogue import L4_DROPPED, L4_RESET, L7_TIMEOUT, TOTAL_DEADLINE
-from checks.idle.provocation import Provoked, asked_for, prefilled, provoke
-from checks.idle.provocation_plan import latency_of, plan, speed_of, survived
+from checks.idle.provocation import Provoked, asked_for, latency_of, plan, prefilled, provoke, speed_of, survived
 from checks.shared.endings import Death, death_of, limit_facts, longest_silence, near, timer_result
 from probe.api import (
     Depth,

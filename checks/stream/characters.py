@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from checks.stream.catalogue import UTF8
 from checks.stream.event_stream import spoilt_bytes
-from checks.stream.outcomes import short
+from checks.stream.framing import short
 from probe.api import Depth, Exchange, Inconclusive, Result, check, completion
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from checks.idle.catalogue import L7_TIMEOUT, TOTAL_DEADLINE
 from checks.shared import stream_requests
 from checks.shared.endings import explain_cut
-from checks.stream import framing, outcomes
+from checks.stream import framing
 from checks.stream.catalogue import (
     CONTENT_TYPE,
     ERROR_IN_BAND,
@@ -163,22 +163,22 @@ def _no_stream(seen: Seen) -> Result:
         ),
     )
     verdict = because(State.IGNORED if completion.is_completion(exchange) else State.BROKEN, finding)
-    return Result((finding,), {"streaming": verdict, "stream_usage": outcomes.untold()})
+    return Result((finding,), {"streaming": verdict, "stream_usage": framing.untold()})
 
 
 def _refused(seen: Seen) -> Result:
     exchange = seen.exchange
     status = exchange.status or 0
-    if status in outcomes.ON_THE_WAY:
+    if status in framing.ON_THE_WAY:
         raise Inconclusive(f"the streamed request was answered {status}, which speaks of the way there")
     if status >= 500 and (seen.refused is None or (seen.refused.status or 0) < 500):
         raise Inconclusive(f"the streamed request failed with status {status} once")
     finding = REJECTED.found(
-        f"With `stream: true` the request was refused with {outcomes.words_of(exchange)}; "
+        f"With `stream: true` the request was refused with {framing.words_of(exchange)}; "
         "without it the same endpoint answers.",
         exchange.shows("/response/status", expected=200, actual=status),
     )
-    return Result((finding,), {"streaming": because(State.REJECTED, finding), "stream_usage": outcomes.untold()})
+    return Result((finding,), {"streaming": because(State.REJECTED, finding), "stream_usage": framing.untold()})
 
 
 def _what_came(exchange: Exchange) -> str:
@@ -218,7 +218,7 @@ def _of_framing(exchange: Exchange, problem: framing.Problem) -> Result:
     )
     if problem.readable:
         return Result((finding,))
-    return Result((finding,), {"streaming": because(State.BROKEN, finding), "stream_usage": outcomes.untold()})
+    return Result((finding,), {"streaming": because(State.BROKEN, finding), "stream_usage": framing.untold()})
 
 
 def _undecodable(exchange: Exchange, said: str) -> Result:
@@ -228,7 +228,7 @@ def _undecodable(exchange: Exchange, said: str) -> Result:
         remedy="Let the hop that compresses use a coding the client offered (Accept-Encoding), or leave event "
         "streams alone. Until then set Streaming off in the client.",
     )
-    return Result((finding,), {"streaming": because(State.BROKEN, finding), "stream_usage": outcomes.untold()})
+    return Result((finding,), {"streaming": because(State.BROKEN, finding), "stream_usage": framing.untold()})
 
 
 def spoilt_bytes(exchange: Exchange) -> Result:
@@ -261,7 +261,7 @@ def _of_end(seen: Seen) -> Result:
         return _ended(seen, reading)
     if ran_out_of_time(exchange):
         note = f"the answer was still coming when our own limit of {exchange.timeline.end_s:.0f} s ended it"
-        return Result(verdicts={"streaming": works(note), "stream_usage": outcomes.untold(note)}, note=note)
+        return Result(verdicts={"streaming": works(note), "stream_usage": framing.untold(note)}, note=note)
     return _cut(seen, reading)
 
 
@@ -275,14 +275,14 @@ def _error_inside(seen: Seen) -> Result:
     else:
         often = "the same request failed again" if lasting else "the same request went through when it was repeated"
     finding = ERROR_IN_BAND.found(
-        f'Event {index} of the stream holds the error "{outcomes.short(said)}"; {often}.',
+        f'Event {index} of the stream holds the error "{framing.short(said)}"; {often}.',
         exchange.shows(f"/response/events/{index}/data", expected="a completion chunk", actual=said[:200]),
         severity=None if lasting else Severity.WARNING,
         confidence=0.6 if not lasting else 0.8 if again is None else 1.0,
     )
     if lasting:
         verdict = because(State.BROKEN, finding)
-        return Result((finding,), {"streaming": verdict, "stream_usage": outcomes.untold()})
+        return Result((finding,), {"streaming": verdict, "stream_usage": framing.untold()})
     assert again is not None
     return Result((finding,)) | diagnose_shape(Seen(again))
 
@@ -291,7 +291,7 @@ def _cut(seen: Seen, reading: completion.StreamReading) -> Result:
     exchange = seen.exchange
     timer = explain_cut(exchange, seen.whole)
     if timer is not None:
-        return timer | Result(verdicts={"streaming": works("cut by a timer"), "stream_usage": outcomes.untold()})
+        return timer | Result(verdicts={"streaming": works("cut by a timer"), "stream_usage": framing.untold()})
     error = exchange.error
     said = f"broke ({error.kind})" if error else "ended cleanly"
     after = f"after {len(reading.chunks)} chunks and {exchange.timeline.end_s:.1f} s"
@@ -299,9 +299,9 @@ def _cut(seen: Seen, reading: completion.StreamReading) -> Result:
     finding = TRUNCATED.found(
         f"The connection {said} {after}, without a finish reason and without [DONE].",
         exchange.shows(pointer, expected="finish_reason and data: [DONE]", actual=actual),
-        remedy=None if error else outcomes.CLEAN_CUT_REMEDY,
+        remedy=None if error else framing.CLEAN_CUT_REMEDY,
     )
-    return Result((finding,), {"streaming": because(State.BROKEN, finding), "stream_usage": outcomes.untold()})
+    return Result((finding,), {"streaming": because(State.BROKEN, finding), "stream_usage": framing.untold()})
 
 
 def _ended(seen: Seen, reading: completion.StreamReading) -> Result:
@@ -318,7 +318,7 @@ def _ended(seen: Seen, reading: completion.StreamReading) -> Result:
         result |= Result((finding,))
         if stalled:
             return result | Result(
-                verdicts={"streaming": because(State.BROKEN, finding), "stream_usage": outcomes.untold()}
+                verdicts={"streaming": because(State.BROKEN, finding), "stream_usage": framing.untold()}
             )
     notes = _remarks(exchange, reading)
     return result | Result(verdicts={"streaming": works(notes)}, note=notes) | _of_usage(seen, reading)
@@ -332,7 +332,7 @@ def _of_usage(seen: Seen, reading: completion.StreamReading) -> Result:
     if seen.refused is not None:
         finding = NO_USAGE.found(
             "A streaming request with `stream_options` was refused with "
-            f"{outcomes.words_of(seen.refused)}; without it the stream comes, and counts no tokens.",
+            f"{framing.words_of(seen.refused)}; without it the stream comes, and counts no tokens.",
             seen.refused.shows("/response/status", expected=200, actual=seen.refused.status),
             remedy="Use a client that does not send `stream_options`, or update the server to one that takes it.",
         )

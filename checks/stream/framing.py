@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probe.api import completion, member, parse, sse
+from checks.shared.outcome import words_of
+from probe.api import Verdict, completion, member, parse, sse, unknown
 
 #: Scanners with a line limit of 1 MiB are common (Go's bufio.Scanner as usually configured).
 LONGEST_LINE = 1024 * 1024
@@ -150,3 +151,29 @@ def _oddity(reading: completion.StreamReading) -> Problem | None:
             "(models that think send their thinking as parts).",
         )
     return None
+
+
+# Small things that the judgements of this family share. --------------------------------------------
+
+#: Statuses that speak of the way to the server and not of what was asked for.
+ON_THE_WAY = (408, 425, 429, 499, 502, 503, 504, 520, 521, 522, 523, 524, 529)
+
+CLEAN_CUT_REMEDY = (
+    "A clean end that hides a cut usually comes from a proxy whose backend went away: look in the logs of both, and "
+    "let the proxy speak HTTP/1.1 to its backend (nginx: `proxy_http_version 1.1`), so that a lost backend shows as "
+    "a broken response. Until then set Streaming off in the client."
+)
+
+
+def untold(why: str = "the stream could not be read") -> Verdict:
+    """An ``unknown`` that follows from another finding."""
+    return unknown(why)
+
+
+def short(text: str, most: int = 200) -> str:
+    """A stranger's text in one line of bounded length."""
+    said = " ".join(text.split())
+    return said if len(said) <= most else said[:most] + "…"
+
+
+__all__ = ["CLEAN_CUT_REMEDY", "ON_THE_WAY", "short", "untold", "words_of"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from checks.tools import leaked_calls, requests
 from checks.tools.catalogue import (
+    CHOICE_IGNORED,
     FINISH,
     ID_DUPLICATE,
     ID_MISSING,
@@ -23,7 +24,6 @@ from checks.tools.catalogue import (
 )
 from checks.tools.reading import Kind, Reading, read, shown
 from checks.tools.refusal import Refusal, meaning, quoted
-from checks.tools.refusal_catalogue import CHOICE_IGNORED
 from checks.tools.structured_calls import faults
 from probe.api import Finding, Result, Severity, State, Verdict, because, check, unknown, works
 

@@ -19,15 +19,15 @@ from checks.tools.catalogue import (
     NOT_STRING,
     OFF_SCHEMA,
     PARSER_MISSING,
+    RESULT_IGNORED,
+    RESULT_REJECTED,
     STREAM_FRAGMENTS,
     STREAM_INDEX,
     TEXT_CALL,
 )
 from checks.tools.markup import judge as judge_arguments
 from checks.tools.reading import Call, Kind, Reading, read
-from checks.tools.refusal import Refusal, meaning, quoted
-from checks.tools.refusal_catalogue import RESULT_IGNORED, RESULT_REJECTED
-from checks.tools.refused_request import refusal_of
+from checks.tools.refusal import Refusal, meaning, quoted, refusal_of
 from checks.tools.results import MORE, refused_tools, says_number, state_of
 from checks.tools.stream_assembly import judge
 from checks.tools.streamed import forcing

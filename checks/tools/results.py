@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from checks.shared.evidence import ROUNDS, counts_live
 from checks.tools import requests
+from checks.tools.catalogue import RESULT_IGNORED, RESULT_REJECTED
 from checks.tools.history import history, number_of
 from checks.tools.reading import Kind, Reading, read
-from checks.tools.refusal import Refusal, meaning, quoted
-from checks.tools.refusal_catalogue import RESULT_IGNORED, RESULT_REJECTED
-from checks.tools.refused_request import refusal_of
+from checks.tools.refusal import Refusal, meaning, quoted, refusal_of
 from probe.api import Exchange, Inconclusive, Result, State, Verdict, because, check, completion, unknown, works
 
 if TYPE_CHECKING:

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from checks.shared.trials import Count
+from checks.shared.evidence import Count
 from checks.tools import leaked_calls, requests, stream_assembly
 from checks.tools.catalogue import (
     FINISH,
     ID_DUPLICATE,
     ID_MISSING,
+    IGNORED,
     NOT_JSON,
     NOT_STRING,
     OFF_SCHEMA,
     PARSER_MISSING,
+    REJECTED,
     STREAM_FRAGMENTS,
     STREAM_INDEX,
     STREAM_LEAK,
     TEXT_CALL,
 )
 from checks.tools.reading import Kind, Reading, read
-from checks.tools.refusal import Refusal, meaning, quoted
-from checks.tools.refusal_catalogue import IGNORED, REJECTED
-from checks.tools.refused_request import refusal_of
+from checks.tools.refusal import Refusal, meaning, quoted, refusal_of
 from checks.tools.results import refused_tools, state_of
 from probe.api import (
     Depth,

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from checks.shared.evidence import counts_live
 from checks.shared.outcome import Answer, last_outcome, until_told, words_of
-from checks.vision.picture import data_uri, quadrants, unguessable
-from checks.vision.reading import Look
+from checks.vision.reading import Look, data_uri, quadrants, unguessable
 from probe.api import (
     Diagnosis,
     Evidence,

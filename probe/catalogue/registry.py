@@ -8,17 +8,46 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import EntryPoint
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from probe.catalogue.dependency_graph import graph
 from probe.catalogue.remedies import Advice, Guide
 from probe.model import CAPABILITIES, Check, CheckRecord, Depth, Diagnosis, Outcome, Result
+
+if TYPE_CHECKING:
+    from probe.model import Check
+
+
+# Which checks wait for which: the graph that follows from what they require and provide. -----------
+
+
+def graph(checks: Sequence[Check]) -> dict[str, set[str]]:
+    """Which checks each check waits for, by id.
+
+    ``after={"*"}`` waits for every check that does not do so itself.
+    """
+    by_need: dict[str, set[str]] = {}
+    for item in checks:
+        for name in item.provides:
+            by_need.setdefault(name, set()).add(item.id)
+    last = {item.id for item in checks if "*" in item.after}
+    edges: dict[str, set[str]] = {}
+    for item in checks:
+        needs = item.requires | (item.after - {"*"})
+        waits = {other for need in needs for other in by_need.get(need, ())}
+        waits |= {need for need in item.after if any(other.id == need for other in checks)}
+        if item.id in last:
+            waits |= {other.id for other in checks if other.id not in last}
+        edges[item.id] = waits - {item.id}
+    return edges
+
+
+# The checks and the catalogue of finding codes, found by walking the ``checks`` package. -----------
 
 Run = Callable[[Any], Awaitable[Result]]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from probe.terms import Owner
+from probe.model import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

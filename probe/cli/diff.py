@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from probe.cli.saved_report import print_or_write, saved_report
+from probe.cli.options import print_or_write, saved_report
 
 REGRESSED = 1
 
@@ -38,7 +38,7 @@ def command(old: str, new: str, form: str, output: str | None, fail_on: str) -> 
 
     found = compare(saved_report(old), saved_report(new))
     if form == "html":
-        from reports.diff.page import as_html
+        from reports.diff.text import as_html
 
         content = as_html(found)
     else:

@@ -57,8 +57,7 @@ def command(
     if report is None or to is None:
         raise Unusable("name the report and the client, as in: endpoint-probe export report.json --to kenaz")
     from reports.clients.documents import BadFile
-    from reports.clients.export import export
-    from reports.clients.exporter import CannotExport
+    from reports.clients.exporter import CannotExport, export
     from reports.clients.registry import UnknownClient, client
     from reports.clients.settings import settings_of
 
@@ -179,7 +178,7 @@ def _existing(merge: str | None) -> str | None:
 
 
 def _write(text: str, merge: str | None, output: str | None, wanted: Client) -> None:
-    from probe.provider.private_files import write_private_or_alike
+    from probe.provider.store import write_private_or_alike
 
     target = output or merge
     if target is None or target == "-":

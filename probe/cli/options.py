@@ -9,11 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from probe.cli import shell_completion
+
+if TYPE_CHECKING:
+    from probe.model import Report
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -227,3 +231,42 @@ def shared_options(command: Command) -> Command:
     for option in reversed(_SHARED):
         command = option(command)
     return command
+
+
+# Reading a report that an earlier run saved. -------------------------------------------------------
+
+
+def saved_report(named: str) -> Report:
+    """The report of this file, or the report.json of this folder.
+
+    Raises:
+        Unusable: it cannot be read or is no report.
+    """
+    from probe.report import BadReport, load
+
+    path = Path(named)
+    try:
+        return load(path / "report.json" if path.is_dir() else path)
+    except BadReport as error:
+        raise Unusable(str(error)) from None
+    except ValueError:  # a NUL in the name
+        raise Unusable(f"no path is named {named!r}; name a report.json or its folder") from None
+
+
+def print_or_write(content: bytes, output: str | None) -> None:
+    """Write to the file, whole or not at all, or to standard output where none is named.
+
+    Raises:
+        Unusable: the file cannot be written.
+    """
+    import sys
+
+    from probe.report import write_whole
+
+    if output is None:
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        write_whole(Path(output), content)
+    except OSError as error:
+        raise Unusable(f"cannot write {output} ({error.strerror}); name another file with --output") from None

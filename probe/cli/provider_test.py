@@ -14,7 +14,7 @@ from probe.cli.provider_options import SAVED, known_of, plain_options, provider_
 
 if TYPE_CHECKING:
     from probe.model import Report
-    from probe.provider.toggles import Change
+    from probe.provider.saved_provider import Change
 
 
 @click.command("test", context_settings={"max_content_width": 100})
@@ -58,7 +58,7 @@ command.params = [item for item in command.params if item.name not in SAVED]
 
 def _save(name: str, report: Report) -> list[Change]:
     from probe.provider import store
-    from probe.provider.toggles import taken_over
+    from probe.provider.saved_provider import taken_over
     from probe.report import encode
 
     changes: list[Change] = []

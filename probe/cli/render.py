@@ -5,8 +5,7 @@ from __future__ import annotations
 import click
 
 from probe.cli import shell_completion
-from probe.cli.options import Unusable
-from probe.cli.saved_report import print_or_write, saved_report
+from probe.cli.options import Unusable, print_or_write, saved_report
 
 
 @click.command("render", context_settings={"max_content_width": 100})

@@ -18,7 +18,7 @@ import anyio
 from probe.exchange import Exchange
 from probe.parsing.chat_completion import is_throttled
 from probe.run.context import retry_after
-from probe.run.shared_limits import off_the_clock
+from probe.run.run_state import off_the_clock
 
 if TYPE_CHECKING:
     from probe.run.context import Context

@@ -30,8 +30,7 @@ from probe.run.budget import Budget
 from probe.run.context import Context
 from probe.run.options import Options, Settled
 from probe.run.outcomes import BudgetExceeded, Inconclusive, Skip
-from probe.run.run_state import Log
-from probe.run.shared_limits import off_the_clock
+from probe.run.run_state import Log, off_the_clock
 from probe.wire.client import Client, ssl_context
 from probe.wire.loop_lag import LagMonitor
 from probe.wire.transport import Transport

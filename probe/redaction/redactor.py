@@ -6,10 +6,190 @@ replaced by ``${NAME}``.  Redaction happens at capture, so no later code ever ho
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from probe.redaction.secret_spellings import SHORTEST, Spellings
+# All the ways in which a secret may be written, found in text or bytes in one pass. ----------------
+#
+# Every letter may stand for itself or be escaped as JSON, URLs and HTML do it, each letter
+# in its own way, and layers of that; the whole may be in base64 or hexadecimal.
+
+#: From this length on a secret is replaced wherever it stands, also inside a longer word.
+ANYWHERE = 8
+#: Below this length it cannot be told from ordinary text and only request headers are guarded.
+SHORTEST = 4
+#: So many letters are looked for at once; the rest of a longer secret is compared where they were found.
+_AT_ONCE = 40
+#: Words that people give as a key where none is needed.  They are no secrets, and answers are full of them.
+PLACEHOLDERS = frozenset(
+    (
+        "anything api-key apikey changeme chat choices content data default dummy empty false fake false ignored "
+        "key llama.cpp llamacpp lm-studio lmstudio local localhost message model models none not-needed notneeded "
+        "null nokey no-key object ollama openai placeholder role secret stop test testing text token tokens true "
+        "unused usage user vllm xxxx"
+    ).split()
+)
+
+
+#: One to eight backslashes.  It begins with a plain letter, as every alternative below does: only then does
+#: ``re`` skip what cannot begin a match.
+_SLASHES = r"\\\\{0,7}"
+
+
+def _hex(number: int, width: int = 2) -> str:
+    """A pattern for hexadecimal digits in either case."""
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in f"{number:0{width}x}")
+
+
+@lru_cache(maxsize=512)
+def _letter(letter: str, either_case: bool) -> str:
+    """A pattern for one letter in every spelling.
+
+    Repetitions have bounds: an endpoint that sends nothing but backslashes must not cost a search for each.
+    """
+    if letter == "\\":
+        forms = [_SLASHES]
+    elif either_case and letter.isascii() and letter.isalpha():
+        forms = [letter.lower(), letter.upper()]
+    elif letter.isalnum():
+        forms = [re.escape(letter)]
+    else:  # JSON writes \" and may write \/, and both again in a string of a string
+        forms = [re.escape(letter), _SLASHES + re.escape(letter)]
+    raw = letter.encode("utf-8", "surrogatepass")
+    units = letter.encode("utf-16-be", "surrogatepass")
+    pairs = [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]
+    forms.append("".join(rf"{_SLASHES}u{_hex(unit, 4)}" for unit in pairs))
+    if ord(letter) < 256:
+        forms.append(rf"{_SLASHES}x{_hex(ord(letter))}")
+    forms.append("".join(f"%(?:25){{0,4}}{_hex(byte)}" for byte in raw))
+    forms += [rf"&(?:amp;){{0,4}}#0{{0,6}}{ord(letter)};?", rf"&(?:amp;){{0,4}}#[xX]0{{0,6}}{_hex(ord(letter), 1)};?"]
+    named = html.escape(letter)
+    if named != letter:
+        forms.append(r"&(?:amp;){0,4}" + ("(?:quot|apos)" if letter in "\"'" else named[1:-1]) + ";")
+    if letter == " ":
+        forms.append(r"\+")
+    if letter in "\n\r\t\b\f":
+        forms.append(_SLASHES + {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}[letter])
+    if not letter.isascii():  # UTF-8 that somebody read as Latin-1
+        forms.append(re.escape(raw.decode("latin-1")))
+    # The letter itself comes last: where it is a % or a backslash it begins its own escapes.
+    return f"(?:{'|'.join(reversed(forms))})"
+
+
+def _base64_cores(raw: bytes) -> Iterable[str]:
+    """What of the base64 text is the same whatever stands before and after the secret."""
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + raw).decode("ascii")
+        start = (0, 2, 3)[shift]
+        end = len(encoded) - (0, 3, 2)[(len(raw) + shift) % 3] - (1 if (len(raw) + shift) % 3 else 0)
+        core = encoded[start : max(end, start)].rstrip("=")
+        if len(core) >= ANYWHERE:
+            yield core
+
+
+def _coded(value: str) -> set[str]:
+    """The secret in base64 and hexadecimal, as literal text."""
+    raw = value.encode("utf-8", "surrogatepass")
+    wrapped = (raw, b"Bearer " + raw, b"bearer " + raw, b":" + raw, raw + b":")
+    found = {base64.b64encode(item).decode().rstrip("=") for item in wrapped} | set(_base64_cores(raw))
+    found |= {item.translate(str.maketrans("+/", "-_")) for item in found}
+    found |= {raw.hex(), raw.hex().upper()}
+    return {item for item in found if len(item) >= ANYWHERE}
+
+
+def _wild(value: str) -> bool:
+    """Whether a short secret looks like no word or number, so that it may be replaced inside of one too."""
+    kinds = (any(c.isdigit() for c in value), any(c.isalpha() for c in value))
+    return all(kinds) or any(not c.isalnum() and c not in "-_" for c in value)
+
+
+@dataclass(frozen=True)
+class Spellings:
+    """One secret's spellings; make it with ``of``.
+
+    ``text`` and ``raw`` match its first letters in text and in bytes, ``rest`` are the
+    patterns of the letters after those, ``literals`` the coded forms.
+    """
+
+    text: re.Pattern[str]
+    raw: re.Pattern[bytes]
+    rest: tuple[tuple[re.Pattern[str], re.Pattern[bytes]], ...]
+    literals: tuple[str, ...]
+
+    @staticmethod
+    def of(value: str) -> Spellings | None:
+        """The spellings of a secret; None for what cannot be told from ordinary text."""
+        if len(value) < SHORTEST or value.lower() in PLACEHOLDERS:
+            return None
+        either = len(value) >= ANYWHERE and not value.isalpha()
+        body = "".join(_letter(letter, either) for letter in value[:_AT_ONCE])
+        if value.isdigit():
+            body = rf"(?<![0-9]){body}" + (r"(?![0-9])" if len(value) <= _AT_ONCE else "")
+        elif len(value) < ANYWHERE and not _wild(value):
+            body = rf"(?<![A-Za-z0-9_]){body}(?![A-Za-z0-9_])"
+        rest = tuple(_compiled(_letter(letter, either)) for letter in value[_AT_ONCE:])
+        return Spellings(*_compiled(body), rest, tuple(sorted(_coded(value), key=len, reverse=True)))
+
+    def replaced(self, value: str, mark: str) -> tuple[str, int]:
+        """The text with every spelling replaced, and how many there were."""
+        count = 0
+        for literal in self.literals:
+            if literal in value:
+                count += 1
+                value = value.replace(literal, mark)
+        if not self.rest:
+            value, more = self.text.subn(lambda _: mark, value)
+            return value, count + more
+        pieces: list[str] = []
+        done = 0
+        for start, end in self._spans([(m.start(), m.end()) for m in self.text.finditer(value)], value, 0):
+            if start >= done:
+                pieces += (value[done:start], mark)
+                done = end
+        return ("".join([*pieces, value[done:]]), count + len(pieces) // 2) if pieces else (value, count)
+
+    def replaced_bytes(self, value: bytes, mark: bytes) -> tuple[bytes, int]:
+        """The bytes with every spelling replaced, and how many there were."""
+        count = 0
+        for literal in map(str.encode, self.literals):
+            if literal in value:
+                count += 1
+                value = value.replace(literal, mark)
+        if not self.rest:
+            value, more = self.raw.subn(lambda _: mark, value)
+            return value, count + more
+        pieces: list[bytes] = []
+        done = 0
+        for start, end in self._spans([(m.start(), m.end()) for m in self.raw.finditer(value)], value, 1):
+            if start >= done:
+                pieces += (value[done:start], mark)
+                done = end
+        return (b"".join([*pieces, value[done:]]), count + len(pieces) // 2) if pieces else (value, count)
+
+    def _spans(self, begun: list[tuple[int, int]], value: str | bytes, kind: int) -> Iterable[tuple[int, int]]:
+        """Where the whole secret stands, of the places where its first letters do."""
+        for start, end in begun:
+            at = end
+            for patterns in self.rest:
+                found = patterns[kind].match(value, at)  # type: ignore[arg-type]
+                if found is None:
+                    break
+                at = found.end()
+            else:
+                yield start, at
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> tuple[re.Pattern[str], re.Pattern[bytes]]:
+    return re.compile(pattern), re.compile(pattern.encode("utf-8", "surrogatepass"))
+
+
+# Taking secrets out of everything that is recorded, in every encoding they may come back in. -------
 
 
 class Redactor:

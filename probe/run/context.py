@@ -17,11 +17,11 @@ from probe.model import Event, Exchange, Verdict
 from probe.parsing import chat_completion
 from probe.parsing.chat_completion import retry_after as retry_after
 from probe.parsing.urls import is_loopback, same_origin
-from probe.run.activity import Activity
 from probe.run.budget import Budget
 from probe.run.options import Auth, Options, Settled
 from probe.run.outcomes import KeyWithheld, Skip, Throttled
 from probe.run.run_state import Log
+from probe.run.watchdog import Activity
 from probe.wire.client import Client
 from probe.wire.transport import Wire
 

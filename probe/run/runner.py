@@ -36,9 +36,8 @@ from probe.redaction.report_pass import without_secrets
 from probe.run.budget import Budget
 from probe.run.interruption import Interrupted
 from probe.run.options import Options, Settled
-from probe.run.run_state import Log
+from probe.run.run_state import Log, Shared
 from probe.run.scheduler import Scheduler
-from probe.run.shared_limits import Shared
 from probe.run.verdicts import merge
 from probe.run.watchdog import Watchdog
 from probe.version import VERSION

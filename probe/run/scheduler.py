@@ -19,14 +19,13 @@ from typing import ClassVar
 
 import anyio
 
-from probe.catalogue.dependency_graph import graph as graph
+from probe.catalogue.registry import graph
 from probe.model import Check, CheckRecord, Event, Finding, Outcome, Result, Severity, State, Verdict, with_check
 from probe.run.budget import Budget
 from probe.run.context import Context
 from probe.run.options import Options, Settled
 from probe.run.outcomes import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled
-from probe.run.run_state import Log
-from probe.run.shared_limits import Alone
+from probe.run.run_state import Alone, Log
 from probe.wire.client import Client
 
 #: A check may take its requests' time and this much more before it counts as hung.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
@@ -85,3 +86,32 @@ class Watchdog:
             if frame.f_code.co_name == "__del__" or frame.f_code.co_filename.endswith("weakref.py"):
                 return  # what is raised there is printed and lost; the next second is soon enough
             frame = frame.f_back
+
+
+# Whether a check waits for the endpoint, and for how long it has been doing something else. --------
+#
+# A check that waits for nothing and does not end is hung, however much time its requests
+# would have been allowed.
+
+
+class Activity:
+    """One check's waiting."""
+
+    def __init__(self) -> None:
+        self._waiting = 0
+        self._since = time.monotonic()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """The block waits for an answer, or for a turn to ask."""
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            self._since = time.monotonic()
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds for which it has waited for nothing."""
+        return 0.0 if self._waiting else time.monotonic() - self._since

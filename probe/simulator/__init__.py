@@ -11,19 +11,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from probe.simulator.endpoint import Simulator, serve_async
     from probe.simulator.registry import FaultInfo, UnknownName, faults, styles
-    from probe.simulator.simulator import Simulator, serve_async
     from probe.simulator.style import StyleInfo
 
 __all__ = ["FaultInfo", "Simulator", "StyleInfo", "UnknownName", "faults", "serve_async", "styles"]
 
 _HOMES = {
     "FaultInfo": "registry",
-    "Simulator": "simulator",
+    "Simulator": "endpoint",
     "StyleInfo": "style",
     "UnknownName": "registry",
     "faults": "registry",
-    "serve_async": "simulator",
+    "serve_async": "endpoint",
     "styles": "registry",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -101,3 +101,32 @@ class Chunk:
 
     at: float
     data: JSON | str
+
+
+# What the stand-in model returns. ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool. `arguments` is a JSON text in a healthy endpoint; faults may put other things there."""
+
+    name: str
+    arguments: Any
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A finished answer. Counts are tokens of the stand-in tokenizer."""
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def leaked(self, text: str) -> Reply:
+        """The same reply with its calls left in the text, as a server without a parser answers."""
+        return replace(self, text=text, tool_calls=(), finish_reason="stop")

@@ -6,13 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from probe.simulator.call import Chunk
-from probe.simulator.standin.tokens import split
+from probe.simulator.standin.prompt import split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from probe.simulator.call import JSON, Call, Site
-    from probe.simulator.reply import Reply, ToolCall
+    from probe.simulator.call import JSON, Call, Reply, Site, ToolCall
     from probe.simulator.style import Style
 
 

@@ -13,13 +13,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from probe.simulator.reply import Reply, ToolCall
-from probe.simulator.standin import arithmetic, png, prose, seeing, tooluse
+from probe.simulator.call import Reply, ToolCall
+from probe.simulator.standin import arithmetic, pictures, prose, tooluse
 from probe.simulator.standin.filling import Filler
 from probe.simulator.standin.instructions import Persona, literals
-from probe.simulator.standin.prompt import Prompt, content_text, data_uris, read
-from probe.simulator.standin.recall import recall
-from probe.simulator.standin.tokens import clip, count, count_tools
+from probe.simulator.standin.prompt import Prompt, clip, content_text, count, count_tools, data_uris, read
+from probe.simulator.standin.prose import recall
 from probe.simulator.standin.words import codes
 
 JSON = dict[str, Any]
@@ -38,8 +37,8 @@ def prompt_tokens(body: JSON) -> int:
         total += 4 + count(content_text(content))
         for picture in data_uris(content):
             try:
-                width, height = png.size(picture)
-            except png.NotReadable:
+                width, height = pictures.size(picture)
+            except pictures.NotReadable:
                 width = height = 64
             total += 85 + 170 * (-(-width // 512)) * (-(-height // 512))
         for call in message.get("tool_calls") or []:
@@ -175,7 +174,7 @@ def _said(prompt: Prompt, limit: int) -> str:
     if prompt.results:
         return tooluse.from_results(prompt)
     if prompt.images:
-        seen = seeing.look(prompt.images, question)
+        seen = pictures.look(prompt.images, question)
         if seen is not None:
             return seen
     elif re.search(r"\b(?:this|the|attached|above) (?:image|picture|photo|screenshot|figure)\b", question, re.I):
@@ -236,7 +235,7 @@ def _seen_text(prompt: Prompt) -> str:
     """Everything a schema may be filled from: the question first, then pictures, results and what was said before."""
     parts = [prompt.question]
     for image in prompt.images:
-        parts += [f"{place.replace('-', ' ')}: {colour}" for place, colour in seeing.describe(image)]
+        parts += [f"{place.replace('-', ' ')}: {colour}" for place, colour in pictures.describe(image)]
     parts += [turn.text for turn in prompt.results]
     parts += [turn.text for turn in reversed(prompt.before) if turn.role not in ("tool", "function")]
     return "\n".join(part for part in parts if part)

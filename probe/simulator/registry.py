@@ -50,16 +50,18 @@ def _fault_classes() -> dict[str, type[Fault]]:
     made: dict[str, type[Fault]] = {}
     for name in _modules("probe.simulator.faults"):
         module = importlib.import_module(name)
-        listed = getattr(module, "FAULTS", None)
-        if listed is None:
-            listed = [
+        # A module's own classes, and those that it makes from a table and lists in FAULTS.
+        listed = [
+            *(
                 value
                 for value in vars(module).values()
                 if isinstance(value, type)
                 and issubclass(value, Fault)
                 and value.__module__ == name
                 and hasattr(value, "name")
-            ]
+            ),
+            *getattr(module, "FAULTS", ()),
+        ]
         for fault in listed:
             if fault.name in made:
                 raise RuntimeError(f"two faults are named {fault.name}")

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from probe.simulator.completion import finished_at, pace, started_at
 from probe.simulator.script import Script, Write, to_json
-from probe.simulator.standin.tokens import split
+from probe.simulator.standin.prompt import split
 
 if TYPE_CHECKING:
-    from probe.simulator.call import JSON, Call
-    from probe.simulator.reply import Reply
+    from probe.simulator.call import JSON, Call, Reply
 
 
 def _content(value: Any) -> Any:

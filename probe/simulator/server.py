@@ -15,14 +15,13 @@ from probe.simulator.call import Call, Connection, Site
 from probe.simulator.completion import finished_at
 from probe.simulator.http11 import MAX_HEAD, BadRequest, Request, head_bytes, read_request
 from probe.simulator.model import answer, prompt_tokens
-from probe.simulator.player import Player
-from probe.simulator.script import Script, plain, send_json, to_json
+from probe.simulator.script import Player, Script, plain, send_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from probe.simulator.call import Reply
     from probe.simulator.fault import Fault
-    from probe.simulator.reply import Reply
 
 IDLE_CONNECTION_S = 75.0
 Stamps = list[tuple[float, int]]

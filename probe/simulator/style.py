@@ -20,8 +20,7 @@ from probe.simulator.validation import Problem, problems
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from probe.simulator.call import JSON, Call, Chunk, Site
-    from probe.simulator.reply import Reply
+    from probe.simulator.call import JSON, Call, Chunk, Reply, Site
 
 ALNUM = string.ascii_letters + string.digits
 DEFAULT_KEY = "sk-sim-7Qm2xVb9LtR4wKz8NfYc"

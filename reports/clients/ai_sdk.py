@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reports.clients.exporter import Client, Made
+from reports.clients.exporter import Client, Made, header
 from reports.clients.settings import Settings
-from reports.clients.snippets import header
 
 
 def make(settings: Settings) -> Made:

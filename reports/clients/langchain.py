@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.clients.exporter import Client, Made
+from reports.clients.exporter import Client, Made, arguments, call, header
 from reports.clients.settings import Settings, pruned
-from reports.clients.snippets import arguments, call, header
 
 
 def profile(settings: Settings) -> dict[str, Any]:

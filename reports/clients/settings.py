@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from probe.model import Report, Severity, State
 from probe.redaction.key_patterns import looks_like_key as looks_like_key
-from reports.clients.exporter import CannotExport
 
 #: What is written where a format demands a size that is not known.
 ASSUMED_CONTEXT = 32_768
@@ -27,6 +26,10 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _REFERENCE = re.compile(r"\$\{|\$\(|\{env:|\{file:|os\.environ/|`")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
 _MODELS_MOST = 100
+
+
+class CannotExport(ValueError):
+    """There is nothing to write for this client; the message is one line and says why."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """A comparison of two reports as text, JSON and Markdown.
 
-What is said of a change is decided here once; the page (``reports.diff.page``) lays out the same.
+What is said of a change is decided here once; the page (``reports.diff.text``) lays out the same.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from itertools import groupby
 from textwrap import fill
 from typing import Any
 
+from markupsafe import Markup
+
 from probe.model import Report
-from reports import markdown, summary
+from reports import html, markdown, summary
 from reports.diff import Change, Difference, Turn, Untold
-from reports.text import printable
+from reports.text import printable, shorten
 
 HEADINGS = {Turn.WORSE: "Worse", Turn.BETTER: "Better", Turn.OTHER: "Other changes"}
 _WIDTH = 80
@@ -199,3 +201,44 @@ def inline_area(item: Change) -> str:
 
 
 FORMS: dict[str, Callable[[Difference], bytes]] = {"text": as_text, "json": as_json, "markdown": as_markdown}
+
+
+# A comparison of two reports as one self-contained HTML page. --------------------------------------
+
+_LONGEST = 2_000
+
+
+def as_html(found: Difference) -> bytes:
+    """The page, UTF-8; everything in it that came from an endpoint is escaped."""
+    style = html.asset("page.css")
+    state = "bad" if any(item.regression for item in found.changes) else "mixed" if found.changes else "good"
+    text = html.environment().get_template("diff.html.j2").render(
+        style=Markup(style),
+        policy=html.policy(style),
+        headline=headline(found),
+        state=state,
+        swapped=swapped(found),
+        sides=[("Old", side(found.old)), ("New", side(found.new))],
+        conditions=conditions(found),
+        groups=[
+            (heading, [_row(item) for item in found.changes if item.turn is turn])
+            for turn, heading in HEADINGS.items()
+        ],
+        untold=[
+            (reason, [(item.name, said(item)) for item in items])
+            for reason, items in untold_groups(found)
+        ],
+        tool=found.new.tool,
+    )  # fmt: skip
+    return text.encode("utf-8", "replace")
+
+
+def _row(item: Any) -> dict[str, str]:
+    return {
+        "area": item.area,
+        "name": shorten(item.name, _LONGEST),
+        "said": said(item),
+        "note": shorten(item.note, _LONGEST),
+        "remedy": shorten(item.remedy, _LONGEST),
+        "severity": str(item.regression or ""),
+    }

@@ -14,7 +14,7 @@ from typing import Any
 from probe.model import Finding, Report, Severity, State, TargetInfo, Verdict
 from probe.report import ExchangeDocument, ReportDocument, document
 from reports import curl, summary
-from reports.clients import rows as clients
+from reports.clients import judgement as clients
 from reports.clients.judgement import Answer
 from reports.text import fit, shorten
 

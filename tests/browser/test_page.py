@@ -10,7 +10,7 @@ import pytest
 
 from probe.model import Report
 from reports.diff import compare
-from reports.diff.page import as_html
+from reports.diff.text import as_html
 from tests.browser.conftest import Opened
 from tests.reports_fixtures import crowded, faulty, healthy, hostile
 

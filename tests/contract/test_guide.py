@@ -10,7 +10,7 @@ import click
 import pytest
 from ruamel.yaml import YAML
 
-from probe.cli.group import cli
+from probe.cli import cli
 from probe.simulator import Simulator
 from tests.contract.running import environment, run
 

@@ -21,10 +21,9 @@ from hypothesis import strategies as st
 
 from probe.cli import main
 from probe.model import Report
-from probe.redaction.secret_spellings import PLACEHOLDERS
+from probe.redaction.redactor import PLACEHOLDERS
 from probe.run.options import Auth
-from reports.clients.export import export
-from reports.clients.exporter import CannotExport
+from reports.clients.exporter import CannotExport, export
 from reports.clients.registry import clients
 from reports.clients.settings import settings_of
 from tests.contract.running import command, environment

@@ -58,7 +58,7 @@ def test_it_holds_the_three_packages_and_their_data(wheel: Path) -> None:
         "reports/schema/report.schema.json",
         "probe/cli/run.py",
         "checks/url/checks.py",
-        "probe/simulator/simulator.py",
+        "probe/simulator/endpoint.py",
     ):
         assert needed in names, needed
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests")]

@@ -13,7 +13,7 @@ import pytest
 from probe.model import CAPABILITIES, State
 from probe.report import load
 from probe.simulator.llamacpp_demo import RealServer
-from reports.clients.kenaz_rules import violations
+from reports.clients.kenaz import violations
 from tests.contract.running import Done, command, environment
 from tests.live.processes import Running
 

@@ -128,7 +128,7 @@ def test_an_endpoint_that_went_down_is_one_alarm(tmp_path: Path, hook: Hook) -> 
 
 
 def test_an_alarm_that_cannot_be_delivered_is_said_and_fails(tmp_path: Path) -> None:
-    from probe.fleet import webhook
+    from probe.cli import webhook
 
     why = webhook.send("http://127.0.0.1:9/", None, b"{}")
     assert why == "ConnectError"

@@ -9,7 +9,7 @@ from typing import Any
 
 from probe.model import CAPABILITIES, AuthInfo, Finding, Owner, Report, ServerInfo, Severity, State, TargetInfo, Verdict
 from reports.clients.documents import parsed
-from reports.clients.export import export
+from reports.clients.exporter import export
 from reports.clients.registry import client
 from reports.clients.settings import Settings, settings_of
 from tests.reports_fixtures import report

@@ -14,7 +14,7 @@ import pytest
 from probe.cli import main
 from probe.model import Report, State
 from probe.report import encode
-from reports.clients.kenaz_rules import violations
+from reports.clients.kenaz import violations
 from reports.clients.registry import MODULES
 from tests.contract.running import Done, environment
 from tests.unit.configs_cases import BASE, MODEL, case

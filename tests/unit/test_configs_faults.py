@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from probe.model import Report, State
-from reports.clients.export import export
+from reports.clients.exporter import export
 from reports.clients.registry import MODULES, client
 from reports.clients.settings import settings_of
 from tests.scenarios.runs import diagnose

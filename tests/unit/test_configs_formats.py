@@ -13,8 +13,7 @@ from jsonschema import Draft202012Validator
 
 from probe.model import CAPABILITIES, Report, State, Verdict
 from reports.clients.documents import BadFile, parsed
-from reports.clients.export import export
-from reports.clients.exporter import CannotExport
+from reports.clients.exporter import CannotExport, export
 from reports.clients.registry import MODULES, UnknownClient, client, clients
 from reports.clients.settings import Key, id_for, settings_of, variable_for
 from tests.unit.client_schemas import SCHEMAS

@@ -12,8 +12,8 @@ import pytest
 
 from probe.model import Hop, State
 from reports.clients.documents import BadFile
-from reports.clients.export import export
-from reports.clients.kenaz_rules import TEMPLATES, violations
+from reports.clients.exporter import export
+from reports.clients.kenaz import TEMPLATES, violations
 from reports.clients.registry import client
 from reports.clients.settings import Key, settings_of
 from tests.unit.configs_cases import BASE, MODEL, case, data_of, settings_for

@@ -14,12 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probe.model import CAPABILITIES, Exchange, Report, Request, Response, State, Timeline, Verdict
-from probe.provider.saved_provider import KeyReference, Provider
+from probe.provider.saved_provider import KeyReference, Provider, taken_over
 from probe.provider.store import Store
-from probe.provider.toggles import taken_over
 from probe.redaction.redactor import Redactor
-from reports.clients.export import export
-from reports.clients.exporter import CannotExport
+from reports.clients.exporter import CannotExport, export
 from reports.clients.registry import clients
 from reports.clients.settings import Key, settings_of
 from tests.unit.configs_cases import EXTRAS, case

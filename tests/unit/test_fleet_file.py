@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from probe.fleet.file import BadFleet, Lines, line_of, load, parse
-from probe.fleet.job_options import BadTarget, options_of
+from probe.fleet.job_runner import BadTarget, options_of
 
 GOOD = """\
 [fleet]

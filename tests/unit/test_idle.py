@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from checks.idle.observed import diagnose_observed, heartbeat_of
-from checks.idle.provocation import Provoked
-from checks.idle.provocation_plan import DEEP_TOKENS, STANDARD_TOKENS, Plan, latency_of, plan, speed_of, survived
+from checks.idle.provocation import DEEP_TOKENS, STANDARD_TOKENS, Plan, Provoked, latency_of, plan, speed_of, survived
 from checks.idle.reuse import Reused, diagnose_reuse, was_lost
 from checks.idle.silence import diagnose_silence, keepalive_note
 from checks.shared.endings import death_of, longest_silence, near

@@ -14,10 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.model import CAPABILITIES, State, Verdict
-from probe.provider.private_files import write_atomic, write_private_or_alike
-from probe.provider.saved_provider import BadEntry, Found, KeyReference, Provider, Toggle, from_data, to_data
-from probe.provider.store import NoSuchProvider, Store, StoreError
-from probe.provider.toggles import taken_over
+from probe.provider.saved_provider import (
+    BadEntry,
+    Found,
+    KeyReference,
+    Provider,
+    Toggle,
+    from_data,
+    taken_over,
+    to_data,
+)
+from probe.provider.store import NoSuchProvider, Store, StoreError, write_atomic, write_private_or_alike
 from tests.unit.configs_cases import BASE, MODEL, case
 
 LAB = Provider("lab", BASE, key=KeyReference("env", "LAB_API_KEY"))

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from probe.provider.picture import red_square
-from probe.provider.verify import Held, SdkMissing, Session, Step, holds, verify
+from probe.provider.verify import Held, SdkMissing, Session, Step, holds, red_square, verify
 from probe.simulator import Simulator
 
 ALL_ON = dict.fromkeys(

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probe.redaction.redactor import Redactor
-from probe.redaction.secret_spellings import Spellings
+from probe.redaction.redactor import Redactor, Spellings
 
 KEYS = st.text(min_size=8, max_size=60).filter(lambda key: len(key.strip()) >= 8 and "${" not in key)
 AROUND = st.text(alphabet="xyz <>:,", max_size=12)

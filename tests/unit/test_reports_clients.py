@@ -10,7 +10,7 @@ import pytest
 
 from probe.model import Report, State, Verdict
 from reports import html, markdown
-from reports.clients import rows as clients
+from reports.clients import judgement as clients
 from reports.clients.judgement import CLIENTS, Answer, Fit
 from reports.html import page
 from tests.reports_fixtures import ALL, faulty, healthy, hostile, report, verdicts

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from probe.model import Hop, Outcome, Report, ServerInfo, Severity, State, Verdict
 from reports.diff import Change, Difference, Turn, compare
 from reports.diff import text as difftext
-from reports.diff.page import as_html
+from reports.diff.text import as_html
 from tests.reports_fixtures import ATTACKS, answer, completion, faulty, healthy, hostile, record, report, verdicts
 
 OK = Verdict(State.WORKS, 1.0, None, ("tools.call",), "")

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from probe.simulator.model import answer, prompt_tokens
-from probe.simulator.standin import png
+from probe.simulator.standin import pictures
 from tests.unit.test_simulator_model import ask, user
 
 # JSON ----------------------------------------------------------------------------------------------------
@@ -123,15 +123,16 @@ def data_uri(picture: bytes) -> str:
 @pytest.mark.parametrize("alpha", [False, True])
 @pytest.mark.parametrize("filters", range(5))
 def test_png_filters(filters: int, alpha: bool) -> None:
-    assert png.layout(quadrants(32, filters, alpha)) == [["red", "green"], ["blue", "yellow"]]
+    assert pictures.layout(quadrants(32, filters, alpha)) == [["red", "green"], ["blue", "yellow"]]
 
 
 def test_png_palette_and_grey() -> None:
     palette = bytes(COLOURS["blue"]) + bytes(COLOURS["yellow"])
-    assert png.layout(encode(16, 3, [b"\0" + b"\0" * 8 + b"\1" * 8] * 16, palette)) == [["blue", "yellow"]]
-    assert png.layout(encode(16, 0, [b"\0" + b"\0" * 16] * 8 + [b"\0" + b"\xff" * 16] * 8)) == [["black"], ["white"]]
-    with pytest.raises(png.NotReadable):
-        png.layout(b"\x89PNG nothing")
+    assert pictures.layout(encode(16, 3, [b"\0" + b"\0" * 8 + b"\1" * 8] * 16, palette)) == [["blue", "yellow"]]
+    black_above_white = [b"\0" + b"\0" * 16] * 8 + [b"\0" + b"\xff" * 16] * 8
+    assert pictures.layout(encode(16, 0, black_above_white)) == [["black"], ["white"]]
+    with pytest.raises(pictures.NotReadable):
+        pictures.layout(b"\x89PNG nothing")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from checks.tools.markup import find_calls, is_prose, judge, kind_of_reply, stray_markup
-from checks.tools.markup.offered_tools import Tools
+from checks.tools.markup.text_scan import Tools
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from checks.shared.trials import Count
+from checks.shared.evidence import Count
 from checks.tools import leaked_calls, requests
-from checks.tools.call_verdict import diagnose_calls, sound
+from checks.tools.call import diagnose_calls, sound
 from checks.tools.reading import Kind, read
 from checks.tools.structured_calls import faults
 from probe.api import Owner, Severity, State

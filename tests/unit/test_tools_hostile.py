@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from checks.tools.call_verdict import chancy, diagnose_calls, settled, sound
+from checks.tools.call import chancy, diagnose_calls, settled, sound
 from checks.tools.parallel import answerable, diagnose_parallel
 from checks.tools.reading import MOST_CALLS, Kind, read, shown
 from checks.tools.streamed import diagnose_stream

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from checks.tools import requests
-from checks.tools.call_verdict import diagnose_calls, diagnose_silence
+from checks.tools.call import diagnose_calls, diagnose_silence
 from checks.tools.choice import Choice, diagnose_choice
 from checks.tools.prompt_growth import Growth, Shown, Signs, growth, reached
 from checks.tools.reading import read

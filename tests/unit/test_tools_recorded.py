@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from checks.tools.reading import Kind, read
-from checks.tools.refusal import Refusal, meaning
-from checks.tools.refused_request import diagnose_refusal
+from checks.tools.refusal import Refusal, diagnose_refusal, meaning
 from checks.tools.structured_calls import faults
 from tests import replay
 

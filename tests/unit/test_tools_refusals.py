@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from checks.tools.call_verdict import diagnose_silence
+from checks.tools.call import diagnose_silence
+from checks.tools.catalogue import NOT_CALLED
 from checks.tools.prompt_growth import Signs
 from checks.tools.reading import Kind, read
-from checks.tools.refusal import Refusal, blames_model, meaning, meaning_of
-from checks.tools.refusal_catalogue import NOT_CALLED
-from checks.tools.refused_request import diagnose_refusal
+from checks.tools.refusal import Refusal, blames_model, diagnose_refusal, meaning, meaning_of
 from probe.api import Inconclusive, Owner, Severity, State
 from tests.unit import tool_answers as made
 

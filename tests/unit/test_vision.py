@@ -7,10 +7,9 @@ import random
 import pytest
 
 from checks.vision.checks import diagnose_vision
-from checks.vision.picture import COLOURS, data_uri, quadrants, unguessable
-from checks.vision.reading import Look, colours_named
+from checks.vision.reading import COLOURS, Look, colours_named, data_uri, quadrants, unguessable
 from probe.api import Inconclusive, State
-from probe.simulator.standin import png
+from probe.simulator.standin import pictures
 from tests.unit.answers import chat, lost, refusal
 
 LAYOUT = ("red", "white", "black", "blue")
@@ -34,14 +33,14 @@ def plain(prompt: int | None) -> object:
 @pytest.mark.parametrize("side", [64, 256])
 def test_the_picture_is_a_png_of_four_quadrants(side: int) -> None:
     made = quadrants(LAYOUT, side)
-    assert png.size(made) == (side, side)
-    assert png.layout(made) == [["red", "white"], ["black", "blue"]]
+    assert pictures.size(made) == (side, side)
+    assert pictures.layout(made) == [["red", "white"], ["black", "blue"]]
     assert len(data_uri(made)) < 1500
 
 
 def test_a_comment_changes_the_file_and_not_the_picture() -> None:
     made = quadrants(LAYOUT, 256, 2100)
-    assert png.layout(made) == [["red", "white"], ["black", "blue"]]
+    assert pictures.layout(made) == [["red", "white"], ["black", "blue"]]
     assert len(data_uri(made)) - len(data_uri(quadrants(LAYOUT, 64))) > 3000
 
 

@@ -11,13 +11,10 @@ prose     what kind of reply a text is
 from __future__ import annotations
 
 from checks.tools.markup.arguments import Judgement, SchemaError, judge
-from checks.tools.markup.delta_anomalies import RULES, Anomaly, Rule
-from checks.tools.markup.delta_assembly import Assembly, StreamedCall, assemble
-from checks.tools.markup.families import FAMILIES, family
-from checks.tools.markup.find import find_calls
+from checks.tools.markup.delta_assembly import RULES, Anomaly, Assembly, Rule, StreamedCall, assemble
+from checks.tools.markup.find import FAMILIES, Piece, family, find_calls, stray_markup
 from checks.tools.markup.leak import Family, Leak, LeakedCall
 from checks.tools.markup.prose import Reply, is_prose, kind_of_reply
-from checks.tools.markup.stray_markers import Piece, stray_markup
 
 __all__ = [
     "FAMILIES",

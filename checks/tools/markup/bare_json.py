@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from checks.tools.markup.argument_notation import call_list, typed
-from checks.tools.markup.leak import LeakedCall
+from checks.tools.markup import special_tokens
+from checks.tools.markup.call_shapes import call_list, typed
+from checks.tools.markup.leak import Family, LeakedCall
 from checks.tools.markup.special_tokens import object_at
 from checks.tools.markup.text_scan import MAX_CALLS, Scan
 from checks.tools.markup.wrapped_json import json_calls
@@ -256,3 +257,148 @@ def _children(scan: Scan, name: str, opening: re.Match[str], stop: int) -> Leake
     if not values or not set(scan.tools.required(name)) <= set(values):
         return None
     return LeakedCall(name, values, opening.start(), end, True)
+
+
+# Notations without a marker of their own, and what special tokens leave when they are dropped. -----
+
+BARE: tuple[Family, ...] = (
+    Family(
+        id="qwen_agent",
+        title="Qwen-Agent prompt format",
+        extract=qwen_agent,
+        vllm=(),
+        sglang=(),
+        note=("A prompt format of Qwen-Agent; a server that uses the model's own chat template gets hermes markup."),
+        source="QwenLM/Qwen-Agent",
+        hints=("✿FUNCTION✿",),
+    ),
+    Family(
+        id="function_tag",
+        title="Llama 3.1 custom function tags",
+        extract=function_tag,
+        vllm=(),
+        sglang=(),
+        note=(
+            "llama.cpp reads it with --jinja (Functionary 3.1); vLLM's llama templates ask for JSON "
+            "instead: examples/tool_chat_template_llama3.1_json.jinja with llama3_json."
+        ),
+        source="llama.cpp common/chat.cpp",
+        hints=("<function=", "<function ="),
+        bare=True,
+    ),
+    Family(
+        id="tool_code",
+        title="Gemma 3 tool_code fence",
+        extract=tool_code,
+        vllm=("pythonic",),
+        sglang=("pythonic",),
+        note="vLLM: with examples/tool_chat_template_gemma3_pythonic.jinja as --chat-template.",
+        source="Gemma docs, function calling",
+        hints=("```", "~~~"),
+        bare=True,
+    ),
+    Family(
+        id="functionary",
+        title="Functionary 3.2",
+        extract=functionary,
+        vllm=(),
+        sglang=(),
+        note="llama.cpp reads it with --jinja.",
+        source="llama.cpp common/chat.cpp",
+        hints=(">>>",),
+        bare=True,
+    ),
+    Family(
+        id="kimi_k2",
+        title="Kimi K2, tokens dropped",
+        extract=special_tokens.kimi_k2,
+        vllm=("kimi_k2",),
+        sglang=("kimi_k2",),
+        note="",
+        source="SGLang function_call/kimik2_detector.py",
+        hints=("functions.",),
+        bare=True,
+    ),
+    Family(
+        id="deepseek_v3",
+        title="DeepSeek V3, tokens dropped",
+        extract=special_tokens.deepseek_v3,
+        vllm=("deepseek_v3",),
+        sglang=("deepseekv3",),
+        note="",
+        source="SGLang function_call/deepseekv3_detector.py",
+        hints=("function",),
+        bare=True,
+    ),
+    Family(
+        id="gemma4",
+        title="Gemma 4, tokens dropped",
+        extract=special_tokens.gemma4,
+        vllm=("gemma4", "functiongemma"),
+        sglang=("gemma4",),
+        note="",
+        source="vLLM parser/gemma4.py",
+        hints=("call:",),
+        bare=True,
+    ),
+    Family(
+        id="react",
+        title="ReAct",
+        extract=react,
+        vllm=(),
+        sglang=(),
+        note=(
+            "A prompt format, not a chat template's: the tools were written into the prompt by a gateway or a client."
+        ),
+        source="LangChain, ReAct agent prompt",
+        hints=("Action",),
+        bare=True,
+    ),
+    Family(
+        id="labelled",
+        title="Name under a label, arguments as JSON",
+        extract=labelled,
+        vllm=(),
+        sglang=(),
+        note=(
+            "No parser reads it: the model knows no call format, or its chat template does not show the tools "
+            "in the format it was taught."
+        ),
+        source="seen from small models without a tool template",
+        hints=("{",),
+        bare=True,
+    ),
+    Family(
+        id="pythonic",
+        title="Python call list",
+        extract=pythonic,
+        vllm=("pythonic", "llama4_pythonic", "olmo3", "lfm2"),
+        sglang=("pythonic", "lfm2"),
+        note="pythonic for Llama 3.2 and ToolACE, llama4_pythonic for Llama 4.",
+        source="vLLM tool_parsers/pythonic_tool_parser.py",
+        hints=("(",),
+        bare=True,
+    ),
+    Family(
+        id="named_tag",
+        title="Tags named after the tool",
+        extract=named_tag,
+        vllm=(),
+        sglang=(),
+        note="A prompt format of coding agents; no server parses it.",
+        source="Cline system prompt",
+        hints=("</",),
+        bare=True,
+    ),
+    Family(
+        id="name_json",
+        title="Name and JSON, tokens dropped",
+        extract=name_json,
+        vllm=("mistral", "deepseek_v31"),
+        sglang=("mistral", "deepseekv31"),
+        note="Special tokens were probably dropped: the parser is that of the model's own family.",
+        source="SGLang function_call/mistral_detector.py",
+        hints=("{",),
+        bare=True,
+    ),
+)

@@ -10,14 +10,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from checks.tools.markup.bare_json import BARE
 from checks.tools.markup.call_shapes import Shape, call_from, shapes_in, usable
-from checks.tools.markup.families import FAMILIES
 from checks.tools.markup.leak import Family, Kind, Leak, LeakedCall
-from checks.tools.markup.offered_tools import Tools
-from checks.tools.markup.text_scan import MAX_CALLS, Scan
+from checks.tools.markup.special_tokens import TOKENS
+from checks.tools.markup.text_scan import MAX_CALLS, Scan, Tools
 from checks.tools.markup.tolerant_json import Read
+from checks.tools.markup.wrapped_json import JSON
+from checks.tools.markup.xml_like import XML
+
+# The table of marker families: how each writes a call, and the server setting that parses it. ------
+#
+# Parser values are those of vLLM 0.32 (vllm/tool_parsers/__init__.py) and SGLang 0.5.23
+# (sglang/srt/function_call/parser_names.py), both for `--tool-call-parser`; vLLM also needs
+# `--enable-auto-tool-choice`. llama.cpp has no such value: it derives the format from the chat
+# template once `--jinja` is on. Order matters: of two families that read a text, the earlier wins,
+# so the more specific stands first.
+
+FAMILIES: tuple[Family, ...] = XML + TOKENS + JSON + BARE
+
+
+def family(family_id: str) -> Family | None:
+    """The first family with this id, or None."""
+    return next((f for f in FAMILIES if f.id == family_id), None)
+
+
+# Finds tool calls that were left in a text: known markup, bare JSON, fenced JSON. ------------------
 
 MAX_CHARS = 1_000_000
 _OPENER = re.compile(r"\{(?=\s{0,200}[\"'])|\[(?=\s{0,200}[{\[])")
@@ -179,3 +199,47 @@ def _json_parsers(shapes: list[Shape], listed: bool) -> tuple[str | None, tuple[
             return None, ("mistral", "granite", "xlam", "jamba", "llama3_json"), ("mistral", "llama3")
         return None, ("hermes", "llama3_json"), ("qwen", "llama3")
     return None, (), ()
+
+
+# Pieces of call markup that stay in the text, with or without a call around them. ------------------
+#
+# A parser that misses an end leaves `</tool_call>` behind a structured call (as vLLM's streaming
+# qwen3_coder parser did), and some hosts append one token (`]<]minimax[>[</tool_call>`). Such a
+# piece is no call, but a client shows it to the user and hands it back to the model.
+
+_PIECE = re.compile(
+    r"\]<\]minimax\[>\["
+    r"|</?(?:[\w\-]{1,16}:)?(?:tool_calls?|function_calls?|longcat_tool_call|dots_function_call|invoke|"
+    r"arg_key|arg_value|tool_sep|TOOLCALL|start_function_call|end_function_call)(?:[ =:][^<>\n]{0,128})?>"
+    r"|</(?:function|parameter)>|<(?:function|parameter)=[^<>\n]{1,128}>"
+    r"|</?[｜|](?:DSML|GCML)[｜|][^<>\n]{0,128}>"
+    r"|<[｜|](?=[^<>\n]{0,40}(?:tool|call|channel|constrain|python_|plugin|action|recipient))[^<>\n]{1,60}[｜|]?>"
+    r"|<tool_call\|>|<\|(?:message|open|close|sep)\|>"
+    r"|\[TOOL_CALLS\]|\[ARGS\]|\[CALL_ID\]|\[(?:END_)?TOOL_REQUEST\]|✿(?:FUNCTION|ARGS|RESULT|RETURN)✿",
+)
+MAX_PIECES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of markup: its text and offsets."""
+
+    text: str
+    start: int
+    end: int
+
+
+def stray_markup(text: str) -> tuple[Piece, ...]:
+    """Find pieces of call markup in a text, leaving out those in code fences and inline code.
+
+    A text about tool calling holds such pieces too, so this tells of a fault only beside a
+    structured call, or in the answer to a question about something else. Never raises.
+    """
+    scan = Scan(text[:1_000_000], Tools({}))
+    found: list[Piece] = []
+    for match in _PIECE.finditer(scan.text):
+        if scan.fence_at(match.start()) is None and not scan.in_inline_code(match.start()):
+            found.append(Piece(match.group(), match.start(), match.end()))
+            if len(found) >= MAX_PIECES:
+                break
+    return tuple(found)

@@ -59,8 +59,7 @@ class Family:
 
     def calls(self, text: str, offered: object = ()) -> list[LeakedCall]:
         """Read the calls of this family alone from a text (offered: names or tool definitions)."""
-        from checks.tools.markup.offered_tools import Tools
-        from checks.tools.markup.text_scan import Scan
+        from checks.tools.markup.text_scan import Scan, Tools
 
         return self.extract(Scan(text, Tools.of(offered)))
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 
-from checks.tools.markup.argument_notation import call_list, gemma_value
-from checks.tools.markup.call_shapes import is_placeholder
-from checks.tools.markup.leak import Arguments, LeakedCall
+from checks.tools.markup.call_shapes import call_list, gemma_value, is_placeholder
+from checks.tools.markup.leak import Arguments, Family, LeakedCall
 from checks.tools.markup.text_scan import MAX_CALLS, Scan
 from checks.tools.markup.wrapped_json import json_calls
 
@@ -255,3 +254,119 @@ def olmo3(scan: Scan) -> list[LeakedCall]:
         calls += [c for c in found if closed or scan.tools.resolve(c.name)]
         pos = max(end, pos + 1)
     return [c for c in calls if not is_placeholder(c.name)]
+
+
+# Families whose calls hang on special tokens, with a notation of their own between them. -----------
+
+TOKENS: tuple[Family, ...] = (
+    Family(
+        id="plamo3",
+        title="PLaMo 3",
+        extract=plamo3,
+        vllm=("plamo3",),
+        sglang=(),
+        note="SGLang 0.5.23 has no parser for it.",
+        source="vLLM parser/plamo3.py",
+        hints=("<|plamo:",),
+    ),
+    Family(
+        id="solar_open",
+        title="Solar Open",
+        extract=solar_open,
+        vllm=(),
+        sglang=(),
+        note="llama.cpp reads it with --jinja; for vLLM it takes the parser plugin that the model ships.",
+        source="llama.cpp common/chat.cpp",
+        hints=("<|tool_call:name|>",),
+    ),
+    Family(
+        id="kimi_k3",
+        title="Kimi K3 XTML",
+        extract=kimi_k3,
+        vllm=("kimi_k3",),
+        sglang=("kimi_k3",),
+        note="",
+        source="SGLang function_call/kimik3_detector.py",
+        hints=("<|open|>",),
+    ),
+    Family(
+        id="kimi_k2",
+        title="Kimi K2",
+        extract=kimi_k2,
+        vllm=("kimi_k2",),
+        sglang=("kimi_k2",),
+        note="",
+        source="SGLang function_call/kimik2_detector.py",
+        hints=("<|tool_call_begin|>",),
+    ),
+    Family(
+        id="deepseek_v3",
+        title="DeepSeek V3, R1",
+        extract=deepseek_v3,
+        vllm=("deepseek_v3",),
+        sglang=("deepseekv3",),
+        note=("vLLM wants examples/tool_chat_template_deepseekv3.jinja or _deepseekr1.jinja as --chat- template."),
+        source="SGLang function_call/deepseekv3_detector.py",
+        hints=("sep｜>", "sep|>"),
+    ),
+    Family(
+        id="deepseek_v31",
+        title="DeepSeek V3.1",
+        extract=deepseek_v31,
+        vllm=("deepseek_v31",),
+        sglang=("deepseekv31",),
+        note="vLLM wants examples/tool_chat_template_deepseekv31.jinja as --chat-template.",
+        source="SGLang function_call/deepseekv31_detector.py",
+        hints=("sep｜>", "sep|>"),
+    ),
+    Family(
+        id="functiongemma",
+        title="FunctionGemma",
+        extract=functiongemma,
+        vllm=("functiongemma",),
+        sglang=(),
+        note="SGLang 0.5.23 has no parser for it.",
+        source="vLLM tool_parsers/functiongemma_tool_parser.py",
+        hints=("<start_function_call>",),
+    ),
+    Family(
+        id="gemma4",
+        title="Gemma 4",
+        extract=gemma4,
+        vllm=("gemma4",),
+        sglang=("gemma4",),
+        note="",
+        source="vLLM parser/gemma4.py",
+        hints=("<|tool_call>", "<tool_call|>", "<call>"),
+    ),
+    Family(
+        id="mistral",
+        title="Mistral",
+        extract=mistral,
+        vllm=("mistral",),
+        sglang=("mistral",),
+        note="With a Mistral repository vLLM also wants --tokenizer-mode mistral.",
+        source="vLLM tool_parsers/mistral_tool_parser.py",
+        hints=("[TOOL_CALLS", "[ARGS]"),
+    ),
+    Family(
+        id="harmony",
+        title="gpt-oss harmony",
+        extract=harmony,
+        vllm=("openai",),
+        sglang=("gpt-oss",),
+        note="vLLM chooses it by itself for gpt-oss models in recent releases.",
+        source="llama.cpp common/chat.cpp (GPT-OSS)",
+        hints=("to=",),
+    ),
+    Family(
+        id="olmo3",
+        title="Olmo 3 Python calls",
+        extract=olmo3,
+        vllm=("olmo3",),
+        sglang=("pythonic",),
+        note="",
+        source="vLLM tool_parsers/olmo3_tool_parser.py",
+        hints=("<function_calls>",),
+    ),
+)

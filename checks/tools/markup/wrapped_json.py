@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from checks.tools.markup.argument_notation import call_list
-from checks.tools.markup.call_shapes import call_from, is_placeholder, shapes_in
-from checks.tools.markup.leak import LeakedCall
+from checks.tools.markup.call_shapes import call_from, call_list, is_placeholder, shapes_in
+from checks.tools.markup.leak import Family, LeakedCall
 from checks.tools.markup.text_scan import MAX_CALLS, Scan
 
 _FENCED = re.compile(r"\s*```[ \t]*(?:json|xml|python|tool_code)?[ \t]*\n?")
@@ -106,3 +105,204 @@ def after_marker(
         return calls
 
     return extract
+
+
+# Families that put JSON, or a list of Python calls, behind a marker. -------------------------------
+
+JSON: tuple[Family, ...] = (
+    Family(
+        id="longcat",
+        title="LongCat",
+        extract=after_marker("<longcat_tool_call>"),
+        vllm=("longcat",),
+        sglang=(),
+        note="SGLang 0.5.23 has no parser for it.",
+        source="vLLM tool_parsers/longcat_tool_parser.py",
+        hints=("<longcat_tool_call>",),
+    ),
+    Family(
+        id="k2_horizon",
+        title="K2 Horizon with JSON",
+        extract=after_marker("<ifm|tool_call>", "<ifm|tool_calls>"),
+        vllm=("k2_horizon",),
+        sglang=("k2_horizon",),
+        note="",
+        source="SGLang function_call/k2_v3_detector.py",
+        hints=("<ifm|tool_call",),
+    ),
+    Family(
+        id="inkling",
+        title="Inkling",
+        extract=after_marker("<|content_invoke_tool_json|>"),
+        vllm=("inkling",),
+        sglang=("inkling",),
+        note="",
+        source="vLLM parser/inkling.py",
+        hints=("<|content_invoke_tool_json|>",),
+    ),
+    Family(
+        id="internlm",
+        title="InternLM 2, Intern-S1",
+        extract=after_marker("<|plugin|>", "<|action_start|>"),
+        vllm=("internlm",),
+        sglang=("interns1",),
+        note="",
+        source="SGLang function_call/internlm_detector.py",
+        hints=("<|plugin|>", "<|action_start|>"),
+    ),
+    Family(
+        id="apertus",
+        title="Apertus",
+        extract=after_marker("<|tools_prefix|>", keyed=True),
+        vllm=("apertus",),
+        sglang=("apertus2509",),
+        note="",
+        source="vLLM tool_parsers/apertus_tool_parser.py",
+        hints=("<|tools_prefix|>",),
+    ),
+    Family(
+        id="cohere_command",
+        title="Cohere Command actions",
+        extract=after_marker("<|START_ACTION|>"),
+        vllm=("cohere_command3", "cohere_command4"),
+        sglang=("cohere_command4",),
+        note="cohere_command3 for Command R7B and Command A, cohere_command4 for later models.",
+        source="vLLM parser/cohere_command.py",
+        hints=("<|START_ACTION|>",),
+    ),
+    Family(
+        id="gigachat3",
+        title="GigaChat 3",
+        extract=after_marker("<|function_call|>", "function call<|role_sep|>"),
+        vllm=("gigachat3",),
+        sglang=("gigachat3",),
+        note="",
+        source="vLLM tool_parsers/gigachat3_tool_parser.py",
+        hints=("<|function_call|>", "<|role_sep|>"),
+    ),
+    Family(
+        id="lfm2",
+        title="LFM2",
+        extract=after_marker("<|tool_call_start|>", pythonic=True),
+        vllm=("lfm2",),
+        sglang=("lfm2",),
+        note="",
+        source="SGLang function_call/lfm2_detector.py",
+        hints=("<|tool_call_start|>",),
+    ),
+    Family(
+        id="llama4_pythonic",
+        title="Llama 4 Python list",
+        extract=after_marker("<|python_start|>", pythonic=True),
+        vllm=("llama4_pythonic",),
+        sglang=("pythonic",),
+        note="vLLM wants examples/tool_chat_template_llama4_pythonic.jinja.",
+        source="vLLM tool_parsers/llama4_pythonic_tool_parser.py",
+        hints=("<|python_start|>",),
+    ),
+    Family(
+        id="lmstudio",
+        title="LM Studio default tool format",
+        extract=after_marker("[TOOL_REQUEST]"),
+        vllm=(),
+        sglang=(),
+        note=(
+            "LM Studio uses it for models without tool support of their own; choose a model it lists as "
+            "trained for tool use."
+        ),
+        source="LM Studio docs, Tool Use",
+        hints=("[TOOL_REQUEST]",),
+    ),
+    Family(
+        id="nemotron_toolcall",
+        title="Nemotron TOOLCALL list",
+        extract=after_marker("<TOOLCALL>"),
+        vllm=(),
+        sglang=(),
+        note=(
+            "vLLM takes the parser plugin that the model ships (--tool-parser-plugin); llama.cpp reads it with --jinja."
+        ),
+        source="llama.cpp common/chat.cpp (Nemotron v2)",
+        hints=("<TOOLCALL>",),
+    ),
+    Family(
+        id="granite",
+        title="Granite 3.0",
+        extract=after_marker("<|tool_call|>"),
+        vllm=("granite",),
+        sglang=(),
+        note="SGLang has no parser for it.",
+        source="vLLM parser/granite.py",
+        hints=("<|tool_call|>",),
+    ),
+    Family(
+        id="granite",
+        title="Granite 3.1 list",
+        extract=after_marker("<tool_call>", first="["),
+        vllm=("granite", "xlam"),
+        sglang=(),
+        note="xlam for Salesforce xLAM models.",
+        source="vLLM parser/granite.py",
+        hints=("<tool_call>",),
+    ),
+    Family(
+        id="hermes",
+        title="Hermes JSON in tool_call tags",
+        extract=after_marker("<tool_call>", first="{"),
+        vllm=("hermes", "qwen3_json", "granite4", "ernie45", "xlam"),
+        sglang=("qwen", "hermes"),
+        note=("hermes for Hermes, Qwen2.5 and Qwen3; granite4 for Granite 4; ernie45 for ERNIE 4.5; xlam for xLAM."),
+        source="vLLM tool_parsers/hermes_tool_parser.py",
+        hints=("<tool_call>",),
+    ),
+    Family(
+        id="granite_20b_fc",
+        title="Granite 20B function calling",
+        extract=after_marker("<function_call>", first="{"),
+        vllm=("granite-20b-fc",),
+        sglang=(),
+        note="SGLang has no parser for it.",
+        source="vLLM tool_parsers/granite_20b_fc_tool_parser.py",
+        hints=("<function_call>",),
+    ),
+    Family(
+        id="jamba",
+        title="JSON list in tool_calls tags",
+        extract=after_marker("<tool_calls>", first="["),
+        vllm=("jamba", "hunyuan_a13b"),
+        sglang=(),
+        note="jamba for Jamba, hunyuan_a13b for Hunyuan-A13B.",
+        source="vLLM tool_parsers/jamba_tool_parser.py",
+        hints=("<tool_calls>",),
+    ),
+    Family(
+        id="minimax_m1",
+        title="MiniMax M1 JSON lines",
+        extract=after_marker("<tool_calls>", first="{"),
+        vllm=("minimax",),
+        sglang=(),
+        note="vLLM had the parser minimax up to the releases that still shipped MiniMax M1's chat template.",
+        source="vLLM tool_parsers/minimax_tool_parser.py",
+        hints=("<tool_calls>",),
+    ),
+    Family(
+        id="phi4_mini_json",
+        title="functools list",
+        extract=after_marker("functools", first="["),
+        vllm=("phi4_mini_json",),
+        sglang=(),
+        note="FireFunction v2 writes the same; llama.cpp reads both with --jinja.",
+        source="vLLM tool_parsers/phi4mini_tool_parser.py",
+        hints=("functools[", "functools ["),
+    ),
+    Family(
+        id="llama3_json",
+        title="Llama 3 python tag",
+        extract=after_marker("<|python_tag|>", pythonic=True),
+        vllm=("llama3_json", "llama4_json"),
+        sglang=("llama3",),
+        note=("vLLM wants a matching --chat-template, such as examples/tool_chat_template_llama3.1_json.jinja."),
+        source="vLLM tool_parsers/llama_tool_parser.py",
+        hints=("<|python_tag|>",),
+    ),
+)

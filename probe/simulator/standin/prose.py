@@ -5,6 +5,13 @@ from __future__ import annotations
 import random
 import re
 import zlib
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from probe.simulator.standin.words import codes, content_words, quoted, sentences, starts_quoted
+
+if TYPE_CHECKING:
+    from probe.simulator.standin.prompt import Prompt
 
 _WORDS = (
     "the river carried light along the quiet valley while people walked between old stone houses and spoke of "
@@ -111,3 +118,134 @@ def small_talk(question: str, found: list[str]) -> str:
     if question.rstrip().endswith("?"):
         return "I am not sure about that, but I am happy to help if you can tell me more."
     return "Thank you for your message. I am happy to help; please tell me a little more about what you need."
+
+
+# Remembering: finds in what was said before the thing a question asks for. -------------------------
+
+_IS = re.compile(
+    r"\s*(?:\b(?:is|are|was|were|will be|reads|says|equals)\b(?:\s+(?:now|exactly|called|set to|as "
+    r"follows))?\s*:?|:|=|->|→)\s*",
+    re.I,
+)
+_ASKS = re.compile(
+    r"\b(?:what(?:'s| is| are| was| were| does| did| do)?|which|who(?:'s| is| was)?|where(?: is)?|tell me|"
+    r"repeat|give me|name|list|"
+    r"recall|(?:reply|respond|answer)(?: only| just| exactly)?(?: with)?(?: only| just| exactly)?|quote|state|"
+    r"report|print|output|return|say|write)\b"
+    r"(?P<what>[^?!\n]{1,240})",
+    re.I,
+)
+_THING = re.compile(
+    r"\b(code|codes|codeword|codewords|word|words|token|tokens|secret|secrets|password|passwords|passphrase|nonce|nonces|marker|markers|number|"
+    r"numbers|value|values|string|strings|id|ids|key|keys|phrase|phrases|identifier|identifiers|tag|tags|label|labels|reference|references|"
+    r"result|results|pin|serial|sentinel|magic|canary|fact|facts|name|names)\b",
+    re.I,
+)
+_PLURAL = re.compile(
+    r"\b(both|all|every|each|codes|codewords|words|tokens|secrets|passwords|nonces|markers|numbers|values|strings|ids|keys|phrases|identifiers|"
+    r"tags|labels|references|results|facts|two|three|four|five|names)\b",
+    re.I,
+)
+
+
+def asked_for(question: str) -> str | None:
+    """The part of a question that names what is wanted, or None when nothing is asked."""
+    found = [match.group("what") for match in _ASKS.finditer(question)]
+    return " ".join(found) if found else None
+
+
+def _value(text: str) -> str:
+    """The value that a statement gives: quoted, a code, or the words up to the end of the clause."""
+    text = text.strip()
+    inside = starts_quoted(text)
+    if inside is not None:
+        return inside
+    clause = re.split(
+        r"(?<=[\w)])[.!?;](?=\s|$)|\n|, (?:and|but|so|which|please|remember)\b| and (?:the|my|your|its)\b",
+        text,
+        maxsplit=1,
+    )[0].strip(" .!?;,*")
+    found = codes(clause)
+    if len(found) == 1 and len(clause.split()) <= 6:
+        return found[0]
+    return clause
+
+
+def statements(text: str) -> list[tuple[set[str], str, str]]:
+    """(subject words, value, subject) for everything of the form `the X is Y`, `X: Y` or `X = Y`."""
+    made = []
+    for sentence in sentences(text[:100_000]):
+        if sentence.endswith("?"):
+            continue
+        for match in islice(_IS.finditer(sentence), 40):
+            before = re.split(r"[.!?:=;,]", sentence[max(0, match.start() - 90) : match.start()])[-1]
+            subject = re.split(r"\b(?:that|and|but|note|remember)\b", before)[-1]
+            after = sentence[match.end() : match.end() + 400]
+            if subject.strip() and after:
+                made.append((content_words(subject), _value(after), subject))
+    return made
+
+
+def _sources(prompt: Prompt, asked: str) -> list[str]:
+    """The texts to look through, the likeliest first; narrowed when the question says where."""
+    if re.search(r"\b(system|developer) (?:message|prompt|instruction)", asked, re.I):
+        return [prompt.system]
+    tools = "\n".join(f"{tool.name}: {tool.description}\n{tool.parameters}" for tool in prompt.tools)
+    if prompt.tools and re.search(
+        r"\b(?:tool|function)s?\b.{0,40}\b(?:descri|defin|document|called|named|name)|descri.{0,40}\b(?:tool|function)",
+        asked,
+        re.I,
+    ):
+        return [tools]
+    past = [turn.text for turn in prompt.before if turn.text]
+    return [*reversed(past), prompt.question, tools]
+
+
+def recall(prompt: Prompt) -> str | None:
+    """An answer found in the conversation, or None."""
+    question = prompt.question
+    wanted = asked_for(question)
+    if wanted is None:
+        return None
+    words = content_words(wanted)
+    sources = _sources(prompt, question)
+    best: list[tuple[int, str]] = []
+    for text in sources:
+        for subject, value, phrase in statements(text):
+            shared = len(words & subject)
+            if shared and value and not value.lower().startswith(("what", "which")) and "?" not in phrase:
+                best.append((shared, value))
+    if best:
+        top = max(score for score, _ in best)
+        values = list(dict.fromkeys(value for score, value in best if score == top))
+        # Statements are looked through newest first; a list is given in the order it was said.
+        if _PLURAL.search(wanted):
+            everything = [code for text in reversed(sources) for code in codes(text)] if _THING.search(wanted) else []
+            return ", ".join(dict.fromkeys([*everything, *reversed(values)]))
+        return values[0]
+    pointed = re.search(
+        r"\b(?:repeat|reply|respond|answer|return|echo|say|send)\b[^.?!]*\b(it|that|them|those|these)\b", question, re.I
+    )
+    if pointed:
+        wanted += " codes" if pointed.group(1).lower() in ("them", "those", "these") else " code"
+    if _THING.search(wanted) is None:
+        return None
+    return _codes_for(prompt, sources, wanted)
+
+
+def _codes_for(prompt: Prompt, sources: list[str], wanted: str) -> str | None:
+    listed = [(text, codes(text)) for text in sources]
+    if _PLURAL.search(wanted):
+        found = dict.fromkeys(code for text, inside in reversed(listed) for code in inside)
+        extra = dict.fromkeys(part for text in reversed(sources[:-2]) for part in quoted(text)) if not found else {}
+        return ", ".join([*found, *extra]) or None
+    noun = _THING.search(wanted)
+    for text, inside in listed:
+        if not inside:
+            continue
+        if len(inside) == 1 or noun is None:
+            return inside[0] if len(inside) == 1 else ", ".join(inside)
+        place = text.lower().find(noun.group(1).lower())
+        after = [code for code in inside if text.find(code) > place >= 0]
+        return after[0] if after else inside[0]
+    return None

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from probe.simulator.reply import ToolCall
+from probe.simulator.call import ToolCall
 from probe.simulator.standin.filling import Filler
 from probe.simulator.standin.words import codes, content_words, proper_names, sentences
 

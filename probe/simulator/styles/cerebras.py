@@ -10,8 +10,7 @@ from probe.simulator.style import Style, hexes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from probe.simulator.call import JSON, Call, Site
-    from probe.simulator.reply import Reply
+    from probe.simulator.call import JSON, Call, Reply, Site
 
 
 class Cerebras(Style):

@@ -12,8 +12,7 @@ from probe.simulator.style import Style, token
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from probe.simulator.call import JSON, Call, Chunk, Site
-    from probe.simulator.reply import Reply
+    from probe.simulator.call import JSON, Call, Chunk, Reply, Site
     from probe.simulator.validation import Problem
 
 _BUILD = "b6527-7f766929"

@@ -12,8 +12,7 @@ from probe.simulator.styles.fastapi import FastAPI
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from probe.simulator.call import JSON, Call, Site
-    from probe.simulator.reply import Reply
+    from probe.simulator.call import JSON, Call, Reply, Site
     from probe.simulator.validation import Problem
 
 

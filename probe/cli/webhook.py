@@ -1,0 +1,123 @@
+"""The alarm: one POST with what got worse, signed where a secret is given.
+
+Body (JSON): ``schema_version``, ``event`` ("regression"), ``text`` (one paragraph, which
+chat systems show), ``fleet``, ``audit``, ``started_at``, and the lists ``regressions``,
+``flapping`` and ``unmet``.  With a secret, ``X-Endpoint-Probe-Signature`` is
+``sha256=`` and the HMAC-SHA256 of the body in hex (RFC 2104).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import time
+from urllib.parse import urlsplit
+
+from probe.cli.options import Unusable
+from probe.fleet.job_runner import BadTarget, filled
+from reports.matrix.table import ChangeLine, Matrix, headline
+from reports.text import printable
+
+_TRIES = 3
+_TIMEOUT_S = 10.0
+_SHOWN = 20
+SIGNATURE = "X-Endpoint-Probe-Signature"
+
+
+def resolve(url: str | None, secret_env: str | None) -> tuple[str, bytes | None] | None:
+    """The URL with its variables filled in and the secret, or None without a URL.
+
+    Raises:
+        Unusable: a variable is not set, or the URL is none.
+    """
+    if url is None:
+        if secret_env is not None:
+            raise Unusable("--webhook-secret-env signs what --webhook sends; give --webhook too")
+        return None
+    try:
+        found, _ = filled(url, "--webhook")
+        parts = urlsplit(found)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError
+    except BadTarget as error:
+        raise Unusable(str(error)) from None
+    except ValueError:
+        raise Unusable("--webhook is no URL; write it like https://hooks.example/${HOOK_TOKEN}") from None
+    if secret_env is None:
+        return found, None
+    secret = os.environ.get(secret_env)
+    if not secret:
+        raise Unusable(f"the environment variable {secret_env} of --webhook-secret-env is not set; export it")
+    return found, secret.encode()
+
+
+def body(matrix: Matrix) -> bytes | None:
+    """What is sent, or None where nothing got worse."""
+    worse = matrix.changed("regression")
+    if not worse:
+        return None
+    lines = [f"{item.name}: {item.capability} {item.before} -> {item.after}" for item in worse[:_SHOWN]]
+    more = f"; and {len(worse) - _SHOWN} more" if len(worse) > _SHOWN else ""
+    unmet = [
+        {"target": row.target, "model": row.model, "vantage": row.vantage, "capability": name,
+         "expected": list(row.marks[name].expected), "state": row.marks[name].state}
+        for row in matrix.rows
+        for name in row.unmet
+    ]  # fmt: skip
+    text = f"endpoint-probe: {matrix.fleet}: {headline(matrix)}. {'; '.join(lines)}{more}"
+    shown = {
+        "schema_version": matrix.schema_version,
+        "event": "regression",
+        "text": printable(text),
+        "fleet": matrix.fleet,
+        "audit": matrix.audit,
+        "started_at": matrix.started_at,
+        "regressions": [_line(item) for item in worse],
+        "flapping": [_line(item) for item in matrix.changed("flapping")],
+        "unmet": unmet,
+    }
+    return json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _line(item: ChangeLine) -> dict[str, object]:
+    return {
+        "target": item.target,
+        "model": item.model,
+        "vantage": item.vantage,
+        "capability": item.capability,
+        "before": item.before,
+        "after": item.after,
+        "finding": item.finding,
+        "trials": item.trials,
+        "agreed": item.agreed,
+        "note": item.note,
+    }
+
+
+def send(url: str, secret: bytes | None, content: bytes) -> str | None:
+    """Deliver the alarm; why it could not be delivered, or None when it was.
+
+    A failure of the network or of the server is tried again; a refusal is not.
+    """
+    import httpx
+
+    headers = {"Content-Type": "application/json", "User-Agent": "endpoint-probe/0.1"}
+    if secret is not None:
+        headers[SIGNATURE] = "sha256=" + hmac.new(secret, content, hashlib.sha256).hexdigest()
+    why = ""
+    for number in range(_TRIES):
+        if number:
+            time.sleep(2.0 ** (number - 1))
+        try:
+            answer = httpx.post(url, content=content, headers=headers, timeout=_TIMEOUT_S)
+        except httpx.HTTPError as error:
+            why = type(error).__name__
+            continue
+        if answer.status_code < 300:
+            return None
+        why = f"it answered {answer.status_code}"
+        if answer.status_code < 500 and answer.status_code != 429:
+            break
+    return why

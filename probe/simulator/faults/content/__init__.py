@@ -1,1 +1,0 @@
-"""Faults of content blocks and null content."""

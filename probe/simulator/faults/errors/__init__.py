@@ -1,1 +1,0 @@
-"""Faults of how errors are told."""

@@ -1,1 +1,0 @@
-"""Faults of rate, quota and context limits."""

@@ -1,1 +1,0 @@
-"""Faults of the model list and model ids."""

@@ -1,1 +1,0 @@
-"""Harmless oddities: a right diagnosis finds nothing wrong with them."""

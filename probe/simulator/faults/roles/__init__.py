@@ -1,1 +1,0 @@
-"""Faults of system and developer turns."""

@@ -1,1 +1,0 @@
-"""Faults of how the answer is streamed."""

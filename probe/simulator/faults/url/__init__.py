@@ -1,1 +1,0 @@
-"""Faults of what people paste as the URL."""
