@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks.mutations import drive_python, node, record, rules, serving, typed
-from tests.benchmarks.mutations.outcomes import OK, fails, judge, severity
+from tests.benchmarks.mutations.outcomes import OK, PLAIN, fails, judge, severity
 from tests.benchmarks.mutations.table import Mutation, all_mutations, controls
 
 
@@ -48,6 +48,17 @@ def _report(seen: record.Record) -> None:
     print(f"\n{'client':46} {'measured':>8} {'broken':>7}  another finish reason")
     for column, count in measured.items():
         print(f"{column:46} {count:8} {broken[column]:7}  {other[column] or ''}")
+    print("\nmutations that break")
+    for package in ("openai-python", "openai-node", "AI SDK"):
+        plain = sum(
+            any(column in PLAIN and column.startswith(package) and fails(outcome) for column, outcome in row.items())
+            for _, row in seen.rows
+        )
+        every = sum(
+            any(column.startswith(package) and fails(outcome) for column, outcome in row.items())
+            for _, row in seen.rows
+        )
+        print(f"  {package}: {plain} in plain use, {every} with its helpers and unguarded loops")
     rated = Counter(severity(outcomes) for _, outcomes in seen.rows)
     print("\nseverity: " + ", ".join(f"{rated[name]} {name}" for name in ("error", "warning", "info")))
     print(f"rules: {len(rules.derive(seen))}")

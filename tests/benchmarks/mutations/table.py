@@ -16,6 +16,7 @@ from tests.benchmarks.mutations.healthy import (
     DONE,
     SITUATIONS,
     TEXT,
+    USAGE,
     Situation,
     answer,
     chunk,
@@ -98,7 +99,8 @@ def kind_of(value: Any) -> str:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Fields.  Each line: a field and the values sent in its place; the deviation is the kind of the value.  A pair names
-# the deviation: `("other", value)` is a wrong value of the right type, `("allowed", value)` is no deviation at all.
+# the deviation: `("other", value)` is a wrong value of the right type, `("allowed", value)` is no deviation: the API
+# has it so, or it is an extra field that many servers send.
 
 Value = Any
 TOP: dict[str, list[Value]] = {
@@ -129,10 +131,10 @@ MESSAGE: dict[str, list[Value]] = {
     "role": [MISSING, None, "", ("other", "model"), ("other", "tool")],
     "refusal": [MISSING, "", "I cannot.", {}],
     "annotations": [None, ("allowed", [])],
-    "reasoning": ["Let me see.", None, {"text": "Let me see."}],
-    "reasoning_content": ["Let me see.", None, {"text": "Let me see."}],
+    "reasoning": [("allowed", "Let me see."), ("allowed", None), {"text": "Let me see."}],
+    "reasoning_content": [("allowed", "Let me see."), ("allowed", None), {"text": "Let me see."}],
     "function_call": [None, {}],
-    "audio": [None],
+    "audio": [("allowed", None)],
 }
 CALL: dict[str, list[Value]] = {
     "id": [MISSING, None, "", 7],
@@ -197,8 +199,10 @@ def _streamed() -> Iterator[Mutation]:
         yield from _fields(name, "", top, "all")
         yield from _fields(name, "", {"choices": [MISSING, None, [], {}]}, "last")
         yield from _fields(name, "", {"choices": [[]]}, "all")
-        yield from _fields(name, "", {"usage": [("allowed", None)]}, "all")
-        yield from _fields(name, "choices[].", {"index": CHOICE["index"], "logprobs": CHOICE["logprobs"]}, "all")
+        yield from _fields(name, "", {"usage": [("allowed", None), USAGE, {}]}, "all")
+        yield from _fields(name, "", {"usage": [USAGE]}, "last")
+        logprobs: list[Value] = [("allowed", MISSING), {}]
+        yield from _fields(name, "choices[].", {"index": CHOICE["index"], "logprobs": logprobs}, "all")
         yield from _fields(name, "choices[].", {"finish_reason": [MISSING, ""]}, "first")
         yield from _fields(name, "choices[].", {"finish_reason": CHOICE["finish_reason"]}, "last")
         yield from _fields(name, "choices[].", {"finish_reason": [None, ""]}, "all")
@@ -227,9 +231,7 @@ def _streamed() -> Iterator[Mutation]:
     yield from _fields("tool-stream", calls_path, CALL_LATER, "later")
     yield from _fields("tool-stream", calls_path, {"function.arguments": [7, {}]}, "later")
     yield from _fields("tool-stream", calls_path, {"index": [MISSING, None, "0", ("from 1", 1)]}, "all")
-    yield from _fields(
-        "two-tools-stream", calls_path, {"index": [MISSING, None, ("same", 0), ("from 1", [1, 2])]}, "all"
-    )
+    yield from _fields("two-tools-stream", calls_path, {"index": [MISSING, None, ("same", 0), ("from 1", 1)]}, "all")
     yield from _fields("two-tools-stream", calls_path, {"id": [("same", "call_a1")]}, "first")
 
 
@@ -404,11 +406,11 @@ def documents(mutation: Mutation) -> list[Any]:
         return made
     targets = _wanted(made, mutation) if situation.streamed else made
     path = mutation.field.split(".")
-    if mutation.deviation == "from 1" and isinstance(mutation.value, list):
+    if mutation.deviation == "from 1":
         changed = 0
         for data in targets:
             for call in data["choices"][0]["delta"].get("tool_calls", []):
-                call["index"] = mutation.value[call["index"]]
+                call["index"] += mutation.value
                 changed += 1
     else:
         changed = sum(change(data, path, mutation.value) for data in targets)

@@ -209,7 +209,7 @@ def test_every_failure_of_the_record_is_in_a_rule(recorded: record.Record) -> No
             and mutation.situation.removesuffix("-stream") in rule.answers
             and (not mutation.chunks or mutation.chunks in rule.chunks)
         ]
-        # A value that is one of several has its own rule.
+        # Other values may have other consequences: they are named in their rules.
         found = [rule for rule in found if not rule.values or mutation.value in rule.values]
         assert [rule.severity for rule in found] == [severity(outcomes)], mutation.name
         clients = {column.removesuffix(" with tools") for column, outcome in outcomes.items() if outcome != OK}

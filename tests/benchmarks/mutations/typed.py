@@ -26,21 +26,26 @@ GO_OFFICIAL = "go openai/openai-go"
 RUST = "rust async-openai"
 JAVA = "java openai-java"
 _KOTLIN = "openai-java-core/src/main/kotlin/com/openai"
-#: Column: repository, commit (of the first path) and paths where the types and the decoder were read.
+#: Column: where the types and the decoder were read, as repository@commit and path.
 SOURCES: dict[str, tuple[str, ...]] = {
-    GO: ("sashabaranov/go-openai", "bd612cebceb5", "chat.go", "chat_stream.go", "stream_reader.go", "common.go"),
-    GO_OFFICIAL: ("openai/openai-go", "017f4db8b774", "internal/apijson/decoder.go"),
+    GO: (
+        "sashabaranov/go-openai@bd612cebceb5 chat.go",
+        "sashabaranov/go-openai@ef12477c30d6 chat_stream.go",
+        "sashabaranov/go-openai@c85f781a2ba6 common.go",
+    ),
+    GO_OFFICIAL: ("openai/openai-go@017f4db8b774 internal/apijson/decoder.go",),
     RUST: (
-        "64bit/async-openai",
-        "096f4b86051f",
-        "async-openai/src/types/chat/chat_.rs",
-        "async-openai/src/types/shared/function_call.rs",
+        "64bit/async-openai@096f4b86051f async-openai/src/types/chat/chat_.rs",
+        "64bit/async-openai@009d8f0a45ea async-openai/src/client.rs",
+        "64bit/async-openai@4da7305d3867 async-openai/src/types/shared/function_call.rs",
+        "64bit/async-openai@1a8a656faa03 async-openai/src/types/shared/prompt_tokens_details.rs",
     ),
     JAVA: (
-        "openai/openai-java",
-        "0767a2b50d85",
-        f"{_KOTLIN}/models/chat/completions/ChatCompletionChunk.kt",
-        f"{_KOTLIN}/core/ObjectMappers.kt",
+        f"openai/openai-java@0767a2b50d85 {_KOTLIN}/models/chat/completions/ChatCompletionChunk.kt",
+        f"openai/openai-java@208f14483202 {_KOTLIN}/models/chat/completions/ChatCompletion.kt",
+        f"openai/openai-java@135ab88fa0c1 {_KOTLIN}/models/chat/completions/ChatCompletionMessage.kt",
+        f"openai/openai-java@94c1701f75c9 {_KOTLIN}/core/Values.kt",
+        f"openai/openai-java@24440dda73d3 {_KOTLIN}/core/ObjectMappers.kt",
     ),
 }
 
