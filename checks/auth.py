@@ -39,12 +39,6 @@ REQUIRED = Diagnosis(
     what="The request without a key was refused.",
     why="No client can use the endpoint without one.",
     remedy="Give a key: put it into an environment variable and name that with --api-key-env.",
-    remedies={
-        "litellm": "Use the master key (general_settings.master_key) or a virtual key made with /key/generate.",
-        "vllm": "Use the value the server was started with (--api-key or VLLM_API_KEY).",
-        "llamacpp": "Use the value the server was started with (--api-key or --api-key-file).",
-        "lmstudio": "Make an API token in the Developer page, or switch 'Require Authentication' off.",
-    },
     verify="The chat request with the key answers 200.",
     sources=("RFC 9110 section 15.5.2",),
 )
@@ -57,13 +51,6 @@ REJECTED = Diagnosis(
     why="No client can use the endpoint with this key.",
     remedy="Check that the key is whole, of this endpoint, and not expired or revoked; make a new one there. Where a "
     "proxy stands in front, check that it passes the Authorization header on.",
-    remedies={
-        "litellm": "Use the master key or a virtual key of this proxy; 'No connected db.' means: not the master key, "
-        "and without a database there are no others. Where the text says `litellm.AuthenticationError`, the server "
-        "behind refused the proxy: correct `api_key` in the model's `litellm_params`.",
-        "nginx": 'nginx passes Authorization on unless `proxy_set_header Authorization ""` is set; remove that.',
-        "azure": "Use the resource's key in the api-key header, and the endpoint of the same resource.",
-    },
     verify="The chat request with the new key answers 200.",
     sources=("RFC 9110 section 15.5.2",),
 )
@@ -75,10 +62,6 @@ WRONG_SCHEME = Diagnosis(
     what="The key was refused as it was sent, and accepted in another header.",
     why="Clients that send it the first way are refused although the key is right.",
     remedy="Send the key in the header that the finding names.",
-    remedies={
-        "azure": "Send the key as `api-key: KEY`; `Authorization: Bearer` is for Entra ID tokens.",
-        "kong": "Name the header in the key-auth plugin's `key_names`, or send the key as `apikey: KEY`.",
-    },
     verify="The chat request with the key in that header answers 200.",
     sources=("RFC 6750 section 2.1",),
 )
@@ -90,13 +73,6 @@ NOT_CHECKED = Diagnosis(
     what="A request with an invented key was answered like one with the right key.",
     why="Whoever reaches the endpoint can use it, and a client's test of the key proves nothing.",
     remedy="Switch key checking on at the server or the gateway, or accept that the endpoint is open.",
-    remedies={
-        "vllm": "Start it with --api-key KEY (or VLLM_API_KEY).",
-        "llamacpp": "Start llama-server with --api-key KEY or --api-key-file FILE.",
-        "ollama": "Ollama checks no key; put a proxy that does in front of it.",
-        "litellm": "Set general_settings.master_key in the configuration.",
-        "textgen-webui": "Start it with --api-key KEY.",
-    },
     verify="The chat request with an invented key answers 401.",
     sources=("RFC 9110 section 11.6.2",),
 )
@@ -119,12 +95,6 @@ WRONG_STATUS = Diagnosis(
     what="A wrong or missing key is answered with another status than 401.",
     why="Clients show the wrong cause (an invalid request, a server error) and may retry in vain.",
     remedy="Let the server or gateway answer 401 to a wrong or missing key.",
-    remedies={
-        "litellm": "Install the `prisma` package beside litellm[proxy] (a missing key is 401 then, not 500) and "
-        "connect a database (a wrong key is 401 then, not 400 'No connected db.').",
-        "xai": "A wrong key is 400 there; treat it as a refused key.",
-        "cerebras": "A missing key is 403 there; treat it as a refused key.",
-    },
     verify="The chat request with an invented key answers 401.",
     sources=("RFC 9110 sections 15.5.2 and 15.5.4",),
 )

@@ -35,14 +35,6 @@ REFUSED = Diagnosis(
     remedy="Start the server, correct the port in the endpoint URL, or let the server listen on an address that "
     "is reachable from here (many servers listen on 127.0.0.1 only).",
     verify="`curl -i URL/models` prints a status line.",
-    remedies={
-        "vllm": "Start it with `--host 0.0.0.0 --port 8000`; the default port is 8000.",
-        "llamacpp": "Start llama-server with `--host 0.0.0.0 --port 8080`; by default it listens on 127.0.0.1.",
-        "ollama": "Set OLLAMA_HOST=0.0.0.0:11434 and restart `ollama serve`.",
-        "lmstudio": "Start the server in the Developer page and switch on 'Serve on local network'; port 1234.",
-        "textgen-webui": "Start it with `--api --listen`; the API port is 5000, not the web page's 7860.",
-        "litellm": "Start `litellm --config FILE --host 0.0.0.0 --port 4000`.",
-    },
     sources=("RFC 9293 section 3.5.2 (reset on a closed port)",),
 )
 TIMEOUT = Diagnosis(

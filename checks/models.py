@@ -37,12 +37,6 @@ NO_LIST = Diagnosis(
     what="GET /models gives no list of models that a client can read.",
     why="Clients cannot offer a choice; the model id has to be typed by hand.",
     remedy="Type the model id by hand; at the gateway, route GET /models to the server.",
-    remedies={
-        "together": "Its list is a bare array, without `data`; type the id by hand.",
-        "kong": "The AI proxy routes only what it is told to; add a route for /models, or type the id by hand.",
-        "textgen-webui": "Load a model first; the list is empty until one is loaded.",
-        "ollama": "Pull a model first (`ollama pull NAME`); the list is null until there is one.",
-    },
     verify='`curl BASE/models` prints {"object":"list","data":[{"id":…}]}.',
     sources=("OpenAI API reference, 'List models'",),
 )
@@ -54,7 +48,6 @@ NOT_LISTED = Diagnosis(
     what="Chat completions came for a model id that GET /models does not name.",
     why="A client that offers only listed models does not offer this one.",
     remedy="Type the id by hand, or use a listed id; at the gateway, add the alias to the list.",
-    remedies={"litellm": "Wildcard models are listed only with `litellm_settings.check_provider_endpoint: true`."},
     verify="`curl BASE/models` names the id.",
     sources=("OpenAI API reference, 'List models'",),
 )
@@ -66,13 +59,6 @@ ID_UNKNOWN = Diagnosis(
     what="The chat request was refused because of the model id.",
     why="No client can use the endpoint with this id.",
     remedy="Use an id from the model list.",
-    remedies={
-        "vllm": "Use the id in /v1/models, or start vLLM with --served-model-name NAME.",
-        "ollama": "`ollama pull NAME`, then use the name with its tag.",
-        "azure": "Use the deployment's name, not the model's.",
-        "lmstudio": "Load the model, or use the id that /v1/models shows.",
-        "litellm": "Use a model_name of the configuration's model_list.",
-    },
     verify="The chat request with that id answers 200.",
     sources=("OpenAI API reference, error code model_not_found",),
 )
@@ -84,7 +70,6 @@ ID_NOT_CHECKED = Diagnosis(
     what="A request for an invented model id was answered with a completion.",
     why="A mistyped id goes unnoticed: the client believes it talks to another model than it does.",
     remedy="Compare the id with the model list by eye; nothing else will.",
-    remedies={"llamacpp": "With one model loaded the id is ignored; router mode (--models-dir) checks it."},
     verify="A request for an invented id answers 404.",
     sources=("llama.cpp tools/server/README.md",),
 )
@@ -96,7 +81,6 @@ ID_DIFFERS = Diagnosis(
     what="The completion's `model` is not the id that was asked for, nor a version of it.",
     why="What answers may not be what was chosen; limits, prices and abilities may differ.",
     remedy="Ask for the id that the answer names, or check the gateway's aliases and fallbacks.",
-    remedies={"litellm": "Look at router_settings.fallbacks and model_group_alias."},
     verify="The answer names the id that was asked for.",
     sources=("OpenAI API reference, 'The chat completion object'",),
 )

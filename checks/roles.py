@@ -56,13 +56,6 @@ SYSTEM_IGNORED = Diagnosis(
     why="Agents and chat clients put their instructions there: the model acts as if it had none, without any error.",
     remedy="Use a chat template that prints the system role, and let the gateway pass system messages on; until then "
     "put the instructions into the first user message.",
-    remedies={
-        "vllm": "Pass `--chat-template FILE` with a template of the model's family that prints the system role.",
-        "llamacpp": "Start `llama-server --jinja --chat-template-file FILE`; the template must print the system role.",
-        "ollama": "Add `{{ .System }}` or the system role of `.Messages` to TEMPLATE in the model's Modelfile.",
-        "sglang": "Pass `--chat-template FILE` with a template that prints the system role.",
-        "textgen-webui": "Choose an instruction template that prints the system message.",
-    },
     verify="usage.prompt_tokens grows with the length of the system message.",
     sources=(_REFERENCE, "ollama/ollama docs: Modelfile TEMPLATE"),
 )
@@ -75,13 +68,6 @@ SYSTEM_REJECTED = Diagnosis(
     why="Nearly every client sends its instructions as a system message and gets an error for each request.",
     remedy="Serve the model with a chat template that takes the system role or puts it into the first user turn; or "
     "use a client that puts its instructions into the user message.",
-    remedies={
-        "vllm": "Pass `--chat-template FILE` with a template that merges the system message into the first user turn.",
-        "llamacpp": "Start `llama-server --jinja --chat-template-file FILE`; the template must take system messages.",
-        "openai": "This model takes no system role: send the instructions as `developer`, or in the user message.",
-        "litellm": "Set `supports_system_message: False` in the model's `litellm_params`; LiteLLM then sends system "
-        "messages as user messages.",
-    },
     verify="A conversation with one leading system message is answered with status 200.",
     sources=(_REFERENCE, "BerriAI/litellm docs: supports_system_message", "google gemma chat template"),
 )
@@ -93,11 +79,6 @@ DEVELOPER_REJECTED = Diagnosis(
     what="A conversation with a message of role `developer` was refused with an error.",
     why="Few clients send it, and those that do can send `system`.",
     remedy="Let the client send `system` in place of `developer`.",
-    remedies={
-        "vllm": "Update vLLM: current releases print `developer` as `system` where the template has no such role.",
-        "groq": "Send `system`.",
-        "litellm": "Update LiteLLM: it maps `developer` to `system` for providers that do not know it.",
-    },
     verify="A conversation with a developer message is answered with status 200.",
     sources=(_REFERENCE, "vllm-project/vllm vllm/entrypoints/chat_utils.py"),
 )
@@ -109,12 +90,6 @@ DEVELOPER_IGNORED = Diagnosis(
     what="A message of role `developer` was taken without an error, but the model does not know what it says.",
     why="A client that sends its instructions as `developer` gets answers without them, and no error.",
     remedy="Let the client send `system`; or let the server map `developer` to `system`.",
-    remedies={
-        "ollama": "Most model templates do not print this role: send `system`, or add it to TEMPLATE in the Modelfile.",
-        "llamacpp": "Start `llama-server --jinja --chat-template-file FILE` with a template that prints the role; or "
-        "send `system`.",
-        "koboldcpp": "Send `system`.",
-    },
     verify="usage.prompt_tokens grows with the length of the developer message.",
     sources=(_REFERENCE, "ollama/ollama template/template.go"),
 )

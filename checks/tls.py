@@ -30,11 +30,6 @@ UNTRUSTED = Diagnosis(
     remedy="Serve the full chain of a public authority, or give the private authority's certificate to the "
     "client (endpoint-probe: --ca-bundle FILE).",
     verify="`openssl s_client -connect HOST:PORT -servername HOST </dev/null` prints 'Verify return code: 0 (ok)'.",
-    remedies={
-        "nginx": "Let ssl_certificate name the full chain (fullchain.pem), leaf first, then the intermediates.",
-        "haproxy": "Put leaf, intermediates and key into the one PEM file that `bind … ssl crt` names.",
-        "caddy": "Use a public name so that Caddy gets a certificate by ACME, or install its local root on the client.",
-    },
     sources=("RFC 5280 section 6", "OpenSSL x509_vfy.h verify codes 18-21"),
 )
 EXPIRED = Diagnosis(
@@ -46,7 +41,6 @@ EXPIRED = Diagnosis(
     why="Clients refuse the connection before a key or a request is sent.",
     remedy="Renew the certificate and reload the server; check this machine's clock if the dates look right.",
     verify="`openssl s_client -connect HOST:PORT </dev/null | openssl x509 -noout -dates` shows a date to come.",
-    remedies={"nginx": "Renew the certificate, then `nginx -s reload`; a renewed file alone is not read."},
     sources=("RFC 5280 section 4.1.2.5",),
 )
 EXPIRING = Diagnosis(

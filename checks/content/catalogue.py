@@ -17,18 +17,6 @@ BLOCKS_REJECTED = Diagnosis(
     "message, some always) get an error in place of an answer.",
     remedy="Switch block content (also called array content) off in the client, so that it sends plain strings; or "
     "update the server to a release that takes text blocks in every role.",
-    remedies={
-        "vllm": "Update vLLM: it takes text blocks in every role and prints them by "
-        "`--chat-template-content-format auto`; set it to `string` where the template wants strings.",
-        "llama-cpp-python": "Use llama.cpp's own `llama-server`, which takes text blocks in every role, or a chat "
-        "handler that takes lists (`--chat_format`).",
-        "groq": "Send content of system, assistant and tool messages as a string.",
-        "textgen-webui": "Send plain strings in system, assistant and tool messages; only user messages take blocks.",
-        "tgi": "Send plain strings; blocks are for user messages with pictures.",
-        "litellm": "Put `content` back into strings before the backend: use a client that sends strings, or a "
-        "`async_pre_call_hook` of the proxy.",
-        "deepseek": "Send content as a string.",
-    },
     verify="A user message with two text blocks is answered with status 200.",
     sources=(_REFERENCE, "crewAIInc/crewAI#5886 (Groq's schema)", "abetlen/llama-cpp-python llama_cpp/server/types.py"),
 )
@@ -42,13 +30,6 @@ BLOCKS_IGNORED = Diagnosis(
     why="The model answers something else, and nothing says that the message was lost.",
     remedy="Use a chat template that prints lists of text blocks, or let the server flatten them; until then switch "
     "block content off in the client.",
-    remedies={
-        "vllm": "Start with `--chat-template-content-format string`, or `openai` where the template walks over blocks.",
-        "sglang": "Update SGLang, or pass a `--chat-template` that prints lists of text blocks.",
-        "llamacpp": "Update llama-server, or pass `--chat-template-file FILE` with a template that prints blocks.",
-        "textgen-webui": "Send plain strings in system, assistant and tool messages.",
-        "transformers": "Use a chat template that prints lists of text blocks.",
-    },
     verify="usage.prompt_tokens is the same for a string and for one text block with the same text.",
     sources=(_REFERENCE, "vllm-project/vllm --chat-template-content-format"),
 )
@@ -62,11 +43,6 @@ BLOCKS_TRUNCATED = Diagnosis(
     "without an error.",
     remedy="Join all text blocks of a message in the server or gateway; until then switch block content off in the "
     "client, so that it sends one string.",
-    remedies={
-        "litellm": "Look for a hook or prompt template of yours that reads `content[0]`; LiteLLM passes all blocks on.",
-        "vllm": "Update vLLM, and start with `--chat-template-content-format string`, which joins the blocks.",
-        "llamacpp": "Update llama-server, or pass a `--chat-template-file` that prints every block.",
-    },
     verify="A user message with two text blocks has as many prompt tokens as the two texts in one string.",
     sources=(_REFERENCE,),
 )
@@ -81,12 +57,6 @@ NULL_REJECTED = Diagnosis(
     "after the first call.",
     remedy='Let the server take null content in assistant turns with tool_calls, or a gateway write "" in its place; '
     'or use a client that sends "".',
-    remedies={
-        "llama-cpp-python": 'Its request schema wants a string: send `content: ""`; or use llama.cpp\'s own server.',
-        "textgen-webui": "Update: newer releases take null beside tool_calls.",
-        "ollama": "Update Ollama: current releases take null content beside tool_calls.",
-        "litellm": 'Write "" in place of null in an `async_pre_call_hook` of the proxy.',
-    },
     verify="The conversation with `content: null` beside tool_calls is answered with status 200.",
     sources=(
         "OpenAI API reference, chat completions: assistant message, content is optional with tool_calls",

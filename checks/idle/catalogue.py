@@ -16,21 +16,6 @@ L7_TIMEOUT = Diagnosis(
     remedy="Keep streaming on, since every token starts the timer anew; let the server send heartbeats (SSE comments) "
     "at least every 15 s and twice as often as the timer; and raise the response or read timeout of the proxy. TCP "
     "keepalive does not help here.",
-    remedies={
-        "nginx": "Raise `proxy_read_timeout` in the location (default 60s), for example to 3600s; keep streaming on.",
-        "haproxy": "Raise `timeout server` in the backend; keep streaming on.",
-        "envoy": "Raise `stream_idle_timeout` of the HTTP connection manager, or the route's `idle_timeout`.",
-        "apache": "Raise `ProxyTimeout` (or `timeout=` on ProxyPass); it answers 502 when it fires.",
-        "caddy": "Raise `response_header_timeout` and `read_timeout` in the transport of reverse_proxy.",
-        "aws-alb": "Raise the load balancer's idle timeout (default 60 s, attribute idle_timeout.timeout_seconds).",
-        "cloudflare": "The origin read timeout is 120 s (100 s in older plans), error 524: send heartbeats; "
-        "Enterprise plans can raise it.",
-        "azure-app-gateway": "Raise the request timeout of the backend settings (default 20 s).",
-        "vllm": "Start it with `--sse-keep-alive-interval 15`, so that streams send a comment in every silence.",
-        "llamacpp": "Start it with `--sse-ping-interval` well below the timer (default 30 s).",
-        "sglang": "It sends no heartbeats: raise the proxy's timer.",
-        "litellm": "Raise `request_timeout` in litellm_settings.",
-    },
     verify="Run endpoint-probe again with --idle larger than the limit: long_silence works.",
     sources=(
         "nginx.org, ngx_http_proxy_module: proxy_read_timeout",
@@ -48,15 +33,6 @@ TOTAL_DEADLINE = Diagnosis(
     why="Longer answers are always cut. Heartbeats, keepalive and streaming do not help.",
     remedy="Raise or switch off the total response timeout of the gateway; until then limit max_tokens so that an "
     "answer is written within the limit.",
-    remedies={
-        "envoy": "Set the route's `timeout: 0s` (default 15 s) and `max_stream_duration` to 0; use idle timeouts.",
-        "aws-api-gateway": "The integration timeout is 29 s by default: raise it (regional APIs), or set the response "
-        "transfer mode to STREAM, which allows 15 minutes.",
-        "traefik": "Raise `respondingTimeouts.writeTimeout` of the entry point (0 is none).",
-        "kong": "Raise `read_timeout` and `write_timeout` of the service.",
-        "litellm": "Raise `request_timeout` in litellm_settings, and `timeout` of the model.",
-        "caddy": "Remove `write_timeout` from the server's timeouts.",
-    },
     verify="Run endpoint-probe again with --idle larger than the limit: the finding is gone.",
     sources=(
         "Envoy FAQ: How do I configure timeouts? (route timeout)",
@@ -73,11 +49,6 @@ L4_DROPPED = Diagnosis(
     remedy="Switch on TCP keepalive in the client with an idle time of at most half the limit (30 s is common; whole "
     "seconds only), or raise the idle timeout of the NAT, firewall or load balancer in between. Heartbeats in the "
     "stream help as well.",
-    remedies={
-        "aws-alb": "Behind a Network Load Balancer or NAT gateway the limit is 350 s: set keepalive below it.",
-        "azure-app-gateway": "Azure Load Balancer drops idle flows after 4 minutes without telling: raise its idle "
-        "timeout or enable TCP reset, and set keepalive below it.",
-    },
     verify="Run endpoint-probe again with --keepalive at half the limit: long_silence works.",
     sources=(
         "tcp(7): TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT",
@@ -96,9 +67,6 @@ L4_RESET = Diagnosis(
     remedy="Switch on TCP keepalive in the client with an idle time of at most half the limit (30 s is common; whole "
     "seconds only), or raise the idle timeout of the firewall or load balancer in between. Heartbeats in the stream "
     "help as well.",
-    remedies={
-        "aws-alb": "Behind a Network Load Balancer the idle timeout is 350 s (tcp.idle_timeout.seconds).",
-    },
     verify="Run endpoint-probe again with --keepalive at half the limit: long_silence works.",
     sources=("RFC 9293, section 3.5.2 Reset generation", "tcp(7): TCP_KEEPIDLE"),
 )
@@ -114,12 +82,6 @@ REUSE_CLOSED = Diagnosis(
     remedy="Let the hop that drops idle connections close them (FIN) instead, with a keep-alive timeout longer than "
     "that of the hop before it; in the client, keep idle connections for less than the limit (HTTPX: "
     "keepalive_expiry), or repeat the request once.",
-    remedies={
-        "aws-alb": "Set the backend's keep-alive timeout above the load balancer's idle timeout (default 60 s).",
-        "nginx": "Set `keepalive_timeout` of the upstream block below the backend's own keep-alive timeout.",
-        "vllm": "Raise uvicorn's keep-alive with VLLM_HTTP_TIMEOUT_KEEP_ALIVE (default 5 s).",
-        "litellm": "Start it with `--keepalive_timeout` above the idle timeout of the proxy in front.",
-    },
     verify="Run endpoint-probe again: the finding is gone.",
     sources=("RFC 9112, section 9.3.1 Retrying requests", "HTTPX docs: Limits, keepalive_expiry"),
 )

@@ -14,11 +14,6 @@ MAX_TOKENS_REJECTED = Diagnosis(
     what="A request with `max_tokens` was refused; without it, or with `max_completion_tokens`, it is answered.",
     why="Most clients send `max_tokens`, and get an error for every request until they are set to the other name.",
     remedy="Let the client send `max_completion_tokens`, or no limit.",
-    remedies={
-        "openai": "Reasoning models want `max_completion_tokens`: set the client's parameter name to it.",
-        "azure": "Deployments of reasoning models want `max_completion_tokens`: set the client's parameter name to it.",
-        "litellm": "Set `drop_params: true` in `litellm_settings`, or use a release that maps the name for this model.",
-    },
     verify="A request with the name that the client sends is answered with status 200.",
     sources=(_REFERENCE, "vercel/ai: OpenAI fixture `unsupported_parameter` for max_tokens"),
 )
@@ -30,11 +25,6 @@ MAX_COMPLETION_TOKENS_REJECTED = Diagnosis(
     what="A request with `max_completion_tokens` was refused.",
     why="Newer clients send this name; they have to be set to `max_tokens`.",
     remedy="Let the client send `max_tokens`.",
-    remedies={
-        "mistral": "Send `max_tokens`.",
-        "litellm": "Set `drop_params: true` in `litellm_settings`, or update: newer releases map the name.",
-        "vllm": "Update vLLM: the name is known since 0.6.3.",
-    },
     verify="A request with the name that the client sends is answered with status 200.",
     sources=(_REFERENCE, "vllm-project/vllm vllm/entrypoints/openai/protocol.py"),
 )
@@ -46,14 +36,6 @@ MAX_TOKENS_IGNORED = Diagnosis(
     what="A request with `max_tokens` was answered with far more tokens than that.",
     why="Answers cost more time and money than the client allows; a model that does not stop fills its whole context.",
     remedy="Let the gateway pass the limit on to the server; set a limit in the server as well.",
-    remedies={
-        "openai": "Let the client send `max_completion_tokens`.",
-        "litellm": "Look for `drop_params`, `additional_drop_params` or a hook that takes `max_tokens` out.",
-        "portkey": "Look for `override_params` in the gateway's config.",
-        "vllm": "Set `--override-generation-config '{\"max_new_tokens\": N}'` as a limit of the server.",
-        "llamacpp": "Set `-n N` as a limit of the server.",
-        "ollama": "Set `PARAMETER num_predict N` in the Modelfile as a limit of the server.",
-    },
     verify="With `max_tokens: 16` a long answer ends with finish_reason `length` and 16 completion tokens.",
     sources=(_REFERENCE, "BerriAI/litellm docs: drop_params"),
 )
@@ -66,11 +48,6 @@ STOP_IGNORED = Diagnosis(
     why="Agents and completion tools that cut answers with stop sequences get text that was not to be written, and pay "
     "for it.",
     remedy="Let the gateway pass `stop` on to the server; or let the client cut the text itself.",
-    remedies={
-        "litellm": "Look for `drop_params`, `additional_drop_params` or a hook that takes `stop` out of the request.",
-        "textgen-webui": "Send `stop` as a list of strings; `custom_stopping_strings` sets it in the server.",
-        "portkey": "Look for `override_params` in the gateway's config.",
-    },
     verify='Counting with `stop: ["7"]` ends before the 7.',
     sources=(_REFERENCE,),
 )
@@ -83,15 +60,6 @@ UNKNOWN_REJECTED = Diagnosis(
     "API. A refused `stream_options` is a warning, since most clients send it with every stream.",
     why="A client that sends such a parameter gets an error in place of an answer until it is set not to.",
     remedy="Take the named parameters out of the client's requests, or let a gateway drop them.",
-    remedies={
-        "litellm": "Set `drop_params: true` in `litellm_settings`; others can be listed in `additional_drop_params`.",
-        "transformers": "`transformers serve` refuses every key that it does not know: send only those of the API.",
-        "mistral": "Send only the documented parameters.",
-        "groq": "logprobs, logit_bias, top_logprobs and n above 1 are not taken.",
-        "cerebras": "frequency_penalty, presence_penalty, logit_bias and parallel_tool_calls are not taken.",
-        "xai": "Reasoning models take no stop, presence_penalty and frequency_penalty.",
-        "openai": "Send only documented parameters.",
-    },
     verify="A request with the named parameters is answered with status 200.",
     sources=(_REFERENCE, "BerriAI/litellm docs: drop_params", "huggingface/transformers src/transformers/cli/serving"),
 )

@@ -16,10 +16,6 @@ REJECTED = Diagnosis(
     why="Clients stream by default, so that the first words show at once; such a client gets only the error.",
     remedy="Switch streaming on at the server or gateway; until then set Streaming off in the client, and "
     "expect long answers to come after a long silence.",
-    remedies={
-        "kong": "In the AI Proxy plugin set `config.response_streaming: allow`.",
-        "aws-api-gateway": "Set the integration's response transfer mode to STREAM (REST APIs buffer by default).",
-    },
     sources=("Kong AI Proxy plugin reference, response_streaming", _CHUNK),
 )
 NOT_SSE = Diagnosis(
@@ -31,12 +27,6 @@ NOT_SSE = Diagnosis(
     why="A streaming client finds no event in it and shows an empty answer, or an error about its format.",
     remedy="Let the server or gateway pass `stream: true` on and forward the event stream; until then set "
     "Streaming off in the client.",
-    remedies={
-        "litellm": "Remove `fake_stream` from the model's settings, and let `stream` reach the backend.",
-        "kong": "In the AI Proxy plugin set `config.response_streaming: allow`, and remove plugins that read "
-        "the response body.",
-        "aws-api-gateway": "Set the integration's response transfer mode to STREAM (REST APIs buffer by default).",
-    },
     sources=(_SSE, _CHUNK),
 )
 CONTENT_TYPE = Diagnosis(
@@ -48,10 +38,6 @@ CONTENT_TYPE = Diagnosis(
     why="Browsers' EventSource and strict libraries refuse it; proxies do not recognise the stream, and buffer or "
     "compress it.",
     remedy="Send `Content-Type: text/event-stream` with the stream, and let no proxy replace it.",
-    remedies={
-        "nginx": "Remove `proxy_hide_header Content-Type` and any `add_header Content-Type` or `default_type` "
-        "that replaces the server's own.",
-    },
     sources=(f"{_SSE}: processing model, step on the response's MIME type",),
 )
 FRAMING = Diagnosis(
@@ -63,12 +49,6 @@ FRAMING = Diagnosis(
     why="Clients skip what they cannot read, or stop with an error: text is missing, or no answer comes at all.",
     remedy="Let the server send each chunk as one event: a line `data: ` with one JSON object, then an empty line. "
     "Where a gateway rewrites the stream, take that rewriting out. Until then set Streaming off in the client.",
-    remedies={
-        "ollama": "Use the OpenAI-compatible base URL that ends in /v1; /api/chat streams bare JSON lines.",
-        "mistral": "Models that think send `content` as a list of parts; choose another model, or a client that "
-        "reads parts.",
-        "litellm": "Update LiteLLM, and remove custom callbacks that change the streamed chunks.",
-    },
     sources=(_SSE, _CHUNK),
 )
 NO_DONE = Diagnosis(
@@ -80,10 +60,6 @@ NO_DONE = Diagnosis(
     why="Many clients take the end of the response as the end of the answer; those that wait for [DONE] report an "
     "incomplete stream. A cut connection can no longer be told from a finished answer.",
     remedy="Let the server end its streams with `data: [DONE]` and an empty line.",
-    remedies={
-        "transformers": "transformers serve never sends it; use a client that ends at the finish reason, or put "
-        "a gateway in front that adds it.",
-    },
     sources=("OpenAI API reference, Streaming: the stream is terminated by data: [DONE]",),
 )
 TRUNCATED = Diagnosis(
@@ -96,13 +72,6 @@ TRUNCATED = Diagnosis(
     "notice it.",
     remedy="Look for the end in the server's log: a crashed worker, a generation that was aborted, a proxy that lost "
     "its backend. Until then set Streaming off in the client.",
-    remedies={
-        "nginx": "Look in error.log for 'upstream prematurely closed connection', and set `proxy_http_version 1.1`: "
-        "over HTTP/1.0 nginx passes a cut answer on as a clean end.",
-        "llama-cpp-python": "Start it with `--interrupt_requests False`: by default a second request ends the first "
-        "stream.",
-        "envoy": "Look at the access log's response flags (UC, UR, UPE), which say how the backend was lost.",
-    },
     sources=(_CHUNK, "RFC 9112, section 8 Handling Incomplete Messages"),
 )
 NO_USAGE = Diagnosis(
@@ -113,12 +82,6 @@ NO_USAGE = Diagnosis(
     what='The request asked for token counts with `stream_options: {"include_usage": true}`, and none came.',
     why="Clients cannot show or limit what a streamed answer costs, nor see how full the context is.",
     remedy="Update the server to one that honours `stream_options.include_usage`, or count tokens in the client.",
-    remedies={
-        "vllm": "Start it with `--enable-force-include-usage`.",
-        "llama-cpp-python": "Its server does not know `stream_options`; llama.cpp's own `llama-server` does.",
-        "koboldcpp": "It sends no usage in streams; count in the client.",
-        "litellm": "Set `general_settings: always_include_stream_usage: true`.",
-    },
     sources=("OpenAI API reference, stream_options.include_usage",),
 )
 ERROR_IN_BAND = Diagnosis(
@@ -130,12 +93,6 @@ ERROR_IN_BAND = Diagnosis(
     why="Clients that look only at the status and at `choices` drop it: the answer stops and nothing is said.",
     remedy="Look up the error text in the server's log and mend its cause; use a client that reads `error` in the "
     "events of a stream.",
-    remedies={
-        "groq": "code `tool_use_failed`: the model wrote a call that does not fit the schema; simplify the tools or "
-        "try again.",
-        "vllm": "The engine failed while it generated; its log has the traceback (often out of memory: lower "
-        "`--gpu-memory-utilization` or `--max-num-seqs`).",
-    },
     sources=("OpenAI API reference, Streaming errors", "OpenRouter API docs, Errors: mid-stream error handling"),
 )
 UTF8 = Diagnosis(
@@ -148,10 +105,6 @@ UTF8 = Diagnosis(
     why="Umlauts, Chinese, emoji and typographic quotes turn into garbage; strict clients stop with a decoding error.",
     remedy="Let the server hold back an unfinished character until its last byte is there, and send UTF-8; let no "
     "hop decode the stream in pieces or in another encoding.",
-    remedies={
-        "vllm": "Update it; the incremental detokeniser of old versions cut characters.",
-        "transformers": "Update it; text must be decoded with the tokens before it, not token by token.",
-    },
     sources=(f"{_SSE}: event streams are always decoded as UTF-8", "RFC 8259, section 8.1"),
 )
 
@@ -159,17 +112,6 @@ UTF8 = Diagnosis(
 # The diagnoses that follow from when the bytes of a stream arrive. ---------------------------------
 
 _NGINX = "nginx.org, ngx_http_proxy_module: proxy_buffering, X-Accel-Buffering, proxy_http_version"
-_UNBUFFERED = {
-    "nginx": "In the location: `proxy_buffering off; proxy_http_version 1.1; gzip off;` (or let the backend "
-    "send `X-Accel-Buffering: no`, which nginx obeys unless proxy_ignore_headers names it).",
-    "azure-app-gateway": "Switch response buffering off (`az network application-gateway update --set "
-    "globalConfiguration.enableResponseBuffering=false`).",
-    "aws-api-gateway": "Set the integration's response transfer mode to STREAM (REST APIs buffer by default).",
-    "apache": "Set `flushpackets=on` on ProxyPass and take mod_deflate off text/event-stream.",
-    "haproxy": "Take text/event-stream out of `compression type`, and set `option http-no-delay`.",
-    "kong": "Set `response_buffering: false` on the route, and remove plugins that read the response body.",
-    "traefik": "Remove the Buffering and Compress middlewares from this router.",
-}
 
 HELD = Diagnosis(
     code="stream.held",
@@ -184,7 +126,6 @@ HELD = Diagnosis(
     "text/event-stream there, or let the server send `X-Accel-Buffering: no`. A download scanner on the client's "
     "side does the same: try from another network. While it cannot be mended, set Streaming off in the client: "
     "nothing is lost by it.",
-    remedies=_UNBUFFERED,
     verify="Run endpoint-probe again: facts.delivery is streaming. By hand: `curl -N` shows the lines one by one.",
     sources=(_NGINX, "Microsoft Learn, Application Gateway: server-sent events", "AWS API Gateway, response streaming"),
 )
@@ -199,12 +140,6 @@ REPLAYED = Diagnosis(
     "that wait give up on long answers.",
     remedy="Use a model or gateway setting that streams from the backend; where it cannot be had, raise the client's "
     "limit for the first token.",
-    remedies={
-        "litellm": "Remove `fake_stream: true` from the model's litellm_params; guardrails that run post_call also "
-        "make it wait for the whole answer.",
-        "koboldcpp": "With tools it generates first and streams afterwards; without tools it streams.",
-        "portkey": "Take output guardrails off streamed requests: they need the whole answer.",
-    },
     verify="Run endpoint-probe again: facts.delivery is streaming.",
     sources=("LiteLLM docs, fake_stream",),
 )
@@ -218,11 +153,6 @@ SIZE_BUFFERED = Diagnosis(
     "idle timers fire all the same.",
     remedy="Switch response buffering off for text/event-stream at the hop that buffers, or let the server send "
     "`X-Accel-Buffering: no`.",
-    remedies={
-        **_UNBUFFERED,
-        "nginx": "In the location: `proxy_buffering off; proxy_http_version 1.1;`. Over TLS and HTTP/1.1 it also "
-        "collects a whole TLS record when buffering is on: `ssl_buffer_size 4k` helps a little, buffering off cures.",
-    },
     verify="Run endpoint-probe again: facts.delivery is streaming.",
     sources=(_NGINX, "nginx.org, ngx_http_ssl_module: ssl_buffer_size"),
 )
@@ -234,14 +164,6 @@ COALESCED = Diagnosis(
     what="Whole events arrive in bursts at an even pace of some tenths of a second, several in each.",
     why="Text appears in jerks. It does no harm to timers and loses nothing.",
     remedy="Switch the flush delay off at the hop that bunches them; it is a matter of looks.",
-    remedies={
-        "haproxy": "Set `option http-no-delay` in the frontend or backend (without it about 200 ms are collected).",
-        "caddy": "Set `flush_interval -1` in reverse_proxy.",
-        "traefik": "Set the service's `responseForwarding.flushInterval` to `-1`.",
-        "apache": "Set `flushpackets=on` on ProxyPass.",
-        "vllm": "Start it with `--stream-interval 1` (a larger value sends several tokens at once).",
-        "sglang": "Start it with `--stream-interval 1`.",
-    },
     verify="Run endpoint-probe again: facts.delivery is streaming.",
     sources=("HAProxy configuration manual, option http-no-delay",),
 )
@@ -255,15 +177,6 @@ COMPRESSED = Diagnosis(
     why="HTTP libraries offer gzip without being asked, so most clients meet it: nothing is shown until the end.",
     remedy="Take text/event-stream out of what is compressed at the gateway, or let the compressor flush after every "
     "event. In the client: send `Accept-Encoding: identity` with streaming requests.",
-    remedies={
-        "nginx": "Remove text/event-stream (and `*`) from `gzip_types`, or set `gzip off` in the location; "
-        "`proxy_buffering off` also cures it.",
-        "haproxy": "Remove text/event-stream from `compression type`.",
-        "apache": "`SetEnvIf Request_URI ... no-gzip 1`, or take text/event-stream out of AddOutputFilterByType "
-        "DEFLATE.",
-        "envoy": "Remove text/event-stream from the compressor filter's content_type list.",
-        "traefik": "Add text/event-stream to the Compress middleware's excludedContentTypes.",
-    },
     verify="`curl -N --compressed` shows the lines one by one.",
     sources=("nginx.org, ngx_http_gzip_module", "HTTPX docs, default headers (Accept-Encoding)"),
 )

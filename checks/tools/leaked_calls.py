@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from checks.fingerprint.checks import software
+from checks.fingerprint.systems import remedy_of
 from checks.tools.catalogue import PARSER_MISSING, STREAM_LEAK, TEXT_CALL
 from checks.tools.markup import Leak, LeakedCall, family
 from checks.tools.reading import Call, Reading
@@ -55,12 +56,12 @@ def remedy(leak: Leak, server: str) -> str:
     sglang = _flag("`sglang.launch_server` with `--tool-call-parser {}`", leak.sglang)
     if server == "vllm":
         text = vllm and f"Start {vllm}."
-        text = text or f"vLLM has no parser for this markup. {found.remedies['vllm']}"
+        text = text or f"vLLM has no parser for this markup. {remedy_of('vllm', found.code)}"
     elif server == "sglang":
         text = sglang and f"Start {sglang}."
-        text = text or f"SGLang has no parser for this markup. {found.remedies['sglang']}"
-    elif server in found.remedies and server not in _GATEWAYS:
-        return found.remedies[server]  # the note speaks of flags that this server does not have
+        text = text or f"SGLang has no parser for this markup. {remedy_of('sglang', found.code)}"
+    elif server not in _GATEWAYS and (known := remedy_of(server, found.code)):
+        return known  # the note speaks of flags that this server does not have
     else:
         options = [option for option in (vllm, sglang) if option]
         options.append("llama.cpp's `llama-server` with `--jinja` and the model's own chat template")

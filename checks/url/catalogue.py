@@ -4,23 +4,6 @@ from __future__ import annotations
 
 from probe.api import Diagnosis, Owner, Severity
 
-_BASES = {
-    "groq": "The base URL is https://api.groq.com/openai/v1 (Groq's own SDK takes it without /openai/v1).",
-    "fireworks": "The base URL is https://api.fireworks.ai/inference/v1.",
-    "openrouter": "The base URL is https://openrouter.ai/api/v1.",
-    "together": "The base URL is https://api.together.xyz/v1.",
-    "cerebras": "The base URL is https://api.cerebras.ai/v1.",
-    "deepinfra": "The base URL is https://api.deepinfra.com/v1/openai.",
-    "gemini": "The base URL is https://generativelanguage.googleapis.com/v1beta/openai.",
-    "azure": "The base URL is https://RESOURCE.openai.azure.com/openai/v1; the model is the deployment's name.",
-    "vllm": "The base URL ends in /v1 (http://HOST:8000/v1), after --root-path where that is set.",
-    "ollama": "The base URL is http://HOST:11434/v1; /api is Ollama's own protocol.",
-    "lmstudio": "The base URL is http://HOST:1234/v1; every other path is answered with 200 and an error.",
-    "textgen-webui": "The base URL is http://HOST:5000/v1; 7860 is the web page.",
-    "llamacpp": "The base URL is http://HOST:8080/v1, after --api-prefix where that is set.",
-    "litellm": "The base URL is http://HOST:4000/v1, after SERVER_ROOT_PATH where that is set.",
-}
-
 MISSING_V1 = Diagnosis(
     code="url.missing-v1",
     severity=Severity.ERROR,
@@ -31,7 +14,6 @@ MISSING_V1 = Diagnosis(
     why="Clients append /chat/completions to what was typed and get 404, a web page, or a success that is none.",
     remedy="Use the base URL that the finding names.",
     verify="`curl BASE/models` with the key prints a model list.",
-    remedies=_BASES,
     sources=("OpenAI API reference: https://api.openai.com/v1/chat/completions",),
 )
 TRAILING_SLASH = Diagnosis(
@@ -44,7 +26,6 @@ TRAILING_SLASH = Diagnosis(
     why="Clients that join the parts as they are get 404.",
     remedy="Remove the slash at the end of the base URL.",
     verify="The same client call succeeds with the URL without the slash.",
-    remedies={"nginx": "`merge_slashes on` (the default) and a `proxy_pass` without URI part make it harmless."},
     sources=("RFC 3986 section 3.3: an empty path segment is a segment",),
 )
 OPERATION_PATH = Diagnosis(
@@ -56,7 +37,6 @@ OPERATION_PATH = Diagnosis(
     why="Clients append the operation themselves, so it stands there twice and gives 404.",
     remedy="Cut the operation off: a base URL usually ends in /v1.",
     verify="`curl BASE/models` with the key prints a model list.",
-    remedies=_BASES,
     sources=("OpenAI API reference, 'Create chat completion'",),
 )
 DUPLICATE_PATH = Diagnosis(
@@ -68,7 +48,6 @@ DUPLICATE_PATH = Diagnosis(
     why="The server knows no such path and answers 404.",
     remedy="Write the repeated part once.",
     verify="`curl BASE/models` with the key prints a model list.",
-    remedies=_BASES,
     sources=("groq-python _client.py: its base URL leaves out /openai/v1, other SDKs' do not",),
 )
 REDIRECTS = Diagnosis(
@@ -81,10 +60,6 @@ REDIRECTS = Diagnosis(
     "and to another origin the key is dropped (or, worse, sent along).",
     remedy="Use the redirect's target as the base URL.",
     verify="`curl -i -X POST BASE/chat/completions` no longer answers with a 3xx status.",
-    remedies={
-        "vllm": "FastAPI redirects a path with a slash at the end; use the base URL without it.",
-        "nginx": "Give clients the https:// URL instead of relying on `return 301 https://…`.",
-    },
     sources=("RFC 9110 section 15.4",),
 )
 NOT_AN_API = Diagnosis(
@@ -96,11 +71,6 @@ NOT_AN_API = Diagnosis(
     why="Clients see status 200 and fail while reading the body, often without a word.",
     remedy="Use the API's host and port instead of the web page's; a proxy in front must route the API's path to it.",
     verify="`curl BASE/models` prints JSON with a `data` list.",
-    remedies={
-        "nginx": "Give the API a `location /v1/ { proxy_pass http://upstream; }` before the `try_files … /index.html`.",
-        "textgen-webui": "The API is on port 5000 (start with --api); 7860 is the web page.",
-        "caddy": "Without a matching route Caddy sends an empty 200; add `handle /v1/* { reverse_proxy … }`",
-    },
     sources=("nginx try_files documentation", "one-api router/web.go"),
 )
 NO_CHAT = Diagnosis(
@@ -113,7 +83,6 @@ NO_CHAT = Diagnosis(
     remedy="Look up the base URL in the provider's or the server's documentation; it is the part before "
     "/chat/completions. Check that the server is up and serves a chat model.",
     verify="`curl BASE/chat/completions` with a body, the key and a model answers 200.",
-    remedies=_BASES,
     sources=("OpenAI API reference, 'Create chat completion'",),
 )
 CLEARTEXT = Diagnosis(

@@ -35,28 +35,6 @@ from probe.api import (
 if TYPE_CHECKING:
     from probe.api import Context
 
-_START_SERVER_WITH = {
-    "vllm": "Serve a multimodal model; where the text says 'At most 0 image(s)', start `vllm serve` with "
-    "`--limit-mm-per-prompt '{\"image\": 4}'`.",
-    "llamacpp": "Start `llama-server` with the model's projector: `--mmproj FILE.gguf` (or `-hf REPO`, which "
-    "fetches it); `GET /props` then shows `modalities.vision: true`.",
-    "sglang": "Start `sglang.launch_server` with a vision-language model, and `--enable-multimodal` where the "
-    "model needs it.",
-    "ollama": "Pull a model whose page lists the capability `vision` (`ollama show MODEL` prints it).",
-    "lmstudio": "Load a model whose type is `vlm` in `GET /api/v0/models`.",
-    "llama-cpp-python": "Start it with `--clip_model_path FILE` and the multimodal `--chat_format` of the model.",
-    "tabbyapi": "Set `vision: true` under `model:` in config.yml and load a vision model.",
-    "koboldcpp": "Start it with `--mmproj FILE`.",
-    "transformers": "Serve an image-text-to-text model; text models drop pictures without a word.",
-    "mlx": "Serve the model with mlx-vlm; mlx_lm.server takes text only.",
-    "localai": "Set `mmproj:` in the model's YAML file.",
-    "tgi": "Serve a vision-language model; for a text model TGI pastes the picture's URL into the prompt as text.",
-    "litellm": "Route the model name to a deployment that can see; `supports_vision: true` under `model_info` only "
-    "declares it.",
-    "openrouter": "Choose a model with `image` in `architecture.input_modalities` of `GET /models`.",
-    "deepseek": "Use another model for pictures; the chat models of this API read text only.",
-    "cerebras": "Use another provider for pictures; this API reads text only.",
-}
 _SOURCES = (
     "OpenAI API reference, chat completions: content parts of type image_url",
     "ggml-org/llama.cpp tools/server/README.md, --mmproj",
@@ -74,7 +52,6 @@ REJECTED = Diagnosis(
     "for a text model to answer.",
     remedy="Leave the client's vision toggle off. For pictures, serve a vision model and whatever projector "
     "file or limit the error text names.",
-    remedies=_START_SERVER_WITH,
     verify="The capability vision becomes `works` after a vision model is served.",
     sources=_SOURCES,
 )
@@ -88,7 +65,6 @@ IGNORED = Diagnosis(
     why="The user sees a confident answer about a picture that nobody looked at.",
     remedy="Switch the client's vision toggle off, or serve a vision model; where a gateway stands in front of one, "
     "let it pass image_url blocks on unchanged.",
-    remedies=_START_SERVER_WITH,
     verify="usage.prompt_tokens grows when a picture is added, and the capability vision is `works`.",
     sources=_SOURCES,
 )
@@ -102,13 +78,6 @@ MISREAD = Diagnosis(
     why="Answers about pictures cannot be relied on.",
     remedy="Try a stronger vision model. Where this model is known to see well, compare the projector or "
     "processor files with the model's release: a mismatch loads without an error and garbles what is seen.",
-    remedies={
-        "llamacpp": "Use the `--mmproj` file published with exactly this model and size; one of another size or "
-        "version loads without an error.",
-        "vllm": "Check `--mm-processor-kwargs` and the chat template (`--chat-template`): the image placeholder has "
-        "to stand where the model expects it.",
-        "ollama": "Pull the model again; a quantised projector can be checked with `ollama show MODEL`.",
-    },
     verify="The capability vision is `works`.",
     sources=_SOURCES,
 )

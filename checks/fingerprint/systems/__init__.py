@@ -236,6 +236,13 @@ def signatures() -> Mapping[str, Signature]:
     }
 
 
+def remedy_of(system: str, code: str) -> str:
+    """What to change in one system for one finding code; empty where its file has nothing about the code."""
+    known = signatures().get(system)
+    advice = known.advice.get(code) if known else None
+    return advice.do if advice else ""
+
+
 @guide_source
 def guides() -> tuple[Guide, ...]:
     """The systems' remedies, for the catalogue."""
