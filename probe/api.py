@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from probe import wording
 from probe.catalogue.registry import check, guide_source
 from probe.catalogue.remedies import Advice, Guide
 from probe.model import (
@@ -77,6 +78,7 @@ __all__ = [
     "unknown",
     "urls",
     "wilson",
+    "wording",
     "works",
 ]
 

@@ -16,6 +16,7 @@ from probe.catalogue import registry
 from probe.catalogue.system_pages import NOTE as SYSTEM_NOTE
 from probe.catalogue.system_pages import index_page, system_page
 from probe.model import Check, Diagnosis
+from probe.wording import amount, seconds
 
 ROOT = Path(__file__).parent.parent.parent
 _NOTE = "<!-- Written by `python -m probe.catalogue.docs` from the checks; edit those and run it again. -->"
@@ -50,11 +51,11 @@ def _escaped(text: str) -> str:
 
 
 def _spending(check: Check) -> str:
-    parts = [f"at most {check.max_requests} request{'' if check.max_requests == 1 else 's'}"]
+    parts = [f"at most {amount(check.max_requests, 'request')}"]
     if check.max_tokens:
-        parts.append(f"at most {check.max_tokens} tokens")
+        parts.append(f"at most {amount(check.max_tokens, 'token')}")
     if check.max_seconds:
-        parts.append(f"up to {check.max_seconds:g} s of waiting")
+        parts.append(f"up to {seconds(check.max_seconds)} of waiting")
     parts.append("runs in every depth" if check.depth == "quick" else f"runs from depth {check.depth} on")
     if check.exclusive:
         parts.append("runs alone, because it measures time")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from probe.catalogue.remedies import Advice, Guide
 from probe.model import CAPABILITIES, Check, CheckRecord, Depth, Diagnosis, Outcome, Result
+from probe.wording import cut
 
 if TYPE_CHECKING:
     from probe.model import Check
@@ -168,8 +169,7 @@ def _plug_in(point: EntryPoint) -> None:
         _CHECKS.clear()
         _CHECKS.update(before)
         _GUIDES[:] = guides_before
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        _PROBLEMS[point.name] = f"plugin '{point.name}' was left out: {said}"
+        _PROBLEMS[point.name] = f"plugin '{point.name}' was left out: {cut(f'{type(error).__name__}: {error}', 300)}"
 
 
 def _agree() -> None:

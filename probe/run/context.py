@@ -24,6 +24,7 @@ from probe.run.run_state import Log
 from probe.run.watchdog import Activity
 from probe.wire.client import Client
 from probe.wire.transport import Wire
+from probe.wording import cut
 
 #: Waiting for a busy endpoint: pauses when it names none, and the longest wait in all.
 _BACKOFF_S = (1.0, 2.0, 4.0, 8.0)
@@ -220,7 +221,7 @@ class Context:
             spent = time.monotonic() - started
             hopeless = chat_completion.is_quota(exchange) or chat_completion.has_no_model(exchange) or tries > 6
             if hopeless or spent + pause > _PATIENCE_S or pause > self.budget.left_s - 1:
-                said = chat_completion.error_text(exchange)[:160]
+                said = cut(chat_completion.error_text(exchange), 160)
                 raise Throttled(f"the endpoint answered {exchange.status} for {spent:.0f} s: {said}")
             self._log.emit(Event("waiting", self.check, f"{exchange.status}: waiting {pause:.1f} s"))
             await anyio.sleep(pause)
