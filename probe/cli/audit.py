@@ -80,8 +80,10 @@ def command(fleet: str, **given: Any) -> int:
         import alembic  # noqa: F401
         import sqlalchemy  # noqa: F401
     except ImportError:
-        needed = "audit needs SQLAlchemy and alembic; install them with: pip install 'endpoint-probe[fleet]'"
-        raise Unusable(needed) from None
+        raise Unusable(
+            "audit needs SQLAlchemy and alembic; install them in a checkout of endpoint-probe with: "
+            "pip install '.[fleet]'"
+        ) from None
 
     return conduct(fleet, given)
 

@@ -57,8 +57,10 @@ def command(**given: Any) -> int:
         import alembic  # noqa: F401
         import sqlalchemy  # noqa: F401
     except ImportError:
-        needed = "history needs SQLAlchemy and alembic; install them with: pip install 'endpoint-probe[fleet]'"
-        raise Unusable(needed) from None
+        raise Unusable(
+            "history needs SQLAlchemy and alembic; install them in a checkout of endpoint-probe with: "
+            "pip install '.[fleet]'"
+        ) from None
 
     return tell(given)
 

@@ -74,7 +74,8 @@ class DaskExecutor:
             from distributed import Client
         except ImportError:
             raise ExecutorError(
-                "dask:// needs the package distributed; install it with: pip install 'endpoint-probe[distributed]'"
+                "dask:// needs the package distributed; install it in a checkout of endpoint-probe with: "
+                "pip install '.[distributed]'"
             ) from None
         with dask.config.set({"distributed.scheduler.allowed-failures": _LOST_WORKERS}):
             try:

@@ -81,7 +81,8 @@ def connect(url: URL) -> Engine:
         raise StoreError(f"--store cannot use the driver {url.drivername[:40]}") from None
     except ImportError as error:
         raise StoreError(
-            f"the store needs the package {error.name}; install it with: pip install 'endpoint-probe[postgres]'"
+            f"the store needs the package {error.name}; install it in a checkout of endpoint-probe with: "
+            "pip install '.[postgres]'"
         ) from None
     except (SQLAlchemyError, OSError) as error:
         raise StoreError(f"cannot open the store {shown(url)} ({reason(error)})") from None

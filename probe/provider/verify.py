@@ -122,7 +122,7 @@ def make_client(session: Session) -> OpenAI:
         import openai
     except ImportError:
         raise SdkMissing(
-            "verify needs the openai package; install it with: pip install 'endpoint-probe[verify]'"
+            "verify needs the openai package; install it in a checkout of endpoint-probe with: pip install '.[verify]'"
         ) from None
     transport: dict[str, Any] = {}
     if session.tls is not None:

@@ -174,7 +174,16 @@ def test_the_options_of_the_pytest_plugin_are_real(tmp_path: Path) -> None:
         assert f"{option}=" in shown, option
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_readme_needs_no_other_file() -> None:
+    """It is also the description of the package, where a relative link leads nowhere."""
+    text = DOCUMENTS["README.md"].read_text(encoding="utf-8")
+    assert [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith(("https://", "#"))] == []
+    named = re.findall(r"`((?:docs/)?[\w/]+(?:\.md|/))`", text)
+    assert len(named) > 5
+    assert [name for name in named if not (ROOT / name).exists() and name != "CONTRIBUTING.md"] == []
+
+
+@pytest.mark.parametrize("name", ["guide.md"])
 def test_links_lead_somewhere(name: str) -> None:
     file = DOCUMENTS[name]
     text = _BLOCK.sub("", file.read_text(encoding="utf-8"))

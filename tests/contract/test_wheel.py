@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import sysconfig
@@ -13,6 +14,7 @@ import pytest
 from tests.contract.running import environment
 
 ROOT = Path(__file__).parent.parent.parent
+_TEXTS = (".py", ".md", ".toml", ".yml", ".yaml", ".service")
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,29 @@ def test_it_holds_the_three_packages_and_their_data(wheel: Path) -> None:
         assert needed in names, needed
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests")]
     assert size < 5_000_000
+
+
+def test_it_is_typed_and_licensed(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (metadata,) = [archive.read(name).decode() for name in names if name.endswith(".dist-info/METADATA")]
+    assert {"probe/py.typed", "checks/py.typed", "reports/py.typed"} <= set(names)
+    assert [name for name in names if name.endswith("/licenses/LICENSE")]
+    assert "\nLicense-Expression: MIT\n" in metadata
+    assert "\nProject-URL:" not in metadata
+    assert (ROOT / "README.md").read_text(encoding="utf-8") in metadata
+
+
+def test_nothing_says_that_it_is_published() -> None:
+    """It is installed from a checkout or a wheel; no text may send a reader to a package index for it."""
+    wrong = re.compile(r"install[^\n]*[ '\"]endpoint-probe(?:\[[\w,]+\])?(?:['\"`]|$)", re.M)
+    folders = ("probe", "checks", "reports", "docs", "deploy")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in _TEXTS]
+    files += [*ROOT.glob("*.md"), ROOT / "Makefile", ROOT / "deploy" / "Containerfile"]
+    assert len(files) > 100
+    assert [str(path) for path in files if wrong.search(path.read_text(encoding="utf-8"))] == []
+    assert wrong.search("pip install 'endpoint-probe[fleet]'")
+    assert wrong.search("pipx install endpoint-probe")
 
 
 def test_every_tracked_package_file_is_in_it(wheel: Path) -> None:

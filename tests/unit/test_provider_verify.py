@@ -109,7 +109,7 @@ def test_the_limit_goes_out_under_its_own_name() -> None:
 
 def test_without_the_sdk_the_command_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(SdkMissing, match=r"pip install 'endpoint-probe\[verify\]'"):
+    with pytest.raises(SdkMissing, match=r"pip install '\.\[verify\]'"):
         verify(Session("http://127.0.0.1:9/v1", "m"))
 
 
