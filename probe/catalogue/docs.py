@@ -104,10 +104,10 @@ def _code_text(diagnosis: Diagnosis, found_by: Sequence[str], faults: Sequence[s
 
 
 def _faults_by_code() -> dict[str, list[str]]:
-    from probe.simulator import faults
+    from probe.simulator import all_faults
 
     found: dict[str, list[str]] = {}
-    for fault in sorted(faults(), key=lambda item: (len(item.yields), item.name)):
+    for fault in sorted(all_faults(), key=lambda item: (len(item.yields), item.name)):
         for code in fault.yields:
             found.setdefault(code, []).append(fault.name)
     return found
@@ -147,10 +147,10 @@ def _index_text(found: Mapping[str, tuple[list[Check], list[Diagnosis]]]) -> str
 def systems() -> dict[str, str]:
     """The pages of docs/systems/ by file name: one a system that can be recognised, and their list."""
     from checks.fingerprint.systems import signatures
-    from probe.simulator import styles
+    from probe.simulator import all_styles
 
     catalogue = registry.catalogue()
-    simulated = {style.name: style.yields for style in styles()}
+    simulated = {style.name: style.yields for style in all_styles()}
     pages = {
         f"{name}.md": SYSTEM_NOTE + system_page(item, catalogue, simulated.get(name), _escaped)
         for name, item in signatures().items()

@@ -52,15 +52,15 @@ def _checks() -> Iterable[tuple[str, str]]:
 
 
 def _faults() -> Iterable[tuple[str, str]]:
-    from probe.simulator import faults
+    from probe.simulator import all_faults
 
-    return [(item.name, item.summary) for item in faults()]
+    return [(item.name, item.summary) for item in all_faults()]
 
 
 def _styles() -> Iterable[tuple[str, str]]:
-    from probe.simulator import styles
+    from probe.simulator import all_styles
 
-    return [(item.name, item.summary) for item in styles()]
+    return [(item.name, item.summary) for item in all_styles()]
 
 
 def _formats() -> Iterable[tuple[str, str]]:

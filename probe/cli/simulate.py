@@ -89,25 +89,25 @@ def _serve(simulator: Simulator, style: str, faults: tuple[str, ...]) -> None:
 
 
 def _list(form: str) -> None:
-    from probe.simulator import faults, styles
+    from probe.simulator import all_faults, all_styles
 
     if form == "json":
         import json
 
         shown = {
-            "styles": [{"name": item.name, "summary": item.summary} for item in styles()],
+            "styles": [{"name": item.name, "summary": item.summary} for item in all_styles()],
             "faults": [
                 {"name": item.name, "summary": item.summary, "yields": list(item.yields), "value": item.value}
-                for item in faults()
+                for item in all_faults()
             ],
         }
         click.echo(json.dumps(shown, indent=2))
         return
     click.echo("Styles")
-    for style in styles():
+    for style in all_styles():
         click.echo(f"  {style.name:<24} {style.summary}")
     click.echo("\nFaults, and the findings that a right diagnosis gives")
-    for fault in faults():
+    for fault in all_faults():
         name = fault.name + ("" if fault.value is None else f"={fault.value}")
         click.echo(f"  {name:<24} {fault.summary}")
         click.echo(f"  {'':<24} -> {', '.join(fault.yields) or 'nothing: it is harmless'}")

@@ -28,8 +28,8 @@ _AS_STYLE: Any = object()
 class Simulator:
     """A simulated endpoint on loopback, in a thread of its own with its own event loop.
 
-    style          name of a server style (see `styles()`)
-    faults         names, each optionally with `=value` (see `faults()`)
+    style          name of a server style (see `all_styles()`)
+    faults         names, each optionally with `=value` (see `all_faults()`)
     personality    plain, chatty, reasoning, declines (calls no tool unless forced), refuses (not even then),
                    small (uses the newest question and a short system message), copies (the question alone) or weak
     key            key the endpoint asks for; None for none; left out: what the style does

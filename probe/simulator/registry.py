@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from probe.simulator.fault import Fault
-    from probe.simulator.style import Style, StyleInfo
+    from probe.simulator.style import Style
 
 
 class UnknownName(ValueError):
@@ -34,6 +34,15 @@ class FaultInfo:
     summary: str
     yields: tuple[str, ...]
     value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StyleInfo:
+    """A style as `simulate --list` shows it. `yields`: findings that are true of such a server without any fault."""
+
+    name: str
+    summary: str
+    yields: tuple[str, ...] = ()
 
 
 def _modules(package: str) -> Iterable[str]:
@@ -81,14 +90,12 @@ def _style_classes() -> dict[str, type[Style]]:
     return made
 
 
-def styles() -> list[StyleInfo]:
+def all_styles() -> list[StyleInfo]:
     """All server styles, by name."""
-    from probe.simulator.style import StyleInfo
-
     return [StyleInfo(name, style.summary, style.yields) for name, style in sorted(_style_classes().items())]
 
 
-def faults() -> list[FaultInfo]:
+def all_faults() -> list[FaultInfo]:
     """All faults, by name."""
     return [FaultInfo(name, fault.summary, fault.yields, fault.value) for name, fault in _fault_classes().items()]
 

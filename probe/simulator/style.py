@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import string
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from probe.simulator import completion
@@ -24,15 +24,6 @@ if TYPE_CHECKING:
 
 ALNUM = string.ascii_letters + string.digits
 DEFAULT_KEY = "sk-sim-7Qm2xVb9LtR4wKz8NfYc"
-
-
-@dataclass(frozen=True, slots=True)
-class StyleInfo:
-    """A style as `simulate --list` shows it. `yields`: findings that are true of such a server without any fault."""
-
-    name: str
-    summary: str
-    yields: tuple[str, ...] = ()
 
 
 def token(length: int, alphabet: str = ALNUM) -> str:

@@ -67,14 +67,14 @@ def startup() -> list[Figure]:
 
 
 def cost() -> list[Figure]:
-    from probe.simulator import styles
+    from probe.simulator import all_styles
     from tests.benchmarks import cost as module
 
     shown = Table("style", "depth", "requests", "prompt tokens", "completion tokens", "seconds", "over the limit")
     shown.title = f"A healthy endpoint at {module.RATE_TOKENS_S:g} tokens/s"
     figures = []
     for depth in Depth:
-        reports = {item.name: module.measure(item.name, depth, 2.0) for item in styles()}
+        reports = {item.name: module.measure(item.name, depth, 2.0) for item in all_styles()}
         limits = module.LIMITS[depth]
         over = []
         for style, report in reports.items():

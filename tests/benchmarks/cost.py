@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from probe.model import Depth, Report
-from probe.simulator import Simulator, styles
+from probe.simulator import Simulator, all_styles
 from tests.scenarios.runs import against
 
 RATE_TOKENS_S = 60.0
@@ -70,7 +70,7 @@ def by_check(report: Report) -> Table:
 def main(words: list[str] | None = None) -> int:
     """Print the tables; 1 when a limit was passed."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.cost", description=__doc__)
-    known = [item.name for item in styles()]
+    known = [item.name for item in all_styles()]
     parser.add_argument("--styles", default=",".join(known), help="comma-separated; all by default")
     parser.add_argument("--depths", default="quick,standard,deep")
     parser.add_argument("--idle", type=float, default=2.0, help="silence to wait out beyond quick, seconds")

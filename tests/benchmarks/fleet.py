@@ -74,9 +74,9 @@ def specs(count: int) -> list[dict[str, Any]]:
 
 
 def _known(fault: str) -> bool:
-    from probe.simulator import faults
+    from probe.simulator import all_faults
 
-    return any(item.name == fault for item in faults())
+    return any(item.name == fault for item in all_faults())
 
 
 def requests_of(store: Path, keys: dict[str, str]) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from probe.simulator import Simulator, faults, styles
+from probe.simulator import Simulator, all_faults, all_styles
 from tests.benchmarks.peerrules import (
     ALARM,
     ENDPOINTS,
@@ -206,8 +206,8 @@ def ask_ours(endpoint: Endpoint) -> Row:
     It is judged more strictly than the others: a code beside the right ones is a false alarm on a faulty endpoint too.
     """
     given = [endpoint.fault] if endpoint.fault else []
-    expected = {code for item in styles() if item.name == endpoint.style for code in item.yields}
-    expected |= {code for item in faults() if item.name == endpoint.fault for code in item.yields}
+    expected = {code for item in all_styles() if item.name == endpoint.style for code in item.yields}
+    expected |= {code for item in all_faults() if item.name == endpoint.fault for code in item.yields}
     with tempfile.TemporaryDirectory(prefix="endpoint-probe-peer-") as name, Simulator(endpoint.style, given) as sim:
         line = [sys.executable, "-m", "probe", "run", sim.typed_url, "--model", sim.model]
         line += ["--api-key-env", "PEER_KEY", "--idle", "0", "--json", "--quiet"]

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from probe.catalogue import registry
 from probe.model import Depth, Report, Severity
-from probe.simulator import Simulator, faults, styles
+from probe.simulator import Simulator, all_faults, all_styles
 from tests.scenarios.runs import against, codes, errors
 
 #: Personalities of a healthy endpoint's model that are no fault of the endpoint; `plain` is the styles' own row.
@@ -74,8 +74,8 @@ class Outcome:
 
 def cases() -> list[Case]:
     """The scenario table: all faults on the reference style, all styles, all personalities."""
-    made = [Case(item.name, "openai", frozenset(item.yields), item.name) for item in faults()]
-    for style in styles():
+    made = [Case(item.name, "openai", frozenset(item.yields), item.name) for item in all_faults()]
+    for style in all_styles():
         made.append(Case(style.name, style.name, frozenset(style.yields)))
     made += [Case(f"openai, {name} model", "openai", frozenset(), None, name) for name in PERSONALITIES]
     return made

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from probe.model import Depth
-from probe.simulator import faults, styles
+from probe.simulator import all_faults, all_styles
 from tests.benchmarks import bench, peers
 from tests.benchmarks.peerrules import ALARM, ENDPOINTS, EXACT, NOTICED, QUIET, SILENT, Complaint, Endpoint, judge
 from tests.benchmarks.recall import Case, Outcome, cases, depth_for, score
@@ -28,10 +28,10 @@ def said(*lines: str) -> list[Complaint]:
 
 
 def test_the_endpoints_of_the_comparison_exist_and_are_what_they_are_called() -> None:
-    known = {item.name: item.yields for item in faults()}
+    known = {item.name: item.yields for item in all_faults()}
     for endpoint in ENDPOINTS:
         name = (endpoint.fault or "").partition("=")[0]
-        assert endpoint.style in {item.name for item in styles()}
+        assert endpoint.style in {item.name for item in all_styles()}
         if endpoint.rule is None:
             assert not known.get(name, ())
         else:
@@ -157,7 +157,7 @@ def test_recall_counts_what_is_missed_what_is_not_there_and_what_broke() -> None
 def test_the_scenario_table_is_all_faults_styles_and_personalities() -> None:
     names = [case.name for case in cases()]
     assert len(names) == len(set(names))
-    assert {item.name for item in faults()} | {item.name for item in styles()} <= set(names)
+    assert {item.name for item in all_faults()} | {item.name for item in all_styles()} <= set(names)
     assert depth_for(frozenset()) is Depth.STANDARD
     assert depth_for(frozenset({"limits.context-silent"})) is Depth.DEEP
 

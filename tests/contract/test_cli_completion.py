@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from probe.catalogue import registry
-from probe.simulator import faults, styles
+from probe.simulator import all_faults, all_styles
 from tests.contract.running import environment
 
 PROGRAM = Path(sys.executable).parent / "endpoint-probe"
@@ -56,8 +56,8 @@ def test_finding_codes_and_servers(tmp_path: Path) -> None:
 
 
 def test_faults_and_styles(tmp_path: Path) -> None:
-    assert offered("endpoint-probe demo --style ", tmp_path) == [style.name for style in styles()]
-    wanted = [fault.name for fault in faults() if fault.name.startswith("stream-")]
+    assert offered("endpoint-probe demo --style ", tmp_path) == [style.name for style in all_styles()]
+    wanted = [fault.name for fault in all_faults() if fault.name.startswith("stream-")]
     assert offered("endpoint-probe simulate --fault stream-", tmp_path) == wanted
 
 

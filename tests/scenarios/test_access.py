@@ -15,13 +15,15 @@ from checks.url.checks import clear_text, withhold
 from probe.model import Exchange, Report, Request, Severity, State, Timeline
 from probe.parsing import urls
 from probe.run.options import Auth
-from probe.simulator import Simulator, faults, styles
+from probe.simulator import Simulator, all_faults, all_styles
 from tests.scenarios.runs import against, codes, diagnose, errors
 
 FAMILIES = ("connect", "tls", "url", "auth", "models")
 ONLY = tuple(f"{family}.*" for family in FAMILIES)
 TABLE = [
-    fault for fault in faults() if fault.yields and {code.partition(".")[0] for code in fault.yields} <= set(FAMILIES)
+    fault
+    for fault in all_faults()
+    if fault.yields and {code.partition(".")[0] for code in fault.yields} <= set(FAMILIES)
 ]
 #: A run that ends without a chat completion may send no more than this.
 IN_VAIN = 6
@@ -45,7 +47,7 @@ def test_each_fault_gives_exactly_its_codes(fault) -> None:  # type: ignore[no-u
         assert {item.exchange for item in finding.evidence} <= known
 
 
-@pytest.mark.parametrize("style", styles(), ids=lambda style: style.name)
+@pytest.mark.parametrize("style", all_styles(), ids=lambda style: style.name)
 def test_a_healthy_endpoint_has_nothing_to_mend(style) -> None:  # type: ignore[no-untyped-def]
     report = diagnose(style=style.name, only=ONLY)
     assert codes(report, least=Severity.WARNING) == set()

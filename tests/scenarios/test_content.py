@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Report, Severity, State
-from probe.simulator import faults
+from probe.simulator import all_faults
 from tests.scenarios.runs import codes, diagnose, errors
 
 ONLY = ("content.*",)
 FAST = {"rate_tokens_s": 0, "first_token_s": 0}
 STYLES = ("openai", "vllm", "llamacpp", "ollama", "groq", "sglang", "lmstudio")
-TABLE = [item for item in faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"content"}]
+TABLE = [
+    item for item in all_faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"content"}
+]
 ALL_ROLES = ["system", "user", "assistant", "tool"]
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Depth, Severity
-from probe.simulator import faults
+from probe.simulator import all_faults
 from tests.scenarios.runs import codes, diagnose, errors
 
 STANDARD = ("errors.invalid", "errors.seen")
 FAST = {"rate_tokens_s": 0, "first_token_s": 0}
 STYLES = ("openai", "vllm", "llamacpp", "ollama", "groq", "litellm")
 ODD_STYLES = ("sglang", "lmstudio", "textgen-webui")
-TABLE = [item for item in faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"errors"}]
+TABLE = [
+    item for item in all_faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"errors"}
+]
 
 
 @pytest.mark.parametrize("fault", TABLE, ids=lambda fault: fault.name)

@@ -15,7 +15,7 @@ from probe.model import Depth, Report, State
 from probe.parsing.urls import parse
 from probe.run.options import Auth, Options
 from probe.run.runner import run
-from probe.simulator import Simulator, styles
+from probe.simulator import Simulator, all_styles
 from tests.scenarios.runs import against, errors
 
 #: A run that ends without a chat completion may send no more than this.
@@ -29,7 +29,7 @@ def pages(report: Report) -> int:
     return sum(item.check == "fingerprint.pages" for item in report.exchanges)
 
 
-@pytest.mark.parametrize("style", [item.name for item in styles()])
+@pytest.mark.parametrize("style", [item.name for item in all_styles()])
 def test_a_style_is_recognised_with_at_most_one_page(style: str) -> None:
     with Simulator(style, **FAST) as sim:  # type: ignore[arg-type]
         report = against(sim, only=BASICS)

@@ -7,13 +7,13 @@ import sys
 import pytest
 
 from probe.model import Depth, Severity, State
-from probe.simulator import faults
+from probe.simulator import all_faults
 from tests.scenarios.runs import codes, diagnose, errors
 
 ONLY = ("idle.*", "stream.delivery")
 PACED = {"rate_tokens_s": 100.0}
 LIMIT_S = 2.0
-TABLE = [item for item in faults() if {code.partition(".")[0] for code in item.yields} == {"idle"}]
+TABLE = [item for item in all_faults() if {code.partition(".")[0] for code in item.yields} == {"idle"}]
 KINDS = {
     "idle.l7-timeout": "idle",
     "idle.total-deadline": "total",

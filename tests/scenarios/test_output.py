@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Severity, State
-from probe.simulator import faults, styles
+from probe.simulator import all_faults, all_styles
 from tests.scenarios.runs import codes, diagnose, errors
 
 ONLY = ("output.*",)
 FAST = {"rate_tokens_s": 0, "first_token_s": 0.0}
-TABLE = [item for item in faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"output"}]
+TABLE = [
+    item for item in all_faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"output"}
+]
 
 
 @pytest.mark.parametrize("fault", TABLE, ids=lambda fault: fault.name)
@@ -29,7 +31,7 @@ def test_every_code_has_a_fault() -> None:
     assert {code for fault in TABLE for code in fault.yields} == names
 
 
-@pytest.mark.parametrize("style", [item.name for item in styles()])
+@pytest.mark.parametrize("style", [item.name for item in all_styles()])
 def test_a_healthy_endpoint_has_nothing_to_mend(style: str) -> None:
     report = diagnose(style=style, sim=FAST, only=ONLY)
     assert codes(report, "output", least=Severity.WARNING) == set()

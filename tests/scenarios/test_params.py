@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Severity, State
-from probe.simulator import faults
+from probe.simulator import all_faults
 from tests.scenarios.runs import codes, diagnose, errors
 
 ONLY = ("params.limit", "params.others", "params.seen")
@@ -13,7 +13,9 @@ FAST = {"rate_tokens_s": 0, "first_token_s": 0}
 STYLES = ("openai", "vllm", "llamacpp", "ollama", "groq", "sglang", "lmstudio")
 #: Refused where another family asks; named here all the same.
 ELSEWHERE = {"stream-options-rejected": "stream.*", "tool-parallel-rejected": "tools.*"}
-TABLE = [item for item in faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"params"}]
+TABLE = [
+    item for item in all_faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"params"}
+]
 
 
 @pytest.mark.parametrize("fault", TABLE, ids=lambda fault: fault.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probe.model import State
-from probe.simulator import styles
+from probe.simulator import all_styles
 from tests.scenarios.runs import codes, diagnose, errors
 
 ONLY = ("reasoning.*",)
@@ -24,7 +24,7 @@ def test_thinking_is_found(quirk: str, field: str | None) -> None:
     assert not errors(report)
 
 
-@pytest.mark.parametrize("style", [item.name for item in styles()])
+@pytest.mark.parametrize("style", [item.name for item in all_styles()])
 def test_a_thinking_model_behind_every_style(style: str) -> None:
     report = diagnose(style=style, sim={**FAST, "personality": "reasoning"}, only=ONLY)
     assert report.capabilities["reasoning"].verdict in (State.WORKS, State.UNKNOWN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probe.model import State
-from probe.simulator import styles
+from probe.simulator import all_styles
 from tests.scenarios.runs import codes, diagnose, errors
 
 ONLY = ("responses.*",)
@@ -25,7 +25,7 @@ def test_what_is_there_is_told(given: list[str], state: State, requests: int) ->
     assert not errors(report)
 
 
-@pytest.mark.parametrize("style", [item.name for item in styles()])
+@pytest.mark.parametrize("style", [item.name for item in all_styles()])
 @pytest.mark.parametrize("personality", ["plain", "weak", "reasoning"])
 def test_every_style_is_judged(style: str, personality: str) -> None:
     report = diagnose(style=style, sim={**FAST, "personality": personality}, only=ONLY)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Depth, State
-from probe.simulator import faults
+from probe.simulator import all_faults
 from tests.scenarios.runs import codes, diagnose, errors
 
 ONLY = ("roles.*",)
 BASIC = ("roles.system", "roles.developer")
 FAST = {"rate_tokens_s": 0, "first_token_s": 0}
 STYLES = ("openai", "vllm", "llamacpp", "ollama", "groq", "sglang")
-TABLE = [item for item in faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"roles"}]
+TABLE = [item for item in all_faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"roles"}]
 
 
 @pytest.mark.parametrize("fault", TABLE, ids=lambda fault: fault.name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Report, Severity
-from probe.simulator import faults
+from probe.simulator import all_faults
 from tests.scenarios.runs import codes, diagnose, errors
 
 FAST = {"rate_tokens_s": 0, "first_token_s": 0}
@@ -22,7 +22,7 @@ OF_MODELS = {"tools.not-called", "tools.choice-ignored"}
 ELSEWHERE = {"connect", "tls", "url", "auth", "idle", "stream"}
 TABLE = [
     item
-    for item in faults()
+    for item in all_faults()
     if item.yields
     and item.name not in ("small-model", "copying-model")
     and not {code.partition(".")[0] for code in item.yields} & ELSEWHERE
@@ -74,5 +74,5 @@ def test_no_fault_is_taken_for_another(fault, model: str, counts: tuple[str, ...
 @pytest.mark.parametrize("counts", COUNTS, ids="+".join)
 @pytest.mark.parametrize("fault", ["tool-result-ignored", "system-ignored", "developer-ignored"])
 def test_what_a_good_model_would_use_is_missed_without_counts(fault: str, counts: tuple[str, ...]) -> None:
-    (code,) = next(item.yields for item in faults() if item.name == fault)
+    (code,) = next(item.yields for item in all_faults() if item.name == fault)
     assert codes(whole(fault, *counts, model="plain")) == {code}

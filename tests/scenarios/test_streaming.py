@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Depth, Report, Severity, State
-from probe.simulator import Simulator, faults, styles
+from probe.simulator import Simulator, all_faults, all_styles
 from tests.scenarios.runs import against, codes, diagnose, errors
 
 ONLY = ("stream.*",)
 FAMILIES = ("stream", "idle")
 PACED = {"rate_tokens_s": 100.0}
-TABLE = [item for item in faults() if {code.partition(".")[0] for code in item.yields} == {"stream"}]
+TABLE = [item for item in all_faults() if {code.partition(".")[0] for code in item.yields} == {"stream"}]
 VARIANTS = [
     ("stream-truncated=cut", "stream.truncated"),
     ("stream-truncated=mid-chunk", "stream.truncated"),
@@ -76,7 +76,7 @@ def test_what_is_legal_is_no_fault(quirk: str) -> None:
     assert report.capabilities["stream_usage"].verdict is State.WORKS
 
 
-@pytest.mark.parametrize("style", [item.name for item in styles()])
+@pytest.mark.parametrize("style", [item.name for item in all_styles()])
 def test_every_style_streams(style: str) -> None:
     report = diagnose(style=style, sim=PACED, only=ONLY)
     assert codes(report, *FAMILIES, least=Severity.INFO) == set()

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pytest
 
 from probe.model import Depth, Report, Severity, State
-from probe.simulator import faults, styles
+from probe.simulator import all_faults, all_styles
 from tests.scenarios.runs import codes, diagnose, errors
 
 ONLY = ("tools.*",)
 FAST = {"rate_tokens_s": 0, "first_token_s": 0}
-ALL = [item for item in faults() if any(code.startswith("tools.") for code in item.yields)]
+ALL = [item for item in all_faults() if any(code.startswith("tools.") for code in item.yields)]
 MARKUP = [item for item in ALL if item.name.startswith("tools-as-")]
 OTHERS = [item for item in ALL if item not in MARKUP]
 CAPABILITIES = (
@@ -137,7 +137,7 @@ def test_the_remedy_is_that_of_the_recognised_server(style: str, fault: str) -> 
 # Nothing wrong -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("style", [item.name for item in styles()])
+@pytest.mark.parametrize("style", [item.name for item in all_styles()])
 def test_healthy_styles_are_silent(style: str) -> None:
     report = diagnose(style=style, sim=FAST, only=ONLY)
     check(report, [])
@@ -157,7 +157,7 @@ def test_no_kind_of_model_is_a_fault_of_the_endpoint(personality: str) -> None:
     assert codes(report, "tools") - expected <= {"tools.not-called"}
 
 
-QUIET = [item.name for item in faults() if not item.yields and not item.name.startswith(("tls", "slow", "loading"))]
+QUIET = [item.name for item in all_faults() if not item.yields and not item.name.startswith(("tls", "slow", "loading"))]
 
 
 @pytest.mark.parametrize("quirk", QUIET)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Severity, State
-from probe.simulator import Simulator, faults
+from probe.simulator import Simulator, all_faults
 from tests.scenarios.runs import against, codes, diagnose, errors
 
 ONLY = ("vision.*",)
 FAST = {"rate_tokens_s": 0, "first_token_s": 0.0}
-TABLE = [item for item in faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"vision"}]
+TABLE = [
+    item for item in all_faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"vision"}
+]
 STATES = {"vision.rejected": State.REJECTED, "vision.ignored": State.IGNORED, "vision.misread": State.BROKEN}
 
 

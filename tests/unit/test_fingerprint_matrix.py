@@ -15,7 +15,7 @@ from checks.fingerprint.observations import collect
 from checks.fingerprint.scoring import HOP_NAMED, NAMED, recognise, scores
 from checks.fingerprint.systems import signatures
 from probe.model import Exchange, ServerInfo
-from probe.simulator import Simulator, styles
+from probe.simulator import Simulator, all_styles
 from tests import replay
 from tests.scenarios.runs import against, errors
 
@@ -80,7 +80,7 @@ def recorded() -> list[Row]:
 @pytest.fixture(scope="module")
 def simulated() -> list[Row]:
     rows = []
-    for style in styles():
+    for style in all_styles():
         with Simulator(style.name, rate_tokens_s=0, first_token_s=0) as sim:
             report = against(sim, only=("fingerprint.*", "url.*", "models.*", "auth.*"))
         assert errors(report) == []

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from probe.simulator import Simulator, UnknownName, faults, styles
+from probe.simulator import Simulator, UnknownName, all_faults, all_styles
 
 FAST: dict[str, Any] = {"rate_tokens_s": 0.0, "first_token_s": 0.0}
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -297,8 +297,8 @@ def test_unusable_values_are_refused_at_once(given: str) -> None:
 
 
 def test_lists_are_complete_and_described() -> None:
-    assert len(faults()) > 150
-    assert {"openai", "vllm", "llamacpp", "ollama"} <= {style.name for style in styles()}
-    for info in [*faults(), *styles()]:
+    assert len(all_faults()) > 150
+    assert {"openai", "vllm", "llamacpp", "ollama"} <= {style.name for style in all_styles()}
+    for info in [*all_faults(), *all_styles()]:
         assert info.summary
         assert "\n" not in info.summary

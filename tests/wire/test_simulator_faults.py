@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from probe.simulator import Simulator, faults
+from probe.simulator import Simulator, all_faults
 from tests.wire.test_simulator_access import effect as access
 from tests.wire.test_simulator_access import typed_url_is_wrong
 from tests.wire.test_simulator_answers import effect as answers
@@ -38,7 +38,7 @@ def known_faults() -> set[str]:
 
 
 def test_the_table_names_only_faults_that_exist() -> None:
-    assert known_faults() <= {info.name for info in faults()}
+    assert known_faults() <= {info.name for info in all_faults()}
     assert len(known_faults()) > 170
 
 
@@ -81,7 +81,7 @@ def battery(client: Client) -> list[tuple[int, str]]:
 # Timers show only in slow answers: theirs must be in a table.
 UNLISTED = sorted(
     info.name
-    for info in faults()
+    for info in all_faults()
     if info.name not in known_faults() and not any(code.startswith("idle.") for code in info.yields)
 )
 
@@ -107,7 +107,7 @@ def everyday(client: Client) -> Iterator[object]:
     yield "VX-9912" in client.said(with_result(block("Sunny, station VX-9912.")), tools=[WEATHER])
 
 
-QUIRKS = [info.name for info in faults() if not info.yields]
+QUIRKS = [info.name for info in all_faults() if not info.yields]
 #: Those that change what the model says.
 MODELS = ("weak-model", "chatty-model", "think-tags")
 

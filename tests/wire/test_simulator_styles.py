@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from probe.simulator import Simulator, styles
+from probe.simulator import Simulator, all_styles
 from probe.simulator.registry import make_style
 from tests.wire.test_simulator_client import CLOCK, COUNT, FAST, WEATHER, Client
 
-NAMES = [style.name for style in styles()]
+NAMES = [style.name for style in all_styles()]
 
 
 @pytest.fixture(params=NAMES)
