@@ -1,4 +1,4 @@
-"""What the endpoint says about its models, and whether the id asked for means anything."""
+"""Whether there is a model list, and whether the model id of a request has an effect."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from checks.shared.chat_reply import Reply, classify
 from checks.shared.discovery import listed_ids
+from checks.shared.first_request import first_chat
 from probe.api import (
     Depth,
     Diagnosis,
@@ -18,7 +18,6 @@ from probe.api import (
     Result,
     Severity,
     State,
-    because,
     check,
     completion,
     member,
@@ -33,10 +32,10 @@ NO_LIST = Diagnosis(
     code="models.no-list",
     severity=Severity.WARNING,
     owner=Owner.SERVER,
-    title="There is no usable model list",
-    what="GET /models gives no list of models that a client can read.",
-    why="Clients cannot offer a choice; the model id has to be typed by hand.",
-    remedy="Type the model id by hand; at the gateway, route GET /models to the server.",
+    title="No usable model list",
+    what="GET /models does not return a list of models that a client can read.",
+    why="Clients cannot offer a choice of models; the id has to be entered by hand.",
+    remedy="Enter the model id by hand, or route GET /models to the server at the gateway.",
     verify='`curl BASE/models` prints {"object":"list","data":[{"id":…}]}.',
     sources=("OpenAI API reference, 'List models'",),
 )
@@ -44,44 +43,44 @@ NOT_LISTED = Diagnosis(
     code="models.not-listed",
     severity=Severity.INFO,
     owner=Owner.SERVER,
-    title="The model works but is not in the list",
-    what="Chat completions came for a model id that GET /models does not name.",
+    title="Model works but is not listed",
+    what="The endpoint returned chat completions for a model id that is not in its model list.",
     why="A client that offers only listed models does not offer this one.",
-    remedy="Type the id by hand, or use a listed id; at the gateway, add the alias to the list.",
-    verify="`curl BASE/models` names the id.",
+    remedy="Enter the id by hand, use a listed id, or add the alias to the gateway's list.",
+    verify="`curl BASE/models` lists the id.",
     sources=("OpenAI API reference, 'List models'",),
 )
 ID_UNKNOWN = Diagnosis(
     code="models.id-unknown",
     severity=Severity.ERROR,
     owner=Owner.CLIENT,
-    title="The endpoint does not know this model",
+    title="Model id unknown to the endpoint",
     what="The chat request was refused because of the model id.",
-    why="No client can use the endpoint with this id.",
+    why="Clients cannot use the endpoint with this id.",
     remedy="Use an id from the model list.",
-    verify="The chat request with that id answers 200.",
+    verify="The chat request with that id is answered with status 200.",
     sources=("OpenAI API reference, error code model_not_found",),
 )
 ID_NOT_CHECKED = Diagnosis(
     code="models.id-not-checked",
     severity=Severity.INFO,
     owner=Owner.SERVER,
-    title="Any model id is answered",
+    title="Invented model ids are accepted",
     what="A request for an invented model id was answered with a completion.",
-    why="A mistyped id goes unnoticed: the client believes it talks to another model than it does.",
-    remedy="Compare the id with the model list by eye; nothing else will.",
-    verify="A request for an invented id answers 404.",
+    why="A mistyped id goes unnoticed, and another model answers than the client shows.",
+    remedy="Compare the id in the client with the model list by hand, since the endpoint does not check it.",
+    verify="A request for an invented id is answered with status 404.",
     sources=("llama.cpp tools/server/README.md",),
 )
 ID_DIFFERS = Diagnosis(
     code="models.id-differs",
     severity=Severity.WARNING,
     owner=Owner.SERVER,
-    title="The answer names another model",
-    what="The completion's `model` is not the id that was asked for, nor a version of it.",
-    why="What answers may not be what was chosen; limits, prices and abilities may differ.",
-    remedy="Ask for the id that the answer names, or check the gateway's aliases and fallbacks.",
-    verify="The answer names the id that was asked for.",
+    title="Completion names another model",
+    what="The `model` of the completion is not the requested id, nor a version of it.",
+    why="Another model may have answered, with other limits, prices and capabilities.",
+    remedy="Request the id that the completion names, or check the gateway's aliases and fallbacks.",
+    verify="The completion names the requested id.",
     sources=("OpenAI API reference, 'The chat completion object'",),
 )
 
@@ -89,7 +88,7 @@ ID_DIFFERS = Diagnosis(
 @check(
     "models.list",
     title="List the models",
-    proves="GET /models gives a list a client can read, and the model in use is in it.",
+    proves="GET /models returns a list that clients can read, and the model in use is in it.",
     requires={"chat"},
     provides={"model_list"},
     emits=(NO_LIST, NOT_LISTED),
@@ -104,45 +103,43 @@ async def listing(ctx: Context) -> Result:
 
 
 def diagnose_list(exchange: Exchange, model: str) -> Result:
-    """Whether there is a list, whether it is a list for clients, and what it names."""
+    """Whether there is a list that clients can read, and whether it names the model."""
     if exchange.response is None:
-        raise Inconclusive("the model list got no answer")
+        raise Inconclusive("the request for the model list got no answer")
     ids = listed_ids(exchange)
-    usable = isinstance(member(completion.body_of(exchange), "data"), list)
-    seen = exchange.shows("/response/status", expected=200, actual=exchange.status)
+    readable = isinstance(member(completion.body_of(exchange), "data"), list)
     if not completion.ok(exchange):
         absent = exchange.status in (404, 405, 410, 501)
         finding = NO_LIST.found(
             f"{exchange.request.url} answered {exchange.status}.",
-            seen,
+            exchange.shows_status(200),
             severity=Severity.INFO if absent else Severity.WARNING,
         )
-        return Result(findings=(finding,), verdicts={"model_list": because(State.REJECTED, finding)})
-    if not usable or not ids:
+        return Result.of(finding, model_list=State.REJECTED)
+    if not readable or not ids:
         what = "a web page" if completion.is_html(exchange) else "no object with a `data` list"
-        what = "an empty list" if usable else "a bare array, without `data`" if ids else what
+        what = "an empty list" if readable else "a bare array, without `data`" if ids else what
         finding = NO_LIST.found(
             f"{exchange.request.url} answered {exchange.status} with {what}.",
             exchange.shows("/response/body", expected='{"data": [{"id": …}]}', actual=what),
-            # A readable list of another shape costs a client no more than an absent one.
+            # A list of another shape costs a client no more than a missing one.
             severity=Severity.INFO if ids else Severity.WARNING,
         )
-        facts = {"models": ids[:500]} if ids else {}
-        return Result(findings=(finding,), verdicts={"model_list": because(State.BROKEN, finding)}, facts=facts)
+        return Result.of(finding, model_list=State.BROKEN) | Result(facts={"models": ids[:500]} if ids else {})
     result = Result(verdicts={"model_list": works(f"{len(ids)} listed")}, facts={"models": ids[:500]})
     if not model or any(_same(model, name) for name in ids):
         return result
     finding = NOT_LISTED.found(
-        f"'{model}' answers, and is not among the {len(ids)} listed ids.",
+        f"Model '{model}' answers and is not among the {len(ids)} listed ids.",
         exchange.shows("/response/body/data", expected=model, actual=ids[:10]),
     )
-    return result | Result(findings=(finding,))
+    return result | Result((finding,))
 
 
 @check(
     "models.identity",
-    title="Ask for a model that cannot exist",
-    proves="The model id matters, and the answer names the model that was asked for.",
+    title="Request a model that does not exist",
+    proves="The model id has an effect, and the completion names the requested model.",
     requires={"chat"},
     provides={"model-id"},
     emits=(ID_NOT_CHECKED, ID_DIFFERS),
@@ -150,69 +147,59 @@ def diagnose_list(exchange: Exchange, model: str) -> Result:
     max_tokens=80,
 )
 async def identity(ctx: Context) -> Result:
-    basic = next((item for item in ctx.exchanges if item.id == ctx.target.extra.get("chat_exchange")), None)
     invented = f"no-such-model-{ctx.nonce('model').lower()}"
-    ask = f"Repeat exactly: {ctx.nonce('model')}"
-    # 503 may be the refusal (one-api: no channel for the model), so it is not waited out; 429 never is.
-    exchange = await ctx.chat(ask, limit=32, share="chat.nomodel", patient=False, model=invented)
+    prompt = f"Repeat exactly: {ctx.nonce('model')}"
+    # A 503 may be the refusal (one-api: no channel for the model) and is not waited out; a 429 never is a refusal.
+    exchange = await ctx.chat(prompt, limit=32, share="chat.nomodel", patient=False, model=invented)
     if exchange.status == 429:
-        exchange = await ctx.chat(ask, limit=32, model=invented)
-    return diagnose_identity(exchange, basic, invented, ctx.target.model or "")
+        exchange = await ctx.chat(prompt, limit=32, model=invented)
+    return diagnose_identity(exchange, first_chat(ctx), invented, ctx.target.model or "")
 
 
-def diagnose_identity(exchange: Exchange, basic: Exchange | None, invented: str, model: str) -> Result:
-    """Whether ids are checked, and whether the first answer named what was asked for."""
+def diagnose_identity(exchange: Exchange, first: Exchange | None, invented: str, model: str) -> Result:
+    """Whether ids are checked, and whether the run's first completion names the requested model."""
     findings: list[Finding] = []
     if completion.is_completion(exchange):
         named = text_at(completion.body_of(exchange), "model")
-        findings.append(
-            ID_NOT_CHECKED.found(
-                f"The invented id '{invented}' was answered by '{named or 'an unnamed model'}'.",
-                exchange.shows("/response/status", expected=404, actual=exchange.status),
-            )
-        )
-    answered = text_at(completion.body_of(basic), "model") if basic is not None else ""
-    if basic is not None and answered and model and not _same(model, answered):
-        findings.append(
-            ID_DIFFERS.found(
-                f"'{model}' was asked for, and the answer names '{answered}'.",
-                basic.shows("/response/body/model", expected=model, actual=answered),
-            )
-        )
+        detail = f"The invented id '{invented}' was answered by '{named or 'an unnamed model'}'."
+        findings.append(ID_NOT_CHECKED.found(detail, exchange.shows_status(404)))
+    answered = text_at(completion.body_of(first), "model") if first is not None else ""
+    if first is not None and answered and model and not _same(model, answered):
+        evidence = first.shows("/response/body/model", expected=model, actual=answered)
+        findings.append(ID_DIFFERS.found(f"Model '{model}' was requested; the completion names '{answered}'.", evidence))
     return Result(findings=tuple(findings), provides=frozenset({"model-id"}))
 
 
 def diagnose_unknown_id(exchange: Exchange, model: str, known: list[str] | None, *, named: bool) -> Finding:
-    """A refused model id, with the nearest listed one; or no id to be had from a list.
+    """The finding for a refused model id, with the most similar listed id; or for an id that was not given.
 
     Args:
-        model: the id that was asked for.
-        known: the listed ids, or None where there is no list.
+        model: the id in the request.
+        known: the listed ids, or None without a list.
         named: whether the user named the id; otherwise it was a placeholder.
     """
-    near = difflib.get_close_matches(model, known or [], 1, 0.5)
-    near = near or [name for name in known or [] if model.lower() in name.lower()][:1]
-    said = completion.error_text(exchange)[:200]
+    known = known or []
+    near = difflib.get_close_matches(model, known, 1, 0.5)
+    near = near or [name for name in known if model.lower() in name.lower()][:1]
+    answer = f"{exchange.status}: {completion.error_text(exchange)[:200]}"
     if not named:
         return NO_LIST.found(
-            f"No model was named, and none could be taken from a list; the endpoint answered {exchange.status}: {said}",
-            exchange.shows("/response/status", expected=200, actual=exchange.status),
+            f"No model was named, and no list offers one; the endpoint answered {answer}",
+            exchange.shows_status(200),
             severity=Severity.ERROR,
             remedy="Name the model with --model.",
         )
-    choice = near[0] if near else (known or [""])[0]
-    remedy = f"Use --model {choice}" if choice else "Use an id from the provider's documentation."
-    hint = f" The nearest listed id is '{near[0]}'." if near else ""
-    detail = f"'{model}' was refused ({exchange.status}: {said}).{hint}"
+    choice = (near or known or [""])[0]
+    hint = f" The most similar listed id is '{near[0]}'." if near else ""
     return ID_UNKNOWN.found(
-        detail,
+        f"Model '{model}' was refused ({answer}).{hint}",
         exchange.shows("/request/body/model", expected=near[0] if near else "a known id", actual=model),
-        remedy=remedy,
+        remedy=f"Use --model {choice}" if choice else "Use an id from the provider's documentation.",
     )
 
 
 def _same(asked: str, named: str) -> bool:
-    """Whether two ids mean one model: case, folders, file endings, tags and dates aside."""
+    """Whether two ids name one model, apart from case, folder, file ending, tag and date."""
 
     def core(text: str) -> str:
         text = text.lower().rstrip("/").rpartition("/")[2]
@@ -220,9 +207,4 @@ def _same(asked: str, named: str) -> bool:
         return re.sub(r"(:latest|@latest)$", "", text)
 
     left, right = core(asked), core(named)
-    if left == right or asked.lower() in named.lower():
-        return True
-    return left.startswith(right) or right.startswith(left)
-
-
-__all__ = ["Reply", "classify", "diagnose_identity", "diagnose_list", "diagnose_unknown_id", "listed_ids"]
+    return asked.lower() in named.lower() or left.startswith(right) or right.startswith(left)

@@ -1,7 +1,6 @@
-"""Whether TLS to the endpoint can be trusted, and for how long.
+"""Whether the endpoint's certificate is trusted, and for how long.
 
-The certificate is judged by the platform's verifier, as a client's would be; the
-handshake is the one of the first request.
+Judged from the handshake of the first request, by the platform's verifier as clients use it.
 """
 
 from __future__ import annotations
@@ -16,18 +15,18 @@ from probe.api import Depth, Diagnosis, Exchange, Owner, Result, Severity, Skip,
 if TYPE_CHECKING:
     from probe.api import Context
 
-#: Certificates with less than this left are named; ACME clients renew 30 days before the end.
+#: Certificates that expire sooner are reported; ACME clients renew 30 days before the end.
 EXPIRING_DAYS = 14
 
 UNTRUSTED = Diagnosis(
     code="tls.untrusted",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="The certificate is not trusted",
-    what="The certificate chain does not lead to an authority this machine trusts (self-signed, private "
+    title="TLS certificate not trusted",
+    what="The certificate chain does not lead to an authority that this machine trusts (self-signed, private "
     "authority, or an intermediate certificate is missing).",
     why="Clients refuse the connection before a key or a request is sent.",
-    remedy="Serve the full chain of a public authority, or give the private authority's certificate to the "
+    remedy="Serve the complete chain of a public authority, or install the private authority's certificate in the "
     "client (endpoint-probe: --ca-bundle FILE).",
     verify="`openssl s_client -connect HOST:PORT -servername HOST </dev/null` prints 'Verify return code: 0 (ok)'.",
     sources=("RFC 5280 section 6", "OpenSSL x509_vfy.h verify codes 18-21"),
@@ -36,21 +35,21 @@ EXPIRED = Diagnosis(
     code="tls.expired",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="The certificate is out of its validity period",
-    what="The certificate has expired, or is not valid yet by this machine's clock.",
+    title="TLS certificate outside its validity period",
+    what="The certificate has expired, or is not yet valid by this machine's clock.",
     why="Clients refuse the connection before a key or a request is sent.",
-    remedy="Renew the certificate and reload the server; check this machine's clock if the dates look right.",
-    verify="`openssl s_client -connect HOST:PORT </dev/null | openssl x509 -noout -dates` shows a date to come.",
+    remedy="Renew the certificate and reload the server. Check this machine's clock if the dates look right.",
+    verify="`openssl s_client -connect HOST:PORT </dev/null | openssl x509 -noout -dates` shows an end date in the future.",
     sources=("RFC 5280 section 4.1.2.5",),
 )
 EXPIRING = Diagnosis(
     code="tls.expiring",
     severity=Severity.WARNING,
     owner=Owner.SERVER,
-    title="The certificate expires soon",
-    what=f"Less than {EXPIRING_DAYS} days are left of the certificate's validity.",
-    why="From that moment on every client refuses the connection.",
-    remedy="Renew the certificate and reload the server; see that automatic renewal works.",
+    title="TLS certificate expires soon",
+    what=f"The certificate expires in less than {EXPIRING_DAYS} days.",
+    why="Once it has expired, clients refuse the connection.",
+    remedy="Renew the certificate, reload the server, and check that automatic renewal works.",
     verify="`openssl s_client -connect HOST:PORT </dev/null | openssl x509 -noout -enddate` shows a later date.",
     sources=("RFC 5280 section 4.1.2.5",),
 )
@@ -58,10 +57,10 @@ HOSTNAME = Diagnosis(
     code="tls.hostname",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="The certificate is for another host name",
-    what="The name in the endpoint URL is not among the names of the certificate.",
+    title="TLS certificate for another host name",
+    what="The host name in the endpoint URL is not among the names in the certificate.",
     why="Clients refuse the connection before a key or a request is sent.",
-    remedy="Use a host name that the certificate names, or issue one that names the host in the URL.",
+    remedy="Use a host name that is in the certificate, or issue a certificate for the host name in the URL.",
     verify="`openssl s_client -connect HOST:PORT -servername HOST </dev/null | openssl x509 -noout -ext "
     "subjectAltName` lists the host.",
     sources=("RFC 9110 section 4.3.4", "RFC 6125"),
@@ -70,12 +69,12 @@ HANDSHAKE = Diagnosis(
     code="tls.handshake",
     severity=Severity.ERROR,
     owner=Owner.CLIENT,
-    title="No TLS is spoken at this port",
-    what="The TLS handshake failed for another reason than the certificate; most often the server speaks plain "
-    "HTTP there, or only TLS versions this client refuses.",
+    title="TLS handshake failed",
+    what="The TLS handshake failed for a reason other than the certificate; usually the server speaks plain HTTP at "
+    "this port, or only TLS versions that this client refuses.",
     why="Clients cannot connect with https://.",
-    remedy="If the server is meant to speak plain HTTP (a local one usually does), type http:// in the endpoint "
-    "URL; otherwise enable TLS 1.2 or 1.3 at this port.",
+    remedy="If the server is meant to speak plain HTTP (a local one usually does), use http:// in the endpoint URL; "
+    "otherwise enable TLS 1.2 or 1.3 at this port.",
     verify="`curl -v https://HOST:PORT/` gets past the handshake.",
     sources=("RFC 8446",),
 )
@@ -83,8 +82,8 @@ HANDSHAKE = Diagnosis(
 
 @check(
     "tls.certificate",
-    title="Check the certificate",
-    proves="The certificate is trusted, in date, and for this host.",
+    title="Check the TLS certificate",
+    proves="The certificate is trusted, valid today, and issued for this host.",
     provides={"tls"},
     emits=(UNTRUSTED, EXPIRED, EXPIRING, HOSTNAME, HANDSHAKE),
     max_requests=2,
@@ -96,28 +95,26 @@ async def certificate(ctx: Context) -> Result:
     return diagnose_certificate(await first_look(ctx), time.time())
 
 
+_BY_KIND = {"tls-untrusted": UNTRUSTED, "tls-expired": EXPIRED, "tls-hostname": HOSTNAME, "tls-other": HANDSHAKE}
+
+
 def diagnose_certificate(exchange: Exchange, now: float) -> Result:
-    """What the handshake said.
+    """Judge the handshake.
 
     Args:
-        now: the present, in seconds since the epoch.
+        now: the current time, in seconds since the epoch.
     """
     if exchange.response is not None:
         return _validity(exchange, now)
     error = exchange.error
-    diagnosis = {
-        "tls-untrusted": UNTRUSTED,
-        "tls-expired": EXPIRED,
-        "tls-hostname": HOSTNAME,
-        "tls-other": HANDSHAKE,
-    }.get(error.kind if error else "")
+    diagnosis = _BY_KIND.get(error.kind if error else "")
     if error is None or diagnosis is None:
-        raise Skip("no TLS handshake came about")
+        raise Skip("there was no TLS handshake")
     finding = diagnosis.found(
         f"{exchange.request.url}: {error.message}",
         exchange.shows("/error/kind", expected="a verified certificate", actual=error.kind),
     )
-    return Result(findings=(finding,))
+    return Result((finding,))
 
 
 def _validity(exchange: Exchange, now: float) -> Result:
@@ -126,10 +123,11 @@ def _validity(exchange: Exchange, now: float) -> Result:
     if not until:
         return Result(note="the certificate was not verified")
     left = (ssl.cert_time_to_seconds(until) - now) / 86400
+    result = Result(provides=frozenset({"tls"}), facts={"tls_days_left": int(left)})
     if left >= EXPIRING_DAYS:
-        return Result(provides=frozenset({"tls"}), facts={"tls_days_left": int(left)})
+        return result
     finding = EXPIRING.found(
         f"The certificate is valid until {until}, {max(0, int(left))} days from now.",
         exchange.shows("/response/status", expected=f"{EXPIRING_DAYS} days or more", actual=f"{left:.1f} days"),
     )
-    return Result(findings=(finding,), provides=frozenset({"tls"}), facts={"tls_days_left": int(left)})
+    return result | Result((finding,))

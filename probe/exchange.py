@@ -158,3 +158,7 @@ class Exchange:
     def shows(self, pointer: str, *, expected: Any, actual: Any) -> Evidence:
         """Evidence that points into this exchange."""
         return Evidence(self.id, pointer, expected, actual)
+
+    def shows_status(self, expected: Any) -> Evidence:
+        """Evidence of the response's status."""
+        return Evidence(self.id, "/response/status", expected, self.status)

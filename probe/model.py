@@ -189,6 +189,11 @@ class Result:
     settles: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
 
+    @classmethod
+    def of(cls, finding: Finding, **states: State) -> Result:
+        """A finding, and the states of the capabilities that rest on it."""
+        return cls((finding,), {name: because(state, finding) for name, state in states.items()})
+
     def __or__(self, other: Result) -> Result:
         """Both together; where a verdict or fact is in both, the other's stands."""
         return Result(

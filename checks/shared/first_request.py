@@ -31,3 +31,9 @@ async def first_look(ctx: Context) -> Exchange:
     # Where the key may not go, whether something answers can still be seen without it.
     auth = Auth("none") if ctx.may_carry_key(url) else None
     return await ctx.send("GET", url, auth=auth, share=SHARE, timeout_s=limit, patient=False)
+
+
+def first_chat(ctx: Context) -> Exchange | None:
+    """The chat completion that settled the base URL, or None."""
+    wanted = ctx.target.extra.get("chat_exchange")
+    return next((item for item in ctx.exchanges if item.id == wanted), None)
