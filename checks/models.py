@@ -166,7 +166,9 @@ def diagnose_identity(exchange: Exchange, first: Exchange | None, invented: str,
     answered = text_at(completion.body_of(first), "model") if first is not None else ""
     if first is not None and answered and model and not _same(model, answered):
         evidence = first.shows("/response/body/model", expected=model, actual=answered)
-        findings.append(ID_DIFFERS.found(f"Model '{model}' was requested; the completion names '{answered}'.", evidence))
+        findings.append(
+            ID_DIFFERS.found(f"Model '{model}' was requested; the completion names '{answered}'.", evidence)
+        )
     return Result(findings=tuple(findings), provides=frozenset({"model-id"}))
 
 

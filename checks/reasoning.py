@@ -1,9 +1,9 @@
-"""Where a model's thinking arrives: in a field of its own, in tags within the text, or not at all.
+"""Where a model's thinking is delivered: in its own field, in tags within the text, or not at all.
 
-No fault is found here: a model that does not think is no worse an endpoint.  Servers deliver
-thinking in ``reasoning_content`` (llama.cpp, SGLang, DeepSeek), ``reasoning`` (vLLM, Ollama,
-OpenRouter), ``<think>`` tags (no reasoning parser configured), as parts of the content
-(Mistral), or only count it (OpenAI's ``completion_tokens_details.reasoning_tokens``).
+Nothing here is a finding: models that do not think are equally usable.  Servers deliver thinking in
+``reasoning_content`` (llama.cpp, SGLang, DeepSeek), ``reasoning`` (vLLM, Ollama, OpenRouter), ``<think>``
+tags (no reasoning parser configured), as content parts (Mistral), or only count it (OpenAI's
+``completion_tokens_details.reasoning_tokens``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from probe.api import Depth, Exchange, Result, Verdict, check, completion, count_at, member, unknown, works
+from probe.api import Depth, Exchange, Result, Verdict, check, completion, count_at, member, unknown, wording, works
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -21,14 +21,14 @@ QUESTION = "What is 17 * 23? Think step by step."
 _WHERE = {
     "reasoning_content": "in the field reasoning_content",
     "reasoning": "in the field reasoning",
-    "think_tags": "in tags within the text, as no parser takes it out",
+    "think_tags": "in tags within the text, which no parser extracts",
 }
 
 
 @check(
     "reasoning.asked",
-    title="Ask for some thought",
-    proves="A question that takes a few steps is thought about, and the thinking is delivered.",
+    title="Ask a question that takes thinking",
+    proves="A question of several steps makes the model think, and the thinking is delivered.",
     requires={"chat"},
     provides={"reasoning"},
     max_requests=2,
@@ -45,33 +45,32 @@ async def asked(ctx: Context) -> Result:
 
 @check(
     "reasoning.seen",
-    title="Look for thinking in every answer",
-    proves="Thinking in any answer of the run is noticed, and where it came.",
+    title="Search every answer for thinking",
+    proves="Thinking in any answer of the run is recognised, with the field it is delivered in.",
     after={"*"},
     provides={"reasoning"},
     max_requests=0,
 )
 async def seen(ctx: Context) -> Result:
     found = diagnose_reasoning(ctx.exchanges)
-    if not found.verdicts["reasoning"].confidence:
-        return Result(note=found.verdicts["reasoning"].note)
-    return found
+    verdict = found.verdicts["reasoning"]
+    return found if verdict.confidence else Result(note=verdict.note)
 
 
 def diagnose_reasoning(exchanges: Iterable[Exchange]) -> Result:
-    """Where thinking was seen in the answers, whole or streamed; ``unknown`` where it was not."""
+    """Where thinking occurs in the answers, whole or streamed; ``unknown`` if nowhere."""
     answers = [item for item in exchanges if completion.is_completion(item) or _streamed_chat(item)]
-    places = Counter(field for item in answers if (field := completion.reasoning_of(item)[0]))
-    hungry = " It uses up small token limits before it answers." if any(map(completion.starved, answers)) else ""
-    if places:
-        field, times = places.most_common(1)[0]
-        often = "" if times == len(answers) else f" in {times} of {len(answers)} answers"
-        note = f"Thinking came {_WHERE[field]}{often}.{hungry}"
-        others = ", ".join(sorted(set(places) - {field}))
-        if others:
-            note += f" Others had it in: {others}."
-        return Result(verdicts={"reasoning": works(note)}, facts={"reasoning_field": field})
-    return Result(verdicts={"reasoning": _elsewhere(answers, hungry)})
+    fields = Counter(field for item in answers if (field := completion.reasoning_of(item)[0]))
+    hint = " Small token limits are used up before the answer." if any(map(completion.starved, answers)) else ""
+    if not fields:
+        return Result(verdicts={"reasoning": _elsewhere(answers, hint)})
+    field, times = fields.most_common(1)[0]
+    often = "" if times == len(answers) else f" in {times} of {len(answers)} answers"
+    note = f"Thinking is delivered {_WHERE[field]}{often}.{hint}"
+    others = ", ".join(sorted(set(fields) - {field}))
+    if others:
+        note += f" Other answers have it in: {others}."
+    return Result(verdicts={"reasoning": works(note)}, facts={"reasoning_field": field})
 
 
 def _streamed_chat(exchange: Exchange) -> bool:
@@ -80,19 +79,17 @@ def _streamed_chat(exchange: Exchange) -> bool:
     )
 
 
-def _elsewhere(answers: Sequence[Exchange], hungry: str) -> Verdict:
+def _elsewhere(answers: Sequence[Exchange], hint: str) -> Verdict:
     if any(_thinking_parts(item) for item in answers):
-        return works(f"Thinking came as parts of the content, of type thinking.{hungry}")
+        return works(f"Thinking is delivered as content parts of type thinking.{hint}")
     hidden = max(map(hidden_tokens, answers), default=0)
     if hidden:
-        return works(
-            f"The model thinks and does not show it: up to {hidden} reasoning tokens were counted.{hungry}", 0.9
-        )
-    return unknown(f"no thinking was seen in {len(answers)} answers; many models do none")
+        return works(f"The model thinks and does not show it: up to {hidden} reasoning tokens are counted.{hint}", 0.9)
+    return unknown(f"no thinking in {wording.amount(len(answers), 'answer')}; many models do not think")
 
 
 def hidden_tokens(exchange: Exchange) -> int:
-    """Reasoning tokens as the endpoint counted them, 0 where it counts none."""
+    """Reasoning tokens as counted by the endpoint, 0 if it counts none."""
     if completion.is_stream(exchange):
         bodies = [chunk.body for chunk in completion.read_stream(exchange).chunks]
     else:

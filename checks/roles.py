@@ -1,14 +1,13 @@
-"""Whether the roles of messages are taken, and whether what they say reaches the model.
+"""Whether message roles are accepted, and whether their content reaches the model.
 
-A code in the turn under test must come back.  Where it does not, a longer turn of that role
-tells: prompt tokens that grow show that the turn reached the model, which made nothing of
-it; tokens that stay show that it was dropped.  A turn with is never compared to none, since
-chat templates put a default system prompt in where none is given.
+The model must repeat a code from the message under test.  If it does not, a longer message of that role
+decides: if the prompt tokens grow, the message reached the model, which did not use it; if they stay, the
+message was dropped.  Requests with and without a message are never compared, since chat templates insert a
+default system prompt if there is none.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -26,7 +25,6 @@ from probe.api import (
     Result,
     Severity,
     State,
-    because,
     check,
     completion,
     unknown,
@@ -36,13 +34,13 @@ from probe.api import (
 if TYPE_CHECKING:
     from probe.api import Context
 
-_ABOUT = ("role", "system", "developer", "template", "message")
-#: What makes a turn longer, so that the prompt has to grow; about 40 tokens.
+_FEATURE_WORDS = ("role", "system", "developer", "template", "message")
+#: Lengthens a message by about 40 tokens, so that the prompt has to grow.
 MORE = (
     " Be polite and answer in one or two short sentences. Use plain words, leave out headings and lists, and say so "
     "when something is not known to you."
 )
-#: In the longer turn the code is no secret, so that a model that keeps secrets may tell it.
+#: The code in the longer message is not called secret, so that a model that keeps secrets names it.
 WORD_QUESTION = "What is the word of the day?"
 _REFERENCE = "OpenAI API reference, chat completions: messages[].role"
 
@@ -50,11 +48,11 @@ SYSTEM_IGNORED = Diagnosis(
     code="roles.system-ignored",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="System messages never reach the model",
-    what="A system message was taken without an error, but the model does not know what it says: the prompt tokens do "
-    "not grow with it, or the model repeats the same sentence from a user message and not from the system message.",
-    why="Agents and chat clients put their instructions there: the model acts as if it had none, without any error.",
-    remedy="Use a chat template that prints the system role, and let the gateway pass system messages on; until then "
+    title="System messages do not reach the model",
+    what="A system message was accepted, but the model does not know its content: either the prompt tokens do not grow "
+    "with the message, or the model repeats the same sentence from a user message and not from the system message.",
+    why="Agents and chat clients send their instructions as a system message; the model ignores them without an error.",
+    remedy="Use a chat template that renders the system role, and let the gateway forward system messages; until then "
     "put the instructions into the first user message.",
     verify="usage.prompt_tokens grows with the length of the system message.",
     sources=(_REFERENCE, "ollama/ollama docs: Modelfile TEMPLATE"),
@@ -63,22 +61,22 @@ SYSTEM_REJECTED = Diagnosis(
     code="roles.system-rejected",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="System messages are refused",
-    what="A conversation that begins with a system message was refused, although the endpoint answers chat requests.",
+    title="System messages rejected",
+    what="A conversation that begins with a system message was refused; requests without one are answered.",
     why="Nearly every client sends its instructions as a system message and gets an error for each request.",
-    remedy="Serve the model with a chat template that takes the system role or puts it into the first user turn; or "
-    "use a client that puts its instructions into the user message.",
-    verify="A conversation with one leading system message is answered with status 200.",
+    remedy="Use a chat template that accepts the system role or moves it into the first user message, or use a client "
+    "that puts its instructions into the user message.",
+    verify="A conversation with a leading system message is answered with status 200.",
     sources=(_REFERENCE, "BerriAI/litellm docs: supports_system_message", "google gemma chat template"),
 )
 DEVELOPER_REJECTED = Diagnosis(
     code="roles.developer-rejected",
     severity=Severity.INFO,
     owner=Owner.SERVER,
-    title="The developer role is not taken",
-    what="A conversation with a message of role `developer` was refused with an error.",
-    why="Few clients send it, and those that do can send `system`.",
-    remedy="Let the client send `system` in place of `developer`.",
+    title="Developer messages rejected",
+    what="A conversation with a message of role `developer` was refused.",
+    why="Few clients send this role, and those that do can send `system`.",
+    remedy="Configure the client to send `system` in place of `developer`.",
     verify="A conversation with a developer message is answered with status 200.",
     sources=(_REFERENCE, "vllm-project/vllm vllm/entrypoints/chat_utils.py"),
 )
@@ -86,10 +84,10 @@ DEVELOPER_IGNORED = Diagnosis(
     code="roles.developer-ignored",
     severity=Severity.WARNING,
     owner=Owner.SERVER,
-    title="Developer messages never reach the model",
-    what="A message of role `developer` was taken without an error, but the model does not know what it says.",
-    why="A client that sends its instructions as `developer` gets answers without them, and no error.",
-    remedy="Let the client send `system`; or let the server map `developer` to `system`.",
+    title="Developer messages do not reach the model",
+    what="A message of role `developer` was accepted, but the model does not know its content.",
+    why="Clients that send their instructions as `developer` get answers that ignore them, without an error.",
+    remedy="Configure the client to send `system`, or let the server map `developer` to `system`.",
     verify="usage.prompt_tokens grows with the length of the developer message.",
     sources=(_REFERENCE, "ollama/ollama template/template.go"),
 )
@@ -97,32 +95,32 @@ DEVELOPER_IGNORED = Diagnosis(
 
 @dataclass(frozen=True)
 class Round:
-    """The same sentence with a code in a turn of the role, and in one of another role before the newest user turn.
+    """One code in a message of the role, and in a message of another role before the newest user message.
 
-    ``control`` is None where the role's own turn was enough.
+    ``control`` is None if the model knew the code from the role's own message.
     """
 
     code: str
-    turned: Exchange
+    own: Exchange
     control: Exchange | None = None
 
     @property
-    def told(self) -> bool:
-        return repeats(self.turned, self.code)
+    def repeated(self) -> bool:
+        return repeats(self.own, self.code)
 
     @property
     def only_elsewhere(self) -> bool:
         """Whether the model knows the code from the other role alone."""
-        answered = completion.is_completion(self.turned)
-        return answered and not self.told and self.control is not None and repeats(self.control, self.code)
+        answered = completion.is_completion(self.own)
+        return answered and not self.repeated and self.control is not None and repeats(self.control, self.code)
 
 
 @dataclass(frozen=True)
 class Asked:
     """The requests about one role; those that were not needed are left out.
 
-    ``short`` has the code in its turn and was sent once or twice, ``longer`` has the code and
-    more.  ``rounds`` are asked where no count of tokens tells, until one speaks for the role.
+    ``short`` has the code in its message and was sent once or twice; ``longer`` has the code and ``MORE``.
+    ``rounds`` are sent if token counts decide nothing, until one speaks for the role.
     """
 
     short: Sequence[Exchange]
@@ -133,7 +131,7 @@ class Asked:
 @check(
     "roles.system",
     title="Send a system message",
-    proves="What a system message says reaches the model.",
+    proves="The content of a system message reaches the model.",
     requires={"chat"},
     provides={"system_role"},
     emits=(SYSTEM_IGNORED, SYSTEM_REJECTED),
@@ -143,7 +141,7 @@ class Asked:
 async def system_role(ctx: Context) -> Result:
     first = await talk.plain(ctx)
     if completion.is_completion(first) and repeats(first, talk.codes_of(ctx)[0]):
-        return Result(verdicts={"system_role": works("the model knows a code from it")}, facts={"roles": ["system"]})
+        return Result(verdicts={"system_role": works("the model repeats a code from it")}, facts={"roles": ["system"]})
     code = ctx.nonce("system")
     return diagnose_role("system", await _ask(ctx, "system", code), code, counts_live(ctx.exchanges))
 
@@ -151,7 +149,7 @@ async def system_role(ctx: Context) -> Result:
 @check(
     "roles.developer",
     title="Send a developer message",
-    proves="What a developer message says reaches the model.",
+    proves="The content of a developer message reaches the model.",
     requires={"chat"},
     after={"system_role"},
     provides={"developer_role"},
@@ -168,17 +166,17 @@ async def developer_role(ctx: Context) -> Result:
 
 
 async def _ask(ctx: Context, role: str, code: str, other: str = "user") -> Asked:
-    """The code in a turn of this role; where it does not come back, the same longer, and in a turn of another role.
+    """The code in a message of this role; if it is not repeated, a longer message, and one of another role.
 
-    That turn comes before the question, too: a model may use nothing but the newest turn.
+    That message also comes before the question, since a model may use the newest message only.
     """
 
     async def send(code: str = code) -> Exchange:
         return await ctx.chat(talk.easy(role, (code, ""), blocks=False)[0], limit=talk.LIMIT)
 
-    short = await until_told(send, *_ABOUT)
+    short = await until_told(send, *_FEATURE_WORDS)
     try:
-        answered = outcome(short[-1], *_ABOUT) is Answer.DONE
+        answered = outcome(short[-1], *_FEATURE_WORDS) is Answer.DONE
     except Inconclusive:
         answered = False
     if not answered or repeats(short[-1], code):
@@ -191,90 +189,84 @@ async def _ask(ctx: Context, role: str, code: str, other: str = "user") -> Asked
     while len(rounds) < ROUNDS and rounds[-1].only_elsewhere:
         fresh = ctx.nonce(f"{role}-{len(rounds)}")
         again = Round(fresh, await send(fresh))
-        if not again.told:
+        if not again.repeated:
             again = replace(again, control=await _elsewhere(ctx, other, fresh))
         rounds.append(again)
     return Asked(short, longer, rounds)
 
 
 async def _elsewhere(ctx: Context, role: str, code: str) -> Exchange:
-    """The same sentence in a turn of this other role, and the question after it."""
+    """The same sentence in a message of another role, followed by the question."""
     between = [talk.turn("assistant", talk.HELLO)] if role == "user" else []
     messages = [talk.turn(role, talk.secret(code)), *between, talk.turn("user", talk.QUESTION)]
     return await ctx.chat(messages, limit=talk.LIMIT)
 
 
 def diagnose_role(role: str, asked: Asked, code: str, live: bool, known: object = None) -> Result:
-    """What became of a turn of this role.
+    """Whether messages of this role reach the model.
 
     Args:
         role: system or developer.
-        code: what the turn says.
-        live: whether prompt tokens follow what is sent.
+        code: the code in the message.
+        live: whether prompt tokens follow the prompt.
         known: the roles that are known to work.
 
     Raises:
-        Inconclusive: the request was lost, or failed once without saying why.
+        Inconclusive: the request was lost, or failed once without a reason.
     """
     capability = f"{role}_role"
     last = asked.short[-1]
-    if last_outcome(asked.short, *_ABOUT) is not Answer.DONE:
-        finding = _refused(role, last)
-        return Result((finding,), {capability: because(State.REJECTED, finding)})
-    told = any(item is not None and repeats(item, code) for item in (last, asked.longer))
-    if told or any(one.told for one in asked.rounds):
+    if last_outcome(asked.short, *_FEATURE_WORDS) is not Answer.DONE:
+        diagnosis = SYSTEM_REJECTED if role == "system" else DEVELOPER_REJECTED
+        detail = f"A conversation with a {role} message was refused: {words_of(last)}."
+        return Result.of(diagnosis.found(detail, last.shows_status(200)), **{capability: State.REJECTED})
+    direct = any(item is not None and repeats(item, code) for item in (last, asked.longer))
+    if direct or any(one.repeated for one in asked.rounds):
         listed = [str(item) for item in known] if isinstance(known, list | tuple) else []
-        verdict = works("the model knows a code from it")
+        verdict = works("the model repeats a code from it")
         return Result(verdicts={capability: verdict}, facts={"roles": [*listed, role]})
     grown = missing_tokens(asked.longer, last) if asked.longer is not None and live else None
     if grown is not None and grown > len(MORE) // 12:
-        note = "by the count of prompt tokens it reaches the model, which does not answer from it"
+        note = "the prompt tokens grow with it, but the model does not answer from it"
         return Result(verdicts={capability: unknown(note)})
     dropped = grown is not None and abs(grown) <= JOINT_TOKENS
     elsewhere = len(asked.rounds) == ROUNDS and all(one.only_elsewhere for one in asked.rounds)
     if not dropped and not (elsewhere and asked.longer is not None and completion.is_completion(asked.longer)):
-        note = "the model does not repeat a code from it, nor surely from another message" if asked.rounds else ""
-        return Result(verdicts={capability: unknown(note or "the counts of prompt tokens tell nothing of it")})
-    finding = _ignored(role, asked, code, dropped)
-    return Result((finding,), {capability: because(State.IGNORED, finding)})
-
-
-def _refused(role: str, exchange: Exchange) -> Finding:
-    diagnosis = SYSTEM_REJECTED if role == "system" else DEVELOPER_REJECTED
-    return diagnosis.found(
-        f"A conversation with a {role} message was refused: {words_of(exchange)}.",
-        exchange.shows("/response/status", expected=200, actual=exchange.status),
-    )
+        note = "the model repeats a code neither from it nor reliably from another message" if asked.rounds else ""
+        return Result(verdicts={capability: unknown(note or "the counts of prompt tokens decide nothing")})
+    return Result.of(_ignored(role, asked, code, dropped), **{capability: State.IGNORED})
 
 
 def _ignored(role: str, asked: Asked, code: str, dropped: bool) -> Finding:
     diagnosis = SYSTEM_IGNORED if role == "system" else DEVELOPER_IGNORED
     last = asked.short[-1]
-    said = completion.answer(last)[:160]
-    evidence = [last.shows("/response/body/choices/0/message/content", expected=code, actual=said)]
-    detail = f"The model does not know {code}, which the {role} message says"
+    content = "/response/body/choices/0/message/content"
+    evidence = [last.shows(content, expected=code, actual=completion.answer(last)[:160])]
+    detail = f"The model does not know {code} from the {role} message"
     if dropped and asked.longer is not None:
-        counts = completion.prompt_tokens(last), completion.prompt_tokens(asked.longer)
-        detail += f", and a {role} message with 40 tokens more leaves the prompt at {counts[1]} (before: {counts[0]})"
+        before, after = completion.prompt_tokens(last), completion.prompt_tokens(asked.longer)
+        detail += f", and a {role} message with 40 more tokens leaves the prompt at {after} tokens (before: {before})"
         evidence.append(
-            asked.longer.shows("/response/body/usage/prompt_tokens", expected=f"over {counts[0]}", actual=counts[1])
+            asked.longer.shows("/response/body/usage/prompt_tokens", expected=f"over {before}", actual=after)
         )
     else:
-        detail += f", and repeats it from another message before the question, {ROUNDS} times of {ROUNDS}"
+        detail += f", and repeats it from another message before the question, {ROUNDS} of {ROUNDS} times"
         control = asked.rounds[0].control
         assert control is not None
-        answer = completion.answer(control)[:160]
-        evidence.append(control.shows("/response/body/choices/0/message/content", expected=code, actual=answer))
+        evidence.append(control.shows(content, expected=code, actual=completion.answer(control)[:160]))
     return diagnosis.found(f"{detail}.", *evidence, confidence=0.95 if dropped else 0.75)
 
 
-# Rarer forms -------------------------------------------------------------------------------------
+# Rarer conversation forms ---------------------------------------------------------------------------
+
+#: The start of an answer that a model would not choose by itself.
+PREFIX = "KUMQUAT-"
 
 
 @check(
     "roles.order",
-    title="Send system messages twice, late, and a started answer",
-    proves="Which rarer forms of a conversation are taken and understood.",
+    title="Send late system messages and a started answer",
+    proves="Which rarer forms of a conversation are accepted and understood.",
     requires={"chat"},
     after={"system_role", "developer_role"},
     max_requests=3,
@@ -298,21 +290,17 @@ async def order(ctx: Context) -> Result:
         ],
         "assistant_prefill": [talk.turn("user", f"Repeat exactly: {copied}"), talk.turn("assistant", PREFIX)],
     }
-    told = {name: await ctx.chat(messages, limit=talk.LIMIT) for name, messages in forms.items()}
-    return diagnose_order(told, codes, late, copied, ctx.facts.get("roles"))
-
-
-#: The start of an answer that no model would choose by itself.
-PREFIX = "KUMQUAT-"
+    answers = {name: await ctx.chat(messages, limit=talk.LIMIT) for name, messages in forms.items()}
+    return diagnose_order(answers, codes, late, copied, ctx.facts.get("roles"))
 
 
 def diagnose_order(
-    told: dict[str, Exchange], codes: tuple[str, str], late: str, copied: str, known: object = None
+    answers: dict[str, Exchange], codes: tuple[str, str], late: str, copied: str, known: object = None
 ) -> Result:
-    """Which of the rarer forms were understood; a form that was refused or not understood is left out."""
+    """Which of the rarer forms were understood; forms that were refused or not understood are only noted."""
     good = []
     wanted = {"multi_system": codes, "mid_system": (late,)}
-    for name, exchange in told.items():
+    for name, exchange in answers.items():
         if not completion.is_completion(exchange):
             continue
         if name == "assistant_prefill":
@@ -322,19 +310,19 @@ def diagnose_order(
         if understood:
             good.append(name)
     listed = [str(item) for item in known] if isinstance(known, list | tuple) else []
-    left = [name for name in told if name not in good]
-    note = f"refused or not understood: {', '.join(left)}" if left else ""
+    missing = ", ".join(name for name in answers if name not in good)
+    note = f"refused or not understood: {missing}" if missing else ""
     return Result(facts={"roles": [*listed, *good] or None}, note=note)
 
 
 def continues(answer: str, copied: str) -> bool:
-    """Whether an answer goes on from ``KUMQUAT-`` where ``copied`` was to be repeated.
+    """Whether an answer continues ``KUMQUAT-`` where ``copied`` was to be repeated.
 
-    It begins with the digits of the code, or with the given start (llama.cpp returns it too);
-    an answer of its own begins with the code's word.
+    It begins with the digits of the code, or with the given start (llama.cpp returns it too); a new answer
+    begins with the code's word.
     """
     word, _, digits = copied.partition("-")
-    said = answer.strip().lstrip("\"'`*").upper()
-    if re.match(re.escape(PREFIX), said) or said.startswith(digits):
+    text = answer.strip().lstrip("\"'`*").upper()
+    if text.startswith((PREFIX, digits)):
         return True
-    return digits in said and word not in said and PREFIX in said
+    return digits in text and word not in text and PREFIX in text

@@ -39,7 +39,7 @@ EXPIRED = Diagnosis(
     what="The certificate has expired, or is not yet valid by this machine's clock.",
     why="Clients refuse the connection before a key or a request is sent.",
     remedy="Renew the certificate and reload the server. Check this machine's clock if the dates look right.",
-    verify="`openssl s_client -connect HOST:PORT </dev/null | openssl x509 -noout -dates` shows an end date in the future.",
+    verify="`openssl s_client -connect HOST:PORT </dev/null | openssl x509 -noout -dates` shows a future end date.",
     sources=("RFC 5280 section 4.1.2.5",),
 )
 EXPIRING = Diagnosis(

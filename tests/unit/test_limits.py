@@ -11,6 +11,7 @@ from checks.limits import (
     GUESS,
     LONGEST,
     SMALL,
+    context_in_refusal,
     declared_context,
     diagnose_context,
     diagnose_limits,
@@ -18,7 +19,6 @@ from checks.limits import (
     long_prompt,
     rate_limits,
     repetitions,
-    told_context,
 )
 from probe.api import Exchange, Inconclusive, Severity
 from tests.unit.answers import chat, exchange, lost, refusal
@@ -45,11 +45,11 @@ CODE = "ZEBRA-48213"
     ],
 )
 def test_the_length_that_a_refusal_names(text: str, tokens: int | None) -> None:
-    assert told_context(refusal(400, text)) == tokens
+    assert context_in_refusal(refusal(400, text)) == tokens
 
 
 def test_llama_cpp_gives_it_as_a_member() -> None:
-    assert told_context(exchange(400, {"error": {"message": "too long", "n_ctx": 4096}})) == 4096
+    assert context_in_refusal(exchange(400, {"error": {"message": "too long", "n_ctx": 4096}})) == 4096
 
 
 def listed(*entries: dict[str, Any], top: str | None = "data") -> Exchange:

@@ -39,9 +39,9 @@ def test_two_places_are_both_named() -> None:
     assert "think_tags" in result.verdicts["reasoning"].note
 
 
-def test_an_answer_that_used_up_its_limit_is_told() -> None:
+def test_an_answer_that_used_up_its_limit_is_noted() -> None:
     result = diagnose_reasoning([chat("", finish="length", reasoning="well")])
-    assert "small token limits" in result.verdicts["reasoning"].note
+    assert "Small token limits" in result.verdicts["reasoning"].note
 
 
 def test_hidden_thinking_is_counted() -> None:
