@@ -1,4 +1,4 @@
-"""The catalogue entries of the errors family."""
+"""The diagnoses of the errors family."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ SHAPE = Diagnosis(
     code="errors.shape",
     severity=Severity.INFO,
     owner=Owner.SERVER,
-    title="Errors are not of the OpenAI shape",
-    what='An error came back with another body than `{"error": {"message": …}}`: another JSON shape, plain text, a web '
-    "page, or nothing at all. Other JSON and text are noted only; a web page, an empty body or JSON without a text is "
-    "a warning.",
-    why="Clients show the body raw or only a status number, and cannot tell a wrong parameter from a prompt that is "
-    "too long, so they neither mend the request nor say why it failed.",
-    remedy="Let the server or the gateway in front of it put errors into the shape of the OpenAI API, and let no proxy "
-    "replace error bodies by its own pages.",
+    title="Errors without the OpenAI shape",
+    what='An error had a body other than `{"error": {"message": …}}`: another JSON shape, plain text, a web page, or '
+    "nothing. A web page, an empty body or JSON without a message is a warning; the rest is information.",
+    why="Clients show the raw body or only a status, and cannot tell an invalid parameter from a prompt that is too "
+    "long; they neither correct the request nor explain the failure.",
+    remedy="Let the server or the gateway return errors in the shape of the OpenAI API, and configure proxies not to "
+    "replace error bodies with their own pages.",
     verify='A request with `messages` as a string is answered with status 400 and `{"error": {"message": …}}`.',
     sources=(_REFERENCE, "vllm-project/vllm#22099", "nginx documentation: proxy_intercept_errors"),
 )
@@ -25,11 +24,10 @@ SUCCESS_STATUS = Diagnosis(
     code="errors.success-status",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="Errors come with a success status",
+    title="Errors answered with status 200",
     what="A request was answered with status 200 and an error object in place of a completion.",
-    why="Clients look at the status first: they find no choices where some must be, and fail with a parse error, or "
-    "show an empty answer.",
-    remedy="Let the server or the gateway answer errors with a 4xx or 5xx status.",
+    why="Clients check the status first, expect choices, and then fail with a parse error or show an empty answer.",
+    remedy="Configure the server or the gateway to answer errors with a 4xx or 5xx status.",
     verify="The request in the evidence is answered with a 4xx status.",
     sources=(_REFERENCE, "RFC 9110 section 15.5", "OpenRouter documentation: errors"),
 )
@@ -37,11 +35,11 @@ SERVER_ERROR = Diagnosis(
     code="errors.server-error",
     severity=Severity.WARNING,
     owner=Owner.SERVER,
-    title="A mistake of the client is answered as one of the server",
+    title="Invalid requests answered with 5xx",
     what="A request with a field of the wrong type was answered with a 5xx status, twice, in place of 400 or 422.",
-    why="Clients and gateways repeat a 5xx, wait, switch to another deployment or count the server as down, for a "
-    "request that can never succeed.",
-    remedy="Let the server check requests and answer 400 or 422; update it where it cannot.",
+    why="Clients and gateways retry a 5xx, switch to another deployment or mark the server as down, for a request that "
+    "can never succeed.",
+    remedy="Let the server validate requests and answer 400 or 422; update it if it cannot.",
     verify="A request with `messages` as a string is answered with status 400 or 422.",
     sources=("RFC 9110 sections 15.5.1 and 15.6.1", "abetlen/llama-cpp-python llama_cpp/server/errors.py"),
 )

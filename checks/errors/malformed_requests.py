@@ -1,7 +1,7 @@
-"""A small sample of malformed chat requests, the same every time.
+"""A small sample of malformed chat requests.
 
-Built from a description of the request's fields: each case breaks one rule of one field.
-The choice among them is made with a fixed seed, so that two runs can be compared.
+Each case breaks one rule of one field of the request.  The sample is drawn with a fixed seed, so that two runs
+can be compared.
 """
 
 from __future__ import annotations
@@ -17,23 +17,22 @@ SEED = 20_482
 
 @dataclass(frozen=True)
 class Case:
-    """One malformed request: what is wrong, and its raw body (bytes, since some are no JSON)."""
+    """One malformed request: what is wrong, and its raw body (some are not JSON)."""
 
     name: str
     content: bytes
-    json: bool = True
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field of the request: its type in JSON's terms, and the bounds of a number."""
+    """A request field: its JSON type, and the bounds of a number."""
 
     kind: str
     least: float | None = None
     most: float | None = None
 
 
-#: The request fields that every server of this API reads (OpenAI API reference, create chat completion).
+#: Request fields that every server of this API reads (OpenAI API reference, create chat completion).
 FIELDS: Mapping[str, Field] = {
     "messages": Field("array"),
     "max_tokens": Field("integer", least=1),
@@ -56,7 +55,7 @@ _WRONG: Mapping[str, Any] = {
 
 
 def broken(valid: Mapping[str, Any]) -> list[Case]:
-    """Every case that follows from the fields, from a valid body.
+    """Every case that follows from the fields.
 
     Args:
         valid: a small chat request with one user message.
@@ -69,29 +68,29 @@ def broken(valid: Mapping[str, Any]) -> list[Case]:
     for name, field in FIELDS.items():
         add(f"{name} of the wrong type", **{name: _WRONG[field.kind]})
         if field.least is not None:
-            add(f"{name} below its least value", **{name: field.least - 5})
+            add(f"{name} below its minimum", **{name: field.least - 5})
         if field.most is not None:
-            add(f"{name} above its greatest value", **{name: field.most + 50})
-    add("messages holds a string", messages=["Hello"])
+            add(f"{name} above its maximum", **{name: field.most + 50})
+    add("messages contains a string", messages=["Hello"])
     add("messages is empty", messages=[])
     add("a message without a role", messages=[{"content": "Hello"}])
-    add("a message of an unknown role", messages=[{"role": "narrator", "content": "Hello"}])
+    add("a message with an unknown role", messages=[{"role": "narrator", "content": "Hello"}])
     add("content is a number", messages=[{"role": "user", "content": 7}])
-    add("content has a block of an unknown type", messages=[{"role": "user", "content": [{"type": "smell"}]}])
+    add("content contains a block of an unknown type", messages=[{"role": "user", "content": [{"type": "smell"}]}])
     return cases
 
 
 def unparsable(valid: Mapping[str, Any]) -> list[Case]:
-    """Bodies that are no JSON object."""
+    """Bodies that are not a JSON object."""
     whole = json.dumps(valid).encode()
     return [
-        Case("a body cut in the middle", whole[: len(whole) // 2], json=False),
+        Case("a truncated body", whole[: len(whole) // 2]),
         Case("a body that is a list", b"[]"),
     ]
 
 
 def sample(valid: Mapping[str, Any], size: int) -> list[Case]:
-    """So many cases: those that are no JSON object, the missing field, and a choice of the rest."""
+    """``size`` cases: those that are not a JSON object, the missing field, and a selection of the others."""
     without = {name: value for name, value in valid.items() if name != "messages"}
     fixed = [*unparsable(valid), Case("no messages", json.dumps(without).encode())]
     rest = broken(valid)

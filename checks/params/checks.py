@@ -1,7 +1,7 @@
-"""Which request parameters are taken, and which have an effect.
+"""Which request parameters are accepted, and which have an effect.
 
-The two names of the length limit are tried each by itself.  All other parameters go into one
-request; only where that is refused is it found out which of them is to blame.
+The two names of the output limit are tested one by one.  All other parameters are sent in one request; only if
+it is refused are the responsible ones searched for.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from checks.params.catalogue import (
     STOP_IGNORED,
     UNKNOWN_REJECTED,
 )
-from checks.params.reading import Chances, Heeded, Second, Stopped, chances, heeded, named, stopped, word_within
+from checks.params.reading import Limit, Logprobs, SecondTry, Stop, limit_of, logprobs_of, named, stop_of, word_within
 from checks.shared.outcome import Answer, outcome, until_told, words_of
 from probe.api import (
     Depth,
+    Diagnosis,
     Exchange,
     Finding,
     Inconclusive,
@@ -28,7 +29,6 @@ from probe.api import (
     Skip,
     State,
     Verdict,
-    because,
     check,
     completion,
     member,
@@ -56,26 +56,25 @@ NAMES = ("max_tokens", "max_completion_tokens")
     max_tokens=1000,
 )
 async def limit(ctx: Context) -> Result:
-    told: dict[str, Sequence[Exchange]] = {}
+    answers: dict[str, Sequence[Exchange]] = {}
     for name in NAMES:
-        # The first chat of the run has found out already where one name is refused.
+        # The first chat request of the run may have been refused because of this name already.
         before = refusals(ctx.exchanges, name) if ctx.target.limit_param not in (name, None) else []
-        told[name] = before or await until_told(lambda name=name: _limited(ctx, name), name)  # type: ignore[misc]
-    return diagnose_limit(told)
+        answers[name] = before or await until_told(lambda name=name: _limited(ctx, name), name)  # type: ignore[misc]
+    return diagnose_limit(answers)
 
 
 async def _limited(ctx: Context, name: str) -> Exchange:
-    """A long answer under one name of the limit; a small one on purpose, so never asked again with room."""
+    """A long answer under one name of the limit; not through ``ctx.chat``, which would repeat it with more room."""
     url = ctx.target.chat_url
     if url is None:
         raise Skip("no URL for chat completions is known")
     parameters: dict[str, Any] = {**dict.fromkeys(NAMES), name: LIMIT}
-    body = ctx.chat_body(COUNT_40, **parameters)
-    return await ctx.send("POST", url, body=body, tokens=LIMIT + 40)
+    return await ctx.send("POST", url, body=ctx.chat_body(COUNT_40, **parameters), tokens=LIMIT + 40)
 
 
 def refusals(exchanges: Sequence[Exchange], name: str) -> list[Exchange]:
-    """Requests of the run that were refused because of this parameter; those meant to be refused do not count."""
+    """Requests of the run that were refused because of this parameter, except those that have to be refused."""
     return [
         one
         for one in exchanges
@@ -86,9 +85,9 @@ def refusals(exchanges: Sequence[Exchange], name: str) -> list[Exchange]:
     ]
 
 
-# All the others ------------------------------------------------------------------------------------
+# All other parameters -------------------------------------------------------------------------------
 
-#: A parameter that no server knows.
+#: A parameter that servers do not know.
 INVENTED = "endpoint_probe_unknown"
 OTHERS: Mapping[str, Any] = {
     "logprobs": True,
@@ -100,7 +99,7 @@ OTHERS: Mapping[str, Any] = {
     "frequency_penalty": 0,
     INVENTED: True,
 }
-#: What is left out together where a refusal names nothing, the likeliest first.
+#: Left out together if a refusal names no parameter, the likeliest group first.
 GROUPS = (
     (INVENTED,),
     ("logprobs", "top_logprobs"),
@@ -109,14 +108,14 @@ GROUPS = (
     ("stop",),
 )
 _MOST_TRIES = 9
-#: What a right answer holds just before the stop sequence 7.
+#: What a right answer contains just before the stop sequence 7.
 LAST = "6"
 
 
 @check(
     "params.others",
     title="Send the other parameters",
-    proves="Stop sequences end the answer, log probabilities are given, and no common parameter is refused.",
+    proves="Stop sequences end the answer, log probabilities are returned, and no common parameter is refused.",
     requires={"chat"},
     provides={"stop", "logprobs"},
     emits=(STOP_IGNORED,),
@@ -129,29 +128,29 @@ async def others(ctx: Context) -> Result:
     wanted: dict[str, Any] = {**OTHERS, "stop": list(stops)}
     asked = await until_told(lambda: _with(ctx, wanted), *wanted)
     tries = len(asked)
-    while _refused(asked[-1], wanted) and tries < _MOST_TRIES:
-        blamed = to_blame(asked[-1], wanted)
-        if not blamed:
-            extra, asked = await _bisect(ctx, wanted, asked[-1], _MOST_TRIES - tries)
-            refused |= extra
-            break
-        refused |= dict.fromkeys(blamed, asked[-1])
-        wanted = {name: value for name, value in wanted.items() if name not in blamed}
-        asked = [await _with(ctx, wanted)]
-        tries += 1
     last = asked[-1]
+    while _refused(last, wanted) and tries < _MOST_TRIES:
+        names = responsible(last, wanted)
+        if not names:
+            found, last = await _search(ctx, wanted, last, _MOST_TRIES - tries)
+            refused |= found
+            break
+        refused |= dict.fromkeys(names, last)
+        wanted = {name: value for name, value in wanted.items() if name not in names}
+        last = await _with(ctx, wanted)
+        tries += 1
     second = None
     if "stop" in wanted and not ctx.target.thinks and completion.is_completion(last):
-        word = word_within(completion.answer(last)) if stopped(last, stops, LAST)[0] is Stopped.UNTOLD else None
+        word = word_within(completion.answer(last)) if stop_of(last, stops, LAST)[0] is Stop.UNKNOWN else None
         if word is not None:
-            second = Second(await _with(ctx, {**wanted, "stop": [word]}), word)
+            second = SecondTry(await _with(ctx, {**wanted, "stop": [word]}), word)
     return diagnose_others(last, refused, stops, second)
 
 
 def stop_sequences(thinks: bool) -> tuple[str, ...]:
-    """The 7 that counting must come to, and a word that other answers hold.
+    """The 7 that counting reaches, and a word that occurs in other answers.
 
-    Not the word for a model that thinks, since some servers stop inside the thinking.
+    Without the word for a model that thinks, since some servers stop inside the thinking.
     """
     return ("7",) if thinks else ("7", " the ")
 
@@ -164,27 +163,27 @@ def _refused(exchange: Exchange, about: Collection[str]) -> bool:
     return outcome(exchange, *about) is not Answer.DONE
 
 
-def to_blame(exchange: Exchange, sent: Mapping[str, Any]) -> list[str]:
-    """The parameters that a refusal names; log probabilities go together."""
+def responsible(exchange: Exchange, sent: Mapping[str, Any]) -> list[str]:
+    """The parameters that a refusal names; both log probability parameters if it names one of them."""
     found = named(exchange, sent)
     pair = [name for name in ("logprobs", "top_logprobs") if name in sent]
     return list(dict.fromkeys([*found, *pair])) if set(found) & set(pair) else found
 
 
-async def _bisect(
+async def _search(
     ctx: Context, sent: Mapping[str, Any], refusal: Exchange, tries: int
-) -> tuple[dict[str, Exchange], list[Exchange]]:
-    """Find what must be left out for the request to pass, where the refusal names nothing.
+) -> tuple[dict[str, Exchange], Exchange]:
+    """The parameters to leave out so that the request is answered, if the refusal names none, and the last answer.
 
-    A group at a time, then each of the group by itself; if none of them alone helps, the
-    whole group is named.
+    One group at a time, then each of its members alone; if no single one helps, the whole group is returned.
     """
-    last = [refusal]
+    last = refusal
 
     async def passes(left_out: Collection[str]) -> bool:
-        left = {name: value for name, value in sent.items() if name not in left_out}
-        last[:] = [await _with(ctx, left)]
-        return not _refused(last[0], left)
+        nonlocal last
+        rest = {name: value for name, value in sent.items() if name not in left_out}
+        last = await _with(ctx, rest)
+        return not _refused(last, rest)
 
     for group in GROUPS:
         present = [name for name in group if name in sent]
@@ -197,7 +196,7 @@ async def _bisect(
         for name in singles[:tries]:
             if await passes((name,)):
                 return {name: refusal}, last
-        if _refused(last[0], sent):
+        if _refused(last, sent):
             await passes(present)
         return dict.fromkeys(present, refusal), last
     return {}, last
@@ -205,7 +204,7 @@ async def _bisect(
 
 @check(
     "params.seen",
-    title="Look at refused parameters",
+    title="Collect refused parameters",
     proves="No parameter that clients commonly send was refused in this run.",
     requires={"base-url"},
     after={"*"},
@@ -226,8 +225,8 @@ async def seen(ctx: Context) -> Result:
 
 @check(
     "params.sampling",
-    title="Ask twice with one seed, and for two choices",
-    proves="Whether a seed makes answers repeatable, and whether n gives several choices.",
+    title="Repeat a seed, and request two choices",
+    proves="Whether a seed makes answers repeatable, and whether n returns several choices.",
     requires={"chat"},
     max_requests=3,
     max_tokens=600,
@@ -240,153 +239,145 @@ async def sampling(ctx: Context) -> Result:
     return diagnose_sampling(seeded, several)
 
 
-# Diagnosis ---------------------------------------------------------------------------------------
+# Diagnosis ------------------------------------------------------------------------------------------
 
 
-def diagnose_limit(told: Mapping[str, Sequence[Exchange]]) -> Result:
+def diagnose_limit(answers: Mapping[str, Sequence[Exchange]]) -> Result:
     """Judge the two names of the limit.
 
     Args:
-        told: by name, the answer to a request for a long text under a limit of ``LIMIT`` tokens,
-            once or twice; or a recorded refusal.
+        answers: by name, the answer to a request for a long text under a limit of ``LIMIT`` tokens, once or
+            twice; or a recorded refusal.
     """
-    judged: dict[str, Heeded] = {}
+    judged: dict[str, Limit] = {}
     notes = []
-    for name, asked in told.items():
+    for name, asked in answers.items():
         try:
-            judged[name] = heeded(asked[-1], LIMIT, name)
-        except Inconclusive as said:
-            judged[name] = Heeded.UNTOLD
-            notes.append(f"{name}: {said}")
+            judged[name] = limit_of(asked[-1], LIMIT, name)
+        except Inconclusive as reason:
+            judged[name] = Limit.UNKNOWN
+            notes.append(f"{name}: {reason}")
     old, new = (judged[name] for name in NAMES)
+    last = {name: answers[name][-1] for name in NAMES}
     findings = []
-    if old is Heeded.REFUSED:
-        findings.append(_no_limit(MAX_TOKENS_REJECTED.found, "max_tokens", told["max_tokens"][-1]))
-    if new is Heeded.REFUSED:
-        found = MAX_COMPLETION_TOKENS_REJECTED.found
-        findings.append(_no_limit(found, "max_completion_tokens", told["max_completion_tokens"][-1]))
-    if old is Heeded.NO or (old is Heeded.REFUSED and new is Heeded.NO):
-        findings.append(_too_long({name: told[name][-1] for name in NAMES if judged[name] is Heeded.NO}, new))
-    best = "max_tokens" if old is Heeded.YES else "max_completion_tokens" if new is Heeded.YES else None
-    if best is None and old is Heeded.REFUSED and new is not Heeded.REFUSED:
+    if old is Limit.REFUSED:
+        findings.append(_limit_refused(MAX_TOKENS_REJECTED, "max_tokens", last["max_tokens"]))
+    if new is Limit.REFUSED:
+        exchange = last["max_completion_tokens"]
+        findings.append(_limit_refused(MAX_COMPLETION_TOKENS_REJECTED, "max_completion_tokens", exchange))
+    if old is Limit.EXCEEDED or (old is Limit.REFUSED and new is Limit.EXCEEDED):
+        findings.append(_too_long({name: last[name] for name in NAMES if judged[name] is Limit.EXCEEDED}, new))
+    best = "max_tokens" if old is Limit.KEPT else "max_completion_tokens" if new is Limit.KEPT else None
+    if best is None and old is Limit.REFUSED and new is not Limit.REFUSED:
         best = "max_completion_tokens"
     notes = notes or [f"{name} {judged[name]}" for name in NAMES]
     return Result(tuple(findings), facts={"max_tokens_param": best}, note="; ".join(notes))
 
 
-def _no_limit(found: Any, name: str, exchange: Exchange) -> Finding:
-    finding: Finding = found(
+def _limit_refused(diagnosis: Diagnosis, name: str, exchange: Exchange) -> Finding:
+    return diagnosis.found(
         f"A request with `{name}` was refused: {words_of(exchange)}.",
-        exchange.shows("/response/status", expected=200, actual=exchange.status),
-        exchange.shows(f"/request/body/{name}", expected="taken", actual=member(exchange.request.body, name)),
+        exchange.shows_status(200),
+        exchange.shows(f"/request/body/{name}", expected="accepted", actual=member(exchange.request.body, name)),
     )
-    return finding
 
 
-def _too_long(exceeded: Mapping[str, Exchange], new: Heeded) -> Finding:
-    first, exchange = next(iter(exceeded.items()))
-    written, finish = completion.usage(exchange)[1], completion.finish_reason(exchange)
-    words = len(completion.answer(exchange).split())
-    other = "; max_completion_tokens limits it" if new is Heeded.YES else ""
+def _too_long(exceeded: Mapping[str, Exchange], new: Limit) -> Finding:
+    name, exchange = next(iter(exceeded.items()))
+    written = completion.usage(exchange)[1]
+    length = f"{written} tokens" if written else f"{len(completion.answer(exchange).split())} words"
+    works_instead = new is Limit.KEPT
+    finish = "/response/body/choices/0/finish_reason"
     return MAX_TOKENS_IGNORED.found(
-        f"With `{first}: {LIMIT}` the answer has {f'{written} tokens' if written else f'{words} words'} and ends with "
-        f"finish_reason {finish}{other}.",
-        *(
-            one.shows("/response/body/choices/0/finish_reason", expected="length", actual=completion.finish_reason(one))
-            for one in exceeded.values()
-        ),
-        remedy="Let the client send `max_completion_tokens`, which has an effect here." if other else None,
+        f"With `{name}: {LIMIT}` the answer has {length} and ends with finish_reason "
+        f"{completion.finish_reason(exchange)}{'; max_completion_tokens limits it' if works_instead else ''}.",
+        *(one.shows(finish, expected="length", actual=completion.finish_reason(one)) for one in exceeded.values()),
+        remedy="Configure the client to send `max_completion_tokens`, which has an effect." if works_instead else None,
     )
 
 
 def diagnose_others(
-    answered: Exchange, refused: Mapping[str, Exchange], stops: Sequence[str], second: Second | None = None
+    answered: Exchange, refused: Mapping[str, Exchange], stops: Sequence[str], second: SecondTry | None = None
 ) -> Result:
-    """Judge the request with the other parameters, or what was left of it.
+    """Judge the last request with the other parameters.
 
     Args:
         answered: the last request.
         refused: the parameters that were left out of it, each with the refusal.
         stops: the stop sequences.
-        second: where the answer came to none of them, what another told.
+        second: the request with another sequence, if the answer reached none of them.
 
     Raises:
-        Inconclusive: even what was left was refused, or it was lost on the way.
+        Inconclusive: the last request was refused as well, or lost.
     """
-    if outcome(answered, *OTHERS) is not Answer.DONE:
-        raise Inconclusive(f"refused, and no single parameter is to blame: {words_of(answered)}")
+    if _refused(answered, OTHERS):
+        raise Inconclusive(f"refused, and no single parameter is responsible: {words_of(answered)}")
     result = Result(
-        verdicts={"logprobs": _judge_chances(answered, refused)},
-        settles={"refused_params": dict(refused)},
+        verdicts={"logprobs": _judge_logprobs(answered, refused)}, settles={"refused_params": dict(refused)}
     )
     if "stop" in refused:
-        return result | Result(verdicts={"stop": _refusal(refused["stop"])})
-    told, sequence = stopped(answered, stops, LAST)
-    if told is Stopped.UNTOLD and second is not None and outcome(second.exchange, *OTHERS) is Answer.DONE:
-        told, sequence = second.told(completion.answer(answered)), second.word
+        return result | Result(verdicts={"stop": _rejected(refused["stop"])})
+    effect, sequence = stop_of(answered, stops, LAST)
+    if effect is Stop.UNKNOWN and second is not None and not _refused(second.exchange, OTHERS):
+        effect, sequence = second.effect(completion.answer(answered)), second.word
         answered = second.exchange
-    if told is Stopped.NO:
+    if effect is Stop.IGNORED:
         text = completion.answer(answered)
+        content = "/response/body/choices/0/message/content"
         finding = STOP_IGNORED.found(
-            f"The answer holds the stop sequence {sequence!r}, with {len(text) - text.index(sequence)} characters from "
-            "there on.",
-            answered.shows(
-                "/response/body/choices/0/message/content", expected=f"nothing after {sequence!r}", actual=text[:160]
-            ),
+            f"The answer contains the stop sequence {sequence!r}, with {len(text) - text.index(sequence)} characters "
+            "from there on.",
+            answered.shows(content, expected=f"nothing after {sequence!r}", actual=text[:160]),
         )
-        return result | Result((finding,), {"stop": because(State.IGNORED, finding)})
-    verdict = unknown("the answer does not come to a stop sequence") if told is Stopped.UNTOLD else works(_kept(told))
-    return result | Result(verdicts={"stop": verdict})
+        return result | Result.of(finding, stop=State.IGNORED)
+    if effect is Stop.UNKNOWN:
+        return result | Result(verdicts={"stop": unknown("the answer does not reach a stop sequence")})
+    note = "the sequence itself is left in the text" if effect is Stop.KEPT else ""
+    return result | Result(verdicts={"stop": works(note)})
 
 
-def _kept(told: Stopped) -> str:
-    return "the sequence itself is left in the text" if told is Stopped.KEPT else ""
+def _rejected(exchange: Exchange) -> Verdict:
+    return Verdict(State.REJECTED, note=f"refused: {words_of(exchange)}")
 
 
-def _refusal(exchange: Exchange) -> Verdict:
-    return Verdict(State.REJECTED, 1.0, note=f"refused: {words_of(exchange)}")
-
-
-def _judge_chances(answered: Exchange, refused: Mapping[str, Exchange]) -> Verdict:
+def _judge_logprobs(answered: Exchange, refused: Mapping[str, Exchange]) -> Verdict:
     if "logprobs" in refused:
-        return _refusal(refused["logprobs"])
-    form = chances(answered)
-    if form is Chances.GIVEN:
+        return _rejected(refused["logprobs"])
+    form = logprobs_of(answered)
+    if form is Logprobs.GIVEN:
         return works()
-    if form is Chances.OLD:
-        return Verdict(State.BROKEN, 0.9, note=f"they come {form}")
+    if form is Logprobs.OLD:
+        return Verdict(State.BROKEN, 0.9, note=f"they are {form}")
     if not completion.content_text(answered):
         return unknown("the answer is empty")
-    return Verdict(State.IGNORED, 1.0, note="asked for and not given")
+    return Verdict(State.IGNORED, note="requested and not returned")
 
 
 def diagnose_refused(refused: Mapping[str, Exchange], before: Sequence[str]) -> Result:
-    """Name the refused parameters.
+    """Name the refused parameters, except log probabilities (a capability) and limits (codes of their own).
 
     Args:
         refused: by name, the refusal of a request with it.
         before: what is known to be refused already.
-
-    Refused log probabilities are told by their capability, a refused limit by its own code.
     """
     facts = {"rejected_params": sorted({*before, *(name for name in refused if name != INVENTED)}) or None}
-    told = [name for name in refused if name not in ("logprobs", "top_logprobs", "temperature", *NAMES)]
-    if not told:
+    reported = [name for name in refused if name not in ("logprobs", "top_logprobs", "temperature", *NAMES)]
+    if not reported:
         return Result(facts=facts)
-    named_ones = ", ".join("one that no server knows" if name == INVENTED else f"`{name}`" for name in told)
+    names = ", ".join("an invented one" if name == INVENTED else f"`{name}`" for name in reported)
     finding = UNKNOWN_REJECTED.found(
-        f"Refused: {named_ones} ({words_of(refused[told[0]])}).",
+        f"Refused parameters: {names} ({words_of(refused[reported[0]])}).",
         *(
-            refused[name].shows(f"/request/body/{name}", expected="taken or left aside", actual="refused")
-            for name in told[:6]
+            refused[name].shows(f"/request/body/{name}", expected="accepted or ignored", actual="refused")
+            for name in reported[:6]
         ),
-        severity=Severity.WARNING if "stream_options" in told else Severity.INFO,
+        severity=Severity.WARNING if "stream_options" in reported else Severity.INFO,
     )
     return Result((finding,), facts=facts)
 
 
 def diagnose_sampling(seeded: Sequence[Exchange], several: Exchange) -> Result:
-    """Whether one seed gave one answer twice, and how many choices n=2 gave; facts only."""
+    """Whether one seed returned the same answer twice, and how many choices n=2 returned; facts only."""
     facts: dict[str, Any] = {}
     if all(completion.is_completion(one) for one in seeded):
         texts = {completion.content_text(one) for one in seeded}

@@ -1,4 +1,4 @@
-"""Reading answers to requests with parameters: who was refused, and what had an effect.  Pure."""
+"""Which parameter a refusal names, and whether a parameter had an effect on an answer."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _COMMON_WORDS = ("user", "stop", "seed", "n")
 def named(exchange: Exchange, names: Iterable[str]) -> list[str]:
     """Those of the parameters that a refusal names.
 
-    Names that are common words as well (user, stop, seed) count only in quotes, after
-    ``body.``, or where the error gives them as its parameter.
+    Names that are common words as well (user, stop, seed) count only in quotes, after ``body.``, or if the
+    error gives them as its parameter.
     """
     body = completion.body_of(exchange)
     text = completion.error_text(exchange)[:1500]
@@ -38,7 +38,7 @@ def named(exchange: Exchange, names: Iterable[str]) -> list[str]:
 
 
 def _details(body: Any) -> list[dict[str, Any]]:
-    """FastAPI's list of complaints, wherever it is kept."""
+    """FastAPI's list of validation errors, in any of its places."""
     for path in (("detail",), ("message", "detail"), ("error", "detail"), ("error", "details")):
         listed = member(body, *path)
         if isinstance(listed, list):
@@ -46,74 +46,71 @@ def _details(body: Any) -> list[dict[str, Any]]:
     return []
 
 
-class Heeded(StrEnum):
-    """Whether a limit was kept."""
+class Limit(StrEnum):
+    """Whether the answer keeps the token limit."""
 
-    YES = "kept"
-    NO = "exceeded"
-    UNTOLD = "could not be told"
+    KEPT = "kept"
+    EXCEEDED = "exceeded"
+    UNKNOWN = "unknown"
     REFUSED = "refused"
 
 
-def heeded(exchange: Exchange, limit: int, *about: str) -> Heeded:
-    """Whether a limit of so many tokens was kept by the answer to a question that needs more.
+def limit_of(exchange: Exchange, limit: int, *about: str) -> Limit:
+    """Whether the answer to a question that needs more than ``limit`` tokens keeps the limit.
 
-    Judged by the finish reason, the tokens counted, and the words seen; thinking may or may
-    not count, so tokens alone do not accuse a model that thinks.
+    Judged by finish reason, counted tokens and words.  Thinking may or may not count, so counted tokens alone
+    prove nothing for a model that thinks.
 
     Raises:
-        Inconclusive: the request was lost on the way.
+        Inconclusive: the request was lost.
     """
     if outcome(exchange, *about) is not Answer.DONE:
-        return Heeded.REFUSED
+        return Limit.REFUSED
     words = len(re.findall(r"\w+", completion.answer(exchange)))
     written = completion.usage(exchange)[1]
-    finish = completion.finish_reason(exchange)
     if words > 2 * limit:
-        return Heeded.NO
-    if finish in ("length", "max_tokens", "model_length") or written == limit:
-        return Heeded.YES
+        return Limit.EXCEEDED
+    if completion.finish_reason(exchange) in ("length", "max_tokens", "model_length") or written == limit:
+        return Limit.KEPT
     thinks = bool(completion.reasoning_of(exchange)[1])
     if written is not None and written > 2 * limit + 2 and words > limit and not thinks:
-        return Heeded.NO
-    return Heeded.UNTOLD
+        return Limit.EXCEEDED
+    return Limit.UNKNOWN
 
 
-class Stopped(StrEnum):
-    """What a stop sequence did."""
+class Stop(StrEnum):
+    """The effect of a stop sequence."""
 
-    YES = "stopped"
+    STOPPED = "stopped"
     KEPT = "stopped, with the sequence in the text"
-    NO = "went on after it"
-    UNTOLD = "could not be told"
+    IGNORED = "continued after it"
+    UNKNOWN = "unknown"
 
 
-def stopped(exchange: Exchange, sequences: Sequence[str], before: str) -> tuple[Stopped, str]:
-    """What the stop sequences did to an answer, and the sequence that shows it.
+def stop_of(exchange: Exchange, sequences: Sequence[str], before: str) -> tuple[Stop, str]:
+    """The effect of the stop sequences on an answer, and the sequence that shows it.
 
     Args:
-        before: what a right answer holds just before the first sequence.
+        before: what a right answer contains just before the first sequence.
     """
     text = completion.answer(exchange)
     present = sorted((text.index(item), item) for item in sequences if item in text)
     if present:
         place, item = present[0]
-        if text[place + len(item) :].strip():
-            return Stopped.NO, item
-        return Stopped.KEPT, item
+        return (Stop.IGNORED if text[place + len(item) :].strip() else Stop.KEPT), item
     choice = member(completion.body_of(exchange), "choices", 0)
     for key in ("stop_reason", "matched_stop", "stop_str"):
         if member(choice, key) in sequences:
-            return Stopped.YES, str(member(choice, key))
+            return Stop.STOPPED, str(member(choice, key))
     if before in text and completion.finish_reason(exchange) != "length":
-        return Stopped.YES, sequences[0]
-    return Stopped.UNTOLD, ""
+        return Stop.STOPPED, sequences[0]
+    return Stop.UNKNOWN, ""
 
 
 def word_within(text: str) -> str | None:
-    """A word from the middle of an answer, with the space before it, that a stop sequence can be made of.
+    """A word from the middle of an answer with the space before it, as a stop sequence.
 
-    The last one where the middle has none; None where the answer is a word or less.
+    The last word if the middle has none; None if the answer has at most one word.
     """
     found = [match for match in re.finditer(r" [A-Za-z]{2,}", text) if text.index(match[0]) == match.start() > 0]
     after = [match for match in found if match.start() >= 0.3 * len(text)]
@@ -121,38 +118,38 @@ def word_within(text: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Second:
-    """The same request with a word of the first answer as its stop sequence: a small model counts to no seven."""
+class SecondTry:
+    """The same request with a word of the first answer as stop sequence, for models that do not count to seven."""
 
     exchange: Exchange
     word: str
 
-    def told(self, first: str) -> Stopped:
-        """What the word did, beside the first answer."""
-        told, _ = stopped(self.exchange, (self.word,), self.word)
+    def effect(self, first: str) -> Stop:
+        """The effect of the word, compared with the first answer."""
+        effect, _ = stop_of(self.exchange, (self.word,), self.word)
         text = completion.answer(self.exchange).rstrip()
-        if told is Stopped.KEPT and first.rstrip().endswith(self.word):
-            return Stopped.UNTOLD  # the answer may have ended there by itself
-        if told is Stopped.UNTOLD and text and first.startswith(text) and first[len(text) :].startswith(self.word):
-            return Stopped.YES
-        return told
+        if effect is Stop.KEPT and first.rstrip().endswith(self.word):
+            return Stop.UNKNOWN  # the answer may have ended there by itself
+        if effect is Stop.UNKNOWN and text and first.startswith(text) and first[len(text) :].startswith(self.word):
+            return Stop.STOPPED
+        return effect
 
 
-class Chances(StrEnum):
-    """In what form log probabilities came."""
+class Logprobs(StrEnum):
+    """The form of log probabilities in an answer."""
 
     GIVEN = "given"
     OLD = "in the shape of the old completions API"
     NONE = "none"
 
 
-def chances(exchange: Exchange) -> Chances:
+def logprobs_of(exchange: Exchange) -> Logprobs:
     """The form of the first choice's log probabilities."""
     found = member(completion.body_of(exchange), "choices", 0, "logprobs")
     first = member(found, "content", 0)
     value = member(first, "logprob")
     if isinstance(member(first, "token"), str) and isinstance(value, int | float) and not isinstance(value, bool):
-        return Chances.GIVEN
+        return Logprobs.GIVEN
     if isinstance(member(found, "token_logprobs"), list) or isinstance(member(found, "tokens"), list):
-        return Chances.OLD
-    return Chances.NONE
+        return Logprobs.OLD
+    return Logprobs.NONE

@@ -1,8 +1,7 @@
-"""Which URL a client must be given, found from whatever was typed.
+"""The base URL a client must be given, found from the URL as typed.
 
-The typed text is joined as a simple client joins it (typed + ``/chat/completions``).
-Where that works there is no finding; where it does not, the base that works is found, or
-it is said that none does.
+The typed text is joined as a simple client joins it (typed + ``/chat/completions``).  If that fails, the
+base that works is searched for; a finding names it, or states that none works.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from checks.connect import unreachable
 from checks.models import ID_UNKNOWN, NO_LIST, diagnose_unknown_id
 from checks.shared.chat_reply import ANY_MODEL, Reply, classify
 from checks.shared.discovery import Found, Search, redirect_base
+from checks.shared.first_request import first_chat
 from checks.url.catalogue import (
     CLEARTEXT,
     DUPLICATE_PATH,
@@ -48,22 +48,13 @@ if TYPE_CHECKING:
 
 @check(
     "url.resolve",
-    title="Find the base URL and get a chat completion",
-    proves="A chat completion can be had at this URL, with this key and model.",
+    title="Find the base URL and request a chat completion",
+    proves="This URL, key and model return a chat completion.",
     requires={"reachable"},
     after={"tls"},
     provides={"chat", "base-url"},
     emits=(
-        *(
-            MISSING_V1,
-            TRAILING_SLASH,
-            OPERATION_PATH,
-            DUPLICATE_PATH,
-            REDIRECTS,
-            NOT_AN_API,
-            NO_CHAT,
-            CLEARTEXT,
-        ),
+        *(MISSING_V1, TRAILING_SLASH, OPERATION_PATH, DUPLICATE_PATH, REDIRECTS, NOT_AN_API, NO_CHAT, CLEARTEXT),
         *(REQUIRED, REJECTED, WRONG_SCHEME, WRONG_STATUS, ID_UNKNOWN, NO_LIST),
         *CONNECT,
     ),
@@ -85,11 +76,11 @@ async def resolve(ctx: Context) -> Result:
 
 
 def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
-    """Whether a chat completion was had, what is settled by it, or who refused it."""
+    """Whether there is a chat completion; what it settles, or who refused it."""
     if found.chat is None:
         return _no_chat(found, endpoint)
     exchange = found.chat.exchange
-    said = completion.answer(exchange)
+    answer = completion.answer(exchange)
     settles = {
         "base_url": endpoint.origin + found.chat.path.rstrip("/"),
         "chat_url": found.chat.url or endpoint.at(found.chat.path, "/chat/completions"),
@@ -103,12 +94,12 @@ def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
     if found.auth is not None:
         settles |= {"auth_scheme": found.auth.scheme, "auth_header": found.auth.header}
         findings = diagnose_refusal(found, endpoint)
-    if not said and not completion.reasoning_of(exchange)[1]:
-        verdict = unknown("a completion came, but no text in it")
-    elif completion.repeats(said, code):
+    if not answer and not completion.reasoning_of(exchange)[1]:
+        verdict = unknown("the completion has no text")
+    elif completion.repeats(answer, code):
         verdict = works("the model repeated a code")
     else:
-        verdict = works("a completion came; the model did not repeat the code it was given", 0.8)
+        verdict = works("a completion arrived; the model did not repeat the code in the prompt", 0.8)
     return Result(
         findings=findings,
         verdicts={"chat": verdict},
@@ -119,40 +110,35 @@ def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
 
 
 def _no_chat(found: Found, endpoint: urls.Endpoint) -> Result:
-    """Why there was no chat completion: the key, the model, the network, or nothing there."""
+    """Why there is no chat completion: the network, load, the key, the model, or no API."""
     trial = found.trials[-1]
     exchange = trial.exchange
     if trial.reply is Reply.LOST:
         lost = unreachable(exchange)
-        if lost is None:
-            return Result(verdicts={"chat": unknown("no response")})
-        return Result(findings=(lost,), verdicts={"chat": because(State.REJECTED, lost)})
+        return (
+            Result(verdicts={"chat": unknown("no response")}) if lost is None else Result.of(lost, chat=State.REJECTED)
+        )
     if trial.reply is Reply.BUSY:
-        said = completion.error_text(exchange)[:160]
-        return Result(verdicts={"chat": unknown(f"the endpoint kept answering {exchange.status}: {said}")})
+        text = completion.error_text(exchange)[:160]
+        return Result(verdicts={"chat": unknown(f"the endpoint kept answering {exchange.status}: {text}")})
     if trial.reply is Reply.KEY:
         findings = diagnose_refusal(found, endpoint)
-        return Result(findings=findings, verdicts={"chat": because(State.REJECTED, findings[0])})
+        return Result(findings, {"chat": because(State.REJECTED, findings[0])})
     if trial.reply is Reply.MODEL:
-        settles = {"base_url": endpoint.origin + trial.path.rstrip("/")}
         finding = diagnose_unknown_id(exchange, found.model, found.models, named=found.model != ANY_MODEL)
-        return Result(
-            findings=(finding,),
-            verdicts={"chat": because(State.REJECTED, finding)},
-            settles=settles,
-            provides=frozenset({"base-url"}),
-        )
+        settles = {"base_url": endpoint.origin + trial.path.rstrip("/")}
+        return Result.of(finding, chat=State.REJECTED) | Result(settles=settles, provides=frozenset({"base-url"}))
     return Result(verdicts={"chat": Verdict(State.REJECTED, note=f"the best answer was {trial.reply}")})
 
 
 def diagnose_url(found: Found, endpoint: urls.Endpoint) -> Result:
-    """What is wrong with the URL as typed, judged against the one that works."""
+    """What is wrong with the typed URL, compared with the one that works."""
     typed = found.typed
     reached = found.chat or found.first_with(Reply.MODEL, Reply.KEY, Reply.ROUTE, Reply.STREAM)
     if reached is not None and reached.url is not None:
-        return Result(findings=(_redirects(typed.exchange, reached.url, None),))
+        return Result((_redirects(typed.exchange, reached.url, None),))
     if reached is not None and reached is not typed and reached.path != typed.path:
-        return Result(findings=(_moved(typed.exchange, endpoint, reached.path),))
+        return Result((_moved(typed.exchange, endpoint, reached.path),))
     if reached is not None and reached.reply in (Reply.CHAT, Reply.MODEL, Reply.KEY):
         return Result()
     if any(
@@ -160,115 +146,109 @@ def diagnose_url(found: Found, endpoint: urls.Endpoint) -> Result:
         for trial in found.trials
     ):
         return Result()
-    return Result(findings=(_nothing(found, endpoint),))
+    return Result((_nothing(found, endpoint),))
 
 
 def _moved(exchange: Exchange, endpoint: urls.Endpoint, path: str) -> Finding:
-    """The finding for a typed URL that fails where another base works."""
+    """The finding for a typed URL that fails while another base works."""
     base = endpoint.origin + path.rstrip("/")
     typed = endpoint.path
-    answer = f"status {exchange.status}"
-    evidence = exchange.shows("/response/status", expected="a chat completion", actual=exchange.status)
-    detail = f"{exchange.request.url} was answered with {answer}; {base} works."
+    bare = urls.clean_path(typed)
     if urls.operation_in(typed):
-        return OPERATION_PATH.found(detail, evidence, remedy=f"Use {base} as the base URL.")
-    slashless = urls.clean_path(typed)
-    if slashless == path.rstrip("/") and typed != slashless:
-        return TRAILING_SLASH.found(detail, evidence, remedy=f"Use {base} as the base URL, without a slash at the end.")
-    if urls.has_duplicate(typed) and urls.undouble(slashless) == path.rstrip("/"):
-        return DUPLICATE_PATH.found(detail, evidence, remedy=f"Use {base} as the base URL.")
-    if redirect_base(exchange) == path:
+        diagnosis = OPERATION_PATH
+    elif bare == path.rstrip("/") and typed != bare:
+        diagnosis = TRAILING_SLASH
+    elif urls.has_duplicate(typed) and urls.undouble(bare) == path.rstrip("/"):
+        diagnosis = DUPLICATE_PATH
+    elif redirect_base(exchange) == path:
         return _redirects(exchange, f"{base}/chat/completions", base)
-    return MISSING_V1.found(detail, evidence, remedy=f"Use {base} as the base URL.")
+    else:
+        diagnosis = MISSING_V1
+    return diagnosis.found(
+        f"{exchange.request.url} was answered with status {exchange.status}; {base} works.",
+        exchange.shows_status("a chat completion"),
+        remedy=f"Use {base} as the base URL{', without a final slash' if diagnosis is TRAILING_SLASH else ''}.",
+    )
 
 
 def _redirects(exchange: Exchange, goal: str, base: str | None) -> Finding:
-    """A redirect within the origin, which a client may follow; ``base`` avoids it where there is one."""
-    keeps = exchange.status in (307, 308)
-    remedy = f"Use {base} as the base URL." if base else "Let the server answer the operation without a redirect."
+    """A redirect on the same origin, which clients may follow; ``base`` avoids it if there is one."""
     return REDIRECTS.found(
         f"{exchange.request.url} redirects ({exchange.status}) to {goal}.",
-        exchange.shows("/response/status", expected="a chat completion", actual=exchange.status),
-        severity=Severity.WARNING if keeps else Severity.ERROR,
-        remedy=remedy,
+        exchange.shows_status("a chat completion"),
+        severity=Severity.WARNING if exchange.status in (307, 308) else Severity.ERROR,
+        remedy=f"Use {base} as the base URL." if base else "Configure the server to answer without a redirect.",
         owner=None if base else Owner.SERVER,
     )
 
 
 def _nothing(found: Found, endpoint: urls.Endpoint) -> Finding:
-    """The finding where no candidate gave a chat completion."""
-    typed = found.typed
-    tried = ", ".join(trial.path or "/" for trial in found.trials)
+    """The finding if no candidate returned a chat completion."""
+    tried = f"Tried under {endpoint.origin}: {', '.join(trial.path or '/' for trial in found.trials)}."
     redirect = found.first_with(Reply.REDIRECT)
     if redirect is not None and redirect.exchange.response is not None:
+        exchange = redirect.exchange
         goal = redirect.exchange.response.header("location") or "nowhere"
         same = urls.same_origin(goal, endpoint.origin) or goal.startswith("/")
-        fate = "" if same else " The key was not sent there."
         return REDIRECTS.found(
-            f"{redirect.exchange.request.url} redirects ({redirect.exchange.status}) to {goal[:200]}.{fate}",
-            redirect.exchange.shows("/response/headers/location", expected="no redirect", actual=goal[:200]),
+            f"{exchange.request.url} redirects ({exchange.status}) to {goal[:200]}."
+            f"{'' if same else ' The key was not sent there.'}",
+            exchange.shows("/response/headers/location", expected="no redirect", actual=goal[:200]),
         )
     pages = [trial for trial in found.trials if trial.reply in (Reply.PAGE, Reply.ODD)]
     if pages and len(pages) >= len(found.trials) / 2:
+        exchange = pages[0].exchange
         kind = "a web page" if pages[0].reply is Reply.PAGE else "success without a chat completion"
+        media_type = exchange.response.media_type if exchange.response else None
         return NOT_AN_API.found(
-            f"Tried under {endpoint.origin}: {tried}. The answer was {kind}, status {pages[0].exchange.status}.",
-            pages[0].exchange.shows(
-                "/response/headers/content-type",
-                expected="application/json with choices",
-                actual=pages[0].exchange.response.media_type if pages[0].exchange.response else None,
+            f"{tried} The answer was {kind}, status {exchange.status}.",
+            exchange.shows(
+                "/response/headers/content-type", expected="application/json with choices", actual=media_type
             ),
         )
-    best = found.first_with(Reply.ROUTE, Reply.STREAM, Reply.BROKEN, Reply.BUSY) or typed
-    said = "" if completion.is_html(best.exchange) else completion.error_text(best.exchange)[:200]
-    detail = (
-        f"Tried under {endpoint.origin}: {tried}. "
-        f"{best.exchange.request.url} answered {best.exchange.status}{': ' + said if said else ''}."
-    )
-    seen = best.exchange.shows("/response/status", expected="a chat completion", actual=best.exchange.status)
-    if best.exchange.status in (502, 503, 504):
-        return NO_CHAT.found(
-            detail,
-            seen,
-            owner=Owner.GATEWAY,
-            remedy="A proxy answers and the server behind it does not: check that the server runs, and the address "
-            "and the timeouts under which the proxy looks for it.",
+    best = found.first_with(Reply.ROUTE, Reply.STREAM, Reply.BROKEN, Reply.BUSY) or found.typed
+    exchange = best.exchange
+    text = "" if completion.is_html(exchange) else completion.error_text(exchange)[:200]
+    detail = f"{tried} {exchange.request.url} answered {exchange.status}{': ' + text if text else ''}."
+    owner = remedy = None
+    if exchange.status in (502, 503, 504):
+        owner = Owner.GATEWAY
+        remedy = (
+            "A proxy answers and the server behind it does not: check that the server is running, and the address and "
+            "timeouts that the proxy is configured with."
         )
-    if best.reply is Reply.ROUTE:
-        return NO_CHAT.found(
-            detail,
-            seen,
-            owner=Owner.SERVER,
-            remedy="The URL is right and the server refuses an ordinary request; mend what its error text names.",
-        )
-    if best.reply is Reply.STREAM:
-        return NO_CHAT.found(detail + " An event stream came although none was asked for.", seen, owner=Owner.SERVER)
-    return NO_CHAT.found(detail, seen)
+    elif best.reply is Reply.ROUTE:
+        owner = Owner.SERVER
+        remedy = "The URL is right and the server refuses an ordinary request; correct what its error text names."
+    elif best.reply is Reply.STREAM:
+        owner = Owner.SERVER
+        detail += " The answer is an event stream although the request did not ask for one."
+    return NO_CHAT.found(detail, exchange.shows_status("a chat completion"), owner=owner, remedy=remedy)
 
 
 def withhold(endpoint: urls.Endpoint, why: str) -> Result:
-    """The key is kept back because it would travel in clear text unasked."""
+    """The key was not sent, since it would have travelled in clear text without being asked for."""
     finding = CLEARTEXT.found(
         f"{endpoint.typed} has no TLS, and the scheme was not typed: the key was not sent ({why}).",
         severity=Severity.ERROR,
         remedy=f"Type https:// in front of the endpoint, or {endpoint.typed} in full to send the key in clear text.",
     )
-    return Result(findings=(finding,), verdicts={"chat": because(State.REJECTED, finding)})
+    return Result.of(finding, chat=State.REJECTED)
 
 
 def clear_text(endpoint: urls.Endpoint, exchange: Exchange) -> Result:
-    """The key travels unencrypted to another machine, as the user asked."""
+    """The key is sent unencrypted to another machine, as requested by the user."""
     finding = CLEARTEXT.found(
-        f"The key goes to {endpoint.host} without encryption.",
+        f"The key is sent to {endpoint.host} without encryption.",
         exchange.shows("/request/url", expected="https", actual=endpoint.scheme),
     )
-    return Result(findings=(finding,))
+    return Result((finding,))
 
 
 @check(
     "url.control",
-    title="Ask a path that cannot exist",
-    proves="Success means something: a made-up path is not answered like the chat route.",
+    title="Request a path that does not exist",
+    proves="Success is meaningful: an invented path is not answered like the chat route.",
     requires={"chat"},
     provides={"control", "chat"},
     emits=(NOT_AN_API,),
@@ -280,32 +260,26 @@ async def control(ctx: Context) -> Result:
     url = ctx.options.endpoint.at(f"/{code.lower()}/no-such-path")
     body = ctx.chat_body(f"Repeat exactly: {code}", limit=32)
     exchange = await ctx.send("POST", url, body=body, share="control", tokens=100, patient=False)
-    basic = next((item for item in ctx.exchanges if item.id == ctx.target.extra.get("chat_exchange")), None)
-    return diagnose_control(exchange, basic, code, ctx.nonce("chat"))
+    return diagnose_control(exchange, first_chat(ctx), code, ctx.nonce("chat"))
 
 
-def diagnose_control(exchange: Exchange, basic: Exchange | None, code: str, basic_code: str) -> Result:
-    """A canned answer to every path is no API; lax routing to a real model is one."""
+def diagnose_control(exchange: Exchange, first: Exchange | None, code: str, first_code: str) -> Result:
+    """One fixed answer on every path is no API; a real model on every path is one with lax routing."""
     done = Result(provides=frozenset({"control"}))
-    if basic is None or classify(exchange) is not Reply.CHAT:
+    if first is None or classify(exchange) is not Reply.CHAT:
         return done
-    said = completion.answer(exchange)
-    obeyed = completion.repeats(said, code) or completion.repeats(completion.answer(basic), basic_code)
-    if obeyed or said != completion.answer(basic):
+    answer, evidence = completion.answer(exchange), exchange.shows_status("404")
+    obeyed = completion.repeats(answer, code) or completion.repeats(completion.answer(first), first_code)
+    if obeyed or answer != completion.answer(first):
         finding = NOT_AN_API.found(
             f"{exchange.request.url} does not exist, and the model answered there as on the chat route.",
-            exchange.shows("/response/status", expected="404", actual=exchange.status),
+            evidence,
             severity=Severity.WARNING,
-            remedy="Chat works, and so does every mistyped path: let the server answer 404 to paths it does not know.",
+            remedy="Chat works on every mistyped path too: configure the server to answer 404 to unknown paths.",
             owner=Owner.SERVER,
         )
-        return done | Result(findings=(finding,))
+        return done | Result((finding,))
     finding = NOT_AN_API.found(
-        f"{exchange.request.url} does not exist and was answered with the same completion as the chat route.",
-        exchange.shows("/response/status", expected="404", actual=exchange.status),
+        f"{exchange.request.url} does not exist and was answered with the same completion as the chat route.", evidence
     )
-    return Result(
-        findings=(finding,),
-        verdicts={"chat": because(State.BROKEN, finding)},
-        settles={"base_url": None, "chat_url": None},
-    )
+    return Result.of(finding, chat=State.BROKEN) | Result(settles={"base_url": None, "chat_url": None})

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from checks.errors.checks import Shape, diagnose_invalid, diagnose_malformed, diagnose_seen, shape_of
+from checks.errors.checks import diagnose_invalid, diagnose_malformed, diagnose_seen
 from checks.errors.malformed_requests import broken, sample
+from checks.errors.reading import Shape, shape_of
 from probe.api import Exchange, Inconclusive, Severity
 from tests.unit.answers import URL, chat, events, exchange, lost, refusal
 
@@ -26,8 +27,8 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "max_t
         (exchange(422, {"detail": [{"loc": ["body", "messages"], "msg": "Input should be a list"}]}), Shape.OTHER),
         (exchange(400, [{"error": {"code": 400, "message": "bad", "status": "INVALID_ARGUMENT"}}]), Shape.OTHER),
         (exchange(400, "request failed"), Shape.OTHER),
-        (exchange(400, {"ok": False}), Shape.MUTE),
-        (exchange(400, {"error": {"message": ""}}), Shape.MUTE),
+        (exchange(400, {"ok": False}), Shape.NO_MESSAGE),
+        (exchange(400, {"error": {"message": ""}}), Shape.NO_MESSAGE),
         (exchange(422, b"Failed to deserialize the JSON body", content_type="text/plain"), Shape.TEXT),
         (exchange(400, b"<html><body>400 Bad Request</body></html>", content_type="text/html"), Shape.PAGE),
         (exchange(400, b""), Shape.EMPTY),

@@ -16,10 +16,10 @@ from checks.params.checks import (
     diagnose_refused,
     diagnose_sampling,
     refusals,
+    responsible,
     stop_sequences,
-    to_blame,
 )
-from checks.params.reading import Chances, Heeded, Second, Stopped, chances, heeded, named, stopped, word_within
+from checks.params.reading import Limit, Logprobs, SecondTry, Stop, limit_of, logprobs_of, named, stop_of, word_within
 from probe.api import Exchange, Inconclusive, Severity, State
 from tests.unit.answers import chat, exchange, lost, refusal
 
@@ -55,26 +55,26 @@ def test_the_parameters_that_a_refusal_names(made: Exchange, expected: list[str]
 
 def test_log_probabilities_are_left_out_together() -> None:
     said = refusal(400, "`logprobs` is not supported with this model")
-    assert set(to_blame(said, dict.fromkeys(NAMES))) == {"logprobs", "top_logprobs"}
+    assert set(responsible(said, dict.fromkeys(NAMES))) == {"logprobs", "top_logprobs"}
 
 
 @pytest.mark.parametrize(
     ("made", "kept"),
     [
-        (chat("1, 2, 3, 4", finish="length", prompt=9, written=16), Heeded.YES),
-        (chat("", finish="length", prompt=9, written=16), Heeded.YES),  # thought, and cut
-        (chat("1 2 3 4 5", finish="stop", prompt=9, written=16), Heeded.YES),
-        (chat(LIST, finish="stop", prompt=9, written=80), Heeded.NO),
-        (chat(LIST, finish="length", prompt=9, written=512), Heeded.NO),
-        (chat(LIST, finish=None), Heeded.NO),
-        (chat("I like turtles.", finish="stop", prompt=9, written=5), Heeded.UNTOLD),
-        (chat("I like turtles.", finish="stop"), Heeded.UNTOLD),
-        (chat("1, 2, 3", finish="stop", prompt=9, written=300, reasoning_content="Let me"), Heeded.UNTOLD),
-        (refusal(400, "max_tokens is not supported"), Heeded.REFUSED),
+        (chat("1, 2, 3, 4", finish="length", prompt=9, written=16), Limit.KEPT),
+        (chat("", finish="length", prompt=9, written=16), Limit.KEPT),  # thought, and cut
+        (chat("1 2 3 4 5", finish="stop", prompt=9, written=16), Limit.KEPT),
+        (chat(LIST, finish="stop", prompt=9, written=80), Limit.EXCEEDED),
+        (chat(LIST, finish="length", prompt=9, written=512), Limit.EXCEEDED),
+        (chat(LIST, finish=None), Limit.EXCEEDED),
+        (chat("I like turtles.", finish="stop", prompt=9, written=5), Limit.UNKNOWN),
+        (chat("I like turtles.", finish="stop"), Limit.UNKNOWN),
+        (chat("1, 2, 3", finish="stop", prompt=9, written=300, reasoning_content="Let me"), Limit.UNKNOWN),
+        (refusal(400, "max_tokens is not supported"), Limit.REFUSED),
     ],
 )
-def test_whether_a_limit_was_kept(made: Exchange, kept: Heeded) -> None:
-    assert heeded(made, LIMIT, "max_tokens") is kept
+def test_whether_a_limit_was_kept(made: Exchange, kept: Limit) -> None:
+    assert limit_of(made, LIMIT, "max_tokens") is kept
 
 
 KEPT = chat("1, 2, 3, 4", finish="length", prompt=9, written=16)
@@ -102,20 +102,20 @@ def test_the_two_names(old: Exchange, new: Exchange, found: list[str], name: str
 
 
 @pytest.mark.parametrize(
-    ("text", "finish", "told"),
+    ("text", "finish", "effect"),
     [
-        ("1\n2\n3\n4\n5\n6\n", "stop", Stopped.YES),
-        ("1. 1\n2. 2\n3. 3\n4. 4\n5. 5\n6. 6\n", "stop", Stopped.YES),
-        ("1\n2\n3\n4\n5\n6\n7", "stop", Stopped.KEPT),
-        ("1\n2\n3\n4\n5\n6\n7\n8\n9", "stop", Stopped.NO),
-        ("It is the number that comes first", "length", Stopped.NO),
-        ("I like turtles", "stop", Stopped.UNTOLD),
-        ("1 2 3 4 5 6", "length", Stopped.UNTOLD),
-        ("", "stop", Stopped.UNTOLD),
+        ("1\n2\n3\n4\n5\n6\n", "stop", Stop.STOPPED),
+        ("1. 1\n2. 2\n3. 3\n4. 4\n5. 5\n6. 6\n", "stop", Stop.STOPPED),
+        ("1\n2\n3\n4\n5\n6\n7", "stop", Stop.KEPT),
+        ("1\n2\n3\n4\n5\n6\n7\n8\n9", "stop", Stop.IGNORED),
+        ("It is the number that comes first", "length", Stop.IGNORED),
+        ("I like turtles", "stop", Stop.UNKNOWN),
+        ("1 2 3 4 5 6", "length", Stop.UNKNOWN),
+        ("", "stop", Stop.UNKNOWN),
     ],
 )
-def test_what_a_stop_sequence_did(text: str, finish: str, told: Stopped) -> None:
-    assert stopped(chat(text, finish=finish), stop_sequences(False), "6")[0] is told
+def test_the_effect_of_a_stop_sequence(text: str, finish: str, effect: Stop) -> None:
+    assert stop_of(chat(text, finish=finish), stop_sequences(False), "6")[0] is effect
 
 
 TURTLES = "I like turtles and all that swims in the sea."
@@ -130,48 +130,48 @@ def test_a_stop_sequence_is_made_of_what_the_model_says(text: str, word: str | N
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "effect"),
     [
-        ("I like turtles and", Stopped.YES),
-        ("I like turtles and all", Stopped.KEPT),
-        (TURTLES, Stopped.NO),
-        ("Something else", Stopped.UNTOLD),
-        ("", Stopped.UNTOLD),
+        ("I like turtles and", Stop.STOPPED),
+        ("I like turtles and all", Stop.KEPT),
+        (TURTLES, Stop.IGNORED),
+        ("Something else", Stop.UNKNOWN),
+        ("", Stop.UNKNOWN),
     ],
 )
-def test_what_a_word_of_the_answer_did(text: str, told: Stopped) -> None:
-    assert Second(chat(text, finish="stop"), " all").told(TURTLES) is told
-    assert Second(chat("I like all", finish="stop"), " all").told("I like all") is Stopped.UNTOLD
+def test_the_effect_of_a_word_of_the_answer(text: str, effect: Stop) -> None:
+    assert SecondTry(chat(text, finish="stop"), " all").effect(TURTLES) is effect
+    assert SecondTry(chat("I like all", finish="stop"), " all").effect("I like all") is Stop.UNKNOWN
 
 
 def test_a_small_model_shows_what_stop_does_all_the_same() -> None:
     first = chat(TURTLES, finish="stop")
-    works = diagnose_others(first, {}, ("7",), Second(chat("I like turtles and", finish="stop"), " all"))
+    works = diagnose_others(first, {}, ("7",), SecondTry(chat("I like turtles and", finish="stop"), " all"))
     assert works.verdicts["stop"].verdict is State.WORKS
-    ignored = diagnose_others(first, {}, ("7",), Second(chat(TURTLES, finish="stop"), " all"))
+    ignored = diagnose_others(first, {}, ("7",), SecondTry(chat(TURTLES, finish="stop"), " all"))
     assert [finding.code for finding in ignored.findings] == ["params.stop-ignored"]
     assert diagnose_others(first, {}, ("7",)).verdicts["stop"].verdict is State.UNKNOWN
 
 
-def test_servers_that_say_what_stopped_them_are_believed() -> None:
+def test_a_stop_reason_in_the_answer_is_trusted() -> None:
     made = exchange(200, {"choices": [{"message": {"content": "x"}, "finish_reason": "stop", "stop_reason": "7"}]})
-    assert stopped(made, ("7",), "6")[0] is Stopped.YES
+    assert stop_of(made, ("7",), "6")[0] is Stop.STOPPED
 
 
 @pytest.mark.parametrize(
     ("value", "form"),
     [
-        ({"content": [{"token": "1", "logprob": -0.1, "top_logprobs": []}]}, Chances.GIVEN),
-        ({"content": []}, Chances.NONE),
-        (None, Chances.NONE),
-        ({"tokens": ["1"], "token_logprobs": [-0.1]}, Chances.OLD),
-        ({"content": [{"token": "1"}]}, Chances.NONE),
-        ([1, 2], Chances.NONE),
+        ({"content": [{"token": "1", "logprob": -0.1, "top_logprobs": []}]}, Logprobs.GIVEN),
+        ({"content": []}, Logprobs.NONE),
+        (None, Logprobs.NONE),
+        ({"tokens": ["1"], "token_logprobs": [-0.1]}, Logprobs.OLD),
+        ({"content": [{"token": "1"}]}, Logprobs.NONE),
+        ([1, 2], Logprobs.NONE),
     ],
 )
-def test_the_form_of_log_probabilities(value: Any, form: Chances) -> None:
+def test_the_form_of_log_probabilities(value: Any, form: Logprobs) -> None:
     made = exchange(200, {"choices": [{"message": {"content": "1"}, "finish_reason": "stop", "logprobs": value}]})
-    assert chances(made) is form
+    assert logprobs_of(made) is form
 
 
 def test_a_refused_stop_is_a_verdict() -> None:
