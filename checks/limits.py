@@ -23,6 +23,7 @@ from probe.api import (
     Exchange,
     Finding,
     Inconclusive,
+    Obstacle,
     Owner,
     Result,
     Severity,
@@ -255,7 +256,7 @@ def diagnose_limits(exchanges: Sequence[Exchange], throttled: Sequence[Exchange]
     # A refused model id with status 503 (one-api) is no sign of load.
     waits = [one for one in throttled if one not in spent and not _refuses_model(one)]
     lost = [one for one in waits if not _answered_later(one, exchanges)]
-    shown = [one for one in waits if one.status == 429] or lost
+    shown = [one for one in waits if completion.obstacle(one) is Obstacle.RATE] or lost
     if shown:
         findings.append(_rate_limited(shown, lost))
     return Result(tuple(findings), note=f"{wording.amount(len(waits), 'request')} had to wait" if waits else "")

@@ -14,6 +14,7 @@ from probe.api import (
     Exchange,
     Finding,
     Inconclusive,
+    Obstacle,
     Owner,
     Result,
     Severity,
@@ -151,7 +152,7 @@ async def identity(ctx: Context) -> Result:
     prompt = f"Repeat exactly: {ctx.nonce('model')}"
     # A 503 may be the refusal (one-api: no channel for the model) and is not waited out; a 429 never is a refusal.
     exchange = await ctx.chat(prompt, limit=32, share="chat.nomodel", patient=False, model=invented)
-    if exchange.status == 429:
+    if completion.obstacle(exchange) is Obstacle.RATE:
         exchange = await ctx.chat(prompt, limit=32, model=invented)
     return diagnose_identity(exchange, first_chat(ctx), invented, ctx.target.model or "")
 

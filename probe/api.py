@@ -32,6 +32,7 @@ from probe.model import (
 )
 from probe.parsing import chat_completion as completion
 from probe.parsing import sse, urls
+from probe.parsing.error_bodies import Obstacle
 from probe.parsing.strict_json import count_at, member, parse, text_at
 from probe.run.outcomes import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled
 from probe.run.verdicts import wilson
@@ -56,6 +57,7 @@ __all__ = [
     "Hop",
     "Inconclusive",
     "KeyWithheld",
+    "Obstacle",
     "Outcome",
     "Owner",
     "Result",

@@ -12,14 +12,23 @@ from checks.errors.catalogue import SERVER_ERROR, SHAPE, SUCCESS_STATUS
 from checks.errors.malformed_requests import Case, sample
 from checks.errors.reading import UNREADABLE, Shape, members_of, shape_of
 from checks.shared.outcome import words_of
-from probe.api import Depth, Exchange, Finding, Inconclusive, Result, Severity, Skip, check, completion, wording
+from probe.api import (
+    Depth,
+    Exchange,
+    Finding,
+    Inconclusive,
+    Obstacle,
+    Result,
+    Severity,
+    Skip,
+    check,
+    completion,
+    wording,
+)
 
 if TYPE_CHECKING:
     from probe.api import Context
 
-#: Statuses that are about access, load or transport and not about the request.
-_ON_THE_WAY = (408, 425, 499, 502, 503, 504, 520, 521, 522, 523, 524, 529)
-_AUTH = (401, 402, 403, 407)
 CASES = 8
 REPEATS = 4
 _NO_URL = "no URL for chat completions is known"
@@ -95,8 +104,7 @@ async def _post(ctx: Context, body: Mapping[str, Any] | bytes) -> Exchange:
 
 
 def _is_server_error(exchange: Exchange) -> bool:
-    status = exchange.status or 0
-    return status >= 500 and status not in _ON_THE_WAY
+    return (exchange.status or 0) >= 500 and not completion.obstacle(exchange)
 
 
 # Diagnosis ------------------------------------------------------------------------------------------
@@ -112,8 +120,10 @@ def diagnose_invalid(asked: Sequence[Exchange]) -> Result:
         Inconclusive: it was lost, or failed only once.
     """
     last = asked[-1]
-    if last.status is None or last.status in _ON_THE_WAY:
-        raise Inconclusive(f"the request was not judged by the server ({last.status or 'no response'})")
+    if last.status is None:
+        raise Inconclusive("the request got no response")
+    if obstacle := completion.obstacle(last):
+        raise Inconclusive(f"the answer (status {last.status}) is about {obstacle}, not about the request")
     if not _is_server_error(last):
         if len(asked) > 1:
             raise Inconclusive(f"status {asked[0].status} once, then {last.status}")
@@ -155,7 +165,7 @@ def diagnose_seen(exchanges: Sequence[Exchange], chat_url: str) -> Result:
     errors = [
         one
         for one in chats
-        if (one.status or 0) >= 400 and one.status not in (*_ON_THE_WAY, *_AUTH) and one.error is None
+        if (one.status or 0) >= 400 and one.error is None and completion.obstacle(one) in (Obstacle.NONE, Obstacle.RATE)
     ]
     findings = []
     if disguised:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from probe.api import (
     Exchange,
     Inconclusive,
+    Obstacle,
     Result,
     Skip,
     State,
@@ -29,7 +30,6 @@ from probe.api import (
 if TYPE_CHECKING:
     from probe.api import Context
 
-_ON_THE_WAY = (408, 425, 429, 502, 503, 504, 524, 529)
 #: Tokens of the visible answer, and of the thinking before it.
 _LIMIT, _THINKING = 100, 1024
 _NO_OPERATION = ("not support", "n't support", "unsupported", "not implemented", "no route")
@@ -139,13 +139,16 @@ def _refused(exchange: Exchange) -> Verdict | None:
     status = exchange.status
     if exchange.error is not None or status is None:
         raise Inconclusive(f"the request was lost ({exchange.error.kind if exchange.error else 'no response'})")
-    if status in _ON_THE_WAY:
-        raise Inconclusive(f"status {status} is about access, load or transport, not about the operation")
+    obstacle = completion.obstacle(exchange)
+    if obstacle in (Obstacle.ACCESS, Obstacle.PAYMENT):
+        return unknown(f"status {status} on this path only: {_words(exchange)}")
+    if obstacle:
+        raise Inconclusive(f"the answer (status {status}) is about {obstacle}, not about the operation")
     if 200 <= status < 300:
         return None
     if status in (404, 405, 410, 501):
         return Verdict(State.REJECTED, note=f"no such operation (status {status}); chat completions work")
-    if status in (401, 402, 407) or status < 400:
+    if status < 400:
         return unknown(f"status {status} on this path only: {_words(exchange)}")
     if status < 500 or completion.speaks_of(exchange, *_NO_OPERATION):
         return Verdict(State.REJECTED, 0.9, note=f"refused with status {status}: {_words(exchange)}")

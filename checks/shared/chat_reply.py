@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from probe.api import Exchange, completion, member
+from probe.api import Exchange, Obstacle, completion, member
 
 #: Asked for where no model is known; servers with one model take any name.
 ANY_MODEL = "default"
@@ -78,7 +78,7 @@ def classify(exchange: Exchange, model: str | None = None) -> Reply:
     said = _said(exchange)
     if completion.is_quota(exchange):  # credit used up: the key is known, and says nothing of URL or model
         return Reply.BUSY
-    if status in (429, 503):
+    if completion.is_throttled(exchange):
         return Reply.MODEL if model and _about_model(said, model) and not _loading(said) else Reply.BUSY
     if status in (401, 407):
         return Reply.KEY
@@ -99,7 +99,8 @@ def classify(exchange: Exchange, model: str | None = None) -> Reply:
     if status in (400, 403, 422, 500) and _speaks_of_key(said):
         return Reply.KEY
     if status >= 500:
-        return Reply.BROKEN if status in (502, 504) or response.json is None else Reply.ROUTE
+        of_gateway = status > 500 and completion.obstacle(exchange) is Obstacle.UPSTREAM
+        return Reply.BROKEN if of_gateway or response.json is None else Reply.ROUTE
     return Reply.MODEL if _about_model(said, model) else Reply.ROUTE
 
 
@@ -112,8 +113,11 @@ def _success(exchange: Exchange, model: str | None) -> Reply:
         return Reply.STREAM
     if completion.has_error_body(exchange):
         said = _said(exchange)
-        if _speaks_of_key(said):
+        obstacle = completion.obstacle(exchange)
+        if obstacle is Obstacle.ACCESS or _speaks_of_key(said):
             return Reply.KEY
+        if obstacle is Obstacle.PAYMENT or completion.is_throttled(exchange):
+            return Reply.BUSY
         if (_names(said, model) or _MODEL_CODE.search(said)) and not _PATH_WORDS.search(said):
             return Reply.MODEL
     return Reply.ODD

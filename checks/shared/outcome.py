@@ -23,7 +23,6 @@ _SAYS_NO = (
     "validation error",
     "must be",
 )
-_ON_THE_WAY = (408, 425, 429, 499, 502, 503, 504, 520, 521, 522, 523, 524, 529)
 
 
 class Answer(StrEnum):
@@ -47,10 +46,8 @@ def outcome(exchange: Exchange, *about: str) -> Answer:
     if exchange.error is not None or status is None:
         kind = exchange.error.kind if exchange.error else "no response"
         raise Inconclusive(f"the request was lost ({kind})")
-    if status in _ON_THE_WAY or completion.is_quota(exchange):
-        raise Inconclusive(f"status {status} speaks of the way there, not of the feature")
-    if status in (401, 407):
-        raise Inconclusive(f"the key was refused ({status}) for this request alone")
+    if obstacle := completion.obstacle(exchange):
+        raise Inconclusive(f"the answer (status {status}) is about {obstacle}, not about the feature")
     if 200 <= status < 300:
         if completion.has_error_body(exchange):
             return Answer.REFUSED

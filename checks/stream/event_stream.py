@@ -169,8 +169,8 @@ def _no_stream(seen: Seen) -> Result:
 def _refused(seen: Seen) -> Result:
     exchange = seen.exchange
     status = exchange.status or 0
-    if status in framing.ON_THE_WAY:
-        raise Inconclusive(f"the streamed request was answered {status}, which speaks of the way there")
+    if obstacle := completion.obstacle(exchange):
+        raise Inconclusive(f"the answer to the streamed request (status {status}) is about {obstacle}")
     if status >= 500 and (seen.refused is None or (seen.refused.status or 0) < 500):
         raise Inconclusive(f"the streamed request failed with status {status} once")
     finding = REJECTED.found(

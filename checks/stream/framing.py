@@ -155,9 +155,6 @@ def _oddity(reading: completion.StreamReading) -> Problem | None:
 
 # Small things that the judgements of this family share. --------------------------------------------
 
-#: Statuses that speak of the way to the server and not of what was asked for.
-ON_THE_WAY = (408, 425, 429, 499, 502, 503, 504, 520, 521, 522, 523, 524, 529)
-
 CLEAN_CUT_REMEDY = (
     "A clean end that hides a cut usually comes from a proxy whose backend went away: look in the logs of both, and "
     "let the proxy speak HTTP/1.1 to its backend (nginx: `proxy_http_version 1.1`), so that a lost backend shows as "
@@ -176,4 +173,4 @@ def short(text: str, most: int = 200) -> str:
     return said if len(said) <= most else said[:most] + "…"
 
 
-__all__ = ["CLEAN_CUT_REMEDY", "ON_THE_WAY", "short", "untold", "words_of"]
+__all__ = ["CLEAN_CUT_REMEDY", "short", "untold", "words_of"]

@@ -29,6 +29,7 @@ from probe.api import (
     Depth,
     Exchange,
     Finding,
+    Obstacle,
     Owner,
     Result,
     Severity,
@@ -142,7 +143,7 @@ def diagnose_url(found: Found, endpoint: urls.Endpoint) -> Result:
     if reached is not None and reached.reply in (Reply.CHAT, Reply.MODEL, Reply.KEY):
         return Result()
     if any(
-        trial.reply is Reply.LOST or trial.exchange.status == 429 or completion.is_quota(trial.exchange)
+        trial.reply is Reply.LOST or completion.obstacle(trial.exchange) in (Obstacle.RATE, Obstacle.PAYMENT)
         for trial in found.trials
     ):
         return Result()
@@ -211,7 +212,7 @@ def _nothing(found: Found, endpoint: urls.Endpoint) -> Finding:
     text = "" if completion.is_html(exchange) else completion.error_text(exchange)[:200]
     detail = f"{tried} {exchange.request.url} answered {exchange.status}{': ' + text if text else ''}."
     owner = remedy = None
-    if exchange.status in (502, 503, 504):
+    if completion.obstacle(exchange) in (Obstacle.UPSTREAM, Obstacle.OVERLOAD, Obstacle.LOADING):
         owner = Owner.GATEWAY
         remedy = (
             "A proxy answers and the server behind it does not: check that the server is running, and the address and "

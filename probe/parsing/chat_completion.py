@@ -22,8 +22,10 @@ from probe.parsing.error_bodies import has_no_model as has_no_model
 from probe.parsing.error_bodies import is_html as is_html
 from probe.parsing.error_bodies import is_quota as is_quota
 from probe.parsing.error_bodies import is_throttled as is_throttled
+from probe.parsing.error_bodies import obstacle as obstacle
 from probe.parsing.error_bodies import retry_after as retry_after
 from probe.parsing.error_bodies import speaks_of as speaks_of
+from probe.parsing.error_bodies import waiting_helps as waiting_helps
 from probe.parsing.strict_json import SMALL, count_at, member, text_at
 
 _THINK = re.compile(r"<(think|thinking|reasoning|thought)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)

@@ -1,17 +1,101 @@
-"""Reading what an endpoint says in place of an answer: errors of every shape, throttling, quotas.
+"""Reading what an endpoint answers in place of the thing that was asked for.
 
-Pure functions over exchanges; whatever a stranger's server sends, they answer with a value
-or None and never raise.
+``obstacle`` is the one classification of answers that are about access, limits or transport
+and therefore say nothing about a feature.  Pure functions over exchanges, for any bytes:
+they return a value or None and never raise.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from enum import StrEnum
 from typing import Any
 
 from probe.model import Exchange
-from probe.parsing.strict_json import member, text_at
+from probe.parsing.strict_json import SMALL, member, text_at
+
+
+class Obstacle(StrEnum):
+    """What an answer is about that is not about the feature; the value fits after "is about".
+
+    The empty value, NONE, is false.
+    """
+
+    NONE = ""
+    ACCESS = "access"
+    PAYMENT = "payment or quota"
+    SIZE = "the size of the request"
+    RATE = "a rate limit"
+    OVERLOAD = "overload"
+    LOADING = "a model that is still loading"
+    UPSTREAM = "the server behind a proxy"
+
+
+#: Statuses that are never about a feature (RFC 9110; RFC 6585; nginx 499; Cloudflare 520 to 527; Anthropic 529).
+#: 500 is not among them: only its text can tell.
+_BY_STATUS = {
+    401: Obstacle.ACCESS,
+    402: Obstacle.PAYMENT,
+    403: Obstacle.ACCESS,
+    407: Obstacle.ACCESS,
+    408: Obstacle.UPSTREAM,
+    413: Obstacle.SIZE,
+    425: Obstacle.RATE,
+    429: Obstacle.RATE,
+    499: Obstacle.UPSTREAM,
+    502: Obstacle.UPSTREAM,
+    503: Obstacle.OVERLOAD,
+    504: Obstacle.UPSTREAM,
+    **dict.fromkeys(range(520, 529), Obstacle.UPSTREAM),
+    529: Obstacle.OVERLOAD,
+}
+#: Codes and types of errors, as OpenAI, Anthropic, Google and llama.cpp name them.
+_BY_CODE = {
+    "authentication_error": Obstacle.ACCESS,
+    "invalid_api_key": Obstacle.ACCESS,
+    "permission_denied": Obstacle.ACCESS,
+    "unauthenticated": Obstacle.ACCESS,
+    "rate_limit_error": Obstacle.RATE,
+    "rate_limit_exceeded": Obstacle.RATE,
+    "resource_exhausted": Obstacle.RATE,
+    "too_many_requests": Obstacle.RATE,
+    "overloaded": Obstacle.OVERLOAD,
+    "overloaded_error": Obstacle.OVERLOAD,
+    "unavailable": Obstacle.OVERLOAD,
+    "unavailable_error": Obstacle.OVERLOAD,
+    "service_unavailable": Obstacle.OVERLOAD,
+    "bad_gateway": Obstacle.UPSTREAM,
+    "gateway_timeout": Obstacle.UPSTREAM,
+}
+_LOADING = (
+    r"\bloading (?:the )?model|\bis (?:still |currently |being )*(?:loading|starting)|\bstill loading|\bwarming up"
+)
+_OVERLOAD = (
+    r"\boverloaded\b|\b(?:at|over|out of) capacity|server (?:is )?(?:too )?busy|"
+    r"(?:currently|temporarily) (?:unavailable|overloaded)"
+)
+_RATE = (
+    r"rate[ _-]?limit(?:ed|s)?\b|too many (?:concurrent )?requests|requests per (?:second|minute|hour|day)|throttled"
+)
+_UPSTREAM = (
+    r"\bupstream\b|bad gateway|gateway time-?out|provider returned error|"
+    r"(?:cannot|can't|could not|couldn't|failed to|unable to) (?:connect|reach)|"
+    r"connection (?:error|refused|reset|aborted|timed out|closed)|apiconnectionerror|server disconnected|"
+    r"dial tcp|no route to host|name or service not known|name resolution|getaddrinfo|"
+    r"\be(?:connrefused|connreset|timedout|notfound|ai_again)\b|i/o timeout|context deadline exceeded|"
+    r"backend (?:is )?(?:down|unavailable|unreachable|not (?:available|reachable|responding))"
+)
+#: Words by which a 500, or an error object under a 2xx status, names its obstacle; the first that fits counts.
+_BY_WORDS = (
+    (re.compile(_LOADING, re.IGNORECASE), Obstacle.LOADING),
+    (re.compile(_UPSTREAM, re.IGNORECASE), Obstacle.UPSTREAM),
+    (re.compile(_OVERLOAD, re.IGNORECASE), Obstacle.OVERLOAD),
+    (re.compile(_RATE, re.IGNORECASE), Obstacle.RATE),
+    (re.compile(r"timed out waiting", re.IGNORECASE), Obstacle.UPSTREAM),
+)
+#: Codes of wrappers that report success: ``{"code": 0, "message": "success", "data": ...}``.
+_SUCCESS = frozenset(("", "0", "200", "ok", "success", "none", "false"))
 
 
 def body_of(exchange: Exchange) -> Any:
@@ -56,15 +140,33 @@ def error_in(body: Any, depth: int = 0) -> str:
 
 
 def has_error_body(exchange: Exchange) -> bool:
-    """Whether the JSON body speaks of an error, whatever the status says."""
+    """Whether the JSON body is an error, whatever the status says.
+
+    Also where ``choices`` is there and null or empty, and of the flat form with ``code`` and ``message``.
+    """
     body = body_of(exchange)
     if isinstance(body, list):
         body = body[0] if body else None
-    if not isinstance(body, dict) or "choices" in body:
+    if not isinstance(body, dict) or body.get("choices"):
         return False
-    return bool(body.get("error") or body.get("errors")) or (
-        body.get("object") == "error" or ("detail" in body and len(body) <= 2)
-    )
+    if body.get("error") or body.get("errors") or body.get("object") == "error":
+        return True
+    if "choices" in body:
+        return _is_flat(body)
+    return ("detail" in body and len(body) <= 2) or _is_flat(body)
+
+
+def _is_flat(body: dict[str, Any]) -> bool:
+    """``{"code": 429, "message": "..."}``, but not a wrapper that reports success."""
+    code, text = body.get("code"), body.get("message")
+    if not isinstance(code, int | str) or not isinstance(text, str) or body.get("data"):
+        return False
+    return str(code).strip().lower() not in _SUCCESS
+
+
+def _pretends_success(exchange: Exchange) -> bool:
+    """Whether a short body is an error; no error is so long that reading it would take time."""
+    return exchange.response is not None and len(exchange.response.content) <= SMALL and has_error_body(exchange)
 
 
 def is_html(exchange: Exchange) -> bool:
@@ -86,36 +188,93 @@ def speaks_of(exchange: Exchange, *words: str) -> bool:
     return any(word.lower() in haystack for word in words)
 
 
+def obstacle(exchange: Exchange) -> Obstacle:
+    """What an answer is about when it is not about the feature that was asked for.
+
+    The status decides, and the text where it is more exact: a 503 that says that the model is
+    loading, a 429 about an empty account.  A 500 counts where it names an upstream server, a
+    limit or a model that is loading.  A 2xx status counts where its body is such an error or
+    a chat completion without a choice.  Streams are not looked into.
+    """
+    status = exchange.status
+    if status is None or exchange.response is None:
+        return Obstacle.NONE
+    if is_quota(exchange):
+        return Obstacle.PAYMENT
+    found = _BY_STATUS.get(status, Obstacle.NONE)
+    if found is Obstacle.OVERLOAD and _by_words(exchange) is Obstacle.LOADING:
+        return Obstacle.LOADING
+    if status == 500:
+        return _by_words(exchange)
+    if found or not 200 <= status < 300 or len(exchange.response.content) > SMALL:
+        return found
+    if has_error_body(exchange):
+        return _by_code(exchange) or _by_words(exchange)
+    body = body_of(exchange)
+    # A gateway whose backend failed sends the envelope without an answer in it (LiteLLM, OpenRouter).
+    return Obstacle.UPSTREAM if isinstance(body, dict) and "choices" in body and not body["choices"] else Obstacle.NONE
+
+
+def _by_code(exchange: Exchange) -> Obstacle:
+    for code in _codes(body_of(exchange)):
+        found = _BY_STATUS.get(int(code)) if code.isascii() and code.isdigit() else _BY_CODE.get(code)
+        if found is Obstacle.OVERLOAD and _by_words(exchange) is Obstacle.LOADING:
+            return Obstacle.LOADING
+        if found:
+            return found
+    return Obstacle.NONE
+
+
+def _by_words(exchange: Exchange) -> Obstacle:
+    text = error_text(exchange)[:2000]
+    return next((found for pattern, found in _BY_WORDS if pattern.search(text)), Obstacle.NONE)
+
+
+def _codes(body: Any) -> list[str]:
+    """The codes and types that an error object gives, in lower case."""
+    body = body[0] if isinstance(body, list) and body else body
+    places = (("error", "code"), ("error", "status"), ("error", "type"), ("code",), ("type",), ("status",))
+    values = (member(body, *place) for place in places)
+    return [str(value)[:60].strip().lower() for value in values if isinstance(value, int | str)]
+
+
 def is_throttled(exchange: Exchange) -> bool:
-    """429 or 503: the endpoint says "not now", which says nothing about a capability."""
-    return exchange.status in (429, 503)
+    """Whether the endpoint says "not now": a rate limit, overload or a loading model, whatever the status."""
+    return exchange.status == 429 or obstacle(exchange) in (Obstacle.RATE, Obstacle.OVERLOAD, Obstacle.LOADING)
+
+
+def waiting_helps(exchange: Exchange) -> bool:
+    """Whether the same request may be answered a little later."""
+    return is_throttled(exchange) and not is_quota(exchange) and not has_no_model(exchange)
 
 
 def has_no_model(exchange: Exchange) -> bool:
-    """Whether a 503 says that nobody serves the model, which waiting does not mend (one-api and its kin)."""
+    """Whether a 503 says that no backend serves the model, which waiting does not change (one-api, new-api)."""
     if exchange.status != 503:
         return False
     code = member(body_of(exchange), "error", "code")
     return code == "model_not_found" or "no available channel" in error_text(exchange).lower()
 
 
+_QUOTA_CODE = re.compile(r"insufficient_quota|billing|budget_exceeded|credit")
+_QUOTA_TEXT = re.compile(
+    r"exceeded your current quota|insufficient (quota|balance|credit|funds)|billing|out of credits", re.IGNORECASE
+)
+
+
 def is_quota(exchange: Exchange) -> bool:
-    """Whether a refusal speaks of credit or quota used up, which waiting does not mend."""
-    if exchange.status == 402:
+    """Whether a refusal is about credit or quota used up, which waiting does not change."""
+    status = exchange.status
+    if status == 402:
         return True
-    if exchange.status not in (429, 403, 400):
+    if status not in (200, 400, 403, 429):
         return False
-    body = body_of(exchange)
-    code = f"{member(body, 'error', 'code')} {member(body, 'error', 'type')} {member(body, 'code')}".lower()
-    if "insufficient_quota" in code or "billing" in code or "budget_exceeded" in code or "credit" in code:
+    if status == 200 and not _pretends_success(exchange):
+        return False
+    codes = _codes(body_of(exchange))
+    if (status == 200 and "402" in codes) or _QUOTA_CODE.search(" ".join(codes)):
         return True
-    text = error_text(exchange).lower()
-    return exchange.status == 429 and bool(
-        re.search(
-            r"exceeded your current quota|insufficient (quota|balance|credit|funds)|billing|out of credits",
-            text,
-        )
-    )
+    return (status == 429 or "429" in codes) and bool(_QUOTA_TEXT.search(error_text(exchange)[:2000]))
 
 
 def retry_after(exchange: Exchange) -> float | None:

@@ -219,7 +219,7 @@ class Context:
             wait = retry_after(exchange)
             pause = wait if wait is not None else _BACKOFF_S[min(tries - 1, len(_BACKOFF_S) - 1)]
             spent = time.monotonic() - started
-            hopeless = chat_completion.is_quota(exchange) or chat_completion.has_no_model(exchange) or tries > 6
+            hopeless = not chat_completion.waiting_helps(exchange) or tries > 6
             if hopeless or spent + pause > _PATIENCE_S or pause > self.budget.left_s - 1:
                 said = cut(chat_completion.error_text(exchange), 160)
                 raise Throttled(f"the endpoint answered {exchange.status} for {spent:.0f} s: {said}")

@@ -1,0 +1,114 @@
+"""Answers that are about access, limits or transport and not about a feature."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from checks.shared.chat_reply import Reply, classify
+from checks.shared.outcome import Answer, outcome
+from probe.api import Inconclusive, Obstacle, completion
+from tests.unit.answers import chat, exchange, lost
+
+STATUSES = (401, 402, 403, 407, 408, 413, 425, 429, 499, 502, 503, 504, *range(520, 530))
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("body", [b"", {"error": {"message": "tools are not supported"}}, b"<html>no</html>"])
+def test_a_status_of_the_list_is_never_about_a_feature(status: int, body: Any) -> None:
+    made = exchange(status, body)
+    assert completion.obstacle(made)
+    with pytest.raises(Inconclusive):
+        outcome(made, "tools")
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 409, 415, 422, 424, 500, 501, 505])
+def test_other_statuses_are_about_the_request(status: int) -> None:
+    assert not completion.obstacle(exchange(status, {"error": {"message": "tools are not supported"}}))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (503, {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}, Obstacle.LOADING),
+        (503, {"error": "Model gpt2 is currently loading", "estimated_time": 20.0}, Obstacle.LOADING),
+        (503, {"error": {"message": "The engine is busy"}}, Obstacle.OVERLOAD),
+        (529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, Obstacle.OVERLOAD),
+        (429, {"error": {"code": "insufficient_quota", "message": "You exceeded your quota"}}, Obstacle.PAYMENT),
+        (
+            500,
+            {"error": {"message": "litellm.InternalServerError: Cannot connect to host vllm:8000"}},
+            Obstacle.UPSTREAM,
+        ),
+        (500, {"error": {"message": "dial tcp 10.0.0.2:8000: connect: connection refused"}}, Obstacle.UPSTREAM),
+        (500, b"upstream connect error or disconnect/reset before headers", Obstacle.UPSTREAM),
+        (500, {"error": {"message": "can only concatenate str (not list) to str"}}, Obstacle.NONE),
+        (500, {"error": {"message": "image input is not supported"}}, Obstacle.NONE),
+        (200, {"error": {"code": 429}}, Obstacle.RATE),
+        (200, {"error": {"code": "429", "message": "no"}}, Obstacle.RATE),
+        (200, {"choices": None, "error": {"code": 429, "message": "Rate limit exceeded"}}, Obstacle.RATE),
+        (200, {"choices": [], "error": {"code": 502, "message": "Provider returned error"}}, Obstacle.UPSTREAM),
+        (200, {"code": 503, "message": "busy"}, Obstacle.OVERLOAD),
+        (200, [{"error": {"code": 401, "message": "no"}}], Obstacle.ACCESS),
+        (200, {"error": {"message": "Rate limit exceeded", "type": "rate_limit_error"}}, Obstacle.RATE),
+        (200, {"error": {"code": 402, "message": "Insufficient credits"}}, Obstacle.PAYMENT),
+        (
+            200,
+            {"code": "The service is currently unavailable", "error": "Timed out waiting for first token"},
+            Obstacle.UPSTREAM,
+        ),
+        (200, {"choices": None}, Obstacle.UPSTREAM),
+        (200, {"id": "x", "choices": []}, Obstacle.UPSTREAM),
+        (200, {"error": "Model does not support images."}, Obstacle.NONE),
+        (200, {"error": {"code": 400, "message": "tools are not supported"}}, Obstacle.NONE),
+        (200, {"code": 0, "message": "success", "data": {"code": 429}}, Obstacle.NONE),
+        (200, {"object": "list", "data": []}, Obstacle.NONE),
+    ],
+)
+def test_what_an_answer_is_about(status: int, body: Any, expected: Obstacle) -> None:
+    assert completion.obstacle(exchange(status, body)) is expected
+
+
+def test_a_completion_is_about_the_feature_even_with_an_error_next_to_it() -> None:
+    assert not completion.obstacle(chat("rate limit exceeded, upstream connect error"))
+    body = {"choices": [{"message": {"content": "yes"}}], "error": None}
+    assert outcome(exchange(200, body)) is Answer.DONE
+    assert not completion.obstacle(lost())
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "waits"),
+    [
+        (429, {"error": {"message": "slow down"}}, True),
+        (503, b"", True),
+        (529, b"", True),
+        (425, b"", True),
+        (200, {"choices": None, "error": {"code": 429}}, True),
+        (500, {"error": {"message": "Rate limit reached"}}, True),
+        (429, {"error": {"code": "insufficient_quota"}}, False),
+        (503, {"error": {"code": "model_not_found", "message": "no"}}, False),
+        (401, b"", False),
+        (413, b"", False),
+        (502, b"", False),
+    ],
+)
+def test_where_waiting_helps(status: int, body: Any, waits: bool) -> None:
+    assert completion.waiting_helps(exchange(status, body)) is waits
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"error": {"code": 429, "message": "Rate limit"}}, Reply.BUSY),
+        ({"choices": None, "error": {"code": 503, "message": "no"}}, Reply.BUSY),
+        ({"error": {"code": 401, "message": "no"}}, Reply.KEY),
+        ({"choices": None}, Reply.ODD),
+    ],
+)
+def test_an_error_under_200_is_read_like_its_status(body: Any, expected: Reply) -> None:
+    assert classify(exchange(200, body), "model-x") is expected
+
+
+def test_a_large_body_is_not_read_for_an_error() -> None:
+    assert not completion.obstacle(exchange(200, {"error": {"code": 429, "message": "x" * 100_000}}))
