@@ -2,5 +2,5 @@
 
 A healthy answer is changed in one field, served on loopback, and read by the official Python and Node SDKs and by the
 AI SDK.  What each of them shows is recorded in `tests/data/client_outcomes.json`; the rules derived from it, which a
-checker can consume, are in `tests/data/shape_rules.toml`.
+checker can consume, are in `checks/shape/clients.toml`.
 """

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.mutations [--record] [--rules] [--node-modules DIR]
 
-`--record` writes tests/data/client_outcomes.json and the rules; `--rules` writes tests/data/shape_rules.toml from the
+`--record` writes tests/data/client_outcomes.json and the rules; `--rules` writes checks/shape/clients.toml from the
 record without running anything.  The exit status is 1 where a client fails on a healthy answer, because then nothing
 that was measured can be believed, and 2 where the Node packages cannot be had.
 """
@@ -67,8 +67,12 @@ def _report(seen: record.Record) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; gives the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.mutations")
-    parser.add_argument("--record", action="store_true", help="write client_outcomes.json and shape_rules.toml")
-    parser.add_argument("--rules", action="store_true", help="write shape_rules.toml from the record, run nothing")
+    parser.add_argument(
+        "--record", action="store_true", help="write client_outcomes.json and checks/shape/clients.toml"
+    )
+    parser.add_argument(
+        "--rules", action="store_true", help="write checks/shape/clients.toml from the record, run nothing"
+    )
     parser.add_argument("--node-modules", type=Path, default=node.FOLDER, help="where the npm packages are installed")
     options = parser.parse_args(arguments)
     if options.rules:

@@ -1,4 +1,4 @@
-"""`shape_rules.toml`: the outcomes as a declarative table for a checker.
+"""`checks/shape/clients.toml`: the outcomes as a declarative table for a checker.
 
 A rule says: where this field deviates in this way, these clients fail, and it is this severe.  Mutations with the same
 severity and the same failing clients are one rule, whatever answer, chunk or value they were measured with.
@@ -15,7 +15,7 @@ from typing import Any
 from tests.benchmarks.mutations.outcomes import OK, severity
 from tests.benchmarks.mutations.record import Record
 
-FILE = Path(__file__).resolve().parents[2] / "data" / "shape_rules.toml"
+FILE = Path(__file__).resolve().parents[3] / "checks" / "shape" / "clients.toml"
 _WHERE = ("answer", "chunk", "stream")
 _SEVERITIES = ("error", "warning", "info")
 _TOOLS = " with tools"

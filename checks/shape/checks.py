@@ -1,0 +1,170 @@
+"""Every chat completion of the run, read as clients read it.  Sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from checks.shape.catalogue import ANSWER, CHUNK, FOREIGN_EVENTS
+from checks.shape.reading import MISSING, Deviation, deviations, is_chat, is_chunk
+from probe.api import Depth, Diagnosis, Evidence, Exchange, Finding, Result, Severity, check, completion
+
+if TYPE_CHECKING:
+    from probe.api import Context
+
+#: Fields that other families judge: where one of these codes was given, the field is not reported again.
+_JUDGED_ELSEWHERE: Mapping[str, frozenset[str]] = {
+    "tool_calls[].id": frozenset({"tools.id-missing", "tools.id-duplicate"}),
+    "function.arguments": frozenset({"tools.arguments-not-string", "tools.no-arguments", "tools.arguments-not-json"}),
+    "function.name": frozenset({"tools.stream-fragments", "tools.stream-index"}),
+    "tool_calls[].type": frozenset({"tools.stream-index"}),
+    "finish_reason": frozenset({"tools.finish-reason", "stream.finish-reason"}),
+    "error": frozenset({"stream.error-in-band"}),
+}
+_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+#: Deviations that a detail names; the others are counted.
+_NAMED = 3
+_SHOWN = 60
+
+
+@check(
+    "shape.all",
+    title="Read every successful answer as clients read it",
+    proves="The fields of every answer and chunk have the types that clients expect.",
+    requires={"chat"},
+    after={"*"},
+    emits=(ANSWER, CHUNK, FOREIGN_EVENTS),
+    max_requests=0,
+    depth=Depth.QUICK,
+)
+async def read_all(ctx: Context) -> Result:
+    return diagnose_shape(ctx.exchanges, ctx.codes)
+
+
+def diagnose_shape(exchanges: Sequence[Exchange], codes: frozenset[str] = frozenset()) -> Result:
+    """The deviations that break a client, one finding for answers and one for chunks.  Pure.
+
+    Args:
+        exchanges: of the run; those that are no chat completions are passed over.
+        codes: the finding codes given so far.
+    """
+    seen = [item for item in deviations(exchanges) if not _judged(item, codes)]
+    harmful = [item for item in seen if item.rule.severity is not Severity.INFO and not item.rule.allowed]
+    findings: list[Finding] = []
+    fails: dict[str, str] = {}
+    for diagnosis, where in ((ANSWER, "answer"), (CHUNK, "chunk")):
+        mine = sorted(
+            (item for item in harmful if item.where == where), key=lambda item: _ORDER.index(item.rule.severity)
+        )
+        if mine:
+            findings.append(_finding(diagnosis, mine))
+        for item in mine:
+            for client, how in (item.rule.fails or {}).items():
+                fails.setdefault(client, f"{item.field}: {how}")
+    findings += _foreign(exchanges)
+    harmless = sorted({item.field for item in seen if item not in harmful})
+    note = f"deviations that break no known client: {', '.join(harmless[:6])}" if harmless else ""
+    return Result(tuple(findings), facts={"failing_clients": fails} if fails else {}, note=note)
+
+
+def _judged(item: Deviation, codes: frozenset[str]) -> bool:
+    return any(item.field.endswith(field) and codes & owners for field, owners in _JUDGED_ELSEWHERE.items())
+
+
+def _finding(diagnosis: Diagnosis, found: Sequence[Deviation]) -> Finding:
+    said = [f"{_field(item)} {_state(item)}: {_clients(item)}" for item in found[:_NAMED]]
+    more = f"; {len(found) - _NAMED} more fields deviate" if len(found) > _NAMED else ""
+    return diagnosis.found(
+        f"{'; '.join(said)}{more}.", *(_evidence(item) for item in found[:8]), severity=found[0].rule.severity
+    )
+
+
+def _field(item: Deviation) -> str:
+    return f"`{item.field}`"
+
+
+def _state(item: Deviation) -> str:
+    """What the field holds, as a phrase."""
+    phrases = {
+        "missing": "is missing",
+        "null": "is null",
+        "empty string": "is an empty string",
+        "empty list": "is an empty list",
+        "empty object": "is an empty object",
+        "list": "is a list",
+        "object": "is an object",
+        "repeated": "is sent again in later fragments of the same call",
+    }
+    return phrases.get(item.kind) or f"is {_value(item.value)}"
+
+
+def _value(value: Any) -> str:
+    text = as_text(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def as_text(value: Any) -> str:
+    """A small JSON value as text for a sentence."""
+    if isinstance(value, str):
+        return f'the string "{value[:_SHOWN]}"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    return "another type"
+
+
+def _clients(item: Deviation) -> str:
+    """The clients that fail, the plain ones first, without the names of their functions where several fail alike."""
+    names = list(dict.fromkeys(_library(name) for name in item.rule.fails or {}))
+    shown = ", ".join(names[:4])
+    return f"{shown} and {len(names) - 4} more fail" if len(names) > 4 else f"{shown} {_fail(len(names))}"
+
+
+def _fail(count: int) -> str:
+    return "fails" if count == 1 else "fail"
+
+
+def _library(client: str) -> str:
+    """``openai-python create`` -> ``openai-python``; helpers keep their name."""
+    if "stream()" in client or "without a check" in client:
+        return client
+    for known in ("openai-python", "openai-node", "AI SDK"):
+        if client.startswith(known):
+            return known
+    return client.partition(" ")[2] or client
+
+
+def _evidence(item: Deviation) -> Evidence:
+    actual = "missing" if item.value is MISSING else item.value
+    if isinstance(actual, str):
+        actual = actual[:200]
+    elif not isinstance(actual, int | float | bool | None):
+        actual = item.kind
+    return item.exchange.shows(item.pointer, expected="the type that the API describes", actual=actual)
+
+
+def _foreign(exchanges: Iterable[Exchange]) -> list[Finding]:
+    """Data events that are no chunks of the stream."""
+    for exchange in exchanges:
+        if not (is_chat(exchange) and completion.is_stream(exchange)):
+            continue
+        stream = completion.read_stream(exchange)
+        chunks = [chunk for chunk in stream.chunks if is_chunk(chunk.body)]
+        foreign = [chunk for chunk in stream.chunks if not is_chunk(chunk.body) and not _carries_error(chunk.body)]
+        if not foreign or not chunks:
+            continue
+        first = foreign[0]
+        event = stream.stream.events[first.index]
+        name = f" of the type `{event.event[:40]}`" if event.event not in ("", "message") else ""
+        detail = (
+            f"Event {first.index} of the stream{name} is no chunk: {event.data[:_SHOWN]}; "
+            f"{len(foreign)} such event{'s' if len(foreign) > 1 else ''} among {len(chunks)} chunks."
+        )
+        pointer = f"/response/events/{first.index}/data"
+        return [FOREIGN_EVENTS.found(detail, exchange.shows(pointer, expected="choices", actual=event.data[:200]))]
+    return []
+
+
+def _carries_error(body: Any) -> bool:
+    return isinstance(body, dict) and any(body.get(name) for name in ("error", "detail", "message"))

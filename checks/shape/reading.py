@@ -1,0 +1,331 @@
+"""Reading answers and chunks field by field, as clients with declared types do.  Pure.
+
+What a field may hold is that of the published API (openai/openai-openapi, CreateChatCompletionResponse and
+CreateChatCompletionStreamResponse) with what servers commonly add; what follows from a deviation is in the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from checks.shape.table import Rule, rule_for
+from probe.api import Exchange, completion, count_at, member
+
+#: An answer of so many tokens holds text.
+_TEXT_TOKENS = 5
+#: An answer with more elements than this is judged by its first ones.
+_MOST = 64
+MISSING = object()
+
+_STRING = frozenset({"string", "empty string"})
+_COUNT = frozenset({"integer", "zero"})
+_ABSENT = frozenset({"missing", "null"})
+_OBJECT = frozenset({"object", "empty object"})
+_LIST = frozenset({"list", "empty list"})
+
+#: What each field may hold.  ``usage`` and what only some answers have may be absent.
+_ANSWER: Mapping[str, frozenset[str]] = {
+    "choices": frozenset({"list"}),
+    "id": _STRING,
+    "object": _STRING,
+    "created": _COUNT,
+    "model": _STRING,
+    "system_fingerprint": _STRING | _ABSENT,
+    "service_tier": _STRING | _ABSENT,
+    "usage": frozenset({"object"}) | _ABSENT,
+    "usage.prompt_tokens": _COUNT,
+    "usage.completion_tokens": _COUNT,
+    "usage.total_tokens": _COUNT,
+    "usage.prompt_tokens_details": _OBJECT | _ABSENT,
+    "choices[].index": _COUNT,
+    "choices[].finish_reason": _STRING,
+    "choices[].message": frozenset({"object"}),
+    "choices[].message.role": _STRING,
+    "choices[].message.content": _STRING | _ABSENT,
+    "choices[].message.refusal": _STRING | _ABSENT,
+    "choices[].message.reasoning": _STRING | _ABSENT,
+    "choices[].message.reasoning_content": _STRING | _ABSENT,
+    "choices[].message.function_call": frozenset({"object"}) | _ABSENT,
+    "choices[].message.tool_calls": _LIST | _ABSENT,
+    "choices[].message.tool_calls[].id": frozenset({"string"}),
+    "choices[].message.tool_calls[].type": frozenset({"string"}),
+    "choices[].message.tool_calls[].function": frozenset({"object"}),
+    "choices[].message.tool_calls[].function.name": frozenset({"string"}),
+    "choices[].message.tool_calls[].function.arguments": frozenset({"string"}),
+}
+_CHUNK: Mapping[str, frozenset[str]] = {
+    "id": _STRING,
+    "object": _STRING,
+    "created": _COUNT,
+    "model": _STRING,
+    "system_fingerprint": _STRING | _ABSENT,
+    "service_tier": _STRING | _ABSENT,
+    "error": frozenset({"missing", "object", "string"}),
+    "usage": frozenset({"object"}) | _ABSENT,
+    "usage.prompt_tokens": _COUNT,
+    "usage.completion_tokens": _COUNT,
+    "usage.total_tokens": _COUNT,
+    "usage.prompt_tokens_details": _OBJECT | _ABSENT,
+    "choices": _LIST,
+    "choices[].index": _COUNT,
+    "choices[].finish_reason": _STRING | _ABSENT,
+    "choices[].delta": _OBJECT,
+    "choices[].delta.role": _STRING | _ABSENT,
+    "choices[].delta.content": _STRING | _ABSENT,
+    "choices[].delta.refusal": _STRING | _ABSENT,
+    "choices[].delta.reasoning": _STRING | _ABSENT,
+    "choices[].delta.reasoning_content": _STRING | _ABSENT,
+    "choices[].delta.function_call": frozenset({"object"}) | _ABSENT,
+    "choices[].delta.tool_calls": _LIST | _ABSENT,
+    "choices[].delta.tool_calls[].id": _STRING | _ABSENT,
+    "choices[].delta.tool_calls[].type": _STRING | _ABSENT,
+    "choices[].delta.tool_calls[].function": _OBJECT | _ABSENT,
+    "choices[].delta.tool_calls[].function.name": _STRING | _ABSENT,
+    "choices[].delta.tool_calls[].function.arguments": _STRING | _ABSENT,
+}
+#: The words that a field may hold, where the API lists them.
+_WORDS: Mapping[str, frozenset[str]] = {
+    "answer object": frozenset({"chat.completion", ""}),
+    "chunk object": frozenset({"chat.completion.chunk"}),
+    "role": frozenset({"assistant"}),
+    "type": frozenset({"function"}),
+    "finish_reason": frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"}),
+}
+#: What the first chunk must hold, and the first fragment of a call.
+_FIRST_CHUNK = frozenset({"choices[].delta.role"})
+_FIRST_FRAGMENT = frozenset(
+    f"choices[].delta.tool_calls[].{name}" for name in ("id", "type", "function", "function.name")
+)
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A field that is not as clients expect it.
+
+    Attributes:
+        where: ``answer`` or ``chunk``.
+        field: its path, ``[]`` for every element of a list.
+        kind: what it holds instead: ``missing``, ``null``, ``string``, ``other`` …
+        pointer: where it was seen first, in the exchange.
+        value: what was there; ``MISSING`` for nothing.
+    """
+
+    where: str
+    field: str
+    kind: str
+    rule: Rule
+    exchange: Exchange
+    pointer: str
+    value: Any
+    count: int = 1
+
+
+def kind_of(value: Any) -> str:
+    """The kind of a JSON value, as the table of clients names it; ``missing`` for ``MISSING``."""
+    if value is MISSING:
+        return "missing"
+    if isinstance(value, str):
+        return "string" if value else "empty string"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "zero" if value == 0 else "negative" if value < 0 else "integer"
+    if isinstance(value, float):
+        return "fraction"
+    if isinstance(value, list):
+        return "list" if value else "empty list"
+    return "object" if value else "empty object"
+
+
+def values_at(body: Any, field: str, pointer: str = "") -> Iterator[tuple[str, Any]]:
+    """(pointer, value) of every place that a path names; ``MISSING`` where its last member is not there.
+
+    Nothing where a member before the last is not there or of another type.
+    """
+    name, _, rest = field.partition(".")
+    many = name.endswith("[]")
+    key = name.removesuffix("[]")
+    if not isinstance(body, dict):
+        return
+    found = body.get(key, MISSING)
+    place = f"{pointer}/{key}"
+    if not rest and not many:
+        yield place, found
+        return
+    for number, item in enumerate(found[:_MOST] if isinstance(found, list) else ()) if many else ((None, found),):
+        yield from values_at(item, rest, place if number is None else f"{place}/{number}")
+
+
+def is_chat(exchange: Exchange) -> bool:
+    """Whether this is a successful answer to a request for a chat completion that carries no error."""
+    asked = exchange.request.body
+    response = exchange.response
+    if not isinstance(asked, dict) or "messages" not in asked or not exchange.request.url.endswith("/chat/completions"):
+        return False
+    if response is None or response.cut or not 200 <= response.status < 300:
+        return False
+    if completion.is_stream(exchange):
+        return True
+    # What answers a malformed request is no answer to a chat.
+    sound = completion.is_completion(exchange) or not exchange.check.startswith("errors.")
+    return (
+        sound and isinstance(response.json, dict) and exchange.error is None and not completion.has_error_body(exchange)
+    )
+
+
+def deviations(exchanges: Sequence[Exchange]) -> list[Deviation]:
+    """What deviates in the chat completions among the exchanges, each kind of deviation once."""
+    found: dict[tuple[str, str, str], Deviation] = {}
+    for exchange in exchanges:
+        if not is_chat(exchange):
+            continue
+        seen = _stream(exchange) if completion.is_stream(exchange) else _whole(exchange)
+        for item in seen:
+            known = found.setdefault((item.where, item.field, item.kind), item)
+            if known is not item:
+                found[item.where, item.field, item.kind] = _more(known)
+    return list(found.values())
+
+
+def _more(known: Deviation) -> Deviation:
+    return Deviation(
+        *(known.where, known.field, known.kind, known.rule, known.exchange, known.pointer, known.value),
+        known.count + 1,
+    )
+
+
+def _whole(exchange: Exchange) -> Iterator[Deviation]:
+    body = completion.body_of(exchange)
+    asked = isinstance(exchange.request.body, dict) and exchange.request.body.get("tools")
+    lost = asked and not completion.is_completion(exchange)
+    answer = "tool" if lost or completion.message(exchange).get("tool_calls") else "text"
+    for field, allowed in _ANSWER.items():
+        for pointer, value in values_at(body, field, "/response/body"):
+            kind = _deviation("answer", field, value, allowed) or _of_message(exchange, field, value)
+            if kind is None:
+                continue
+            rule = rule_for("answer", field, kind, value, answer, frozenset())
+            if rule is not None:
+                yield Deviation("answer", field, kind, rule, exchange, pointer, value)
+
+
+def _of_message(exchange: Exchange, field: str, value: Any) -> str | None:
+    """What is wrong with a message as a whole: text that was counted and is not there, text beside a refusal."""
+    message = completion.message(exchange)
+    if message.get("tool_calls") or message.get("function_call"):
+        return None
+    text = completion.content_text(exchange)
+    if field.endswith("message.content") and not text and not message.get("refusal"):
+        hidden = count_at(completion.body_of(exchange), "usage", "completion_tokens_details", "reasoning_tokens") or 0
+        written = (completion.usage(exchange)[1] or 0) - hidden
+        shown = completion.reasoning_of(exchange)[1]
+        if completion.finish_reason(exchange) == "stop" and written >= _TEXT_TOKENS and not shown:
+            return kind_of(value)
+    if field.endswith("message.refusal") and text and value and value is not MISSING:
+        return "string"
+    return None
+
+
+def _deviation(where: str, field: str, value: Any, allowed: frozenset[str]) -> str | None:
+    """How a value deviates, or None where it does not."""
+    kind = kind_of(value)
+    if kind not in allowed:
+        return kind
+    if not isinstance(value, str):
+        return None
+    leaf = field.rpartition(".")[2]
+    words = _WORDS.get(f"{where} {field}") or (_WORDS.get(leaf) if "." in field else None)
+    if words is None or value in words:
+        return None
+    return "other" if value else kind
+
+
+# Streams ----------------------------------------------------------------------------------
+
+
+def _stream(exchange: Exchange) -> Iterator[Deviation]:
+    stream = completion.read_stream(exchange)
+    answer = "tool" if stream.calls else "text"
+    bodies = [(chunk.index, chunk.body) for chunk in stream.chunks if is_chunk(chunk.body)]
+    places = _places([body for _, body in bodies])
+    names: dict[Any, str] = {}
+    for (index, body), place in zip(bodies, places, strict=True):
+        pointer = f"/response/events/{index}/data"
+        for field, allowed in _CHUNK.items():
+            for where, value in values_at(body, field, pointer):
+                kind = _chunk_deviation(field, value, allowed, place)
+                rule = rule_for("chunk", field, kind, value, answer, place) if kind else None
+                if kind and rule is not None:
+                    yield Deviation("chunk", field, kind, rule, exchange, where, value)
+        yield from _fragments(exchange, body, pointer, names)
+
+
+def is_chunk(body: Any) -> bool:
+    """Whether a JSON value is a chunk of a chat completion, or means to be one."""
+    return isinstance(body, dict) and ("choices" in body or "usage" in body)
+
+
+def _places(bodies: Sequence[Any]) -> list[frozenset[str]]:
+    """What each chunk is in its stream: first, last (with the finish reason), usage, one (with content)."""
+    filled = [number for number, body in enumerate(bodies) if member(body, "choices", 0) is not None]
+    ends = [number for number in filled if member(bodies[number], "choices", 0, "finish_reason")]
+    last = ends[-1] if ends else filled[-1] if filled else -1
+    made = []
+    for number, body in enumerate(bodies):
+        names = set()
+        if filled and number == filled[0]:
+            names.add("first")
+        if number == last:
+            names.add("last")
+        if number not in filled and member(body, "usage") is not None:
+            names.add("usage")
+        content = member(body, "choices", 0, "delta", "content")
+        if content is not None:
+            names.add("one")
+        made.append(frozenset(names))
+    return made
+
+
+def _chunk_deviation(field: str, value: Any, allowed: frozenset[str], place: frozenset[str]) -> str | None:
+    if field == "choices" and value == []:
+        return None  # the usage chunk, and the first chunk of Azure
+    if field.startswith("choices[].delta.tool_calls[].") and kind_of(value) in allowed:
+        return None  # what each fragment must hold follows below
+    if field == "choices[].finish_reason" and (not value or "last" not in place) and kind_of(value) in allowed:
+        return None  # checks/stream judges where finish reasons are
+    if field in _FIRST_CHUNK and "first" in place and kind_of(value) in ("missing", "null", "empty string"):
+        return kind_of(value)
+    if field == "choices[].delta.role" and value == "":
+        return "empty string"
+    return _deviation("chunk", field, value, allowed)
+
+
+def _fragments(exchange: Exchange, body: Any, pointer: str, names: dict[Any, str]) -> Iterator[Deviation]:
+    """What the fragments of calls lack or repeat; ``names`` holds the name of each call so far, by index."""
+    for where, call in values_at(body, "choices[].delta.tool_calls[].index", pointer):
+        root = where.removesuffix("/index")
+        number = call if isinstance(call, int) else root.rpartition("/")[2]
+        place = frozenset({"later" if number in names else "first"})
+        fragment = member(body, "choices", 0, "delta", "tool_calls", int(root.rpartition("/")[2]))
+        if not isinstance(fragment, dict):
+            continue
+        for field in sorted(_FIRST_FRAGMENT):
+            for at, value in values_at(fragment, field.removeprefix("choices[].delta.tool_calls[]."), root):
+                kind = kind_of(value)
+                if "later" in place and field.endswith("name") and value and value == names[number]:
+                    kind = "repeated"
+                elif "later" in place and kind == "missing":
+                    continue
+                elif kind in ("string", "object"):
+                    if not field.endswith(".type") or value == "function":
+                        continue
+                    kind = "other"
+                rule = rule_for("chunk", field, kind, value, "tool", place)
+                if rule is not None:
+                    yield Deviation("chunk", field, kind, rule, exchange, at, value)
+        name = member(fragment, "function", "name")
+        names.setdefault(number, name if isinstance(name, str) else "")

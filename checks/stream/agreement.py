@@ -1,0 +1,331 @@
+"""Whether a streamed answer is the answer: its text, and its finish reason.
+
+Every text stream of the run is read.  What the bytes prove by themselves (a number where text belongs, an answer sent
+twice) is reported at once; where the model could have written it so, the question is asked again, streamed and whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from checks.shape.reading import is_chat
+from checks.shared import stream_requests
+from probe.api import (
+    BudgetExceeded,
+    Depth,
+    Diagnosis,
+    Exchange,
+    Finding,
+    Owner,
+    Result,
+    Severity,
+    State,
+    Throttled,
+    because,
+    check,
+    completion,
+    member,
+)
+
+if TYPE_CHECKING:
+    from probe.api import Context
+
+TEXT_DIFFERS = Diagnosis(
+    code="stream.text-differs",
+    severity=Severity.ERROR,
+    owner=Owner.SERVER,
+    title="Streamed text is not the answer's text",
+    what="The text that a client joins from `delta.content` is not the text of the answer: parts are lost, sent twice, "
+    "not strings, or in another field.",
+    why="The user sees an empty, garbled or doubled answer, while the same question without streaming is answered "
+    "correctly, so that a test without streaming passes.",
+    remedy="Update the server or gateway that writes the stream; each chunk has to hold the new text alone, as a "
+    "string in `choices[0].delta.content`. Until then switch streaming off in the client.",
+    verify="The joined `delta.content` of a stream equals the `message.content` of the same request without streaming.",
+    sources=(
+        "OpenAI API reference, chat completion chunk object: delta.content",
+        "cloudflare/ai issue 651, infiniflow/ragflow issue 15286, vllm-project/vllm issues 23429 and 40816",
+    ),
+)
+FINISH_REASON = Diagnosis(
+    code="stream.finish-reason",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="Finish reason of a stream missing or misplaced",
+    what="A streamed text answer has no finish reason, an empty one, one before its last text, or several.",
+    why="Clients end the answer at the first finish reason and lose what follows, or wait for one that does not come; "
+    "the Vercel AI SDK reports the answer as unfinished.",
+    remedy="Let the server or gateway send `finish_reason: null` in every chunk but the last, and one of `stop`, "
+    "`length`, `tool_calls` or `content_filter` in the last one.",
+    verify="In the same request's stream exactly one chunk has a finish reason, and no text follows it.",
+    sources=(
+        "OpenAI API reference, chat completion chunk object: finish_reason",
+        "open-webui/open-webui issue 16377",
+    ),
+)
+#: A piece of text that is shorter may repeat what came before by chance (characters).
+_SURE = 16
+_PIECES = 4
+#: Fields in which servers put the text of a chunk by mistake, below a choice.
+_OTHER_FIELDS = (("delta", "reasoning"), ("delta", "reasoning_content"), ("delta", "text"), ("text",))
+_MESSAGE = ("message", "content")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How the text of one stream differs; ``sure`` where its bytes prove it without another request."""
+
+    exchange: Exchange
+    what: str
+    event: int
+    expected: str
+    actual: Any
+    sure: bool = True
+
+
+@check(
+    "stream.agreement",
+    title="Compare streamed answers with whole ones",
+    proves="The joined text of a stream is the answer, and its finish reason comes once, at the end.",
+    requires={"chat"},
+    after={"stream.shape"},
+    provides={"streaming"},
+    emits=(TEXT_DIFFERS, FINISH_REASON),
+    max_requests=3,
+    least_requests=0,
+    max_tokens=900,
+    depth=Depth.QUICK,
+)
+async def agreement(ctx: Context) -> Result:
+    if "stream.framing" in ctx.codes or "stream.not-sse" in ctx.codes:
+        return Result(note="the streams cannot be read")
+    streams = text_streams(ctx.exchanges)
+    found = difference(streams, whole_texts(ctx.exchanges))
+    if found is not None and not found.sure:
+        with suppress(BudgetExceeded, Throttled):
+            found = await _confirmed(ctx, found)
+    return diagnose_agreement(streams, found)
+
+
+@check(
+    "stream.all",
+    title="Compare every other stream of the run",
+    proves="The text and the finish reason of every streamed answer are right.",
+    requires={"chat"},
+    after={"*"},
+    emits=(TEXT_DIFFERS, FINISH_REASON),
+    max_requests=0,
+    depth=Depth.QUICK,
+)
+async def all_streams(ctx: Context) -> Result:
+    if ctx.codes & {TEXT_DIFFERS.code, FINISH_REASON.code, "stream.framing", "stream.not-sse"}:
+        return Result(note="the streams were judged before")
+    streams = text_streams(ctx.exchanges)
+    found = difference(streams, ())
+    return replace(diagnose_agreement(streams, found if found and found.sure else None), verdicts={})
+
+
+async def _confirmed(ctx: Context, found: Difference) -> Difference | None:
+    """The difference again, or None: what cannot be repeated is not reported."""
+    whole = await stream_requests.whole(ctx)
+    if not completion.is_completion(whole) or not completion.answer(whole):
+        return None
+    again = await stream_requests.timed(ctx, stream_requests.FIRST, options=False)
+    return difference([again], [whole])
+
+
+def text_streams(exchanges: Iterable[Exchange]) -> list[Exchange]:
+    """The streams that arrived complete, hold no call, no error and no other API's events."""
+    found = []
+    for exchange in exchanges:
+        if exchange.error is not None or not is_chat(exchange) or not completion.is_stream(exchange):
+            continue
+        stream = completion.read_stream(exchange)
+        if not stream.calls and not stream.errors and not stream.malformed and len(stream.chunks) > 1:
+            found.append(exchange)
+    return found
+
+
+def whole_texts(exchanges: Iterable[Exchange]) -> list[Exchange]:
+    """The answers without streaming whose text is in ``content`` and that hold no thinking."""
+    return [
+        item
+        for item in exchanges
+        if is_chat(item)
+        and not completion.is_stream(item)
+        and completion.answer(item)
+        and completion.reasoning_of(item)[0] is None
+    ]
+
+
+def diagnose_agreement(streams: Sequence[Exchange], found: Difference | None) -> Result:
+    """Judge what was seen.  Pure."""
+    result = Result()
+    if found is not None:
+        finding = TEXT_DIFFERS.found(
+            f"{found.what}.",
+            found.exchange.shows(f"/response/events/{found.event}/data", expected=found.expected, actual=found.actual),
+            confidence=1.0 if found.sure else 0.9,
+        )
+        result |= Result((finding,), {"streaming": because(State.BROKEN, finding)})
+    reason = finish_reason(streams)
+    return result | Result((reason,)) if reason is not None else result
+
+
+# The text ---------------------------------------------------------------------------------
+
+
+def difference(streams: Sequence[Exchange], whole: Sequence[Exchange]) -> Difference | None:
+    """The first way in which the text of a stream is not the answer, or None.
+
+    Args:
+        streams: text streams, complete.
+        whole: answers without streaming whose text is in ``content``.
+    """
+    for exchange in streams:
+        found = _not_text(exchange) or _sent_again(exchange) or _other_field(exchange, whole) or _lost(exchange)
+        if found is not None:
+            return found
+    return None
+
+
+def _pieces(exchange: Exchange) -> list[tuple[int, Any]]:
+    """(event, content) of every chunk that holds content."""
+    return [
+        (chunk.index, chunk.delta["content"])
+        for chunk in completion.read_stream(exchange).chunks
+        if chunk.delta.get("content") not in (None, "")
+    ]
+
+
+def _not_text(exchange: Exchange) -> Difference | None:
+    wrong = [(event, value) for event, value in _pieces(exchange) if not isinstance(value, str)]
+    if not wrong:
+        return None
+    event, value = wrong[0]
+    names = {bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    kind = names.get(type(value), "no string")
+    shown = value if isinstance(value, int | float | bool) else str(value)[:80]
+    what = f"`delta.content` is {kind} in {len(wrong)} of {len(_pieces(exchange))} chunks with text, first {shown!r}"
+    return Difference(exchange, what, event, "a string", shown)
+
+
+def _sent_again(exchange: Exchange) -> Difference | None:
+    """One more piece that repeats everything before it, or pieces that each hold all text so far."""
+    pieces = [(event, value) for event, value in _pieces(exchange) if isinstance(value, str)]
+    if len(pieces) < _PIECES:
+        return None
+    texts = [text for _, text in pieces]
+    growing = sum(later.startswith(earlier) and len(later) > len(earlier) for earlier, later in pairwise(texts))
+    if growing >= 0.8 * (len(texts) - 1) and len(texts[-1]) >= _SURE:
+        what = "Every chunk holds all the text so far and not the new text alone: a client shows it over and over"
+        return Difference(exchange, what, pieces[1][0], "the new text alone", texts[1][:120])
+    before = ""
+    for number, (event, text) in enumerate(pieces):
+        if number >= _PIECES - 1 and len(text.strip()) >= _SURE and text.strip() == before.strip():
+            what = f"Event {event} repeats the whole answer ({len(text)} characters) after it was sent in pieces"
+            return Difference(exchange, what, event, "no text that was sent before", text[:120])
+        before += text
+    return None
+
+
+def _other_field(exchange: Exchange, whole: Sequence[Exchange]) -> Difference | None:
+    """All text in a field that is not ``content``, where whole answers have theirs in it."""
+    stream = completion.read_stream(exchange)
+    if stream.text.strip() or stream.finish_reason not in ("stop", None) or not whole:
+        return None
+    for path in (*_OTHER_FIELDS, _MESSAGE):
+        held = [
+            (chunk.index, text)
+            for chunk in stream.chunks
+            if isinstance(text := member(chunk.body, "choices", 0, *path), str) and text.strip()
+        ]
+        if held:
+            field = ".".join(path)
+            what = f"All text of the stream is in `{field}`, and `delta.content` is empty, where answers without "
+            what += "streaming have it in `message.content`"
+            # A thinking model may stop after its thoughts; no model writes into another member of the chunk.
+            sure = path[-1] not in completion.REASONING_FIELDS
+            return Difference(exchange, what, held[0][0], "the text in delta.content", held[0][1][:120], sure)
+    what = "The stream holds no text at all, where answers without streaming have theirs in `message.content`"
+    return Difference(exchange, what, 0, "text in delta.content", "none in any chunk", sure=False)
+
+
+_NUMBER = re.compile(r"\d{1,6}")
+
+
+def _lost(exchange: Exchange) -> Difference | None:
+    """A count whose numbers are not consecutive, as where chunks are dropped or sent twice."""
+    if not _asks_to_count(exchange):
+        return None
+    text = completion.answer(exchange)[:20_000]
+    numbers = [int(found) for found in _NUMBER.findall(text)]
+    if completion.finish_reason(exchange) == "length":
+        numbers = numbers[:-1]
+    if len(numbers) >= 5 and numbers == list(range(1, len(numbers) + 1)):
+        return None
+    if len(numbers) < 5 and not (numbers and text):
+        return None
+    first = next((place for place, value in enumerate(numbers) if value != place + 1), len(numbers) - 1)
+    near = " ".join(str(value) for value in numbers[max(0, first - 2) : first + 3])
+    what = f"Asked to count from 1, the stream reads … {near} …; the same question without streaming is answered right"
+    return Difference(exchange, what, 0, "1 2 3 4 5 …", text[:120], sure=False)
+
+
+def _asks_to_count(exchange: Exchange) -> bool:
+    asked: object = member(exchange.request.body, "messages", 0, "content")
+    return asked == stream_requests.COUNT_50
+
+
+# The finish reason --------------------------------------------------------------------------
+
+
+def finish_reason(streams: Sequence[Exchange]) -> Finding | None:
+    """The finding about finish reasons, the gravest of all streams; None where they are right."""
+    found = [item for item in map(_of_finish, streams) if item is not None]
+    found.sort(key=lambda item: item.severity is not Severity.ERROR)
+    return found[0] if found else None
+
+
+def _of_finish(exchange: Exchange) -> Finding | None:
+    chunks = completion.read_stream(exchange).chunks
+    choices = [chunk for chunk in chunks if isinstance(member(chunk.body, "choices", 0), dict)]
+    written = [(chunk, member(chunk.body, "choices", 0, "finish_reason")) for chunk in choices]
+    given = [(chunk, word) for chunk, word in written if isinstance(word, str)]
+    real = [(chunk, word) for chunk, word in given if word]
+    if not choices:
+        return None
+    last = choices[-1].index
+    pointer = "/response/events/{}/data/choices/0/finish_reason"
+    if not real:
+        what = "empty in every chunk" if given else "missing from every chunk"
+        return FINISH_REASON.found(
+            f"The finish reason is {what} of a text stream, the last one included.",
+            exchange.shows(pointer.format(last), expected="stop or length", actual="" if given else None),
+            severity=Severity.ERROR,
+        )
+    texts = [chunk.index for chunk in choices if chunk.delta.get("content")]
+    first = real[0][0].index
+    after = [index for index in texts if index > first]
+    if after:
+        return FINISH_REASON.found(
+            f'Event {first} has finish_reason "{real[0][1][:40]}", and {len(after)} events with text follow it.',
+            exchange.shows(pointer.format(first), expected=None, actual=real[0][1][:80]),
+        )
+    if len(real) > 1:
+        return FINISH_REASON.found(
+            f"{len(real)} chunks of one text stream have a finish reason.",
+            exchange.shows(pointer.format(real[1][0].index), expected=None, actual=real[1][1][:80]),
+        )
+    if len(given) > len(real):
+        empty = next(chunk for chunk, word in given if not word)
+        return FINISH_REASON.found(
+            'Chunks before the last have finish_reason "" in place of null.',
+            exchange.shows(pointer.format(empty.index), expected=None, actual=""),
+        )
+    return None
