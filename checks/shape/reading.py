@@ -172,9 +172,13 @@ def is_chat(exchange: Exchange) -> bool:
         return True
     # What answers a malformed request is no answer to a chat.
     sound = completion.is_completion(exchange) or not exchange.check.startswith("errors.")
-    return (
-        sound and isinstance(response.json, dict) and exchange.error is None and not completion.has_error_body(exchange)
-    )
+    return sound and isinstance(response.json, dict) and exchange.error is None and not carries_error(exchange)
+
+
+def carries_error(exchange: Exchange) -> bool:
+    """Whether a successful answer holds an error in place of choices."""
+    body = completion.body_of(exchange)
+    return completion.has_error_body(exchange) or bool(member(body, "error") and not member(body, "choices"))
 
 
 def deviations(exchanges: Sequence[Exchange]) -> list[Deviation]:

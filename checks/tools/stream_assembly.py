@@ -25,7 +25,7 @@ _GARBLES = (
     "name-missing",
     "malformed",
 )
-_DOUBLES = ("name-repeated-in-fragments", "id-repeated", "id-changes")
+_DOUBLES = ("name-repeated-in-fragments",)
 #: Some clients begin a call with its first delta and refuse one without id or name (Vercel's AI SDK).
 _LATE = ("name-late", "id-late")
 
@@ -122,11 +122,12 @@ def _index(put: Assembly, reading: Reading) -> Fault | None:
         delta_pointer(reading, worst.delta), expected="index 0, 1, 2 … , one a call", actual=_WORDS[worst.code]
     )
     detail = f"Streamed calls: {_WORDS[worst.code]}. {clients(put)}"
-    severity = None if worst.hurts else Severity.INFO if worst.code == "index-gap" else Severity.WARNING
+    severity = None if worst.hurts else Severity.WARNING
     if not worst.hurts:
         detail += " With one call at a time that does no harm; several would run together."
         if worst.code == "index-gap":
-            detail = f"Streamed calls: {_WORDS[worst.code]}. {clients(put)}"
+            helpers = "The `.stream()` helpers of openai-python and openai-node fail on it; plain loops join the call."
+            detail = f"Streamed calls: {_WORDS[worst.code]}. {clients(put)} {helpers}"
     return Fault(STREAM_INDEX, detail, evidence, worst.hurts, severity=severity)
 
 

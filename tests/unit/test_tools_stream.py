@@ -60,6 +60,7 @@ SOUND = {
         made.part("", "get_weather", "call_1"),
         {"tool_calls": [{"index": 0, "id": "", "type": "", "function": {"name": "", "arguments": made.PARIS}}]},
     ],
+    "the id in every fragment": [ROLE, made.part("", "get_weather", "call_1"), made.part(made.PARIS, None, "call_1")],
     "empty deltas between": [ROLE, {}, *made.pieces(), {"content": ""}, {}],
     "text before": [{"role": "assistant", "content": "Let me look."}, *made.pieces()],
 }
@@ -107,12 +108,6 @@ def test_every_sound_way_to_stream_a_call(deltas: Any) -> None:
             "tools.stream-fragments",
             Severity.ERROR,
             State.BROKEN,
-        ),
-        (
-            [made.part("", "get_weather", "call_1"), made.part(made.PARIS, None, "call_1")],
-            "tools.stream-fragments",
-            Severity.WARNING,
-            State.WORKS,
         ),
         (
             [made.part(made.PARIS), made.part("", "get_weather", "call_1")],

@@ -3,8 +3,9 @@
     python -m tests.benchmarks.mutations [--record] [--rules] [--node-modules DIR]
 
 `--record` writes tests/data/client_outcomes.json and the rules; `--rules` writes checks/shape/clients.toml from the
-record without running anything.  The exit status is 1 where a client fails on a healthy answer, because then nothing
-that was measured can be believed, and 2 where the Node packages cannot be had.
+record without running anything.  Both print which mutations the program names.  The exit status is 1 where a client
+fails on a healthy answer, because then nothing that was measured can be believed, and 2 where the Node packages cannot
+be had.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.benchmarks.mutations import drive_python, node, record, rules, serving, typed
+from tests.benchmarks.mutations import drive_python, named, node, record, rules, serving, typed
 from tests.benchmarks.mutations.outcomes import OK, PLAIN, fails, judge, severity
 from tests.benchmarks.mutations.table import Mutation, all_mutations, controls
 
@@ -62,6 +63,18 @@ def _report(seen: record.Record) -> None:
     rated = Counter(severity(outcomes) for _, outcomes in seen.rows)
     print("\nseverity: " + ", ".join(f"{rated[name]} {name}" for name in ("error", "warning", "info")))
     print(f"rules: {len(rules.derive(seen))}")
+    plain = [row for row in seen.rows if severity(row[1]) == "error"]
+    missed = named.missed(seen.rows)
+    alarms = named.false_alarms(seen.rows)
+    harmless = sum(severity(outcomes) == "info" for _, outcomes in seen.rows)
+    print(
+        f"\nnamed by the program as error or warning: {len(plain) - len(missed)} of {len(plain)} that break plain use"
+    )
+    for mutation in missed:
+        print(f"  missed: {mutation.name}")
+    print(f"false alarms: {len(alarms)} of {harmless} that break no client")
+    for mutation, codes in alarms:
+        print(f"  named: {mutation.name} as {', '.join(codes)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

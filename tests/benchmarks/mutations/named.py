@@ -21,6 +21,13 @@ from tests.benchmarks.mutations.outcomes import PLAIN, fails
 from tests.benchmarks.mutations.table import HEALTHY, Mutation, payload
 
 HEALTHY_TEXT = Mutation("text", "", HEALTHY)
+#: Deviations that break none of the clients run here, and others in public reports: they are named all the same.
+REPORTED = {
+    "no [DONE]": "huggingface/inference-benchmarker refuses the stream: ikawrakow/ik_llama.cpp issue 467",
+    "finish chunk before the last content": "open-webui/open-webui issue 16377: the text after it is lost",
+    "finish reason in every chunk": "open-webui/open-webui issue 16377: the text after the first is lost",
+    "finish chunk twice": "open-webui/open-webui issue 16377: the answer ends twice",
+}
 URL = "http://127.0.0.1/v1/chat/completions"
 
 
@@ -80,6 +87,6 @@ def false_alarms(rows: Sequence[tuple[Mutation, Mapping[str, str]]]) -> list[tup
     found = []
     for mutation, outcomes in rows:
         hurts = any(fails(outcome) or outcome.startswith("finish reason ") for outcome in outcomes.values())
-        if not hurts and (codes := named(mutation)):
+        if not hurts and mutation.deviation not in REPORTED and (codes := named(mutation)):
             found.append((mutation, codes))
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks.mutations import drive_python, record, rules, serving, typed
+from tests.benchmarks.mutations import drive_python, named, record, rules, serving, typed
 from tests.benchmarks.mutations.healthy import CALLS, TEXT
 from tests.benchmarks.mutations.outcomes import NO_FINISH, NOTHING, OK, fails, judge, severity
 from tests.benchmarks.mutations.table import (
@@ -268,3 +268,15 @@ def test_events_are_served_as_json_where_they_are_json() -> None:
     for deviation in EVENTS:
         made = served_documents(Mutation("text-stream", "", deviation))
         assert any(isinstance(one, dict) and one.get("choices") for one in made), deviation
+
+
+def test_every_mutation_that_breaks_plain_use_is_named(recorded: record.Record) -> None:
+    assert [mutation.name for mutation in named.missed(recorded.rows)] == []
+
+
+def test_no_mutation_that_breaks_nobody_is_named(recorded: record.Record) -> None:
+    assert [(mutation.name, dict(codes)) for mutation, codes in named.false_alarms(recorded.rows)] == []
+
+
+def test_the_healthy_answers_are_left_alone() -> None:
+    assert {control.name: dict(named.named(control)) for control in controls() if named.named(control)} == {}

@@ -1,0 +1,127 @@
+"""Streamed text and finish reasons, judged on streams made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from checks.shared import stream_requests
+from checks.stream.agreement import diagnose_agreement, difference, finish_reason, text_streams
+from probe.model import Exchange, Severity, State
+from tests.unit import answers
+
+WORDS = ("The sea ", "is wide ", "and the ", "night is ", "long.")
+
+
+def stream(*deltas: Any, finish: Any = "stop", prompt: str = "Say it.", done: bool = True) -> Exchange:
+    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+    made = answers.events(*chunks, done=done)
+    return replace(made, request=replace(made.request, body={"messages": [{"role": "user", "content": prompt}]}))
+
+
+def texts(*pieces: Any, **more: Any) -> Exchange:
+    return stream(*({"content": piece} for piece in pieces), **more)
+
+
+def whole(text: str) -> Exchange:
+    made = answers.chat(text)
+    return replace(made, request=replace(made.request, body={"messages": [{"role": "user", "content": "Say it."}]}))
+
+
+def test_a_plain_stream_is_right() -> None:
+    right = texts(*WORDS)
+    assert difference([right], [whole("".join(WORDS))]) is None
+    assert finish_reason([right]) is None
+
+
+@pytest.mark.parametrize(
+    ("exchange", "word"),
+    [
+        (texts("It ", "is ", 7, " now"), "number"),
+        (texts("It ", "is ", True), "boolean"),
+        (texts(*WORDS, "".join(WORDS)), "repeats the whole answer"),
+        (texts(*("".join(WORDS[: n + 1]) for n in range(len(WORDS)))), "all the text so far"),
+        (stream(*({"text": word} for word in WORDS)), "`delta.text`"),
+    ],
+    ids=["number", "boolean", "repeated", "cumulative", "another-field"],
+)
+def test_what_the_bytes_prove(exchange: Exchange, word: str) -> None:
+    found = difference([exchange], [whole("".join(WORDS))])
+    assert found is not None
+    assert found.sure
+    assert word in found.what
+    result = diagnose_agreement([exchange], found)
+    assert [item.code for item in result.findings] == ["stream.text-differs"]
+    assert result.verdicts["streaming"].verdict is State.BROKEN
+
+
+def test_text_in_a_field_for_thinking_has_to_be_seen_twice() -> None:
+    found = difference([stream(*({"reasoning": word} for word in WORDS))], [whole("".join(WORDS))])
+    assert found is not None
+    assert not found.sure
+
+
+def test_a_model_that_was_cut_while_it_thought_is_no_fault() -> None:
+    cut = stream(*({"reasoning": word} for word in WORDS), finish="length")
+    assert difference([cut], [whole("x")]) is None
+
+
+def test_without_a_whole_answer_nothing_is_compared() -> None:
+    assert difference([stream(*({"reasoning": word} for word in WORDS))], []) is None
+
+
+def test_words_that_repeat_are_the_models_own() -> None:
+    assert difference([texts("no ", "no ", "no ", "no ", "no ")], [whole("no no")]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("1\n2\n3\n4\n5\n6\n7\n", False),
+        ("1, 2, 3, 4, 5, 6", False),
+        ("1\n2\n3\n5\n6\n7\n8\n", True),
+        ("1\n1\n2\n2\n3\n3\n4\n4\n", True),
+        ("The story begins.", False),
+    ],
+    ids=["lines", "commas", "lost", "doubled", "prose"],
+)
+def test_a_count_that_is_not_consecutive_is_asked_again(text: str, wrong: bool) -> None:
+    found = difference([texts(*text, prompt=stream_requests.COUNT_50)], [])
+    assert (found is not None) is wrong
+    assert found is None or not found.sure
+
+
+@pytest.mark.parametrize(
+    ("exchange", "severity"),
+    [
+        (texts(*WORDS, finish=None), Severity.ERROR),
+        (texts(*WORDS, finish=""), Severity.ERROR),
+        (texts(*WORDS), None),
+    ],
+    ids=["missing", "empty", "right"],
+)
+def test_the_finish_reason(exchange: Exchange, severity: Severity | None) -> None:
+    found = finish_reason([exchange])
+    assert (found.severity if found else None) is severity
+
+
+def _closed_early(word: str) -> Exchange:
+    chunks = [{"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": word}]} for piece in WORDS]
+    made = answers.events(*chunks)
+    return replace(made, request=replace(made.request, body={"messages": []}))
+
+
+def test_a_finish_reason_before_the_last_text() -> None:
+    found = finish_reason([_closed_early("stop")])
+    assert found is not None
+    assert found.severity is Severity.WARNING
+    assert "4 events with text follow it" in found.detail
+
+
+def test_streams_with_calls_and_broken_streams_are_left_to_others() -> None:
+    call = stream({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]}, finish=None)
+    assert text_streams([call]) == []
+    assert text_streams([answers.lost()]) == []
