@@ -85,7 +85,7 @@ def test_every_sound_way_to_stream_a_call(deltas: Any) -> None:
         ),
         ([*made.pieces(id="a"), *made.pieces(ROME, id="b")], "tools.stream-index", Severity.ERROR, State.BROKEN),
         ([made.part(made.PARIS, "get_weather", "a", "0")], "tools.stream-index", Severity.ERROR, State.BROKEN),
-        ([made.part(made.PARIS, "get_weather", "a", 1)], "tools.stream-index", Severity.INFO, State.WORKS),
+        ([made.part(made.PARIS, "get_weather", "a", 1)], "tools.stream-index", Severity.WARNING, State.WORKS),
         (
             [
                 made.part("", "get_weather", "a"),
