@@ -10,6 +10,7 @@ from checks.fingerprint.checks import software
 from checks.fingerprint.systems import remedy_of
 from checks.tools.catalogue import PARSER_MISSING, STREAM_LEAK, TEXT_CALL
 from checks.tools.markup import Leak, LeakedCall, family
+from checks.tools.markup.parser_flags import MODELS, SGLANG_TRIED, VLLM_TRIED
 from checks.tools.reading import Call, Reading
 from probe.api import Diagnosis, Finding, Severity
 
@@ -44,9 +45,12 @@ def _shape(leak: Leak) -> str | None:
 
 
 def parser(leak: Leak, server: str) -> str | None:
-    """The value of `--tool-call-parser` that would parse it, on the server that was recognised."""
-    first, second = (leak.sglang, leak.vllm) if server == "sglang" else (leak.vllm, leak.sglang)
-    return next(iter((*first, *second)), None)
+    """The value of `--tool-call-parser` that would parse it, on the server that was recognised.
+
+    Where neither vLLM nor SGLang was recognised, vLLM's value, or SGLang's where vLLM has none.
+    """
+    values = {"vllm": leak.vllm, "sglang": leak.sglang}.get(server, (*leak.vllm, *leak.sglang))
+    return next(iter(values), None)
 
 
 def remedy(leak: Leak, server: str) -> str:
@@ -56,24 +60,32 @@ def remedy(leak: Leak, server: str) -> str:
     sglang = _flag("`sglang.launch_server` with `--tool-call-parser {}`", leak.sglang)
     if server == "vllm":
         text = vllm and f"Start {vllm}."
-        text = text or f"vLLM has no parser for this markup. {remedy_of('vllm', found.code)}"
+        text = text or f"No tool call parser of vLLM {VLLM_TRIED} reads this text. {remedy_of('vllm', found.code)}"
     elif server == "sglang":
         text = sglang and f"Start {sglang}."
-        text = text or f"SGLang has no parser for this markup. {remedy_of('sglang', found.code)}"
+        text = text or f"No tool call parser of SGLang {SGLANG_TRIED} reads this text. {remedy_of('sglang', found.code)}"
     elif server not in _GATEWAYS and (known := remedy_of(server, found.code)):
         return known  # the note speaks of flags that this server does not have
     else:
         options = [option for option in (vllm, sglang) if option]
+        none = "" if options else "No tool call parser of vLLM or SGLang reads this text. "
         options.append("llama.cpp's `llama-server` with `--jinja` and the model's own chat template")
-        text = f"On the server that runs the model, switch on the parser for this format: {'; or '.join(options)}."
+        text = (
+            f"{none}On the server that runs the model, switch on the parser for this format: {'; or '.join(options)}."
+        )
     return f"{text} {leak.note}".strip()
 
 
 def _flag(pattern: str, values: Sequence[str]) -> str:
     if not values:
         return ""
-    others = f" (or `{'`, `'.join(values[1:])}`, whichever is the model's)" if len(values) > 1 else ""
-    return pattern.format(values[0]) + others
+    others = ", ".join(f"`{value}`{_models(value)}" for value in values[1:])
+    more = f" (or {others}, whichever is the model's)" if others else ""
+    return f"{pattern.format(values[0])}{_models(values[0]) if others else ''}{more}"
+
+
+def _models(value: str) -> str:
+    return f" for {MODELS[value]}" if value in MODELS else ""
 
 
 def title_of(leak: Leak) -> str:

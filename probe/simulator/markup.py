@@ -150,8 +150,16 @@ def deepseek_v4(calls: Named) -> str:
 
 
 def deepseek_v41(calls: Named) -> str:
-    """DeepSeek V4.1."""
-    return _dsml(calls, " calls")
+    """DeepSeek V4.1: a blank before each tag's name."""
+    made = []
+    for name, given in calls:
+        fields = "".join(
+            f'<｜DSML｜ parameter name="{key}" string="{str(isinstance(value, str)).lower()}">{_plain(value)}'
+            f"</｜DSML｜ parameter>\n"
+            for key, value in given.items()
+        )
+        made.append(f'<｜DSML｜ invoke name="{name}">\n{fields}</｜DSML｜ invoke>\n')
+    return f"<｜DSML｜ calls>\n{''.join(made)}</｜DSML｜ calls>"
 
 
 def kimi_k2(calls: Named) -> str:
@@ -165,11 +173,15 @@ def kimi_k2(calls: Named) -> str:
 
 def kimi_k3(calls: Named) -> str:
     """Kimi K3."""
-    made = "".join(
-        f'<|open|>call tool="{name}" index="{place}"<|sep|>{_json(given)}<|close|>call<|sep|>'
-        for place, (name, given) in enumerate(calls, 1)
-    )
-    return f"<|open|>tools<|sep|>{made}<|close|>tools<|sep|>"
+    made = []
+    for place, (name, given) in enumerate(calls, 1):
+        fields = "".join(
+            f'<|open|>argument key="{key}" type="{"string" if isinstance(value, str) else "object"}"<|sep|>'
+            f"{_plain(value)}<|close|>argument<|sep|>"
+            for key, value in given.items()
+        )
+        made.append(f'<|open|>call tool="{name}" index="{place}"<|sep|>{fields}<|close|>call<|sep|>')
+    return f"<|open|>tools<|sep|>{''.join(made)}<|close|>tools<|sep|>"
 
 
 def minimax(calls: Named) -> str:
@@ -178,8 +190,13 @@ def minimax(calls: Named) -> str:
 
 
 def minimax_m3(calls: Named) -> str:
-    """MiniMax M3."""
-    return f"]<]minimax[>[<tool_call>\n{_invokes(calls)}</tool_call>"
+    """MiniMax M3: its token before every tag, and elements named after the arguments."""
+    mark = "]<]minimax[>["
+    made = []
+    for name, given in calls:
+        fields = "".join(f"{mark}<{key}>{_plain(value)}{mark}</{key}>\n" for key, value in given.items())
+        made.append(f'{mark}<invoke name="{name}">\n{fields}{mark}</invoke>\n')
+    return f"{mark}<tool_call>\n{''.join(made)}{mark}</tool_call>"
 
 
 def harmony(calls: Named) -> str:
@@ -307,6 +324,124 @@ def functionary(calls: Named) -> str:
     return "".join(f"<function={name}>{_json(given)}</function>" for name, given in calls)
 
 
+def glm47(calls: Named) -> str:
+    """GLM 4.7 and later: nothing between the tags."""
+    made = []
+    for name, given in calls:
+        fields = "".join(
+            f"<arg_key>{key}</arg_key><arg_value>{_plain(value)}</arg_value>" for key, value in given.items()
+        )
+        made.append(f"<tool_call>{name}{fields}</tool_call>")
+    return "".join(made)
+
+
+def hunyuan(calls: Named) -> str:
+    """Hunyuan V3."""
+    made = []
+    for name, given in calls:
+        fields = "".join(
+            f"<arg_key>{key}</arg_key>\n<arg_value>{_plain(value)}</arg_value>\n" for key, value in given.items()
+        )
+        made.append(f"<tool_call>{name}<tool_sep>\n{fields}</tool_call>")
+    return "<tool_calls>\n" + "\n".join(made) + "\n</tool_calls>"
+
+
+def mistral_name(calls: Named) -> str:
+    """Mistral's newer form as a chat template without `[ARGS]` has it."""
+    return "".join(f"[TOOL_CALLS]{name}{_json(given)}" for name, given in calls)
+
+
+def plamo3(calls: Named) -> str:
+    """PLaMo 3."""
+    made = "".join(
+        f"<|plamo:begin_tool_request:plamo|><|plamo:begin_tool_name:plamo|>{name}<|plamo:end_tool_name:plamo|>"
+        f"<|plamo:begin_tool_arguments:plamo|><|plamo:constrain|>json<|plamo:msg|>{_json(given)}"
+        "<|plamo:end_tool_arguments:plamo|><|plamo:end_tool_request:plamo|>"
+        for name, given in calls
+    )
+    return f"<|plamo:begin_tool_requests:plamo|>{made}<|plamo:end_tool_requests:plamo|>"
+
+
+def _without_tokens(text: str, *pieces: str) -> str:
+    """What a server hands on that decodes without special tokens."""
+    for piece in pieces:
+        text = text.replace(piece, "")
+    return text
+
+
+def kimi_k2_tokens_lost(calls: Named) -> str:
+    """Kimi K2, its special tokens dropped."""
+    return "".join(f"functions.{name}:{place}{_json(given)}" for place, (name, given) in enumerate(calls))
+
+
+def kimi_k3_tokens_lost(calls: Named) -> str:
+    """Kimi K3, its special tokens dropped."""
+    return _without_tokens(kimi_k3(calls), "<|open|>", "<|sep|>", "<|close|>")
+
+
+def plamo3_tokens_lost(calls: Named) -> str:
+    """PLaMo 3, the special parts of its markers dropped."""
+    return _without_tokens(
+        plamo3(calls), "<|plamo:constrain|>", "<|plamo:msg|>", "<|plamo:begin_", "<|plamo:end_", ":plamo|>"
+    )
+
+
+def minimax_m3_tokens_lost(calls: Named) -> str:
+    """MiniMax M3, its special token dropped."""
+    return _without_tokens(minimax_m3(calls), "]<]minimax[>[")
+
+
+def beam(calls: Named) -> str:
+    """Beam."""
+    made = []
+    for name, given in calls:
+        fields = "".join(
+            f'<rfl:parameter name="{key}">\n{_plain(value)}\n</rfl:parameter>' for key, value in sorted(given.items())
+        )
+        made.append(f" to={name}<|channel|>analysis <|constrain|>xml<|message|>{fields}")
+    return "<|end|><|start|>assistant".join(made) + "<|call|>"
+
+
+def tool_code(calls: Named) -> str:
+    """Gemma 3."""
+    made = "\n".join(f"print({_pythonic([call])[1:-1]})" for call in calls)
+    return f"```tool_code\n{made}\n```"
+
+
+def default_api(calls: Named) -> str:
+    """Gemini, where the call is left as the code that it writes."""
+    return "\n".join(f"print(default_api.{_pythonic([call])[1:-1]})" for call in calls)
+
+
+def python_in_a_sentence(calls: Named) -> str:
+    """Llama 4 and others, that speak before they call."""
+    return f"I will look that up: {_pythonic(calls)} and then tell you."
+
+
+def action(calls: Named) -> str:
+    """Models after an agent's prompt."""
+    return "\n".join(f"Thought: I need a tool.\nAction: {_pythonic([call])[1:-1]}" for call in calls)
+
+
+def call_line(calls: Named) -> str:
+    """The same with another label."""
+    return "\n".join(f"Call: {name}({_json(given)})" for name, given in calls)
+
+
+def xai(calls: Named) -> str:
+    """Grok."""
+    made = []
+    for name, given in calls:
+        fields = "".join(f'<parameter name="{key}">{_plain(value)}</parameter>\n' for key, value in given.items())
+        made.append(f'<xai:function_call name="{name}">\n{fields}</xai:function_call>')
+    return "\n".join(made)
+
+
+def bare_json5(calls: Named) -> str:
+    """No markup, and JSON5: keys without quotes, strings in single quotes, a comma at the end."""
+    return "\n".join(f"{{name: {name!r}, arguments: {given!r},}}" for name, given in calls)
+
+
 def bare(calls: Named) -> str:
     """No markup at all: JSON that names a tool."""
     return _object(*calls[0]) if len(calls) == 1 else _array(calls)
@@ -350,5 +485,20 @@ FORMATS: dict[str, Callable[[Named], str]] = {
     "dots": dots,
     "lmstudio": lmstudio,
     "functionary": functionary,
+    "glm47": glm47,
+    "hunyuan": hunyuan,
+    "mistral-name": mistral_name,
+    "plamo3": plamo3,
+    "kimi-k2-tokens-lost": kimi_k2_tokens_lost,
+    "kimi-k3-tokens-lost": kimi_k3_tokens_lost,
+    "plamo3-tokens-lost": plamo3_tokens_lost,
+    "minimax-m3-tokens-lost": minimax_m3_tokens_lost,
+    "beam": beam,
+    "tool-code": tool_code,
+    "default-api": default_api,
+    "python-in-a-sentence": python_in_a_sentence,
+    "action": action,
+    "call-line": call_line,
+    "xai": xai,
 }
 """Every format with markup of its own, by the name that its fault carries after `tools-as-`."""

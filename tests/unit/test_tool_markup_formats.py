@@ -111,6 +111,10 @@ JSON_FORMATS: dict[str, list[Callable[[str, dict[str, Any]], str]]] = {
             f"<|plamo:begin_tool_arguments:plamo|><|plamo:constrain|>json<|plamo:msg|>{dump(a)}"
         )
     ],
+    "xai": [
+        lambda n, a: f'<xai:function_call name="{n}">{dump(a)}</xai:function_call>',
+        tag("<xai:function_call>", "</xai:function_call>"),
+    ],
     "functionary": [lambda n, a: f"\n>>>{n}\n{dump(a)}"],
     "function_tag": [lambda n, a: f"<function={n}>{dump(a)}</function>"],
     "qwen_agent": [lambda n, a: f"✿FUNCTION✿: {n}\n✿ARGS✿: {dump(a)}"],
@@ -135,6 +139,11 @@ def pairs(before: str, after: str, sep: str = "") -> Callable[[str, dict[str, st
 
 
 TEXT_FORMATS: dict[str, Callable[[str, dict[str, str]], str]] = {
+    "beam": lambda n, a: (
+        f" to={n}<|channel|>analysis <|constrain|>xml<|message|>"
+        + elements(a, '<rfl:parameter name="K">\n', "\n</rfl:parameter>")
+        + "<|call|>"
+    ),
     "qwen3_coder": lambda n, a: (
         f"<tool_call>\n<function={n}>\n"
         + elements(a, "<parameter=K>\n", "\n</parameter>\n")

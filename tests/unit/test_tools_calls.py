@@ -158,7 +158,7 @@ def test_arguments_cut_off_by_the_limit_accuse_nobody() -> None:
             '```json\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n```',
             "tools.text-call",
             "fenced-json",
-            "hermes",
+            "llama3_json",
         ),
     ],
 )

@@ -9,14 +9,11 @@ from checks.tools.markup.call_shapes import call_list, typed
 from checks.tools.markup.leak import Family, LeakedCall
 from checks.tools.markup.special_tokens import object_at
 from checks.tools.markup.text_scan import MAX_CALLS, Scan
-from checks.tools.markup.wrapped_json import json_calls
 
 _LINE_LIST = re.compile(r"^[ \t]{0,8}\[(?=\s{0,8}[^\W\d][\w.\-]{0,127}\s{0,4}\()", re.MULTILINE)
 _IN_TAG = re.compile(
     r"<[a-z_|]{0,24}(?:tool|func|call|action)[a-z_|]{0,24}>\s{0,8}\[?(?=\s{0,8}[^\W\d][\w.\-]{0,127}\s{0,4}\()"
 )
-_TOOL_FENCES = frozenset({"tool_code", "tool_call", "tool_calls", "tool", "function_call", "tool_use"})
-_PRINT = re.compile(r"\s*print\(")
 _FUNCTION_TAG = re.compile(r"<function\s{0,4}=\s{0,4}[\"']?(?P<name>[^\"'<>\n{}]{1,128}?)[\"']?\s{0,4}>(?=\s{0,8}\{)")
 _FUNCTIONARY = re.compile(r">>>\s{0,4}(?P<name>[^\W\d][\w.\-]{0,127})\n(?=\s{0,8}\{)")
 _REACT = re.compile(
@@ -86,22 +83,6 @@ def _ends_line(scan: Scan, end: int) -> bool:
     """Whether the list is followed by nothing, a new line or a token, not by more of an expression."""
     rest = scan.text[end : end + 40].lstrip(" \t")
     return not rest or rest[0] in "\n\r<"
-
-
-def tool_code(scan: Scan) -> list[LeakedCall]:
-    """A fence labelled tool_code with calls in it, as Gemma 3 was taught (its prompting guide)."""
-    calls: list[LeakedCall] = []
-    for fence in scan.fences:
-        if fence.info.split(" ")[0] not in _TOOL_FENCES or len(calls) >= MAX_CALLS:
-            continue
-        start = fence.body
-        if match := _PRINT.match(scan.text, start):
-            start = match.end()
-        found, _ = call_list(scan, start, fence.body_end)
-        if not found:
-            found, _ = json_calls(scan, scan.skip(start))
-        calls += [call for call in found if scan.tools.resolve(call.name)]
-    return calls
 
 
 def _headed(scan: Scan, head: re.Pattern[str], plain: bool = False) -> list[LeakedCall]:
@@ -287,17 +268,6 @@ BARE: tuple[Family, ...] = (
         bare=True,
     ),
     Family(
-        id="tool_code",
-        title="Gemma 3 tool_code fence",
-        extract=tool_code,
-        vllm=("pythonic",),
-        sglang=("pythonic",),
-        note="vLLM: with examples/tool_chat_template_gemma3_pythonic.jinja as --chat-template.",
-        source="Gemma docs, function calling",
-        hints=("```", "~~~"),
-        bare=True,
-    ),
-    Family(
         id="functionary",
         title="Functionary 3.2",
         extract=functionary,
@@ -334,7 +304,7 @@ BARE: tuple[Family, ...] = (
         id="gemma4",
         title="Gemma 4, tokens dropped",
         extract=special_tokens.gemma4,
-        vllm=("gemma4", "functiongemma"),
+        vllm=("gemma4",),
         sglang=("gemma4",),
         note="",
         source="vLLM parser/gemma4.py",
@@ -361,8 +331,7 @@ BARE: tuple[Family, ...] = (
         vllm=(),
         sglang=(),
         note=(
-            "No parser reads it: the model knows no call format, or its chat template does not show the tools "
-            "in the format it was taught."
+            "The model knows no call format, or its chat template does not show the tools in the format it was taught."
         ),
         source="seen from small models without a tool template",
         hints=("{",),
@@ -372,9 +341,9 @@ BARE: tuple[Family, ...] = (
         id="pythonic",
         title="Python call list",
         extract=pythonic,
-        vllm=("pythonic", "llama4_pythonic", "olmo3", "lfm2"),
-        sglang=("pythonic", "lfm2"),
-        note="pythonic for Llama 3.2 and ToolACE, llama4_pythonic for Llama 4.",
+        vllm=("pythonic", "llama4_pythonic", "olmo3"),
+        sglang=("pythonic",),
+        note="",
         source="vLLM tool_parsers/pythonic_tool_parser.py",
         hints=("(",),
         bare=True,
@@ -396,7 +365,7 @@ BARE: tuple[Family, ...] = (
         extract=name_json,
         vllm=("mistral", "deepseek_v31"),
         sglang=("mistral", "deepseekv31"),
-        note="Special tokens were probably dropped: the parser is that of the model's own family.",
+        note="",
         source="SGLang function_call/mistral_detector.py",
         hints=("{",),
         bare=True,

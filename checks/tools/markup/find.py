@@ -12,9 +12,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from checks.tools.markup.agent_formats import AGENTS, BEAM, IN_A_SENTENCE, MINIMAX_M3
 from checks.tools.markup.bare_json import BARE
 from checks.tools.markup.call_shapes import Shape, call_from, shapes_in, usable
 from checks.tools.markup.leak import Family, Kind, Leak, LeakedCall
+from checks.tools.markup.parser_flags import flags_for
 from checks.tools.markup.special_tokens import TOKENS
 from checks.tools.markup.text_scan import MAX_CALLS, Scan, Tools
 from checks.tools.markup.tolerant_json import Read
@@ -23,13 +25,13 @@ from checks.tools.markup.xml_like import XML
 
 # The table of marker families: how each writes a call, and the server setting that parses it. ------
 #
-# Parser values are those of vLLM 0.32 (vllm/tool_parsers/__init__.py) and SGLang 0.5.23
+# Parser values are those of vLLM 0.33 (vllm/tool_parsers/__init__.py) and SGLang 0.5.23
 # (sglang/srt/function_call/parser_names.py), both for `--tool-call-parser`; vLLM also needs
 # `--enable-auto-tool-choice`. llama.cpp has no such value: it derives the format from the chat
 # template once `--jinja` is on. Order matters: of two families that read a text, the earlier wins,
 # so the more specific stands first.
 
-FAMILIES: tuple[Family, ...] = XML + TOKENS + JSON + BARE
+FAMILIES: tuple[Family, ...] = (BEAM, MINIMAX_M3, *XML, *TOKENS, *JSON, *AGENTS, *BARE, *IN_A_SENTENCE)
 
 
 def family(family_id: str) -> Family | None:
@@ -40,8 +42,13 @@ def family(family_id: str) -> Family | None:
 # Finds tool calls that were left in a text: known markup, bare JSON, fenced JSON. ------------------
 
 MAX_CHARS = 1_000_000
-_OPENER = re.compile(r"\{(?=\s{0,200}[\"'])|\[(?=\s{0,200}[{\[])")
+_OPENER = re.compile(
+    r"\{(?=\s{0,200}(?:[\"']|/[/*]|(?:name|tool_name|function_name|tool|function|action|type|id|tool_calls?)\s{0,8}:))"
+    r"|\[(?=\s{0,200}[{\[])"
+)
 _ONLY_SEPARATORS = re.compile(r"[\s,;]*")
+_TOKENS_LOST = "The format's special tokens were dropped from the text; with the parser on, the server keeps them."
+_COHERE = ("cohere_command3", "cohere_command4")
 _BARE_NOTE = (
     "JSON without markup tells little of the format: the special tokens around it were dropped, or the model "
     "was never shown its own format. The parser is that of the model's family."
@@ -104,14 +111,15 @@ def _marked(scan: Scan, family: Family, calls: list[LeakedCall]) -> Leak:
     calls = calls[:MAX_CALLS]
     offered = any(call.name in scan.tools.names for call in calls)
     partial = not all(call.complete for call in calls)
+    flags = flags_for(family.id, family.vllm, family.sglang, scan, calls)
     sure = (0.85 if family.bare else 0.97) * (1.0 if offered else 0.5) * (0.9 if partial else 1.0)
     return Leak(
         "marker",
         family.id,
         tuple(calls),
-        family.vllm,
-        family.sglang,
-        family.note,
+        flags.vllm,
+        flags.sglang,
+        f"{_TOKENS_LOST} {family.note}".strip() if flags.tokens_lost else family.note,
         partial,
         offered,
         all(scan.in_reasoning(call.start) for call in calls),
@@ -141,8 +149,9 @@ def _json_leak(scan: Scan) -> Leak | None:
             calls.append(call)
     if not calls:
         return None
-    family, vllm, sglang = _json_parsers(shapes, listed)
     kind: Kind = "json" if scan.fence_at(calls[0].start) is None else "fenced-json"
+    family, vllm, sglang = _json_parsers(shapes, listed, kind)
+    flags = flags_for(family, vllm, sglang, scan, calls)
     partial = not all(call.complete for call in calls)
     sure = 0.9 if alone else 0.75
     if any(shape.style in ("flat", "keyed") for shape in shapes):
@@ -151,7 +160,7 @@ def _json_leak(scan: Scan) -> Leak | None:
     inside = all(scan.in_reasoning(call.start) for call in calls)
     if scan.in_inline_code(calls[0].start):
         sure *= 0.8
-    return Leak(kind, family, tuple(calls), vllm, sglang, _BARE_NOTE, partial, True, inside, round(sure, 2))
+    return Leak(kind, family, tuple(calls), flags.vllm, flags.sglang, _BARE_NOTE, partial, True, inside, round(sure, 2))
 
 
 def _may_call(scan: Scan, start: int, calls: list[LeakedCall]) -> bool:
@@ -187,17 +196,16 @@ def _calls_of(scan: Scan, start: int, read: Read, alone: bool) -> list[tuple[Sha
     return found
 
 
-def _json_parsers(shapes: list[Shape], listed: bool) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
-    """Family and parser values that the keys of bare JSON point to."""
+def _json_parsers(shapes: list[Shape], listed: bool, kind: Kind) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
+    """Family and candidates for the parser that the keys of bare JSON point to."""
     keys = {(shape.name_key, shape.style) for shape in shapes}
     if keys == {("name", "parameters")}:
         return "llama3_json", ("llama3_json", "llama4_json"), ("llama3",)
     if keys == {("tool_name", "parameters")}:
-        return "cohere_command", ("cohere_command3", "cohere_command4"), ("cohere_command4",)
+        fenced = kind == "fenced-json"  # Command R's older prompt format, which no parser reads
+        return "cohere_command", () if fenced else _COHERE, () if fenced else _COHERE[1:]
     if keys == {("name", "arguments")}:
-        if listed:
-            return None, ("mistral", "granite", "xlam", "jamba", "llama3_json"), ("mistral", "llama3")
-        return None, ("hermes", "llama3_json"), ("qwen", "llama3")
+        return None, ("xlam", "llama3_json") if listed else ("llama3_json", "llama4_json"), ("llama3",)
     return None, (), ()
 
 

@@ -41,7 +41,7 @@ def object_at(scan: Scan, pos: int) -> tuple[Arguments, int, bool] | None:
     return scan.text[pos : read.end], read.end, False
 
 
-def _named(scan: Scan, head: re.Pattern[str], need_offered: bool = False) -> list[LeakedCall]:
+def named(scan: Scan, head: re.Pattern[str], need_offered: bool = False) -> list[LeakedCall]:
     """Calls written as a head that holds the name, then a JSON object."""
     calls: list[LeakedCall] = []
     match = head.search(scan.text)
@@ -69,13 +69,13 @@ _DS_V3_BARE = re.compile(rf"(?<![\w])function(?P<name>{_NAME})\n(?=```)")
 
 def deepseek_v3(scan: Scan) -> list[LeakedCall]:
     """`function<｜tool▁sep｜>NAME`, then the arguments in a json fence (V3, R1)."""
-    calls = _named(scan, _DS_V3)
-    return calls or _named(scan, _DS_V3_BARE, need_offered=True)
+    calls = named(scan, _DS_V3)
+    return calls or named(scan, _DS_V3_BARE, need_offered=True)
 
 
 def deepseek_v31(scan: Scan) -> list[LeakedCall]:
     """`<｜tool▁call▁begin｜>NAME<｜tool▁sep｜>{..}` (V3.1)."""
-    return [c for c in _named(scan, _DS_V31) if c.name != "function"]
+    return [c for c in named(scan, _DS_V31) if c.name != "function"]
 
 
 _KIMI = re.compile(
@@ -87,7 +87,7 @@ _KIMI = re.compile(
 def kimi_k2(scan: Scan) -> list[LeakedCall]:
     """`functions.NAME:0` between tokens, then the arguments; the tokens may all be missing."""
     marked = "<|tool_call" in scan.text
-    return _named(scan, _KIMI, need_offered=not marked)
+    return named(scan, _KIMI, need_offered=not marked)
 
 
 _HARMONY = re.compile(
@@ -183,7 +183,7 @@ def mistral(scan: Scan) -> list[LeakedCall]:
     while len(calls) < MAX_CALLS and (pos := scan.text.find("[TOOL_CALLS]", pos)) >= 0:
         found, pos = json_calls(scan, pos + len("[TOOL_CALLS]"))
         calls += [c for c in found if not is_placeholder(c.name)]
-    return calls or _named(scan, _MISTRAL) or _named(scan, _MISTRAL_BARE, need_offered=True)
+    return calls or named(scan, _MISTRAL) or named(scan, _MISTRAL_BARE, need_offered=True)
 
 
 _PLAMO = re.compile(
@@ -195,12 +195,12 @@ _SOLAR = re.compile(rf"<\|tool_call:name\|>\s{{0,4}}(?P<name>{_NAME})\s{{0,4}}<\
 
 def plamo3(scan: Scan) -> list[LeakedCall]:
     """PLaMo 3: name and arguments each between tokens of their own (vLLM parser/plamo3.py)."""
-    return _named(scan, _PLAMO)
+    return named(scan, _PLAMO)
 
 
 def solar_open(scan: Scan) -> list[LeakedCall]:
     """Solar Open: `<|tool_call:name|>NAME<|tool_call:args|>{..}`."""
-    return _named(scan, _SOLAR)
+    return named(scan, _SOLAR)
 
 
 # Some hosts run the two openings together: `<|open|>toolscall tool=..` (can1357/oh-my-pi issue 8495).
@@ -265,7 +265,7 @@ TOKENS: tuple[Family, ...] = (
         extract=plamo3,
         vllm=("plamo3",),
         sglang=(),
-        note="SGLang 0.5.23 has no parser for it.",
+        note="",
         source="vLLM parser/plamo3.py",
         hints=("<|plamo:",),
     ),
@@ -305,7 +305,7 @@ TOKENS: tuple[Family, ...] = (
         extract=deepseek_v3,
         vllm=("deepseek_v3",),
         sglang=("deepseekv3",),
-        note=("vLLM wants examples/tool_chat_template_deepseekv3.jinja or _deepseekr1.jinja as --chat- template."),
+        note=("vLLM wants examples/tool_chat_template_deepseekv3.jinja or _deepseekr1.jinja as --chat-template."),
         source="SGLang function_call/deepseekv3_detector.py",
         hints=("sep｜>", "sep|>"),
     ),
@@ -325,7 +325,7 @@ TOKENS: tuple[Family, ...] = (
         extract=functiongemma,
         vllm=("functiongemma",),
         sglang=(),
-        note="SGLang 0.5.23 has no parser for it.",
+        note="",
         source="vLLM tool_parsers/functiongemma_tool_parser.py",
         hints=("<start_function_call>",),
     ),

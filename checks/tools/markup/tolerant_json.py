@@ -1,9 +1,9 @@
 """A tolerant, bounded reader for the JSON that models write.
 
 It accepts what strict JSON does not, because leaked calls are often almost JSON: single quotes,
-keys without quotes, Python's True/False/None, a trailing or missing comma, raw newlines inside
-strings, and an end that never came. It reads token by token without recursion, so depth and time are bounded, and it
-says where it stopped and why.
+keys without quotes, comments and other JSON5, Python's True/False/None, a trailing or missing comma,
+raw newlines inside strings, and an end that never came. It reads token by token without recursion, so
+depth and time are bounded, and it says where it stopped and why.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAX_DEPTH = 64
+MAX_COMMENT = 2_000
 _SPACE = re.compile(r"[ \t\r\n]*+")
 _WORD = re.compile(r"(?:true|false|null|True|False|None)(?!\w)")
 _NUMBER = re.compile(r"-?\d{1,400}(?:\.\d{1,400})?(?:[eE][+-]?\d{1,6})?(?![\w.])")
@@ -151,6 +152,9 @@ class Reader:
                 read.cut = pos >= size
                 break
             char = text[pos]
+            if char == "/" and (after := _comment(text, pos)):
+                pos = after
+                continue
             if stack and char in "}]" and state != "colon" and key is None:
                 top = stack.pop()
                 if (char == "}") != isinstance(top.value, dict):
@@ -218,6 +222,13 @@ class Reader:
             read.explained = text[read.end : read.end + 1] in (".", "…", "<")
         read.resume = read.end if read.complete else _resume(text, start, read.end, last_string)
         return read
+
+
+def _comment(text: str, pos: int) -> int:
+    """The offset behind a comment of JSON5 that begins here, 0 where none ends within MAX_COMMENT characters."""
+    close = {"//": "\n", "/*": "*/"}.get(text[pos : pos + 2])
+    end = text.find(close, pos + 2, pos + MAX_COMMENT) if close else -1
+    return end + len(close) if close and end >= 0 else 0
 
 
 def _end(pattern: re.Pattern[str], text: str, pos: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from checks.tools.markup.call_shapes import call_from, is_placeholder, shapes_in, typed
@@ -111,17 +111,22 @@ def _body(scan: Scan, dialect: Dialect, tool: str, start: int, stop: int) -> tup
 
 
 def xml_calls(*dialects: Dialect) -> Callable[[Scan], list[LeakedCall]]:
-    """Make an extractor from one or more dialects of a family; the first that reads calls wins."""
+    """Make an extractor from one or more dialects of a family.
+
+    The first that reads a call with arguments wins, and without any the first that reads a call.
+    """
 
     def extract(scan: Scan) -> list[LeakedCall]:
+        without: list[LeakedCall] = []
         for dialect in dialects:
             if dialect.wrapper is None:
                 calls = read_calls(scan, dialect, 0, len(scan.text))
             else:
                 calls = _wrapped(scan, dialect)
-            if calls:
+            if any(call.arguments for call in calls):
                 return calls
-        return []
+            without = without or calls
+        return without
 
     return extract
 
@@ -286,12 +291,14 @@ def _tagged(call: str, wrapper: str | None, prefix: str = "") -> Dialect:
     )
 
 
+_XAI = Dialect(element("xai:function_call"), "</xai:function_call>", element("parameter"), "</parameter>")
+
 XML: tuple[Family, ...] = (
     Family(
         id="muse",
         title="Muse ATEM elements",
         extract=xml_calls(_tagged("invoke", None, "atem:")),
-        vllm=("muse_glimmer",),
+        vllm=("muse", "muse_glimmer"),
         sglang=("muse",),
         note="",
         source="vLLM tool_parsers/muse_glimmer_tool_parser.py",
@@ -303,7 +310,7 @@ XML: tuple[Family, ...] = (
         extract=xml_calls(*_bars("GCML")),
         vllm=(),
         sglang=("gigachat35",),
-        note="vLLM 0.32 has no parser for it.",
+        note="",
         source="SGLang function_call/gigachat35_detector.py",
         hints=("GCML",),
     ),
@@ -321,8 +328,8 @@ XML: tuple[Family, ...] = (
         id="deepseek_v4",
         title="DeepSeek V4 DSML",
         extract=xml_calls(*_bars("DSML")),
-        vllm=("deepseek_v4",),
-        sglang=("deepseekv4",),
+        vllm=("deepseek_v4", "deepseek_v32"),
+        sglang=("deepseekv4", "deepseekv32"),
         note="",
         source="vLLM parser/deepseek_v4.py",
         hints=("DSML｜tool_calls", "DSML|tool_calls"),
@@ -331,8 +338,8 @@ XML: tuple[Family, ...] = (
         id="deepseek_v32",
         title="DeepSeek V3.2 DSML",
         extract=xml_calls(*_bars("DSML")),
-        vllm=("deepseek_v32",),
-        sglang=("deepseekv32",),
+        vllm=("deepseek_v32", "deepseek_v4"),
+        sglang=("deepseekv32", "deepseekv4"),
         note="",
         source="vLLM parser/deepseek_v32.py",
         hints=("DSML",),
@@ -392,7 +399,7 @@ XML: tuple[Family, ...] = (
         ),
         vllm=("seed_oss",),
         sglang=(),
-        note="SGLang 0.5.23 has no parser for it.",
+        note="",
         source="vLLM parser/seed_oss.py",
         hints=("<seed:tool_call>",),
     ),
@@ -402,7 +409,7 @@ XML: tuple[Family, ...] = (
         extract=key_value_calls("<iquest_tool_call>", "\\s*</iquest_tool_call>"),
         vllm=(),
         sglang=("iquest_q1",),
-        note="vLLM 0.32 has no parser for it.",
+        note="",
         source="SGLang function_call/iquest_q1_detector.py",
         hints=("<iquest_tool_call>",),
     ),
@@ -424,9 +431,9 @@ XML: tuple[Family, ...] = (
             "\\s*</tool_call(?::[\\w\\-]{1,32})?>",
             "<tool_sep(?::[\\w\\-]{1,32})?>",
         ),
-        vllm=("hy_v3", "hy_v4"),
+        vllm=("hy_v3",),
         sglang=("hunyuan",),
-        note="hy_v3 where <tool_sep> stands behind the name.",
+        note="",
         source="vLLM tool_parsers/hy_v3_tool_parser.py",
         hints=("<tool_sep",),
     ),
@@ -434,12 +441,9 @@ XML: tuple[Family, ...] = (
         id="glm",
         title="GLM key and value elements",
         extract=key_value_calls("<tool_call(?::[\\w\\-]{1,32})?>", "\\s*</tool_call(?::[\\w\\-]{1,32})?>"),
-        vllm=("glm45", "glm47"),
-        sglang=("glm45", "glm47"),
-        note=(
-            "glm45 for GLM-4.5 and 4.6, glm47 for GLM-4.7 and later. The same markup comes from Laguna "
-            "(poolside_v1), Ling (ling3) and Hunyuan V4 (hy_v4)."
-        ),
+        vllm=("hy_v4", "glm45", "glm47", "poolside_v1", "ling3"),
+        sglang=("hunyuan", "glm45", "glm47", "poolside_v1", "ling3"),
+        note="",
         source="vLLM parser/glm47_moe.py",
         hints=("<tool_call",),
     ),
@@ -447,22 +451,29 @@ XML: tuple[Family, ...] = (
         id="qwen3_coder",
         title="Qwen3-Coder function elements",
         extract=xml_calls(_QWEN),
-        vllm=("qwen3_coder", "qwen3_xml"),
-        sglang=("qwen3_coder",),
-        note="Also the markup of Qwen3.5, MiMo (mimo), Step-3.5 (step3p5) and Nemotron 3.",
+        vllm=("qwen3_coder", "qwen3_xml", "mimo", "step3p5", "step5"),
+        sglang=("qwen3_coder", "step3p5", "mimo", "nanbeige"),
+        note="Also the markup of Qwen3.5 and Nemotron 3.",
         source="vLLM parser/qwen3.py",
         hints=("<function=", "<parameter="),
+    ),
+    Family(
+        id="xai",
+        title="xAI function_call elements",
+        extract=xml_calls(_XAI, replace(_XAI, parameter=element("xai:parameter"), parameter_end="</xai:parameter>")),
+        vllm=(),
+        sglang=(),
+        note="Grok writes it.",
+        source="seen from Grok behind gateways",
+        hints=("<xai:function_call",),
     ),
     Family(
         id="anthropic",
         title="Anthropic-like invoke elements",
         extract=xml_calls(_tagged("invoke", None), _tagged("invoke", None, "antml:")),
-        vllm=(),
+        vllm=("minimax_m2",),
         sglang=(),
-        note=(
-            "No parser of vLLM or SGLang reads it as it stands. Where DeepSeek or MiniMax runs, its own "
-            "tokens were dropped: use that model's parser."
-        ),
+        note="Where DeepSeek or MiniMax runs, its own tokens were dropped: use that model's parser.",
         source="Anthropic docs, tool use prompt format",
         hints=("invoke",),
     ),

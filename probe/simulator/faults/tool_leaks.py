@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from probe.simulator.call import Call, Reply
 from probe.simulator.fault import Fault, named_calls
-from probe.simulator.markup import FORMATS, bare, hermes
+from probe.simulator.markup import FORMATS, bare, bare_json5, hermes
 
 
 class _Leak(Fault):
@@ -58,6 +58,17 @@ class AsFenced(Fault):
             return reply
         blocks = "\n".join(f"```json\n{bare([one])}\n```" for one in named_calls(reply))
         return reply.leaked(f"I will use the available function for this.\n\n{blocks}")
+
+
+class AsJson5(Fault):
+    """The same in JSON5."""
+
+    name = "tools-as-json5"
+    summary = "tool calls stay in the text as JSON5: keys without quotes, single quotes, a comma at the end"
+    yields = ("tools.text-call",)
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return reply.leaked(bare_json5(named_calls(reply))) if reply.tool_calls else reply
 
 
 class InReasoning(Fault):
