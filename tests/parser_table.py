@@ -42,9 +42,8 @@ How to read it:
   format's own parser does not read the text.
 - Streamed answers were not tried: a parser may read a call whole and fail on its pieces.
 - Notes on single values. Beam's template was given to vLLM's `beam` and `hf` and to SGLang's `response_template`,
-  which take one from the model's tokenizer. vLLM's `mistral` was tried with a tokenizer that knows `[ARGS]` and with one that
-  does not.
-  vLLM's `openai` was given the tokens of the gpt-oss vocabulary.
+  which take one from the model's tokenizer. vLLM's `mistral` was tried with a tokenizer that knows `[ARGS]` and with
+  one that does not. vLLM's `openai` was given the tokens of the gpt-oss vocabulary.
 
 | Format | Form | vLLM {vllm} | SGLang {sglang} | Named first (vLLM, SGLang) |
 | --- | --- | --- | --- | --- |

@@ -22,6 +22,13 @@ SHOWN = 160
 #: Gateways pass text on; the parser is set on the server behind them.
 _GATEWAYS = frozenset({"litellm", "portkey", "openrouter", "kong", "envoy", "nginx", "haproxy", "caddy", "apache"})
 
+#: The general way, where no parser reads the text.
+_NONE_READS = (
+    "Serve the model with the chat template of its own family, which shows it the tools in the format that it was "
+    "taught, and with the parser for that format; llama.cpp's `llama-server` with `--jinja` derives the parser from "
+    "the template. A model without such a format needs a server that constrains its output, or another model."
+)
+
 
 def server_of(ctx: Context, *readings: Reading) -> str:
     """The software whose flag to name, looked for only where a call is left in some text."""
@@ -55,24 +62,22 @@ def parser(leak: Leak, server: str) -> str | None:
 
 def remedy(leak: Leak, server: str) -> str:
     """The flag with its value for this markup: of the recognised server, or of the likely ones."""
-    found = diagnosis(leak)
     vllm = _flag("`vllm serve` with `--enable-auto-tool-choice --tool-call-parser {}`", leak.vllm)
     sglang = _flag("`sglang.launch_server` with `--tool-call-parser {}`", leak.sglang)
     if server == "vllm":
         text = vllm and f"Start {vllm}."
-        text = text or f"No tool call parser of vLLM {VLLM_TRIED} reads this text. {remedy_of('vllm', found.code)}"
+        text = text or f"No tool call parser of vLLM {VLLM_TRIED} reads this text. {_NONE_READS}"
     elif server == "sglang":
         text = sglang and f"Start {sglang}."
-        text = text or f"No tool call parser of SGLang {SGLANG_TRIED} reads this text. {remedy_of('sglang', found.code)}"
-    elif server not in _GATEWAYS and (known := remedy_of(server, found.code)):
+        text = text or f"No tool call parser of SGLang {SGLANG_TRIED} reads this text. {_NONE_READS}"
+    elif server not in _GATEWAYS and (known := remedy_of(server, diagnosis(leak).code)):
         return known  # the note speaks of flags that this server does not have
     else:
         options = [option for option in (vllm, sglang) if option]
-        none = "" if options else "No tool call parser of vLLM or SGLang reads this text. "
         options.append("llama.cpp's `llama-server` with `--jinja` and the model's own chat template")
-        text = (
-            f"{none}On the server that runs the model, switch on the parser for this format: {'; or '.join(options)}."
-        )
+        text = f"On the server that runs the model, switch on the parser for this format: {'; or '.join(options)}."
+        if len(options) == 1:
+            text = f"No tool call parser of vLLM {VLLM_TRIED} or SGLang {SGLANG_TRIED} reads this text. {_NONE_READS}"
     return f"{text} {leak.note}".strip()
 
 

@@ -83,7 +83,9 @@ def _describes_one(key: str, value: Any, schema: Any) -> bool:
         return False
     told = isinstance(schema, dict) and schema.get("description") == value
     word = value.strip()
-    return told or word.lower() in _TYPE_NAMES or word == "..." or re.fullmatch(r"<[^<>]*>", word) is not None
+    # "null" is a value more often than it is the name of a type.
+    named = word.lower() in _TYPE_NAMES - {"null"}
+    return told or named or word == "..." or re.fullmatch(r"<[^<>]*>", word) is not None
 
 
 def read_shape(value: Any, tools: Tools) -> Shape | None:
