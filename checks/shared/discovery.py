@@ -59,6 +59,8 @@ class Found:
         auth: the way to send the key that was accepted in place of the given one.
         keyless: the reply without any key, where it was tried.
         dummy: the reply to an invented key where none was given, where it was tried.
+        unasked: a request that left ``stream`` out was answered by an event stream.
+        stream_false: with ``stream: false`` it is answered by one object, so that this is sent from then on.
     """
 
     first: Exchange
@@ -73,6 +75,8 @@ class Found:
     keyless: Exchange | None = None
     dummy: Exchange | None = None
     schemes: list[Trial] = field(default_factory=list)
+    unasked: bool = False
+    stream_false: bool = False
 
     @property
     def typed(self) -> Trial:
@@ -195,6 +199,13 @@ class Search:
         if completion.is_completion(exchange) and completion.starved(exchange) and not self.ctx.target.thinks:
             self.ctx.target.thinks = True
             exchange = await self.ctx.send("POST", url, body=self._body(found), auth=auth, tokens=1344)
+        if completion.is_unasked_stream(exchange) and not found.unasked:
+            found.unasked = True
+            self.spent += 1
+            body = self._body(found) | {"stream": False}
+            whole = await self.ctx.send("POST", url, body=body, auth=auth, tokens=320, patient=True)
+            found.stream_false = completion.is_completion(whole) and not completion.is_unasked_stream(whole)
+            return whole if found.stream_false else exchange
         return exchange
 
     async def _try(self, path: str, found: Found) -> Trial:

@@ -68,6 +68,20 @@ FINISH_REASON = Diagnosis(
         "open-webui/open-webui issue 16377",
     ),
 )
+NOT_ASKED = Diagnosis(
+    code="stream.not-asked",
+    severity=Severity.ERROR,
+    owner=Owner.SERVER,
+    title="Event stream although none was asked for",
+    what="A chat request without `stream: true` was answered by an event stream in place of one JSON object.",
+    why="Clients that do not stream read the body as JSON and fail, or take the text of the events for the answer.",
+    remedy="Let the server or gateway stream only where the request has `stream: true`; the API's default is false.",
+    verify="The same request without `stream` is answered with Content-Type application/json and one object.",
+    sources=(
+        "OpenAI API reference, create chat completion: stream defaults to false",
+        "kaito-project/kaito issue 1880, unslothai/unsloth issue 6570",
+    ),
+)
 #: A piece of text that is shorter may repeat what came before by chance (characters).
 _SURE = 16
 _PIECES = 4
@@ -118,16 +132,43 @@ async def agreement(ctx: Context) -> Result:
     proves="The text and the finish reason of every streamed answer are right.",
     requires={"chat"},
     after={"*"},
-    emits=(TEXT_DIFFERS, FINISH_REASON),
+    emits=(TEXT_DIFFERS, FINISH_REASON, NOT_ASKED),
     max_requests=0,
     depth=Depth.QUICK,
 )
 async def all_streams(ctx: Context) -> Result:
+    unasked = diagnose_unasked(ctx.exchanges)
     if ctx.codes & {TEXT_DIFFERS.code, FINISH_REASON.code, "stream.framing", "stream.not-sse"}:
-        return Result(note="the streams were judged before")
+        return unasked
     streams = text_streams(ctx.exchanges)
     found = difference(streams, ())
-    return replace(diagnose_agreement(streams, found if found and found.sure else None), verdicts={})
+    return unasked | replace(diagnose_agreement(streams, found if found and found.sure else None), verdicts={})
+
+
+def diagnose_unasked(exchanges: Sequence[Exchange]) -> Result:
+    """Streams that came although none was asked for.  Pure."""
+    unasked = [item for item in exchanges if completion.is_unasked_stream(item)]
+    if not unasked:
+        return Result()
+    first = unasked[0]
+    refused = [item for item in unasked if member(item.request.body, "stream") is False]
+    whole = [
+        item
+        for item in exchanges
+        if member(item.request.body, "stream") is False and is_chat(item) and not completion.is_stream(item)
+    ]
+    how = "`stream: false`" if refused else "`stream` left out"
+    cure = " With `stream: false` it is answered by one object." if whole and not refused else ""
+    finding = NOT_ASKED.found(
+        f"A chat request with {how} was answered by an event stream.{cure}",
+        (refused or unasked)[0].shows(
+            "/response/headers/content-type",
+            expected="application/json",
+            actual=first.response.header("content-type") if first.response else None,
+        ),
+        remedy="Send `stream: false` explicitly in every request that does not stream." if cure else None,
+    )
+    return Result((finding,))
 
 
 async def _confirmed(ctx: Context, found: Difference) -> Difference | None:

@@ -90,6 +90,7 @@ def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
         "limit_param": found.limit_param,
         "drop": tuple(found.dropped),
         "chat_exchange": exchange.id,
+        "stream_false": found.stream_false,
     }
     findings: tuple[Finding, ...] = ()
     if found.auth is not None:

@@ -40,14 +40,53 @@ def ok(exchange: Exchange) -> bool:
 
 
 def is_completion(exchange: Exchange) -> bool:
-    """Whether this is a chat completion: 2xx and a first choice that holds a message."""
-    return ok(exchange) and isinstance(member(body_of(exchange), "choices", 0, "message"), dict)
+    """Whether this is a chat completion: 2xx and a choice that holds a message, or a stream that was not asked for."""
+    if ok(exchange) and isinstance(member(body_of(exchange), "choices", 0, "message"), dict):
+        return True
+    return is_unasked_stream(exchange)
+
+
+def is_unasked_stream(exchange: Exchange) -> bool:
+    """Whether a chat request without ``stream: true`` was answered by the events of a stream.
+
+    Its text and calls are read like those of a whole answer, so that an endpoint which can do no other is judged by
+    what it says.
+    """
+    asked = exchange.request.body
+    if not ok(exchange) or not isinstance(asked, dict) or "messages" not in asked or asked.get("stream") is True:
+        return False
+    return is_stream(exchange) and any(
+        isinstance(member(chunk.body, "choices", 0, "delta"), dict) for chunk in read_stream(exchange).chunks
+    )
 
 
 def message(exchange: Exchange) -> dict[str, Any]:
     """The first choice's message, or an empty one."""
     found = member(body_of(exchange), "choices", 0, "message")
-    return found if isinstance(found, dict) else {}
+    if isinstance(found, dict):
+        return found
+    return _joined_message(read_stream(exchange)) if is_unasked_stream(exchange) else {}
+
+
+def _joined_message(stream: StreamReading) -> dict[str, Any]:
+    """The message that the deltas of a stream make, its calls joined by index."""
+    made: dict[str, Any] = {"role": "assistant", "content": stream.text or None}
+    if stream.reasoning_field:
+        made[stream.reasoning_field] = stream.reasoning
+    calls: dict[Any, dict[str, Any]] = {}
+    for _, fragment in stream.calls:
+        if not isinstance(fragment, dict):
+            continue
+        index = fragment.get("index")
+        call = calls.setdefault(index if isinstance(index, int) else len(calls), {"type": "function", "function": {}})
+        call.update({name: value for name, value in fragment.items() if name not in ("function", "index") and value})
+        for name in ("name", "arguments"):
+            part = member(fragment, "function", name)
+            if isinstance(part, str):
+                call["function"][name] = call["function"].get(name, "") + part
+    if calls:
+        made["tool_calls"] = list(calls.values())
+    return made
 
 
 def joined(content: Any) -> str:

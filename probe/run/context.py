@@ -312,6 +312,8 @@ class Context:
         if self.target.limit_param:
             body[self.target.limit_param] = room
         body["temperature"] = 0
+        if self.target.extra.get("stream_false"):
+            body["stream"] = False
         for name in self.target.extra.get("drop", ()):
             body.pop(name, None)
         body.update(parameters)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from checks.shared import stream_requests
-from checks.stream.agreement import diagnose_agreement, difference, finish_reason, text_streams
+from checks.stream.agreement import diagnose_agreement, diagnose_unasked, difference, finish_reason, text_streams
+from probe.api import completion
 from probe.model import Exchange, Severity, State
 from tests.unit import answers
 
@@ -125,3 +126,39 @@ def test_streams_with_calls_and_broken_streams_are_left_to_others() -> None:
     call = stream({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]}, finish=None)
     assert text_streams([call]) == []
     assert text_streams([answers.lost()]) == []
+
+
+# Streams that nobody asked for ----------------------------------------------------------------
+
+
+def unasked(*deltas: Any, **body: Any) -> Exchange:
+    made = stream(*deltas)
+    return replace(made, request=replace(made.request, body={"messages": [], **body}))
+
+
+def test_a_stream_that_was_not_asked_for_is_read_like_a_whole_answer() -> None:
+    fragments = (
+        {"content": "It "},
+        {"content": "is."},
+        {"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a"'}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": ": 1}"}}]},
+    )
+    exchange = unasked(*fragments)
+    assert completion.is_completion(exchange)
+    assert completion.content_text(exchange) == "It is."
+    (call,) = completion.tool_calls(exchange)
+    assert call == {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    assert not completion.is_completion(unasked(*fragments, stream=True))
+
+
+def test_how_it_was_asked_decides_the_cure() -> None:
+    left_out = unasked({"content": "a"})
+    plain = whole("a")
+    asked = replace(plain, request=replace(plain.request, body={"messages": [], "stream": False}))
+    (finding,) = diagnose_unasked([left_out, asked]).findings
+    assert "explicitly" in finding.remedy
+    (finding,) = diagnose_unasked([left_out, unasked({"content": "a"}, stream=False)]).findings
+    assert "`stream: false` was answered by an event stream" in finding.detail
+    assert "explicitly" not in finding.remedy
+    assert diagnose_unasked([plain, texts(*WORDS), answers.lost()]).findings != ()
+    assert diagnose_unasked([plain, answers.lost()]).findings == ()

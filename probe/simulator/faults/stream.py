@@ -304,3 +304,26 @@ class Utf8(Fault):
         if not is_events(script):
             return script
         return each_frame(script, _halved if self.given == "replaced" else _latin1)
+
+
+class NotAsked(Fault):
+    """The server streams whatever is asked (kaito-project/kaito issue 1880)."""
+
+    name = "stream-not-asked"
+    summary = "every chat request is answered by an event stream, with `stream: false` too"
+    yields = ("stream.not-asked",)
+
+    def on_prompt(self, call: Call) -> None:
+        call.body = {**call.body, "stream": True}
+
+
+class NotAskedByDefault(Fault):
+    """The server streams unless it is told not to (unslothai/unsloth issue 6570)."""
+
+    name = "stream-by-default"
+    summary = "a chat request that leaves `stream` out is answered by an event stream"
+    yields = ("stream.not-asked",)
+
+    def on_prompt(self, call: Call) -> None:
+        if "stream" not in call.body:
+            call.body = {**call.body, "stream": True}
