@@ -1,6 +1,5 @@
-"""What the family proves: a silence on the wire does not cost the answer.
+"""Whether long silences on the connection are survived.
 
-A hop that gives up on a silent connection shows in three faces: a timer counted from the
-last byte, a deadline counted from the request, or connection state lost below HTTP.  Their
-cures exclude each other, so they are told apart before anything is advised.
+A hop may end a silent connection by a timer counted from the last byte, by a deadline counted from the request,
+or by losing connection state below HTTP.  Their remedies exclude each other, so the cause is determined first.
 """

@@ -1,81 +1,55 @@
-"""Provoking a silence: a long answer without streaming, or, where none can be had, a long prompt.
+"""Requests that provoke a silence: a long answer without streaming, or a long prompt.
 
-What tells the ends of a silence apart is asked for only where it died: the same answer
-streamed, and the same with TCP keepalive.
+Without streaming the whole generation is one silence, whose length follows from the answer's length in tokens.
+Requests that distinguish the causes (the same answer streamed, or with TCP keepalive) are sent only if the silent
+one was ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING
 
-from checks.shared.endings import Death, death_of, longest_silence, sent_at
+from checks.shared.endings import death_of, longest_silence
 from checks.shared.stream_requests import STORY, WITH_USAGE, count_to_fill
 from probe.api import BudgetExceeded, Depth, Exchange, Throttled, completion
 
 if TYPE_CHECKING:
     from probe.api import Context
 
-
-# How long a silence can be provoked, and with what: a long answer asked for without streaming. -----
-#
-# Pure.  Without streaming the whole generation is one silence on the wire, so the answer's
-# length in tokens sets the length of the silence.
-
-#: Without being told to, a standard run spends no more tokens on this.
+#: The most tokens of the long answer, by depth; a longer --idle than the standard one also allows the deep amount.
 STANDARD_TOKENS = 720
 DEEP_TOKENS = 6000
-#: The silence that a standard run looks for; more was asked for by name.
+#: The silence of a standard run, in seconds.
 STANDARD_S = 10.0
-#: The speed that is assumed where none was measured, tokens a second.
+#: The speed if none was measured, in tokens per second.
 ASSUMED_RATE = 50.0
-#: The answer is asked to last a little longer than the silence that is wanted.
+#: The answer is planned to last a little longer than the wanted silence, in seconds.
 MARGIN_S = 0.6
+#: Time beyond the plan before an answer is considered lost, in seconds.
+GRACE_S = 20.0
+#: Tokens of the long prompt of a deep run if the context length is unknown, and at most.
+PREFILL_TOKENS = 3000
+MOST_PREFILL_TOKENS = 12000
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A silence to provoke: the tokens to ask for and the seconds that should come of it."""
+    """A silence to provoke: tokens of the answer, and the expected seconds."""
 
     tokens: int
     seconds: float
     rate: float
 
 
-def speed_of(facts: object, exchanges: Iterable[Exchange]) -> float | None:
-    """Tokens a second: the measured fact, else what the answers without streaming took."""
-    if isinstance(facts, int | float) and facts > 0:
-        return float(facts)
-    rates = []
-    for exchange in exchanges:
-        if not completion.is_completion(exchange) or exchange.timeline.headers_s is None:
-            continue
-        tokens = completion.usage(exchange)[1] or 0
-        took = exchange.timeline.headers_s - sent_at(exchange)
-        if tokens >= 20 and took > 0.02:
-            rates.append(tokens / took)
-    return max(rates, default=None)
-
-
-def latency_of(exchanges: Iterable[Exchange], rate: float) -> float:
-    """What an answer takes beside its tokens, in seconds, thinking counted among the tokens."""
-    spare = [
-        exchange.timeline.headers_s - sent_at(exchange) - (completion.usage(exchange)[1] or 0) / rate
-        for exchange in exchanges
-        if completion.is_completion(exchange) and exchange.timeline.headers_s is not None
-    ]
-    return max(0.0, min(spare, default=0.0))
-
-
 def plan(wanted_s: float, rate: float | None, first_s: float, depth: Depth) -> Plan | str:
-    """What to ask for to have a silence of ``wanted_s`` seconds, or why it is not worth it.
+    """The answer that causes a silence of ``wanted_s`` seconds, or why it is not worth requesting.
 
     Args:
-        rate: tokens a second, or None where not known.
-        first_s: what the first token takes, seconds.
+        rate: tokens per second, or None if unknown.
+        first_s: the time of the first token, in seconds.
     """
     speed = rate or ASSUMED_RATE
     most = DEEP_TOKENS if depth is Depth.DEEP or wanted_s > STANDARD_S else STANDARD_TOKENS
@@ -84,38 +58,17 @@ def plan(wanted_s: float, rate: float | None, first_s: float, depth: Depth) -> P
     seconds = first_s + tokens / speed
     if rate is not None and seconds < wanted_s / 2:
         return (
-            f"the model writes {speed:.0f} tokens/s, so that {tokens} tokens, the most that is spent on this, are a "
-            f"silence of only {seconds:.1f} s"
+            f"the model writes {speed:.0f} tokens/s, so {tokens} tokens, the most this check requests, cause a silence "
+            f"of only {seconds:.1f} s"
         )
     return Plan(tokens, seconds, speed)
 
 
-def survived(exchanges: Iterable[Exchange]) -> tuple[float, Exchange | None]:
-    """The longest silence that an ordinary exchange came through, in seconds, and that exchange."""
-    best: tuple[float, Exchange | None] = (0.0, None)
-    for exchange in exchanges:
-        if exchange.error is not None or exchange.response is None or exchange.response.status >= 500:
-            continue
-        silence = longest_silence(exchange)
-        if silence > best[0]:
-            best = (silence, exchange)
-    return best
-
-
-# Provoking a silence: a long answer without streaming, or, where none can be had, a long prompt. ---
-
-#: What an answer may take beyond what was planned, before it counts as never coming.
-GRACE_S = 20.0
-#: Tokens of the long prompt of a deep run, where the length of the context is not known.
-PREFILL_TOKENS = 3000
-MOST_PREFILL_TOKENS = 12000
-
-
 @dataclass(frozen=True)
 class Provoked:
-    """What was tried: the silent request, the same streamed, and the same with keepalive.
+    """The silent request, the same streamed, and the same with keepalive.
 
-    ``keepalive_s`` is what the last one was sent with; ``delivery`` is the fact, where known.
+    ``keepalive_s`` is the keepalive of the last one; ``delivery`` is the fact, if known.
     """
 
     wanted_s: float
@@ -128,7 +81,7 @@ class Provoked:
 
 
 async def provoke(ctx: Context, wanted: float, planned: Plan) -> Provoked:
-    """Send the long request, and what tells its ends apart where it died."""
+    """Send the long request, and those that distinguish the causes if it was ended."""
     client = ctx.options.keepalive_s
     count = count_to_fill(planned.tokens)
     first, second = (count, STORY) if _counts(ctx) else (STORY, count)
@@ -136,7 +89,7 @@ async def provoke(ctx: Context, wanted: float, planned: Plan) -> Provoked:
     if _too_short(silent, wanted):
         silent = await _again(ctx, silent, second, planned, wanted, client)
     else:
-        more = _faster(silent, wanted, planned, ctx.options.depth)
+        more = _larger(silent, wanted, planned, ctx.options.depth)
         if more is not None:
             planned = more
             silent = await _again(ctx, silent, first, more, wanted, client)
@@ -148,19 +101,21 @@ async def provoke(ctx: Context, wanted: float, planned: Plan) -> Provoked:
     prompt = _prompt_of(silent)
     flowing = kept = None
     keepalive = max(1, int(death.silent_s / 3))
-    with suppress(BudgetExceeded, Throttled):  # judged without them, and so less surely
-        if death.from_a_timer or not asked_for(silent):
-            flowing = await _ask(ctx, prompt, _beyond(planned, death), wanted, client, stream=True)
+    with suppress(BudgetExceeded, Throttled):  # the judgement is less sure without them
+        if death.from_a_timer or not lost_on_probe(silent):
+            # Tokens for some seconds more than the limit, since a hop may close late.
+            enough = min(planned.tokens, max(64, int((death.total_s + 2.5) * planned.rate)))
+            flowing = await _ask(ctx, prompt, replace(planned, tokens=enough), wanted, client, stream=True)
         if not death.from_a_timer:
             kept = await _ask(ctx, prompt, planned, wanted, keepalive, autopsy=False)
     return Provoked(wanted, silent, flowing, kept, keepalive, client)
 
 
 async def prefilled(ctx: Context, wanted: float, tried: Provoked | None) -> Provoked:
-    """A silence made by a long prompt, which the server reads before its first token.
+    """A silence caused by a long prompt, which the server reads before its first token.
 
-    For models that write too fast or stop too soon.  The prompt begins with a code, so that
-    no cache has it.  The attempt before it stands where this one is not longer.
+    For models that write too fast or stop too soon.  The prompt begins with a code, so that it is in no cache.
+    The earlier attempt is returned if its silence was longer.
     """
     length = ctx.facts.get("context_length")
     tokens = int(length * 0.7) if isinstance(length, int) else PREFILL_TOKENS
@@ -174,31 +129,29 @@ async def prefilled(ctx: Context, wanted: float, tried: Provoked | None) -> Prov
         if tried is None:
             raise
         return tried
-    if tried is None or death_of(silent) is not None or longest_silence(silent) > longest_silence(tried.silent):
+    if tried is None or _longer(silent, tried.silent):
         return Provoked(wanted, silent, client_keepalive_s=client)
     return tried
 
 
-def asked_for(silent: Exchange) -> bool:
-    """Whether the end came as an answer to a keepalive probe, which only a lost connection gives."""
+def lost_on_probe(silent: Exchange) -> bool:
+    """Whether a keepalive probe revealed that the connection was lost."""
     autopsy = silent.timeline.autopsy
     return autopsy is not None and autopsy.verdict in ("reset", "no-answer")
 
 
+def _longer(exchange: Exchange, other: Exchange) -> bool:
+    """Whether an exchange was ended by a limit, or was silent for longer than the other."""
+    return death_of(exchange) is not None or longest_silence(exchange) > longest_silence(other)
+
+
 def _counts(ctx: Context) -> bool:
-    """Whether the first stream of the run shows a model that counts as it is told."""
-    return any(
-        completion.is_stream(exchange) and "49" in completion.answer(exchange)[-40:] for exchange in ctx.exchanges
-    )
-
-
-def _beyond(planned: Plan, death: Death) -> Plan:
-    """Tokens that flow for some seconds longer than the limit, late closes allowed for."""
-    return replace(planned, tokens=min(planned.tokens, max(64, int((death.total_s + 2.5) * planned.rate))))
+    """Whether the first stream of the run shows a model that counts as requested."""
+    return any(completion.is_stream(item) and "49" in completion.answer(item)[-40:] for item in ctx.exchanges)
 
 
 def _too_short(silent: Exchange, wanted: float) -> bool:
-    """Whether the model ended by itself long before the silence was long enough."""
+    """Whether the model ended by itself long before the wanted silence."""
     return (
         completion.is_completion(silent)
         and longest_silence(silent) < wanted / 2
@@ -206,12 +159,12 @@ def _too_short(silent: Exchange, wanted: float) -> bool:
     )
 
 
-def _faster(silent: Exchange, wanted: float, planned: Plan, depth: Depth) -> Plan | None:
-    """A larger plan, where the tokens asked for were written sooner than was thought."""
+def _larger(silent: Exchange, wanted: float, planned: Plan, depth: Depth) -> Plan | None:
+    """A larger plan, if the tokens were written faster than assumed."""
     lasted = longest_silence(silent)
-    if not completion.is_completion(silent) or lasted >= 0.98 * wanted or lasted <= 0:
+    if not completion.is_completion(silent) or completion.finish_reason(silent) != "length":
         return None
-    if completion.finish_reason(silent) != "length":
+    if lasted >= 0.98 * wanted or lasted <= 0:
         return None
     more = plan(wanted, planned.tokens / lasted, 0.0, depth)
     return more if isinstance(more, Plan) and more.tokens > planned.tokens else None
@@ -222,8 +175,7 @@ async def _again(ctx: Context, silent: Exchange, prompt: str, planned: Plan, wan
         again = await _ask(ctx, prompt, planned, wanted, keepalive)
     except BudgetExceeded:
         return silent
-    longer = death_of(again) is not None or longest_silence(again) > longest_silence(silent)
-    return again if longer else silent
+    return again if _longer(again, silent) else silent
 
 
 def _prompt_of(exchange: Exchange) -> str:
@@ -241,7 +193,7 @@ async def _ask(
     stream: bool = False,
     autopsy: bool = True,
 ) -> Exchange:
-    """One long answer on a connection of its own."""
+    """One long answer on its own connection."""
     url = ctx.target.chat_url
     assert url is not None  # the check requires "chat"
     wire = replace(
@@ -251,11 +203,10 @@ async def _ask(
         silence_s=max(1.0, wanted) if autopsy and not stream else None,
     )
     extra = {"stream": True, "stream_options": WITH_USAGE} if stream else {}
-    body = ctx.chat_body(prompt, limit=planned.tokens, **extra)
     return await ctx.send(
         "POST",
         url,
-        body=body,
+        body=ctx.chat_body(prompt, limit=planned.tokens, **extra),
         headers={"Accept": "text/event-stream"} if stream else None,
         timeout_s=max(planned.seconds, wanted) * 1.5 + GRACE_S,
         wire=wire,

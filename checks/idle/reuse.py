@@ -1,8 +1,7 @@
-"""Whether a connection that was kept open still works after a pause.
+"""Whether a kept-alive connection still works after a pause.
 
-A server may close idle connections: with a FIN, which clients see before they send, and
-then they quietly open another.  What hurts is a connection that looks open and is not: the
-next request on it is lost.
+A server may close idle connections with a FIN, which clients see before they send and answer by opening a new one.
+A connection that looks open and is not loses the next request.
 """
 
 from __future__ import annotations
@@ -12,23 +11,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from checks.idle.catalogue import L4_DROPPED, REUSE_CLOSED
+from checks.idle.provocation import STANDARD_S
 from checks.shared.endings import limit_facts
 from probe.api import Depth, Exchange, Inconclusive, Result, Skip, check
 
 if TYPE_CHECKING:
     from probe.api import Context
 
-#: Longest pause of a standard run; the first pause of a deep one (HTTPX and Node drop idle
-#: connections after 5 s themselves, so what comes later matters to other clients).
-STANDARD_S = 10.0
+#: The first pause of a deep run, in seconds: HTTPX and Node drop idle connections after 5 s themselves, so longer
+#: pauses matter to other clients.
 FIRST_S = 6.5
-#: A request on a connection that the network has forgotten is given so long.
+#: The time limit of a request on a kept connection, in seconds.
 PATIENCE_S = 12.0
 
 
 @dataclass(frozen=True)
 class Reused:
-    """One pause: the request before it, those after it in order, and the length in seconds."""
+    """One pause: its length in seconds, the request before it, and those after it in order."""
 
     pause_s: float
     before: Exchange
@@ -36,16 +35,16 @@ class Reused:
 
     @property
     def second(self) -> Exchange:
-        """The first request after the pause, before anything was repeated."""
+        """The first request after the pause, before any repetition."""
         return self.after[0]
 
 
 @check(
     "idle.reuse",
-    title="Use a kept connection after a pause",
-    proves="A connection that is kept open after an answer can be used again after a pause, or is closed visibly.",
+    title="Reuse a kept connection after a pause",
+    proves="A connection kept open after an answer works after a pause, or is closed visibly.",
     requires={"chat", "base-url"},
-    after={"stream.delivery"},  # a pause must not keep the checks waiting that want to be alone
+    after={"stream.delivery"},  # a pause must not delay the exclusive checks
     emits=(REUSE_CLOSED, L4_DROPPED),
     max_requests=10,
     least_requests=2,
@@ -55,7 +54,7 @@ class Reused:
 async def reuse(ctx: Context) -> Result:
     wanted = ctx.options.idle_s
     if wanted <= 0:
-        raise Skip("no idle time was asked for (--idle 0)")
+        raise Skip("no idle time was requested (--idle 0)")
     if ctx.options.depth is Depth.DEEP:
         pauses = sorted({min(FIRST_S, wanted), wanted})
     else:
@@ -64,7 +63,7 @@ async def reuse(ctx: Context) -> Result:
     for pause in pauses:
         tried = [await pause_between(ctx, pause)]
         if was_lost(tried[0]):
-            # Once may be a close that crossed the request on its way (RFC 9112, 9.6): again.
+            # A single loss may be a close that crossed the request (RFC 9112, 9.6), so it is repeated.
             tried.append(await pause_between(ctx, pause + 0.7))
             if await lost_below_http(ctx):
                 return Result(note="kept connections are lost as silent ones are: see idle.silence")
@@ -77,23 +76,23 @@ async def reuse(ctx: Context) -> Result:
 async def pause_between(ctx: Context, pause_s: float) -> Reused:
     """Two requests on one connection with a pause between them."""
     url = ctx.target.models_url or f"{ctx.target.base_url}/models"
-    # An idle time of its own makes a pool of its own, which no other check uses.
+    # An idle time that no other check uses gets its own connection pool.
     wire = replace(
         ctx.options.transport.wire,
         keepalive_s=ctx.options.keepalive_s,
         pool_idle_s=3600.0 + pause_s,
     )
     before = await ctx.send("GET", url, wire=wire, patient=False)
-    seen = len(_mine(ctx))
+    count = len(_own(ctx))
     await wait(pause_s)
     await ctx.send("GET", url, wire=wire, patient=False, timeout_s=min(PATIENCE_S, ctx.options.timeout_s))
-    return Reused(pause_s, before, tuple(_mine(ctx)[seen:]))
+    return Reused(pause_s, before, tuple(_own(ctx)[count:]))
 
 
 async def lost_below_http(ctx: Context) -> bool:
-    """Whether the check of silence, which goes on beside this one, found connections lost below HTTP.
+    """Whether idle.silence, which runs at the same time, found connections lost below HTTP.
 
-    A network that forgets silent connections also forgets kept ones: one cause, one finding.
+    A network that drops silent connections also drops kept ones: one cause, one finding.
     """
     for _ in range(60):
         verdict = ctx.verdicts.get("long_silence")
@@ -104,13 +103,13 @@ async def lost_below_http(ctx: Context) -> bool:
 
 
 async def wait(seconds: float) -> None:
-    """Sleep.  The library is loaded only now, so that lists and explanations come at once."""
+    """Sleep; anyio is imported late to keep the start of the program fast."""
     from anyio import sleep
 
     await sleep(seconds)
 
 
-def _mine(ctx: Context) -> list[Exchange]:
+def _own(ctx: Context) -> list[Exchange]:
     return [exchange for exchange in ctx.exchanges if exchange.check == ctx.check]
 
 
@@ -121,10 +120,10 @@ def was_lost(tried: Reused) -> bool:
 
 
 def diagnose_reuse(tried: Sequence[Reused]) -> Result:
-    """Judge the pauses of one length.  Pure.
+    """Judge the pauses of one length.
 
     Raises:
-        Inconclusive: the first request did not go through.
+        Inconclusive: the request before the pause was lost, or only one request after it.
     """
     first = tried[0]
     if first.before.response is None:
@@ -132,22 +131,22 @@ def diagnose_reuse(tried: Sequence[Reused]) -> Result:
     if not was_lost(first):
         return Result(note=_kept(first))
     if len(tried) < 2 or not was_lost(tried[-1]):
-        raise Inconclusive("a kept connection was lost once, and not when it was tried again")
+        raise Inconclusive("a request on a kept connection was lost once and answered when repeated")
     second = first.second
     assert second.error is not None
-    fresh = [item for item in first.after[1:] if item.response is not None and not item.timeline.reused]
+    lost = second.shows("/error/kind", expected="an answer", actual=second.error.kind)
     if second.error.kind == "timeout":
         finding = L4_DROPPED.found(
             f"A request on a connection that had been idle for {first.pause_s:.1f} s got no answer, twice; new "
             "connections are answered.",
-            second.shows("/error/kind", expected="an answer", actual=second.error.kind),
+            lost,
         )
         return Result((finding,), facts=limit_facts("l4", first.pause_s))
-    then = " A new connection was answered." if fresh else ""
+    fresh = any(item.response is not None and not item.timeline.reused for item in first.after[1:])
     finding = REUSE_CLOSED.found(
-        f"A connection that was idle for {first.pause_s:.1f} s was still open, and the next request on it was lost "
-        f"({second.error.kind}), twice.{then}",
-        second.shows("/error/kind", expected="an answer", actual=second.error.kind),
+        f"A connection idle for {first.pause_s:.1f} s was still open, and the next request on it was lost "
+        f"({second.error.kind}), twice.{' A new connection was answered.' if fresh else ''}",
+        lost,
         second.shows("/timeline/reused", expected=True, actual=True),
     )
     return Result((finding,))
@@ -157,5 +156,5 @@ def _kept(tried: Reused) -> str:
     if tried.second.response is None:
         return "the request after the pause was lost on a new connection"
     if tried.second.timeline.reused:
-        return f"a connection idle for {tried.pause_s:.1f} s was used again"
+        return f"a connection idle for {tried.pause_s:.1f} s was reused"
     return f"the connection was closed visibly within {tried.pause_s:.1f} s"

@@ -1,9 +1,8 @@
-"""Whether a long silence on the wire costs the answer, and who ends it.
+"""Whether a long silence on the connection loses the answer, and what ends the connection.
 
-A long answer without streaming is one silence from the request to the last token.  The
-connection is left as a client would have it; when it has been silent for as long as was
-asked for, its TCP peer is asked for a sign of life, which tells a hop that waits from a
-network that has forgotten the connection.
+A long answer without streaming is one silence from the request to the last token.  The connection is configured as
+a client would have it.  When it has been silent for --idle seconds, a TCP keepalive probe shows whether the peer
+still knows the connection.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.idle.catalogue import L4_DROPPED, L4_RESET, L7_TIMEOUT, TOTAL_DEADLINE
-from checks.idle.provocation import Provoked, asked_for, latency_of, plan, prefilled, provoke, speed_of, survived
+from checks.idle.provocation import Provoked, lost_on_probe, plan, prefilled, provoke
+from checks.idle.reading import latency_of, speed_of, survived
 from checks.shared.endings import Death, death_of, limit_facts, longest_silence, near, timer_result
 from probe.api import (
     Depth,
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
     from probe.api import Context
 
 _TIMERS = {L7_TIMEOUT.code, TOTAL_DEADLINE.code}
-#: Where keepalive was tried and did not help, it is not advised.
+#: The remedy if keepalive was tried and did not help.
 NO_KEEPALIVE = (
     "Raise the idle timeout of the firewall or load balancer in between, keep streaming on, and let the server send "
-    "heartbeats. TCP keepalive was tried and does not help: this hop counts only data, or ends its own TCP "
-    "connection to the client."
+    "heartbeats. TCP keepalive was tried and does not help: this hop counts only data, or ends its own TCP connection "
+    "to the client."
 )
 
 
 @check(
     "idle.silence",
-    title="Sit through a long silence",
-    proves="A silence of --idle seconds between request and answer does not cost the answer.",
+    title="Wait through a long silence",
+    proves="A silence of --idle seconds between request and answer is survived.",
     requires={"chat"},
     after={"stream.delivery"},
     provides={"long_silence"},
@@ -58,12 +58,12 @@ NO_KEEPALIVE = (
 async def silence(ctx: Context) -> Result:
     wanted = ctx.options.idle_s
     if wanted <= 0:
-        raise Skip("no silence was asked for (--idle 0)")
+        raise Skip("no silence was requested (--idle 0)")
     known = sorted(_TIMERS & ctx.codes)
     if known:
-        note = f"answers already died of a timer of {ctx.facts.get('idle_limit_s')} s"
+        note = f"earlier answers were ended by a timer of {ctx.facts.get('idle_limit_s')} s"
         return Result(verdicts={"long_silence": Verdict(State.BROKEN, 0.9, known[0], note=note)})
-    before, _ = survived(ctx.exchanges)
+    before = survived(ctx.exchanges)
     if before >= wanted:
         return Result(verdicts={"long_silence": works(f"a silence of {before:.1f} s survived")})
     rate = speed_of(ctx.facts.get("tokens_per_s"), ctx.exchanges)
@@ -78,65 +78,61 @@ async def silence(ctx: Context) -> Result:
     return diagnose_silence(replace(tried, delivery=ctx.facts.get("delivery")))
 
 
-# Judging ------------------------------------------------------------------------------------
+# Diagnosis ------------------------------------------------------------------------------------------
 
 
 def diagnose_silence(tried: Provoked) -> Result:
-    """What the provoked silence proves.  Pure.
+    """Judge the provoked silence.
 
     Raises:
         Inconclusive: the request failed for another reason.
     """
     death = death_of(tried.silent)
     if death is None:
-        return _no_death(tried)
-    if death.from_a_timer or _with_bytes_flowing(tried.flowing, death) is not None:
-        result = _timer(tried, death)
-    else:
-        result = _below_http(tried, death)
-    finding = result.findings[0]
-    return result | Result(verdicts={"long_silence": because(State.BROKEN, finding)})
+        return _not_ended(tried)
+    by_timer = death.from_a_timer or _ended_while_flowing(tried.flowing, death) is not None
+    result = _timer(tried, death) if by_timer else _below_http(tried, death)
+    return result | Result(verdicts={"long_silence": because(State.BROKEN, result.findings[0])})
 
 
-def _no_death(tried: Provoked) -> Result:
+def _not_ended(tried: Provoked) -> Result:
     silent = tried.silent
     if silent.error is not None:
         autopsy = silent.timeline.autopsy
+        waited = f"no answer within {silent.timeline.end_s:.0f} s"
         if silent.error.kind == "timeout" and autopsy is not None and autopsy.verdict == "alive":
             raise Inconclusive(
-                f"no answer within {silent.timeline.end_s:.0f} s, and the TCP peer is alive: the server is silent "
-                "(queue, long generation, lost backend)"
+                f"{waited}, and the TCP peer is alive: the server is silent (queue, long generation, lost backend)"
             )
         if autopsy is not None and autopsy.verdict == "unsupported":
             raise Inconclusive(
-                f"no answer within {silent.timeline.end_s:.0f} s; whether the network lost the connection cannot be "
-                "measured on this system, which does not tell about its TCP connections (Linux does)"
+                f"{waited}; this system does not report the state of TCP connections (Linux does), so a connection "
+                "lost by the network cannot be recognised"
             )
         raise Inconclusive(f"the long request was lost ({silent.error.kind})")
     if not completion.is_completion(silent):
         raise Inconclusive(f"the long request was answered with status {silent.status}")
     lasted = longest_silence(silent)
     if lasted >= 0.98 * tried.wanted_s:
-        return Result(
-            verdicts={"long_silence": works(f"a silence of {lasted:.1f} s survived")},
-            note=f"a silence of {lasted:.1f} s survived, {keepalive_note(tried.client_keepalive_s)}",
-        )
+        note = f"a silence of {lasted:.1f} s survived"
+        note_with_keepalive = f"{note}, {keepalive_note(tried.client_keepalive_s)}"
+        return Result(verdicts={"long_silence": works(note)}, note=note_with_keepalive)
     why = (
-        f"the longest silence that could be provoked was {lasted:.1f} s of {tried.wanted_s:g} s: "
+        f"the longest provoked silence was {lasted:.1f} s of {tried.wanted_s:g} s: "
         f"{completion.usage(silent)[1] or 'few'} tokens, finish reason {completion.finish_reason(silent)}"
     )
     return Result(verdicts={"long_silence": unknown(why)})
 
 
 def keepalive_note(seconds: int) -> str:
-    """What the client's keepalive was, and what it can be."""
+    """The client's keepalive, and its resolution."""
     if seconds <= 0:
         return "without TCP keepalive"
     return f"with TCP keepalive of {seconds} s (whole seconds only: a fraction cannot be set on this system)"
 
 
-def _with_bytes_flowing(flowing: Exchange | None, death: Death) -> Death | None:
-    """The streamed answer's end, where it came at the same time after the request in spite of its bytes."""
+def _ended_while_flowing(flowing: Exchange | None, death: Death) -> Death | None:
+    """The end of the streamed answer, if it came at the same time after the request although bytes were flowing."""
     cut = death_of(flowing) if flowing is not None else None
     if cut is not None and near(death.total_s, cut.total_s) and cut.silent_s < death.total_s - 0.5:
         return cut
@@ -145,19 +141,19 @@ def _with_bytes_flowing(flowing: Exchange | None, death: Death) -> Death | None:
 
 def _timer(tried: Provoked, death: Death) -> Result:
     silent, flowing = tried.silent, tried.flowing
-    why = "TCP keepalive does not reach such a timer."
+    why = "TCP keepalive does not affect such a timer."
     if tried.delivery in ("held", "size-buffered"):
-        why += " Heartbeats would stick in the buffer that holds the stream back: switch that off first."
+        why += " The buffer that holds back the stream would also hold back heartbeats: disable buffering first."
     if flowing is None or not completion.is_stream(flowing):
         return timer_result(L7_TIMEOUT, death.total_s, silent, death, confidence=0.7, why=why)
     lasted = flowing.timeline.end_s - (flowing.timeline.sent_s or 0.0)
-    cut = _with_bytes_flowing(flowing, death)
+    cut = _ended_while_flowing(flowing, death)
     if cut is not None:
         return timer_result(TOTAL_DEADLINE, death.total_s, silent, death, flowing, cut, why=why)
     if death_of(flowing) is None and flowing.error is None and lasted > death.total_s + 0.3:
-        why = f"Streamed, an answer of {lasted:.1f} s came through: keep streaming on. {why}"
+        why = f"A streamed answer of {lasted:.1f} s was completed: keep streaming on. {why}"
         return timer_result(L7_TIMEOUT, death.total_s, silent, death, flowing, why=why)
-    why = f"The streamed answer lasted only {lasted:.1f} s, so a deadline cannot be told apart for sure. {why}"
+    why = f"The streamed answer lasted only {lasted:.1f} s, so a total deadline is possible too. {why}"
     return timer_result(L7_TIMEOUT, death.total_s, silent, death, flowing, confidence=0.6, why=why)
 
 
@@ -165,23 +161,20 @@ def _below_http(tried: Provoked, death: Death) -> Result:
     silent, kept = tried.silent, tried.kept
     diagnosis = L4_RESET if death.how == "reset" else L4_DROPPED
     autopsy = silent.timeline.autopsy
-    asked = asked_for(silent)
+    by_probe = lost_on_probe(silent)
+    detail = f"After {death.silent_s:.1f} s of silence the connection "
+    detail += "was reset" if death.how == "reset" else "no longer answered"
+    detail += " when a TCP keepalive probe was sent, so the limit is at most that." if by_probe else "."
+    detail += f" It was opened {keepalive_note(tried.client_keepalive_s)}."
     remedy = None
-    seen = {
-        "reset": "was reset",
-        "lost": "did not answer any more",
-    }[death.how]
-    detail = f"After {death.silent_s:.1f} s of silence the connection {seen}"
-    detail += " when its TCP peer was asked for a sign of life, so the limit is at most that." if asked else "."
-    detail += f" It was sent {keepalive_note(tried.client_keepalive_s)}."
     cured = kept is not None and completion.is_completion(kept)
     if cured:
-        detail += f" With keepalive of {tried.keepalive_s} s the same silence survived: keepalive cures it."
+        detail += f" With keepalive of {tried.keepalive_s} s the same silence was survived: keepalive solves it."
     elif kept is not None:
         detail += f" Keepalive of {tried.keepalive_s} s did not prevent it."
         remedy = NO_KEEPALIVE
     evidence = [silent.shows(death.pointer, expected="a complete answer", actual=death.actual)]
-    if autopsy is not None and asked:
+    if autopsy is not None and by_probe:
         evidence.append(silent.shows("/timeline/autopsy/verdict", expected="alive", actual=autopsy.verdict))
-    finding = diagnosis.found(detail, *evidence, confidence=0.95 if cured or asked else 0.8, remedy=remedy)
+    finding = diagnosis.found(detail, *evidence, confidence=0.95 if cured or by_probe else 0.8, remedy=remedy)
     return Result((finding,), facts=limit_facts("l4", death.silent_s))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from checks.idle.catalogue import L7_TIMEOUT, TOTAL_DEADLINE
+from checks.shared.timers import L7_TIMEOUT, TOTAL_DEADLINE
 from probe.api import Diagnosis, Exchange, Result, completion
 
 #: Statuses of a hop that gave up waiting.

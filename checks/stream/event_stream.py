@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from checks.idle.catalogue import L7_TIMEOUT, TOTAL_DEADLINE
 from checks.shared import stream_requests
 from checks.shared.endings import explain_cut
+from checks.shared.timers import L7_TIMEOUT, TOTAL_DEADLINE
 from checks.stream import framing
 from checks.stream.catalogue import (
     CONTENT_TYPE,

@@ -133,7 +133,7 @@ def test_a_router_that_forgets_silent_connections(reset: bool, network: netns.Ne
     assert report["facts"]["idle_limit_kind"] == "l4"
     assert report["capabilities"]["long_silence"]["verdict"] == "broken", report["capabilities"]["long_silence"]
     finding = next(item for item in report["findings"] if item["code"].startswith("idle."))
-    assert "keepalive cures it" in finding["detail"]
+    assert "keepalive solves it" in finding["detail"]
     assert "TCP keepalive" in finding["remedy"]
 
 

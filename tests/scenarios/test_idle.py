@@ -102,7 +102,7 @@ def test_advice_never_turns_streaming_off_and_keepalive_is_for_lost_connections_
     for diagnosis in (catalogue.L7_TIMEOUT, catalogue.TOTAL_DEADLINE):
         said = " ".join([diagnosis.remedy, *diagnosis.remedies.values()])
         assert "Streaming off" not in said
-        assert "Switch on TCP keepalive" not in said
+        assert "Enable TCP keepalive" not in said
     assert "streaming on" in catalogue.L7_TIMEOUT.remedy
     for diagnosis in (catalogue.L4_DROPPED, catalogue.L4_RESET):
-        assert "Switch on TCP keepalive" in diagnosis.remedy
+        assert "Enable TCP keepalive" in diagnosis.remedy

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from checks.idle.observed import diagnose_observed, heartbeat_of
-from checks.idle.provocation import DEEP_TOKENS, STANDARD_TOKENS, Plan, Provoked, latency_of, plan, speed_of, survived
+from checks.idle.observed import diagnose_observed
+from checks.idle.provocation import DEEP_TOKENS, STANDARD_TOKENS, Plan, Provoked, plan
+from checks.idle.reading import heartbeat_of, latency_of, speed_of, survived
 from checks.idle.reuse import Reused, diagnose_reuse, was_lost
 from checks.idle.silence import diagnose_silence, keepalive_note
 from checks.shared.endings import death_of, longest_silence, near
@@ -99,7 +100,7 @@ def test_late_closes_are_allowed_for() -> None:
 def test_silences() -> None:
     assert longest_silence(whole(5.0)) == pytest.approx(5.0)
     assert longest_silence(flowing(2.0)) < 0.1
-    assert survived([whole(3.0), flowing(2.0), gave_up(9.0)])[0] == pytest.approx(3.0)
+    assert survived([whole(3.0), flowing(2.0), gave_up(9.0)]) == pytest.approx(3.0)
 
 
 # What is provoked ---------------------------------------------------------------------------
@@ -181,8 +182,8 @@ def test_connections_lost_below_http() -> None:
     asked = Autopsy(4.0, 4.0, "no-answer", 4.2, 3)
     result = diagnose_silence(Provoked(4.0, lost(8.2, GONE, asked), kept=whole(4.5), keepalive_s=1))
     assert codes(result) == ["idle.l4-dropped"]
-    assert "keepalive cures it" in result.findings[0].detail
-    assert "Switch on TCP keepalive" in result.findings[0].remedy
+    assert "keepalive solves it" in result.findings[0].detail
+    assert "Enable TCP keepalive" in result.findings[0].remedy
     assert result.facts["idle_limit_kind"] == "l4"
     told = diagnose_silence(
         Provoked(4.0, lost(4.1, RESET, Autopsy(4.0, 4.0, "reset")), kept=lost(4.1, RESET), keepalive_s=1)
@@ -198,11 +199,11 @@ def test_a_reset_that_only_silence_meets_is_below_http() -> None:
 
 def test_behind_a_buffer_heartbeats_are_not_enough() -> None:
     tried = Provoked(4.0, gave_up(2.0), flowing=flowing(4.4), delivery="size-buffered")
-    assert "switch that off first" in diagnose_silence(tried).findings[0].detail
+    assert "disable buffering first" in diagnose_silence(tried).findings[0].detail
 
 
-def test_what_this_system_cannot_measure_is_said() -> None:
-    with pytest.raises(Inconclusive, match="cannot be measured on this system"):
+def test_what_this_system_cannot_measure_is_inconclusive() -> None:
+    with pytest.raises(Inconclusive, match="this system does not report the state of TCP connections"):
         diagnose_silence(Provoked(4.0, lost(24.0, OURS, Autopsy(4.0, 4.0, "unsupported"))))
 
 
@@ -245,7 +246,7 @@ def test_reuse() -> None:
 # What ordinary requests show ----------------------------------------------------------------
 
 
-def test_two_that_died_alike_are_a_proof_and_one_is_not() -> None:
+def test_two_requests_that_ended_alike_are_proof_and_one_is_not() -> None:
     assert codes(diagnose_observed([gave_up(2.0)], 0, frozenset())) == []
     both = [gave_up(2.0), gave_up(2.1), flowing(4.0)]
     result = diagnose_observed(both, 0, frozenset())
