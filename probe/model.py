@@ -8,7 +8,7 @@ endpoint, on a saved report and on a recorded transcript.  The words stand in
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -267,6 +267,7 @@ class RunInfo:
     prompt_tokens: int
     completion_tokens: int
     loop_lag_p99_ms: float | None = None
+    fail_on: str = "error"
 
 
 @dataclass(frozen=True)
@@ -323,11 +324,6 @@ class Report:
     exchanges: tuple[Exchange, ...] = field(repr=False)
     schema_version: str = SCHEMA_VERSION
 
-    def worst(self) -> Severity | None:
-        """The highest severity among the findings, or None."""
-        order = (Severity.ERROR, Severity.WARNING, Severity.INFO)
-        return next((level for level in order if any(f.severity is level for f in self.findings)), None)
-
 
 @dataclass(frozen=True)
 class Event:
@@ -358,6 +354,96 @@ def because(state: State, finding: Finding, note: str = "") -> Verdict:
 def with_check(finding: Finding, check_id: str) -> Finding:
     """The same finding, signed by the check that made it."""
     return replace(finding, check=check_id)
+
+
+# What a whole report says: every format, the exit status and the history ask these functions. ------
+
+SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+#: The families of findings in the order in which a client meets them; those of plugins come last.
+FAMILIES = (
+    "connect",
+    "tls",
+    "url",
+    "auth",
+    "models",
+    "errors",
+    "limits",
+    "shape",
+    "content",
+    "roles",
+    "stream",
+    "idle",
+    "tools",
+    "params",
+    "output",
+    "vision",
+    "reasoning",
+    "responses",
+    "messages",
+)
+_FAILING = {"error": SEVERITIES[:1], "warning": SEVERITIES[:2], "never": ()}
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings with what to mend first at the top.
+
+    By severity, then by family in the order in which a client meets them (while the address or
+    the key is wrong nothing else can be mended), then the surest first.
+    """
+
+    def rank(finding: Finding) -> tuple[int, int, float, str]:
+        family = finding.code.partition(".")[0]
+        place = FAMILIES.index(family) if family in FAMILIES else len(FAMILIES)
+        return SEVERITIES.index(finding.severity), place, -finding.confidence, finding.code
+
+    return sorted(findings, key=rank)
+
+
+def worst(report: Report) -> Finding | None:
+    """The finding to mend first, or None where there are only notes."""
+    return next((item for item in in_order(report.findings) if item.severity is not Severity.INFO), None)
+
+
+def fails(findings: Iterable[Finding], fail_on: str) -> bool:
+    """Whether one of the findings is at or above ``--fail-on`` (error, warning or never)."""
+    return any(finding.severity in _FAILING[fail_on] for finding in findings)
+
+
+def usable(report: Report) -> bool:
+    """Whether chat works, on which every other feature depends."""
+    chat = report.capabilities.get("chat")
+    return chat is not None and chat.verdict is State.WORKS
+
+
+def tried(verdict: Verdict | None) -> bool:
+    """Whether a run looked at the capability at all."""
+    return verdict is not None and (verdict.verdict is not State.UNKNOWN or bool(verdict.checks))
+
+
+def lacks_chat(report: Report) -> bool:
+    """Whether the run asked for a chat completion and had none: not usable, exit status 3.
+
+    In a report of an older version a chat that could not be judged looks like one that was not
+    asked for; there the checks that were skipped for want of it show the difference.
+    """
+    asked = tried(report.capabilities.get("chat")) or any(
+        check.outcome is Outcome.SKIP and check.reason.startswith("needs chat,") for check in report.checks
+    )
+    return asked and not usable(report)
+
+
+def counts_as_failed(report: Report, check: CheckRecord) -> bool:
+    """Whether a check fails a build, by the rule of the exit status.
+
+    It does with a finding at or above ``--fail-on``.  A chat that does not work fails a build in
+    any case: where no finding does, the check that judged it counts as failed.
+    """
+    level = report.run.fail_on
+    if fails((finding for finding in report.findings if finding.code in check.findings), level):
+        return True
+    chat = report.capabilities.get("chat")
+    judged_chat = chat is not None and check.id in chat.checks
+    return judged_chat and lacks_chat(report) and not fails(report.findings, level)
 
 
 __all__ = [

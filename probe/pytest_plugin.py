@@ -5,15 +5,17 @@ but pytest.  The endpoint is diagnosed once, when the first of its tests is set 
 test then says how its check ended:
 
     pass           passed
-    fail           failed, with the findings and their remedies
+    fail           failed, with the findings and their remedies; passed where none of
+                   them is at or above --endpoint-probe-fail-on
     skip           skipped, with the reason
-    inconclusive   skipped, with "could not tell" and the reason
+    inconclusive   skipped, with "inconclusive" and the reason
     error          error: a fault of endpoint-probe, never the endpoint's
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -32,6 +34,7 @@ _PASSED_ON = {
     "--endpoint-probe-only": ("--only", "only checks whose id fits this glob; repeatable"),
     "--endpoint-probe-skip": ("--skip", "no checks whose id fits this glob; repeatable"),
     "--endpoint-probe-idle": ("--idle", "longest silence to try, in seconds"),
+    "--endpoint-probe-fail-on": ("--fail-on", "error, warning or never; default error"),
 }
 _REPEATABLE = ("--endpoint-probe-only", "--endpoint-probe-skip")
 _SESSION = pytest.StashKey["Session"]()
@@ -161,6 +164,7 @@ class Session:
             return await run(self.options, checks=chosen_checks)
 
         report = anyio.run(main)
+        report = replace(report, run=replace(report.run, fail_on=self.given.fail_on))
         if self.out:
             from probe.report import write_whole
 
@@ -177,7 +181,7 @@ class Session:
 
         if self.report is None:
             return []
-        lines = [f"{summary.headline(self.report)} {summary.found(self.report)}; {summary.spent(self.report)}"]
+        lines = [f"{summary.in_one_line(self.report)}; {summary.spent(self.report)}"]
         if self.written:
             lines.append("Report: " + ", ".join(str(path) for path in reversed(self.written)))
         return [printable(line) for line in (*lines, *registry.problems())]
@@ -229,13 +233,19 @@ class CheckItem(pytest.Item):
         outcome = str(record.outcome)
         if outcome == "error":
             raise OwnFault(f"{record.id} broke inside endpoint-probe: {_safe(record.reason)}")
-        if outcome in ("skip", "inconclusive"):
-            _skip(f"could not tell: {record.reason}" if outcome == "inconclusive" else record.reason)
+        if outcome in ("skip", "inconclusive") and not self._failed(record):
+            _skip(f"inconclusive: {record.reason}" if outcome == "inconclusive" else record.reason)
 
     def runtest(self) -> None:
         record = self.record()
-        if record is not None and str(record.outcome) == "fail":
+        if record is not None and self._failed(record):
             raise Found(self._findings(record))
+
+    def _failed(self, record: CheckRecord) -> bool:
+        from probe.model import counts_as_failed
+
+        assert self.ours.report is not None
+        return counts_as_failed(self.ours.report, record)
 
     def _findings(self, record: CheckRecord) -> str:
         """The findings of the check, a paragraph each."""

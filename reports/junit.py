@@ -1,9 +1,9 @@
-"""report.junit.xml: one test case a check, for CI systems that read JUnit's XML.
+"""report.junit.xml: one test case per check, for CI systems that read JUnit's XML.
 
-Valid against both schemas in use (the one of Apache Ant's junitreport and the stricter
-one of Jenkins' xUnit plugin): attribute and element names, their order, and time stamps
-without a zone.  What could not be told is a skipped case with its reason, since a CI
-system knows no third answer; a fault of this program is an error, never a failure.
+Valid against both schemas in use, Apache Ant's junitreport and the stricter one of Jenkins' xUnit
+plugin: element and attribute names, their order, and timestamps without a time zone.  A check
+counts as failed by the same rule as the exit status (``--fail-on``).  An inconclusive check is a
+skipped case with its reason; an internal error of this program is an ``error`` and never a failure.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from probe.model import CheckRecord, Finding, Outcome, Report
+from probe.model import CheckRecord, Finding, Outcome, Report, counts_as_failed
 from reports import summary
 from reports.text import visible
 
-#: XML 1.0, section 2.2: what is no character at all, beyond what ``visible`` writes out.
+#: XML 1.0, section 2.2: code points outside the permitted ranges that ``visible`` does not write out.
 _ILLEGAL = re.compile("[\ufffe\uffff\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -28,8 +28,6 @@ def legal(text: str) -> str:
 
 def render(report: Report) -> bytes:
     """The report as JUnit XML, UTF-8."""
-    counted = [check.outcome for check in report.checks]
-    skipped = counted.count(Outcome.SKIP) + counted.count(Outcome.INCONCLUSIVE)
     root = ElementTree.Element("testsuites")
     suite = ElementTree.SubElement(
         root,
@@ -38,12 +36,8 @@ def render(report: Report) -> bytes:
             "name": "endpoint-probe",
             "package": "endpoint-probe",
             "id": "0",
-            "timestamp": _stamp(report.run.started_at),
-            "hostname": legal(_host(report)),
-            "tests": str(len(counted)),
-            "failures": str(counted.count(Outcome.FAIL)),
-            "errors": str(counted.count(Outcome.ERROR)),
-            "skipped": str(skipped),
+            "timestamp": timestamp(report.run.started_at),
+            "hostname": legal(host(report.target.endpoint)),
             "time": f"{report.run.duration_s:.3f}",
         },
     )
@@ -51,22 +45,39 @@ def render(report: Report) -> bytes:
     for name, value in _properties(report):
         ElementTree.SubElement(properties, "property", {"name": name, "value": legal(value)})
     for check in report.checks:
-        _case(suite, check, [item for item in report.findings if item.code in check.findings])
-    ElementTree.SubElement(suite, "system-out").text = legal(_told(report))
+        _case(suite, check, report)
+    lines = [summary.headline(report), f"{summary.found(report)}; {summary.spent(report)}"]
+    lines += [f"{item.severity}: {item.code}: {item.title}" for item in report.findings]
+    close_suite(suite, "\n".join(lines))
+    return document(root)
+
+
+def close_suite(suite: ElementTree.Element, output: str = "") -> None:
+    """Count the cases of a suite and add what the schemas want at its end."""
+    cases = suite.findall("testcase")
+    suite.set("tests", str(len(cases)))
+    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(sum(case.find(tag) is not None for case in cases)))
+    ElementTree.SubElement(suite, "system-out").text = legal(output)
     ElementTree.SubElement(suite, "system-err").text = ""
+
+
+def document(root: ElementTree.Element) -> bytes:
+    """The XML document, UTF-8."""
     ElementTree.indent(root)
-    made: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return made + b"\n"
+    content: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return content + b"\n"
 
 
-def _host(report: Report) -> str:
+def host(endpoint: str) -> str:
+    """The host of an endpoint, or ``unknown``."""
     try:
-        return urlsplit(report.target.endpoint).hostname or "unknown"
+        return urlsplit(endpoint).hostname or "unknown"
     except ValueError:
         return "unknown"
 
 
-def _stamp(text: str) -> str:
+def timestamp(text: str) -> str:
     """ISO 8601 in UTC without a zone, as the schemas want it."""
     try:
         moment = datetime.fromisoformat(text)
@@ -90,7 +101,7 @@ def _properties(report: Report) -> list[tuple[str, str]]:
     ]
 
 
-def _case(suite: ElementTree.Element, check: CheckRecord, findings: list[Finding]) -> None:
+def _case(suite: ElementTree.Element, check: CheckRecord, report: Report) -> None:
     case = ElementTree.SubElement(
         suite,
         "testcase",
@@ -101,16 +112,17 @@ def _case(suite: ElementTree.Element, check: CheckRecord, findings: list[Finding
         },
     )
     reason = legal(check.reason)
-    if check.outcome is Outcome.FAIL:
-        codes = ",".join(check.findings) or "finding"
-        failure = ElementTree.SubElement(case, "failure", {"message": reason, "type": legal(codes)})
-        failure.text = legal("\n\n".join(_finding(item) for item in findings) or check.reason)
+    if check.outcome is Outcome.ERROR:
+        ElementTree.SubElement(case, "error", {"message": reason, "type": "endpoint-probe"})
+    elif counts_as_failed(report, check):
+        kind = legal(",".join(check.findings) or "chat")
+        failure = ElementTree.SubElement(case, "failure", {"message": reason, "type": kind})
+        found = [_finding(item) for item in report.findings if item.code in check.findings]
+        failure.text = legal("\n\n".join(found) or check.reason)
     elif check.outcome is Outcome.SKIP:
         ElementTree.SubElement(case, "skipped", {"message": reason})
     elif check.outcome is Outcome.INCONCLUSIVE:
-        ElementTree.SubElement(case, "skipped", {"message": f"could not tell: {reason}"})
-    elif check.outcome is Outcome.ERROR:
-        ElementTree.SubElement(case, "error", {"message": reason, "type": "endpoint-probe"})
+        ElementTree.SubElement(case, "skipped", {"message": f"inconclusive: {reason}"})
 
 
 def _finding(finding: Finding) -> str:
@@ -122,10 +134,4 @@ def _finding(finding: Finding) -> str:
         f"Evidence: {item.exchange} {item.pointer} expected {item.expected!r}, got {item.actual!r}"
         for item in finding.evidence[:4]
     ]
-    return "\n".join(lines)
-
-
-def _told(report: Report) -> str:
-    lines = [summary.headline(report), f"{summary.found(report)}; {summary.spent(report)}"]
-    lines += [f"{item.severity}: {item.code}: {item.title}" for item in report.findings]
     return "\n".join(lines)

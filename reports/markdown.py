@@ -200,7 +200,7 @@ def _details(report: Report) -> list[str]:
     title = f"Checks: {summary.outcomes(report.checks)}"
     parts.append(_folded(title, table(("Check", "Outcome", "Requests", "Reason"), rows3)))
     broken = [check for check in report.checks if check.outcome is Outcome.ERROR]
-    parts += [f"{code(check.id)} broke inside this program:\n\n{block(check.reason)}" for check in broken]
+    parts += [f"{code(check.id)} crashed {summary.OWN_FAULT}:\n\n{block(check.reason)}" for check in broken]
     return parts
 
 

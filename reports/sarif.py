@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from probe.model import Diagnosis, Finding, Outcome, Report, Severity
-from reports import markdown
+from reports import markdown, summary
 from reports.text import shorten, visible
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -45,6 +45,7 @@ def render(report: Report) -> bytes:
         "columnKind": "unicodeCodePoints",
         "invocations": [_invocation(report)],
         "results": _results(report, codes),
+        "properties": {"summary": visible(summary.headline(report))},
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
@@ -148,7 +149,7 @@ def _invocation(report: Report) -> dict[str, Any]:
     broken = [check for check in report.checks if check.outcome is Outcome.ERROR]
     if broken:
         shown["toolExecutionNotifications"] = [
-            {"level": "error", "message": {"text": plain(f"{check.id} broke: {check.reason}")}} for check in broken
+            {"level": "error", "message": {"text": plain(f"{check.id} crashed: {check.reason}")}} for check in broken
         ]
     return shown
 

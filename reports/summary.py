@@ -6,59 +6,52 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from probe.model import CheckRecord, Finding, Outcome, Report, Severity, State
+from probe.model import CheckRecord, Finding, Outcome, Report, Severity, lacks_chat, tried, usable, worst
+from probe.wording import amount, cut
 
-SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 #: How each outcome is said, in the order in which they are counted.
 OUTCOMES = {
     Outcome.PASS: "passed",
     Outcome.FAIL: "failed",
-    Outcome.INCONCLUSIVE: "could not tell",
+    Outcome.INCONCLUSIVE: "inconclusive",
     Outcome.SKIP: "skipped",
-    Outcome.ERROR: "broke inside this program",
+    Outcome.ERROR: "crashed",
 }
+OWN_FAULT = "(internal error of endpoint-probe)"
 NOT_TRIED = "not tried"
-#: What a client meets first, first; families that are not named come after these.
-_BASIC = ("connect", "tls", "url", "auth", "models", "limits", "idle", "stream")
-
-
-def usable(report: Report) -> bool:
-    """Whether a base URL was found under which chat completions work."""
-    return report.target.base_url is not None
-
-
-def chat_asked(report: Report) -> bool:
-    """Whether having no chat completion says something: the run asked for one, or found why it could not."""
-    return "chat" not in untried(report) or any(check.outcome is Outcome.FAIL for check in report.checks)
+_NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+_LONGEST_CAUSE = 200
 
 
 def headline(report: Report) -> str:
-    """One sentence: can it be used."""
+    """One sentence: can the endpoint be used, and if not, for which cause."""
+    if lacks_chat(report):
+        return f"Not usable: {no_chat(report)}."
     if not usable(report):
-        if chat_asked(report):
-            return "Not usable: no chat completion could be had."
         why = "did not ask for" if report.run.complete else "ended before"
         return f"Not known: the run {why} a chat completion."
     errors = count(report.findings, Severity.ERROR)
     if errors:
-        return f"Usable with limits: chat works, and {plural(errors, 'fault')} will break or mislead clients."
+        return f"Usable with limits: chat works, and {amount(errors, 'error')} will break or mislead clients."
     if count(report.findings, Severity.WARNING):
         return "Usable: chat works; see the warnings."
     return "Usable: chat works, and nothing wrong was found."
 
 
-def worst(report: Report) -> Finding | None:
-    """The finding to look at first, information left out: of the gravest ones the most basic.
+def no_chat(report: Report) -> str:
+    """Why there was no chat completion: the finding behind the verdict, the gravest error, or the verdict's note."""
+    chat = report.capabilities.get("chat")
+    named = next((item for item in report.findings if chat and item.code == chat.finding), None)
+    cause = named or worst(report)
+    why = f"{cause.code}: {cause.title}" if cause and cause.severity is Severity.ERROR else chat.note if chat else ""
+    return "no chat completion could be had" + (f" ({cut(why, _LONGEST_CAUSE)})" if why else "")
 
-    While the address or the key is wrong nothing else can be mended, so those come first.
-    """
-    grave = [item for item in report.findings if item.severity is not Severity.INFO]
-    return min(grave, key=lambda item: (SEVERITIES.index(item.severity), _depth(item.code)), default=None)
 
-
-def _depth(code: str) -> int:
-    family = code.partition(".")[0]
-    return _BASIC.index(family) if family in _BASIC else len(_BASIC)
+def in_one_line(report: Report) -> str:
+    """The headline, the number of findings, and the code to mend first."""
+    first = worst(report)
+    line = f"{headline(report)} {found(report)}"
+    return line if first is None or first.code in line else f"{line}; mend first: {first.code}"
 
 
 def count(findings: Sequence[Finding], severity: Severity) -> int:
@@ -66,22 +59,10 @@ def count(findings: Sequence[Finding], severity: Severity) -> int:
     return sum(finding.severity is severity for finding in findings)
 
 
-def plural(number: int, word: str) -> str:
-    """``1 fault``, ``2 faults``."""
-    return f"{number} {word}" + ("" if number == 1 else "s")
-
-
 def found(report: Report) -> str:
     """``1 error, 2 warnings``, or ``no findings``."""
-    parts = []
-    for severity, word in ((Severity.ERROR, "error"), (Severity.WARNING, "warning")):
-        number = count(report.findings, severity)
-        if number:
-            parts.append(plural(number, word))
-    notes = count(report.findings, Severity.INFO)
-    if notes:
-        parts.append(plural(notes, "note"))
-    return ", ".join(parts) or "no findings"
+    counted = [(count(report.findings, severity), word) for severity, word in _NOUNS.items()]
+    return ", ".join(amount(number, word) for number, word in counted if number) or "no findings"
 
 
 def outcomes(checks: Sequence[CheckRecord]) -> str:
@@ -103,7 +84,7 @@ def spent(report: Report) -> str:
     """Requests, tokens and time of the run."""
     run = report.run
     return (
-        f"{plural(run.requests, 'request')}, {run.prompt_tokens} prompt and {run.completion_tokens} completion "
+        f"{amount(run.requests, 'request')}, {run.prompt_tokens} prompt and {run.completion_tokens} completion "
         f"tokens, {run.duration_s:.1f} s"
     )
 
@@ -117,9 +98,5 @@ def moment(text: str) -> str:
 
 
 def untried(report: Report) -> list[str]:
-    """The capabilities that no check of this run looked at."""
-    return [
-        name
-        for name, verdict in report.capabilities.items()
-        if verdict.verdict is State.UNKNOWN and verdict.note == NOT_TRIED and not verdict.checks
-    ]
+    """The capabilities that no check of this run judged."""
+    return [name for name, verdict in report.capabilities.items() if not tried(verdict)]

@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from probe.model import Finding, Report, Severity, State
+from probe.model import Finding, Report, Severity, State, usable, worst
 from reports import summary
 from reports.text import printable
 
@@ -50,7 +50,7 @@ def print_report(report: Report, written: Sequence[Path], *, quiet: bool = False
     """
     if quiet:
         where = f"; report: {_shown(written)}" if written else ""
-        print(printable(f"{summary.headline(report)} {summary.found(report)}{where}"))
+        print(printable(f"{summary.in_one_line(report)}{where}"))
         return
     console = Console(highlight=False, emoji=False, markup=False)
     if console.is_terminal:
@@ -78,7 +78,7 @@ def _print(console: Console, report: Report) -> None:
         console.print(_finding(finding))
     broken = [check for check in report.checks if check.outcome == "error"]
     for check in broken:
-        console.print(Text(printable(f"{check.id} broke inside this program: {check.reason}"), style="magenta"))
+        console.print(Text(printable(f"{check.id} crashed {summary.OWN_FAULT}: {check.reason}"), style="magenta"))
     if not report.run.complete:
         console.print(Text("The run did not finish; this is what was known when it ended.", style="yellow"))
     line = f"{summary.found(report)}; checks: {summary.outcomes(report.checks)}.\n{summary.spent(report)}."
@@ -97,8 +97,8 @@ def _head(report: Report) -> RenderableType:
         grid.add_row("Model", printable(target.model, 200))
     if report.server.software != "unknown" or report.server.hops:
         grid.add_row("Server", printable(summary.server(report), 200))
-    good = summary.usable(report)
-    style = "bold green" if good and summary.worst(report) is None else "bold yellow" if good else "bold red"
+    good = usable(report)
+    style = "bold green" if good and worst(report) is None else "bold yellow" if good else "bold red"
     return Group(grid, Text(), Text(summary.headline(report), style=style), Text())
 
 

@@ -7,13 +7,14 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probe.catalogue import registry
 from probe.cli.options import Given, Unusable
 from probe.cli.progress import Display, make_display
-from probe.model import Check, Report, Severity
+from probe.model import Check, Report, fails, lacks_chat
 from probe.run.options import Options
 from reports.text import printable
 
@@ -79,11 +80,6 @@ def show_plan(checks: Sequence[Check], options: Options, *, as_json: bool) -> No
 INTERRUPTED = 130
 NO_CHAT = 3
 FOUND = 1
-_FAILING = {
-    "error": (Severity.ERROR,),
-    "warning": (Severity.ERROR, Severity.WARNING),
-    "never": (),
-}
 
 
 def diagnose(options: Options, given: Given) -> int:
@@ -116,9 +112,10 @@ def _diagnose(options: Options, given: Given, interrupted: Interrupted) -> int:
         print(f"endpoint-probe: {printable(problem)}", file=sys.stderr)
     display = make_display(given, options, chosen_checks)
     report, early = _run(options, chosen_checks, display, interrupted)
+    report = replace(report, run=replace(report.run, fail_on=given.fail_on))
     written = _write_all(report, wanted, out)
     _say(report, given, written)
-    return status_of(report, given.fail_on, chosen_checks, interrupted=early)
+    return status_of(report, interrupted=early)
 
 
 def select(options: Options) -> list[Check]:
@@ -217,17 +214,10 @@ def _say(report: Report, given: Given, written: list[Path]) -> None:
         os.dup2(nowhere, sys.stdout.fileno())
 
 
-def status_of(report: Report, fail_on: str, checks: list[Check], *, interrupted: bool) -> int:
-    """The exit status of a finished run: interruption first, then no chat at all, then findings.
-
-    Where no chosen check asks for a chat completion, having none says nothing.
-    """
-    from probe.run.runner import usable
-
+def status_of(report: Report, *, interrupted: bool) -> int:
+    """The exit status of a finished run: interruption first, then no chat completion, then findings."""
     if interrupted:
         return INTERRUPTED
-    asked = any("chat" in item.provides for item in checks)
-    if asked and not usable(report):
+    if lacks_chat(report):
         return NO_CHAT
-    failing = _FAILING[fail_on]
-    return FOUND if any(finding.severity in failing for finding in report.findings) else 0
+    return FOUND if fails(report.findings, report.run.fail_on) else 0

@@ -15,11 +15,11 @@ from probe.catalogue import registry
 from probe.cli.options import Given, Unusable
 from probe.cli.settings import Known, options_for
 from probe.fleet.job import DEFINITE, Found, Job, Judged, Outcome, Summary, Target
-from probe.model import Check, Report
+from probe.model import Check, Report, usable
 from probe.report import encode
 from probe.run.options import Options
 from probe.run.run_state import Shared
-from probe.run.runner import run, usable
+from probe.run.runner import run
 
 # From a target of the fleet file to the options of a run: where references become keys. ------------
 #

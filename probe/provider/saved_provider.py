@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from probe.model import CAPABILITIES, Report, State, Verdict
+from probe.model import CAPABILITIES, Report, State, Verdict, tried
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 KEY_KINDS = ("none", "env", "file", "keyring")
@@ -250,11 +250,6 @@ def switch(verdict: Verdict | None) -> bool | None:
     if verdict is None or verdict.verdict is State.UNKNOWN:
         return None
     return verdict.verdict is State.WORKS
-
-
-def tried(verdict: Verdict | None) -> bool:
-    """Whether a run looked at the capability at all."""
-    return verdict is not None and (verdict.verdict is not State.UNKNOWN or bool(verdict.checks))
 
 
 def taken_over(provider: Provider, report: Report) -> tuple[Provider, list[Change]]:

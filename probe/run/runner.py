@@ -15,6 +15,7 @@ import anyio
 from probe.catalogue import registry
 from probe.catalogue.remedies import advised
 from probe.model import (
+    SEVERITIES,
     AuthInfo,
     Check,
     Event,
@@ -23,11 +24,12 @@ from probe.model import (
     Report,
     RunInfo,
     ServerInfo,
-    Severity,
     State,
     TargetInfo,
     ToolInfo,
     Verdict,
+    in_order,
+    tried,
 )
 from probe.parsing import chat_completion
 from probe.parsing.urls import secret_params
@@ -43,8 +45,6 @@ from probe.run.watchdog import Watchdog
 from probe.version import VERSION
 from probe.wire.client import Client
 from probe.wire.loop_lag import LagMonitor
-
-_SEVERITY_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
 def redactor_for(options: Options) -> Redactor:
@@ -113,6 +113,8 @@ async def run(
                 group.cancel_scope.cancel()
     scheduler.abandon("the run was interrupted" if interrupted and interrupted.signal else "the run ended early")
     report = _assemble(options, scheduler, budget, lag, started_at, begin, complete)
+    if not (interrupted and interrupted.signal):
+        report = _with_reason_for_no_chat(report, chosen)
     chat_completion.forget_readings()
     return without_secrets(report, redactor)
 
@@ -178,6 +180,16 @@ def _assemble(
     )
 
 
+def _with_reason_for_no_chat(report: Report, checks: list[Check]) -> Report:
+    """The report in which ``chat`` says why it could not be judged, where a check was chosen to judge it."""
+    judges = {item.id for item in checks if "chat" in item.provides - item.requires}
+    record = next((item for item in report.checks if item.id in judges), None)
+    if record is None or tried(report.capabilities["chat"]):
+        return report
+    chat = Verdict(State.UNKNOWN, 0.0, checks=(record.id,), note=record.reason)
+    return replace(report, capabilities={**report.capabilities, "chat": chat})
+
+
 def _server(found: Any) -> ServerInfo:
     if isinstance(found, ServerInfo):
         return found
@@ -188,20 +200,14 @@ def _server(found: Any) -> ServerInfo:
 
 
 def _ordered(findings: list[Finding]) -> list[Finding]:
-    """Findings by severity, then code; the same code from several checks stands once."""
+    """Findings with what to mend first at the top; the same code from several checks is given once."""
     kept: dict[tuple[str, str], Finding] = {}
     for finding in findings:
         key = (finding.code, finding.detail)
         same = next((item for item in kept.values() if item.code == finding.code), None)
         if same is None:
             kept[key] = finding
-        elif _SEVERITY_ORDER.index(finding.severity) < _SEVERITY_ORDER.index(same.severity):
+        elif SEVERITIES.index(finding.severity) < SEVERITIES.index(same.severity):
             kept = {name: item for name, item in kept.items() if item is not same}
             kept[key] = replace(finding, evidence=(*finding.evidence, *same.evidence)[:8])
-    return sorted(kept.values(), key=lambda item: (_SEVERITY_ORDER.index(item.severity), item.code))
-
-
-def usable(report: Report) -> bool:
-    """Whether a chat completion could be had at all; exit status 3 when not."""
-    refused = report.capabilities["chat"].verdict in (State.REJECTED, State.BROKEN)
-    return report.target.base_url is not None and not refused
+    return in_order(kept.values())

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from probe.model import Finding, Report, Severity, State
+from probe.model import Report, Severity, State, usable, worst
 from reports.clients import registry
 from reports.clients.documents import BadFile
 from reports.clients.exporter import CannotExport, export
 from reports.clients.settings import Settings, settings_of
+from reports.summary import no_chat
 
 # Will it work with X: what each client sends whatever its settings, judged by what was recorded. ---
 #
@@ -177,8 +178,6 @@ CLIENTS: dict[str, Always] = {
     ),
 }
 
-#: Findings that stop every client, most basic first.
-_STOPPING = ("connect", "tls", "auth", "url", "models", "limits")
 _USELESS_STREAM = frozenset(("stream.not-sse", "stream.framing", "stream.truncated", "stream.rejected"))
 
 
@@ -255,23 +254,19 @@ def _answered(case: _Case, name: str, always: Always) -> Fit:
 def _chat(case: _Case) -> None:
     """Without a chat completion nothing works; some findings stop clients that this program got past."""
     report = case.report
-    if case.state("chat") is State.WORKS and report.target.base_url:
+    if usable(report) and report.target.base_url:
         if any(finding.code == "tls.untrusted" for finding in report.findings):
             case.settings.append("trust the certificate's authority on the client's machine")
         if report.target.base_url != report.target.endpoint.rstrip("/"):
             case.settings.append(f"base URL {report.target.base_url}")
         return
-    stopping = [item for family in _STOPPING for item in report.findings if _stops(item, family)]
-    if stopping:
-        case.no(stopping[0].code, stopping[0].title)
+    first = worst(report)
+    if first and first.severity is Severity.ERROR:
+        case.no(first.code, first.title)
     elif case.off("chat"):
-        case.no(case.code("chat"), "no chat completion could be had")
+        case.no(case.code("chat"), no_chat(report))
     else:
-        case.unsure.append("no chat completion was had")
-
-
-def _stops(finding: Finding, family: str) -> bool:
-    return finding.severity is Severity.ERROR and finding.code.startswith(f"{family}.")
+        case.unsure.append(no_chat(report))
 
 
 def _stream(case: _Case, always: Always) -> None:

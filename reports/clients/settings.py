@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from probe.model import Report, Severity, State
+from probe.model import Report, State, usable
 from probe.redaction.key_patterns import looks_like_key as looks_like_key
+from reports.summary import no_chat
 
 #: What is written where a format demands a size that is not known.
 ASSUMED_CONTEXT = 32_768
@@ -270,8 +271,8 @@ def settings_of(
         CannotExport: no base URL works, no model is known, or a name cannot be used.
     """
     target = report.target
-    if not target.base_url:
-        raise CannotExport(f"there is nothing to export: {_no_chat(report)}")
+    if not target.base_url or not usable(report):
+        raise CannotExport(f"there is nothing to export: {no_chat(report)}")
     if not target.model or not _plain_name(target.model) or not target.model.strip():
         raise CannotExport("the report names no usable model; run again with --model ID")
     if id is not None and not _ID.fullmatch(id):
@@ -300,12 +301,6 @@ def settings_of(
         hand=dict(hand or {}),
         extras=dict(extras or {}),
     )
-
-
-def _no_chat(report: Report) -> str:
-    worst = next((item for item in report.findings if item.severity is Severity.ERROR), None)
-    said = f" ({worst.code}: {worst.title})" if worst else ""
-    return f"no chat completion could be had{said}"
 
 
 def id_for(base_url: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from probe.model import Finding, Outcome, Report, Severity, State
+from probe.model import SEVERITIES, Finding, Outcome, Report, Severity, State, lacks_chat, usable
 from reports import summary
 
 
@@ -153,11 +153,10 @@ def _address(old: Report, new: Report) -> Iterator[Change]:
         return
     if before and after:
         yield Change("address", "base_url", before, after)
-    elif after and summary.chat_asked(old):
+    elif after and lacks_chat(old):
         yield Change("address", "base_url", None, after, Turn.BETTER, note="chat completions can be had again")
-    elif before and summary.chat_asked(new):
-        note = "no chat completion could be had"
-        yield Change("address", "base_url", before, None, Turn.WORSE, Severity.ERROR, note)
+    elif before and lacks_chat(new):
+        yield Change("address", "base_url", before, None, Turn.WORSE, Severity.ERROR, summary.no_chat(new))
 
 
 def _states(old: Report, new: Report) -> Iterator[tuple[str, State, State]]:
@@ -235,7 +234,7 @@ def _findings(old: Report, new: Report) -> Iterator[Change]:
             counts = now.severity if bad else None
             yield Change("finding", code, None, str(now.severity), turn, counts, note, now.remedy)
         elif was.severity is not now.severity:
-            order = summary.SEVERITIES
+            order = SEVERITIES
             worse = order.index(now.severity) < order.index(was.severity)
             yield Change(
                 "finding",
@@ -260,7 +259,7 @@ def _untold_findings(old: Report, new: Report) -> Iterator[Untold]:
 
 def _server(old: Report, new: Report) -> Iterator[Change]:
     """Software, hops and protocol; only where both endpoints answered."""
-    if not (summary.usable(old) and summary.usable(new)):
+    if not (usable(old) and usable(new)):
         return
     before, after = old.server, new.server
     if before.software != after.software:
@@ -285,7 +284,7 @@ def _facts(old: Report, new: Report) -> Iterator[Change]:
             yield Change("fact", name, before, after)
     yield from _listed(old, new, "models")
     # Where nothing is refused the fact is absent, so absence tells only between runs of one depth.
-    whole = all(report.run.complete and summary.usable(report) for report in (old, new))
+    whole = all(report.run.complete and usable(report) for report in (old, new))
     if whole and old.run.depth == new.run.depth:
         yield from _listed(old, new, "rejected_params", absent=[])
 

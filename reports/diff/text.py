@@ -13,7 +13,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from probe.model import Report
+from probe.model import SEVERITIES, Report
+from probe.wording import amount
 from reports import html, markdown, summary
 from reports.diff import Change, Difference, Turn, Untold
 from reports.text import printable, shorten
@@ -41,9 +42,9 @@ def headline(found: Difference) -> str:
     """One sentence: is it worse."""
     counted = [change for change in found.changes if change.regression]
     if counted:
-        return f"Regression: {summary.plural(len(counted), 'change')} for the worse that clients will notice."
+        return f"Regression: {amount(len(counted), 'change')} for the worse that clients will notice."
     if found.changes:
-        return f"No regression: {summary.plural(len(found.changes), 'change')}."
+        return f"No regression: {amount(len(found.changes), 'change')}."
     return "No change."
 
 
@@ -94,7 +95,7 @@ def as_json(found: Difference) -> bytes:
         "old": side(found.old),
         "new": side(found.new),
         "regression": next(
-            (str(level) for level in summary.SEVERITIES if any(item.regression is level for item in found.changes)),
+            (str(level) for level in SEVERITIES if any(item.regression is level for item in found.changes)),
             None,
         ),
         "conditions": [{"name": name, "old": old, "new": new} for name, old, new in found.conditions],

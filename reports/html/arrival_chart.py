@@ -12,7 +12,7 @@ from itertools import groupby, pairwise
 from statistics import median
 
 from probe.report import EventDocument, ExchangeDocument
-from reports import summary
+from probe.wording import amount
 from reports.html import svg
 
 _WIDTH = 760.0
@@ -45,7 +45,7 @@ def describe(exchange: ExchangeDocument) -> str:
     reads = len({event.at_s for event in data})
     first, last = data[0].at_s, data[-1].at_s
     text = (
-        f"{len(data)} events in {summary.plural(reads, 'arrival')}, the first after {svg.seconds(first)}, "
+        f"{len(data)} events in {amount(reads, 'arrival')}, the first after {svg.seconds(first)}, "
         f"the last after {svg.seconds(last)}"
     )
     biggest = max(len(list(group)) for _, group in groupby(data, key=lambda event: event.at_s))
@@ -55,7 +55,7 @@ def describe(exchange: ExchangeDocument) -> str:
     if gaps and max(gaps) >= 0.05:
         text += f"; longest gap {svg.seconds(max(gaps))}"
     if comments:
-        text += f"; {summary.plural(comments, 'comment')} (heartbeats)"
+        text += f"; {amount(comments, 'comment')} (heartbeats)"
     return text + "."
 
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from probe.model import Finding, Report, Severity, State, TargetInfo, Verdict
+from probe.model import Finding, Report, Severity, State, TargetInfo, Verdict, usable, worst
 from probe.report import ExchangeDocument, ReportDocument, document
+from probe.wording import amount
 from reports import curl, summary
 from reports.clients import judgement as clients
 from reports.clients.judgement import Answer
@@ -226,7 +227,7 @@ def _times(item: ExchangeDocument) -> list[tuple[str, str]]:
     if timeline.autopsy is not None:
         label = f"Connection after {timeline.autopsy.silent_s:.1f} s of silence"
         rows.append((label, timeline.autopsy.verdict))
-    rows.append(("Body", f"{timeline.wire_bytes} bytes in {summary.plural(len(timeline.reads), 'read')}"))
+    rows.append(("Body", f"{timeline.wire_bytes} bytes in {amount(len(timeline.reads), 'read')}"))
     return rows
 
 
@@ -236,14 +237,14 @@ def context(report: Report) -> dict[str, Any]:
     anchors = {item.id: f"exchange-{number}" for number, item in enumerate(shown.exchanges, 1)}
     room = room_for(len(shown.exchanges))
     untried = set(summary.untried(report))
-    worst = summary.worst(report)
-    good = summary.usable(report)
+    first = worst(report)
+    good = usable(report)
     return {
         "report": shown,
         "headline": summary.headline(report),
-        "state": "good" if good and worst is None else "mixed" if good else "bad",
-        "worst": finding_view(worst, anchors) if worst else None,
-        "worst_number": report.findings.index(worst) + 1 if worst else 0,
+        "state": "good" if good and first is None else "mixed" if good else "bad",
+        "worst": finding_view(first, anchors) if first else None,
+        "worst_number": report.findings.index(first) + 1 if first else 0,
         "settings": settings(report),
         "server": shorten(summary.server(report), _NAME_TEXT),
         "found": summary.found(report),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from probe.model import CheckRecord, Outcome
 from probe.report import ExchangeDocument, ReportDocument
-from reports import summary
+from probe.wording import amount
 from reports.html import svg
 
 _WIDTH = 760.0
@@ -26,7 +26,7 @@ def describe(report: ReportDocument) -> str:
     """What the waterfall shows, in words."""
     ran = _ran(report)
     alone = [check.id for check in ran if check.exclusive]
-    checks, requests = summary.plural(len(ran), "check"), summary.plural(len(report.exchanges), "request")
+    checks, requests = amount(len(ran), "check"), amount(len(report.exchanges), "request")
     text = f"{checks} with {requests} in {svg.seconds(report.run.duration_s)}"
     if ran:
         longest = max(ran, key=lambda check: check.duration_s)

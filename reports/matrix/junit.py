@@ -1,16 +1,14 @@
-"""matrix.junit.xml: what the fleet file expects, as assertions.
+"""matrix.junit.xml: the expectations of the fleet file as assertions.
 
-One suite a target, one case an expectation.  What could not be told is skipped with the
-reason; a row without expectations is asked only whether it is usable.
+One suite per target, one case per expectation.  A verdict that is unknown is skipped with its
+reason.  A row without expectations has one case: whether it is usable.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from reports.junit import legal
+from reports.junit import close_suite, document, host, legal, timestamp
 from reports.matrix.table import Mark, Matrix, Row
 
 
@@ -22,45 +20,26 @@ def render(matrix: Matrix) -> bytes:
         groups.setdefault(row.target, []).append(row)
     for number, (target, rows) in enumerate(groups.items()):
         _suite(root, number, target, rows, matrix)
-    ElementTree.indent(root)
-    made: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return made + b"\n"
+    return document(root)
 
 
 def _suite(root: ElementTree.Element, number: int, target: str, rows: list[Row], matrix: Matrix) -> None:
-    suite = ElementTree.SubElement(root, "testsuite")
-    ElementTree.SubElement(suite, "properties")
-    for row in rows:
-        _cases(suite, row)
-    cases = suite.findall("testcase")
-    counts = {tag: sum(case.find(tag) is not None for case in cases) for tag in ("failure", "error", "skipped")}
-    suite.attrib.update(
+    suite = ElementTree.SubElement(
+        root,
+        "testsuite",
         {
             "name": legal(target),
             "package": "endpoint-probe.audit",
             "id": str(number),
-            "timestamp": _stamp(rows[0].started_at or matrix.started_at),
-            "hostname": legal(_host(rows[0].endpoint)),
-            "tests": str(len(cases)),
-            "failures": str(counts["failure"]),
-            "errors": str(counts["error"]),
-            "skipped": str(counts["skipped"]),
+            "timestamp": timestamp(rows[0].started_at or matrix.started_at),
+            "hostname": legal(host(rows[0].endpoint)),
             "time": f"{sum(row.duration_s for row in rows):.3f}",
-        }
+        },
     )
-    ElementTree.SubElement(suite, "system-out").text = ""
-    ElementTree.SubElement(suite, "system-err").text = ""
-
-
-def _stamp(text: str) -> str:
-    return datetime.fromisoformat(text).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def _host(endpoint: str) -> str:
-    try:
-        return urlsplit(endpoint).hostname or "unknown"
-    except ValueError:
-        return "unknown"
+    ElementTree.SubElement(suite, "properties")
+    for row in rows:
+        _cases(suite, row)
+    close_suite(suite)
 
 
 def _cases(suite: ElementTree.Element, row: Row) -> None:
@@ -70,10 +49,9 @@ def _cases(suite: ElementTree.Element, row: Row) -> None:
     if row.state != "done" or not wanted:
         case = _case(suite, where, f"{row.model} is usable".lstrip(), seconds)
         if row.state == "failed":
-            said = {"message": legal(row.problem), "type": "endpoint-probe"}
-            ElementTree.SubElement(case, "error", said)
+            ElementTree.SubElement(case, "error", {"message": legal(row.problem), "type": "endpoint-probe"})
         elif row.state != "done":
-            ElementTree.SubElement(case, "skipped", {"message": "the audit ended before it was probed"})
+            ElementTree.SubElement(case, "skipped", {"message": "the audit ended before this row was probed"})
         elif not row.usable:
             _fail(case, "no chat completion could be had", row)
         return
@@ -83,7 +61,7 @@ def _cases(suite: ElementTree.Element, row: Row) -> None:
         if mark.met is False:
             _fail(case, f"{name} is {mark.state}, expected {expected}", row, mark)
         elif mark.met is None:
-            ElementTree.SubElement(case, "skipped", {"message": legal(f"could not tell: {mark.note}")})
+            ElementTree.SubElement(case, "skipped", {"message": legal(f"inconclusive: {mark.note}")})
 
 
 def _case(suite: ElementTree.Element, where: str, name: str, seconds: str) -> ElementTree.Element:

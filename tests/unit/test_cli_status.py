@@ -1,24 +1,20 @@
-"""The exit status: interruption first, then no chat at all, then what was found."""
+"""The exit status: interruption first, then no chat completion, then what was found."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from probe.cli.run_and_report import status_of
-from probe.model import Check, Result
-from tests.reports_fixtures import faulty, healthy
+from probe.model import Report, State, Verdict
+from tests.reports_fixtures import faulty, healthy, verdicts
 
-
-async def _nothing(context: Any) -> Result:
-    return Result()
-
-
-CHAT = Check("url.resolve", 1, "t", "p", _nothing, provides=frozenset({"chat"}))
-OTHER = Check("connect.reach", 1, "t", "p", _nothing)
-UNREACHED = replace(faulty(), target=replace(faulty().target, base_url=None))
+LOST = Verdict(State.UNKNOWN, 0.0, None, ("url.resolve",), "needs reachable, and connect.open ended as inconclusive")
+UNREACHED = replace(faulty(), capabilities=verdicts(chat=LOST))
+REFUSED = replace(faulty(), capabilities=verdicts(chat=Verdict(State.REJECTED, 1.0, None, ("url.resolve",))))
+#: The run chose no check that asks for a chat completion.
+NOT_ASKED = replace(faulty(), capabilities=verdicts(), checks=faulty().checks[:1])
 WARNED = replace(faulty(), findings=faulty().findings[1:])
 
 
@@ -34,13 +30,13 @@ WARNED = replace(faulty(), findings=faulty().findings[1:])
         (WARNED, "warning", 1),
         (UNREACHED, "error", 3),
         (UNREACHED, "never", 3),
+        (replace(UNREACHED, findings=()), "error", 3),
+        (REFUSED, "error", 3),
+        (NOT_ASKED, "error", 1),
+        (replace(NOT_ASKED, findings=()), "error", 0),
     ],
 )
-def test_statuses(report: Any, fail_on: str, status: int) -> None:
-    assert status_of(report, fail_on, [CHAT, OTHER], interrupted=False) == status
-    assert status_of(report, fail_on, [CHAT, OTHER], interrupted=True) == 130
-
-
-def test_no_chat_is_no_verdict_where_no_check_asked_for_one() -> None:
-    assert status_of(UNREACHED, "error", [OTHER], interrupted=False) == 1
-    assert status_of(replace(UNREACHED, findings=()), "error", [OTHER], interrupted=False) == 0
+def test_statuses(report: Report, fail_on: str, status: int) -> None:
+    report = replace(report, run=replace(report.run, fail_on=fail_on))
+    assert status_of(report, interrupted=False) == status
+    assert status_of(report, interrupted=True) == 130

@@ -47,7 +47,9 @@ def reports(draw: st.DrawFn, key: str) -> Report:
             {"models": ["m", key, f"x {key}"], "rejected_params": [key, "seed"], "reasoning_field": key, "roles": [key]}
         ),
     )
-    verdicts = {name: Verdict(draw(states), note=redactor.text(f"said {key}")) for name in CAPABILITIES}
+    verdicts = {name: Verdict(draw(states), note=redactor.text(f"said {key}")) for name in CAPABILITIES} | {
+        "chat": Verdict(State.WORKS)
+    }
     body = redactor.value({"error": {"message": f"bad key {key}"}})
     exchange = Exchange(
         "x001",

@@ -256,3 +256,22 @@ def test_a_key_is_only_for_the_typed_origin() -> None:
     assert asked[0] is None
     assert asked[1]
     assert asked[2]
+
+
+def test_a_report_lists_first_what_to_mend_first() -> None:
+    async def both(_ctx: Any) -> Result:
+        return Result(findings=(late.found("d"), early.found("d")))
+
+    early, late = (Diagnosis(code, Severity.ERROR, Owner.SERVER, "t", "w", "y", "r") for code in ("url.x", "tools.x"))
+    report = report_of(make("demo.both", both, emits=(early, late)))
+    assert [finding.code for finding in report.findings] == ["url.x", "tools.x"]
+
+
+def test_a_chat_that_could_not_be_judged_says_why() -> None:
+    async def silent(_ctx: Any) -> Result:
+        raise Inconclusive("the endpoint kept answering 429")
+
+    report = report_of(make("demo.chat", silent, provides={"chat"}))
+    chat = report.capabilities["chat"]
+    assert (chat.verdict, chat.checks, chat.note) == (State.UNKNOWN, ("demo.chat",), "the endpoint kept answering 429")
+    assert report_of(make("demo.other")).capabilities["chat"].checks == ()

@@ -84,8 +84,8 @@ def test_what_one_run_could_not_tell_accuses_nobody() -> None:
     [
         (None, "tools.call did not run"),
         (Outcome.SKIP, "because"),
-        (Outcome.INCONCLUSIVE, "tools.call could not tell: because"),
-        (Outcome.ERROR, "tools.call broke inside this program: because"),
+        (Outcome.INCONCLUSIVE, "tools.call inconclusive: because"),
+        (Outcome.ERROR, "tools.call crashed: because"),
     ],
 )
 def test_a_finding_is_gone_only_where_its_check_looked_again(outcome: Outcome | None, reason: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,20 +41,30 @@ def test_one_case_a_check_and_each_outcome_by_its_element() -> None:
     assert {name: [child.tag for child in case] for name, case in cases.items()} == {
         "idle.silence": ["error"],
         "stream.delivery": ["failure"],
-        "tools.auto": ["failure"],
+        "tools.auto": [],
         "url.resolve": [],
         "vision.picture": [],
         "output.json-schema": ["skipped"],
     }
     counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
-    assert counts == {"tests": "6", "failures": "2", "errors": "1", "skipped": "1"}
+    assert counts == {"tests": "6", "failures": "1", "errors": "1", "skipped": "1"}
     assert cases["stream.delivery"].find("failure").get("type") == "stream.replayed"
     assert "proxy_buffering off;" in cases["stream.delivery"].find("failure").text
 
 
+@pytest.mark.parametrize(
+    ("fail_on", "failed"),
+    [("error", ["stream.delivery"]), ("warning", ["stream.delivery", "tools.auto"]), ("never", [])],
+)
+def test_a_check_fails_by_the_rule_of_the_exit_status(fail_on: str, failed: list[str]) -> None:
+    report = faulty()
+    document = parsed(replace(report, run=replace(report.run, fail_on=fail_on)))
+    assert [case.get("name") for case in document.iter("testcase") if case.find("failure") is not None] == failed
+
+
 def test_what_could_not_be_told_is_skipped_with_its_reason() -> None:
     (case,) = [item for item in parsed(healthy()).iter("testcase") if item.get("name") == "vision.picture"]
-    assert case.find("skipped").get("message") == "could not tell: the model named one colour of four"
+    assert case.find("skipped").get("message") == "inconclusive: the model named one colour of four"
 
 
 def test_characters_that_xml_forbids_are_written_out() -> None:

@@ -42,7 +42,7 @@ def test_findings_stand_with_remedy_and_owner() -> None:
         "gateway",
         "WARNING  tools.not-enabled",
         "did not finish",
-        "broke inside this program",
+        "crashed (internal error of endpoint-probe)",
     ):
         assert part in text, part
     labels = [line.split()[0] for line in text.splitlines() if line.startswith("  ")]
