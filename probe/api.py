@@ -39,7 +39,7 @@ from probe.run.verdicts import wilson
 
 if TYPE_CHECKING:
     from probe.run.context import Context
-    from probe.run.options import Auth
+    from probe.run.options import Auth, ToolState
     from probe.wire.transport import Wire
 
 __all__ = [
@@ -66,6 +66,7 @@ __all__ = [
     "Skip",
     "State",
     "Throttled",
+    "ToolState",
     "Verdict",
     "Wire",
     "because",
@@ -91,10 +92,10 @@ def __getattr__(name: str) -> object:
         from probe.run.context import Context
 
         return Context
-    if name == "Auth":
-        from probe.run.options import Auth
+    if name in ("Auth", "ToolState"):
+        from probe.run import options
 
-        return Auth
+        return getattr(options, name)
     if name == "Wire":
         from probe.wire.transport import Wire
 

@@ -34,9 +34,7 @@ def look(ctx: Context) -> Sightings:
 
 def software(ctx: Context) -> str:
     """The id of the software as far as it can be told by now, or ``unknown``.  Sends nothing."""
-    settled = ctx.target.extra.get("server")
-    found = settled if isinstance(settled, ServerInfo) else recognise(look(ctx))
-    return found.software
+    return (ctx.target.server or recognise(look(ctx))).software
 
 
 @check(

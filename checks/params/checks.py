@@ -213,8 +213,7 @@ async def _search(
     depth=Depth.QUICK,
 )
 async def seen(ctx: Context) -> Result:
-    refused = ctx.target.extra.get("refused_params")
-    known = dict(refused) if isinstance(refused, dict) else {}
+    known = dict(ctx.target.refused_params or {})
     for name in ("stream_options", "parallel_tool_calls"):
         found = refusals(ctx.exchanges, name)
         if found:

@@ -35,5 +35,5 @@ async def first_look(ctx: Context) -> Exchange:
 
 def first_chat(ctx: Context) -> Exchange | None:
     """The chat completion that settled the base URL, or None."""
-    wanted = ctx.target.extra.get("chat_exchange")
+    wanted = ctx.target.chat_exchange
     return next((item for item in ctx.exchanges if item.id == wanted), None)

@@ -288,7 +288,7 @@ def _able(ctx: Context, asked: Sequence[Reading]) -> bool:
     """
     if any(re.search(r"paris|weather|celsius|tool|function", reading.text, re.IGNORECASE) for reading in asked):
         return True
-    basic = next((item for item in ctx.exchanges if item.id == ctx.target.extra.get("chat_exchange")), None)
+    basic = next((item for item in ctx.exchanges if item.id == ctx.target.chat_exchange), None)
     return basic is None or says(basic, ctx.nonce("chat"))
 
 

@@ -134,7 +134,7 @@ async def _both(ctx: Context, made: Sequence[dict[str, Any]], *, longer: int | N
     cities = [_city(call, place) for place, call in enumerate(made)]
     messages = [
         {"role": "user", "content": requests.TWO_CITIES},
-        requests.call_message(made, ctx.target.extra.get("tool_turn_content")),
+        requests.call_message(made, ctx.target.tool_turn_content),
         *(
             requests.result_message(made[i]["id"], requests.reading(cities[i], number) + (MORE if longer == i else ""))
             for i, number in enumerate((first, second))

@@ -20,7 +20,7 @@ from checks.tools.refusal import Refusal, meaning, quoted, refusal_of
 from probe.api import Exchange, Inconclusive, Result, State, Verdict, because, check, completion, unknown, works
 
 if TYPE_CHECKING:
-    from probe.api import Context
+    from probe.api import Context, ToolState
 
 #: What makes a result longer, so that the prompt has to grow.
 MORE = (
@@ -83,7 +83,7 @@ async def results(ctx: Context) -> Result:
         turns.append(await _turn(ctx, call, content))
     if turns[-1].answered and not turns[-1].told:
         turns.append(await _turn(ctx, call, content, longer=True))
-    if not any(turn.answered for turn in turns) and not isinstance(ctx.target.extra.get("tools"), dict):
+    if not any(turn.answered for turn in turns) and ctx.target.tools is None:
         raise Inconclusive("the question alone, with the tool on offer, was not answered either")
     counted = counts_live(ctx.exchanges)
     grew = _grew(turns) if counted else None
@@ -104,23 +104,21 @@ def refused_tools(ctx: Context) -> Verdict | None:
     return None
 
 
-def state_of(ctx: Context) -> dict[str, Any]:
+def state_of(ctx: Context) -> ToolState:
     """What tools.call settled; raises Inconclusive where it could not tell anything.
 
     Raises:
         Inconclusive: the first request with tools was not answered.
     """
-    found = ctx.target.extra.get("tools")
-    if not isinstance(found, dict):
+    if ctx.target.tools is None:
         raise Inconclusive("the first request with tools was not answered")
-    return found
+    return ctx.target.tools
 
 
 def call_to_answer(ctx: Context) -> dict[str, Any] | None:
     """The model's own call, or None where it made none that can be sent back."""
-    found = ctx.target.extra.get("tools")
-    made = found.get("call") if isinstance(found, dict) else None
-    return dict(made) if isinstance(made, dict) else None
+    made = ctx.target.tools["call"] if ctx.target.tools else None
+    return dict(made) if made else None
 
 
 async def _turn(

@@ -41,7 +41,7 @@ from probe.api import (
 )
 
 if TYPE_CHECKING:
-    from probe.api import Context
+    from probe.api import Context, ToolState
 
 #: Fewer prompt tokens than without streaming, by as many, mean that the tools were left out.
 LEFT_OUT = 20
@@ -101,7 +101,7 @@ async def stream(ctx: Context) -> Result:
     return diagnose_stream(asked, whole, control, ctx.codes, leaked_calls.server_of(ctx, *asked), sound=sound)
 
 
-def forcing(state: dict[str, Any]) -> dict[str, Any] | None:
+def forcing(state: ToolState) -> dict[str, Any] | None:
     """The parameters with which a call can be had: the tools, and a forced choice where it takes one."""
     if state["way"] == "auto":
         return {"tools": [requests.weather()]}
@@ -118,10 +118,10 @@ async def _ask(ctx: Context, force: dict[str, Any], share: str | None = None, **
     return await ctx.chat(requests.QUESTION, limit=requests.LIMIT, share=share, stream=True, **force, **more)
 
 
-def _again(first: Reading, state: dict[str, Any]) -> bool:
+def _again(first: Reading, state: ToolState) -> bool:
     """Whether chance may have been at work."""
     if first.kind is Kind.LEAKED:
-        return bool(state["outcome"] == "called")
+        return state["outcome"] == "called"
     return first.kind in (Kind.PROSE, Kind.EMPTY, Kind.FAILED)
 
 

@@ -88,7 +88,7 @@ def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
         "models_url": endpoint.at(found.chat.path, "/models"),
         "model": found.model,
         "limit_param": found.limit_param,
-        "drop": tuple(found.dropped),
+        "dropped_params": tuple(found.dropped),
         "chat_exchange": exchange.id,
         "stream_false": found.stream_false,
     }

@@ -14,15 +14,11 @@ from fnmatch import fnmatchcase
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import EntryPoint
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from probe.catalogue.remedies import Advice, Guide
 from probe.model import CAPABILITIES, Check, CheckRecord, Depth, Diagnosis, Outcome, Result
 from probe.wording import cut
-
-if TYPE_CHECKING:
-    from probe.model import Check
-
 
 # Which checks wait for which: the graph that follows from what they require and provide. -----------
 
@@ -54,6 +50,8 @@ Run = Callable[[Any], Awaitable[Result]]
 
 GuideSource = Callable[[], Iterable[Guide]]
 
+#: The package of the built-in checks.  It is found by its name, as plugins are, so that the engine imports no check.
+_BUILT_IN = "checks"
 _CHECKS: dict[str, Check] = {}
 _GUIDES: list[GuideSource] = []
 _PROBLEMS: dict[str, str] = {}
@@ -148,9 +146,8 @@ def load() -> None:
     global _loaded
     if _loaded:
         return
-    import checks
-
-    for module in pkgutil.walk_packages(checks.__path__, "checks."):
+    built_in = importlib.import_module(_BUILT_IN)
+    for module in pkgutil.walk_packages(built_in.__path__, f"{_BUILT_IN}."):
         importlib.import_module(module.name)
     from importlib.metadata import entry_points
 

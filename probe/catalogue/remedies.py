@@ -6,16 +6,10 @@ meet, once, at the end of a run.  Nothing in here knows a check or a system by n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
-from probe.model import Owner
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from probe.model import Finding, ServerInfo
+from probe.model import Finding, Owner, ServerInfo
 
 #: Families whose faults are usually made by what stands in front of the server.
 FRONT_FAMILIES = frozenset({"connect", "tls", "url", "auth", "models", "stream", "idle", "limits", "errors"})

@@ -15,7 +15,7 @@ from probe.fleet.job import Job, Outcome, Settings
 from probe.fleet.job_runner import packed, probe
 from probe.fleet.timing_workers import QuietPlaces, tls_of
 from probe.model import Report
-from probe.run.run_state import Shared
+from probe.run.process_state import Shared
 from probe.wire.loop_lag import LagMonitor
 
 Done = Callable[[Outcome], Awaitable[None]]

@@ -10,18 +10,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 
 from probe.exchange import Exchange
-from probe.parsing.chat_completion import is_throttled
-from probe.run.context import retry_after
-from probe.run.run_state import off_the_clock
-
-if TYPE_CHECKING:
-    from probe.run.context import Context
+from probe.parsing.error_bodies import is_throttled, retry_after
+from probe.run.process_state import off_the_clock
+from probe.run.run_state import Sender
 
 #: A host is not left alone for longer because of one answer; whoever asks next finds out for itself.
 _LONGEST_REST_S = 60.0
@@ -148,25 +145,25 @@ class HostTurns:
         return self._hosts.setdefault(host_of(url), Host())
 
     @asynccontextmanager
-    async def turn(self, url: str, context: Context) -> AsyncIterator[Callable[[Exchange], None]]:
+    async def turn(self, url: str, sender: Sender) -> AsyncIterator[Callable[[Exchange], None]]:
         """Wait until a request may go to this URL; what is yielded is told the exchange.
 
         A request to another host than its run's waits for both: what a run measures is not
         to be disturbed by itself either.
         """
         host = self.host(url)
-        hosts = self._homes(context, host)
+        hosts = self._homes(sender, host)
         async with AsyncExitStack() as stack:
-            with off_the_clock(context):
+            with off_the_clock(sender):
                 await stack.enter_async_context(await self._in_turn(host, hosts))
                 for item in hosts:
                     item.busy += 1
                     stack.callback(self._left, item)
             yield lambda exchange: self._told(host, exchange)
 
-    def _homes(self, context: Context, *others: Host) -> Collection[Host]:
+    def _homes(self, sender: Sender, *others: Host) -> Collection[Host]:
         """The hosts that a run's requests usually go to, and these, each once."""
-        urls = (context.options.endpoint.origin, context.target.chat_url)
+        urls = (sender.options.endpoint.origin, sender.target.chat_url)
         return {id(item): item for item in (*(self.host(url) for url in urls if url), *others)}.values()
 
     async def _in_turn(self, host: Host, hosts: Collection[Host]) -> AsyncExitStack:
@@ -203,9 +200,9 @@ class HostTurns:
                 host.next_at = max(host.next_at, time.monotonic() + min(wait, _LONGEST_REST_S))
 
     @asynccontextmanager
-    async def claim(self, context: Context) -> AsyncIterator[Collection[Host]]:
+    async def claim(self, sender: Sender) -> AsyncIterator[Collection[Host]]:
         """Wait until no other check has a run's hosts alone or is about to; yields them, and requests go on."""
-        hosts = self._homes(context)
+        hosts = self._homes(sender)
         await _until(hosts, lambda host: not host.claimed)
         for host in hosts:
             host.claimed = True

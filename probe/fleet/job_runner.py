@@ -18,7 +18,7 @@ from probe.fleet.job import DEFINITE, Found, Job, Judged, Outcome, Summary, Targ
 from probe.model import Check, Report, usable
 from probe.report import encode
 from probe.run.options import Options
-from probe.run.run_state import Shared
+from probe.run.process_state import Shared
 from probe.run.runner import run
 
 # From a target of the fleet file to the options of a run: where references become keys. ------------

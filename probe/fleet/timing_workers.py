@@ -30,15 +30,14 @@ from probe.run.budget import Budget
 from probe.run.context import Context
 from probe.run.options import Options, Settled
 from probe.run.outcomes import BudgetExceeded, Inconclusive, Skip
-from probe.run.run_state import Log, off_the_clock
+from probe.run.process_state import off_the_clock
+from probe.run.run_state import Log
 from probe.wire.client import Client, ssl_context
 from probe.wire.loop_lag import LagMonitor
 from probe.wire.transport import Transport
 
 if TYPE_CHECKING:
     import ssl
-
-    from probe.run.scheduler import Scheduler
 
 #: How long the workers may take to start.
 _START_S = 15.0
@@ -220,7 +219,7 @@ class QuietPlaces:
             with contextlib.suppress(AttributeError):
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
-    async def __call__(self, scheduler: Scheduler, item: Check, context: Context, /) -> Result:
+    async def __call__(self, item: Check, context: Context, /) -> Result:
         """Run an exclusive check of a run in a worker and take over what it saw.
 
         The run's other checks go on while this one waits for a worker, and wait to send while it measures.
@@ -232,21 +231,21 @@ class QuietPlaces:
                 stack.callback(self._limit.release_on_behalf_of, stack)
                 first_s = await stack.enter_async_context(self._turns.alone(hosts))
                 await stack.enter_async_context(self._turns.slot(urgent=True))
-            errand = self._errand(scheduler, item, first_s)
+            errand = self._errand(item, context, first_s)
             brought = await anyio.to_process.run_sync(perform, errand, cancellable=True, limiter=_free())
-        _take(brought, scheduler, context)
+        _take(brought, context)
         if brought.ended is not None:
             raise brought.ended
         return brought.result or Result()
 
-    def _errand(self, scheduler: Scheduler, item: Check, first_s: float) -> Errand:
-        log, budget = scheduler.log, scheduler.budget
+    def _errand(self, item: Check, context: Context, first_s: float) -> Errand:
+        log, budget = context.log, context.budget
         left = None if budget.max_requests is None else budget.max_requests - budget.requests
         tokens = None if budget.max_tokens is None else budget.max_tokens - budget.tokens
         return Errand(
             item.id,
-            scheduler.options,
-            replace(scheduler.target, extra=dict(scheduler.target.extra)),
+            context.options,
+            replace(context.target),
             tuple(log.exchanges),
             dict(log.results),
             tuple(log.throttled),
@@ -255,7 +254,7 @@ class QuietPlaces:
             frozenset(log.codes),
             dict(log.nonces),
             log.counter,
-            scheduler.client.epoch,
+            context.client.epoch,
             left,
             tokens,
             budget.left_s,
@@ -269,8 +268,8 @@ def _free() -> anyio.CapacityLimiter:
     return anyio.CapacityLimiter(1)
 
 
-def _take(brought: Brought, scheduler: Scheduler, context: Context) -> None:
-    log, budget = scheduler.log, scheduler.budget
+def _take(brought: Brought, context: Context) -> None:
+    log, budget = context.log, context.budget
     log.exchanges.extend(brought.exchanges)
     log.throttled.extend(brought.throttled)
     # A check of this run that waits to send may have asked for the same in the meantime, and goes by its own.
@@ -279,7 +278,7 @@ def _take(brought: Brought, scheduler: Scheduler, context: Context) -> None:
     for label, code in brought.nonces.items():
         log.nonces.setdefault(label, code)
     log.counter = max(log.counter, brought.counter)
-    scheduler.target.thinks = scheduler.target.thinks or brought.thinks
+    context.target.thinks = context.target.thinks or brought.thinks
     budget.requests += brought.requests
     budget.prompt_tokens += brought.prompt_tokens
     budget.completion_tokens += brought.completion_tokens

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from probe.model import Exchange
+from probe.exchange import Exchange
 from probe.parsing import sse
 from probe.parsing.error_bodies import body_of as body_of
 from probe.parsing.error_bodies import error_in as error_in

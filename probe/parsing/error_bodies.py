@@ -12,7 +12,7 @@ import time
 from enum import StrEnum
 from typing import Any
 
-from probe.model import Exchange
+from probe.exchange import Exchange
 from probe.parsing.strict_json import SMALL, member, text_at
 
 

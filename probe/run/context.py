@@ -15,7 +15,6 @@ import anyio
 
 from probe.model import Event, Exchange, Verdict
 from probe.parsing import chat_completion
-from probe.parsing.chat_completion import retry_after as retry_after
 from probe.parsing.urls import is_loopback, same_origin
 from probe.run.budget import Budget
 from probe.run.options import Auth, Options, Settled
@@ -41,6 +40,7 @@ class Context:
         options: what the user asked for.
         target: what is settled about the endpoint (base_url, chat_url, model …).
         exchanges: every exchange of the run so far, for checks that only look.
+        log, client: for the engine; checks use the methods.
     """
 
     def __init__(self, check: str, options: Options, target: Settled, client: Client, budget: Budget, log: Log) -> None:
@@ -53,44 +53,44 @@ class Context:
         self.completion_tokens = 0
         self.scope = anyio.CancelScope()
         self.activity = Activity()
-        self._client = client
-        self._log = log
+        self.client = client
+        self.log = log
 
     # What is known -----------------------------------------------------------------------
 
     @property
     def exchanges(self) -> Sequence[Exchange]:
-        return tuple(self._log.exchanges)
+        return tuple(self.log.exchanges)
 
     @property
     def throttled(self) -> Sequence[Exchange]:
         """The exchanges that ended in "not now", in order."""
-        return tuple(self._log.throttled)
+        return tuple(self.log.throttled)
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        return self._log.facts
+        return self.log.facts
 
     @property
     def verdicts(self) -> Mapping[str, Verdict]:
         """The verdicts given so far, by capability."""
-        return self._log.verdicts
+        return self.log.verdicts
 
     @property
     def codes(self) -> frozenset[str]:
         """The finding codes given so far."""
-        return frozenset(self._log.codes)
+        return frozenset(self.log.codes)
 
     def nonce(self, label: str) -> str:
         """A code no model can guess, such as ``ZEBRA-48213``; the same for the same label.
 
         Different labels get different words as well as different numbers.
         """
-        return self._log.nonce(label)
+        return self.log.nonce(label)
 
     def note(self, text: str) -> None:
         """Say what is being tried, for the live progress."""
-        self._log.emit(Event("note", self.check, text))
+        self.log.emit(Event("note", self.check, text))
 
     # Sending -----------------------------------------------------------------------------
 
@@ -156,7 +156,7 @@ class Context:
 
     async def shared(self, name: str, make: Callable[[], Awaitable[Exchange]]) -> Exchange:
         """The exchange of this name, made by whoever asks first; the others wait for it."""
-        log = self._log
+        log = self.log
         while name not in log.results:
             if name in log.shared:
                 with self.activity.waiting():
@@ -213,17 +213,17 @@ class Context:
                 return exchange
             if not chat_completion.is_throttled(exchange):
                 return exchange
-            self._log.throttled.append(exchange)
+            self.log.throttled.append(exchange)
             if not patient:
                 return exchange
-            wait = retry_after(exchange)
+            wait = chat_completion.retry_after(exchange)
             pause = wait if wait is not None else _BACKOFF_S[min(tries - 1, len(_BACKOFF_S) - 1)]
             spent = time.monotonic() - started
             hopeless = not chat_completion.waiting_helps(exchange) or tries > 6
             if hopeless or spent + pause > _PATIENCE_S or pause > self.budget.left_s - 1:
                 said = cut(chat_completion.error_text(exchange), 160)
                 raise Throttled(f"the endpoint answered {exchange.status} for {spent:.0f} s: {said}")
-            self._log.emit(Event("waiting", self.check, f"{exchange.status}: waiting {pause:.1f} s"))
+            self.log.emit(Event("waiting", self.check, f"{exchange.status}: waiting {pause:.1f} s"))
             await anyio.sleep(pause)
 
     async def _in_lane(self, *request: Any) -> tuple[Exchange, bool]:
@@ -231,8 +231,8 @@ class Context:
 
         Returns the exchange, and whether another request was under way beside it.
         """
-        lane = self._log.lane
-        async with lane, self._log.turn(request[1], self) as told:
+        lane = self.log.lane
+        async with lane, self.log.turn(request[1], self) as told:
             crowded = lane.borrowed_tokens > 1
             exchange = await self._one(*request)
             crowded = crowded or lane.borrowed_tokens > 1
@@ -254,12 +254,12 @@ class Context:
     ) -> Exchange:
         self.budget.reserve(tokens)
         self.requests += 1
-        self._log.counter += 1
-        number = f"x{self._log.counter:03d}"
+        self.log.counter += 1
+        number = f"x{self.log.counter:03d}"
         limit = min(timeout_s or self.options.timeout_s, max(0.1, self.budget.left_s))
         prompt = completed = 0
         try:
-            exchange = await self._client.send(
+            exchange = await self.client.send(
                 exchange_id=number,
                 check=self.check,
                 method=method,
@@ -282,8 +282,8 @@ class Context:
             self.target.thinks = True
         self.prompt_tokens += prompt
         self.completion_tokens += completed
-        self._log.exchanges.append(exchange)
-        self._log.emit(
+        self.log.exchanges.append(exchange)
+        self.log.emit(
             Event(
                 "request",
                 self.check,
@@ -312,9 +312,9 @@ class Context:
         if self.target.limit_param:
             body[self.target.limit_param] = room
         body["temperature"] = 0
-        if self.target.extra.get("stream_false"):
+        if self.target.stream_false:
             body["stream"] = False
-        for name in self.target.extra.get("drop", ()):
+        for name in self.target.dropped_params:
             body.pop(name, None)
         body.update(parameters)
         return {name: value for name, value in body.items() if value is not None}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
-from probe.model import Depth
+from probe.exchange import Exchange
+from probe.model import Depth, ServerInfo
 from probe.parsing.urls import Endpoint
 from probe.wire.transport import Transport
 
@@ -61,13 +62,32 @@ class Options:
     transport: Transport = field(default_factory=Transport)
 
 
+class ToolState(TypedDict):
+    """What ``tools.call`` learned for the other checks of tools.
+
+    ``way`` is how a call can be had (auto, required, named, simple or empty), ``outcome`` what
+    became of the first request, ``call`` a call to answer.
+    """
+
+    way: str
+    outcome: str
+    call: dict[str, Any] | None
+
+
 @dataclass
 class Settled:
     """The target as far as it is known.  Only the scheduler writes here.
 
-    ``base_url`` has no trailing slash and no query; ``chat_url`` is what chat requests
-    go to, query included.  ``limit_param`` is the parameter that limits the output, and
-    ``thinks`` says that the model spends tokens on reasoning first, so limits need room.
+    Attributes:
+        base_url: without a trailing slash or a query.
+        chat_url: where chat requests go, query included.
+        limit_param: the parameter that limits the output.
+        dropped_params: left out of chat requests.
+        refused_params: the refusal of each parameter that was refused.
+        stream_false: ``"stream": false`` has to be sent, since the endpoint streams without it.
+        thinks: the model spends tokens on reasoning first, so that limits need room.
+        chat_exchange: the id of the first completion.
+        tool_turn_content: the content that an assistant turn with calls must have.
     """
 
     base_url: str | None = None
@@ -77,12 +97,21 @@ class Settled:
     auth_scheme: str | None = None
     auth_header: str | None = None
     limit_param: str = "max_tokens"
+    dropped_params: tuple[str, ...] = ()
+    refused_params: Mapping[str, Exchange] | None = None
+    stream_false: bool = False
     thinks: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
+    chat_exchange: str | None = None
+    tools: ToolState | None = None
+    tool_turn_content: str | None = None
+    server: ServerInfo | None = None
 
-    def settle(self, name: str, value: Any) -> None:
-        """Set a field by name; names that are no field are kept in ``extra``."""
-        if name != "extra" and name in self.__dataclass_fields__:
+    @classmethod
+    def names(cls) -> frozenset[str]:
+        """What a check may settle."""
+        return frozenset(cls.__dataclass_fields__)
+
+    def settle(self, values: Mapping[str, Any]) -> None:
+        """Set fields by name."""
+        for name, value in values.items():
             setattr(self, name, value)
-        else:
-            self.extra[name] = value

@@ -3,82 +3,33 @@
 from __future__ import annotations
 
 import random
-import ssl
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import anyio
 
-from probe.model import Check, CheckRecord, Event, Exchange, Result, Verdict
-from probe.wire.loop_lag import LagMonitor
-from probe.wire.transport import Transport
-
-if TYPE_CHECKING:
-    from probe.run.context import Context
-    from probe.run.scheduler import Scheduler
+from probe.model import CheckRecord, Event, Exchange, Verdict
+from probe.run.budget import Budget
+from probe.run.options import Options, Settled
 
 
-# What the runs of one process share when there are many of them. -----------------------------------
-#
-# A run on its own needs none of this.  Where many run beside each other, they build one TLS
-# context in place of many, watch the event loop once, take turns at a host, and hand the
-# checks that measure time to where it is quiet.
+class Sender(Protocol):
+    """What is known of a check that wants to send a request; a Context has it."""
 
-#: Longer than any run: a deadline moved so far off cannot pass meanwhile.
-_FAR_S = 1e6
-
-
-class Alone(Protocol):
-    """Runs an exclusive check where nothing else keeps the event loop busy.
-
-    The other checks of its run go on meanwhile, so their requests must be kept back while it measures.
-    """
-
-    def __call__(self, scheduler: Scheduler, item: Check, context: Context, /) -> Awaitable[Result]:
-        """What the check says; raises what the check raises."""
+    options: Options
+    target: Settled
+    budget: Budget
+    scope: anyio.CancelScope
 
 
 class Turns(Protocol):
-    """Who may send when."""
+    """Decides when a request may be sent, where several runs share a process."""
 
-    def turn(self, url: str, context: Context) -> AbstractAsyncContextManager[Callable[[Exchange], None]]:
-        """Wait until a request may go to this URL; what is yielded is told the exchange."""
+    def turn(self, url: str, sender: Sender) -> AbstractAsyncContextManager[Callable[[Exchange], None]]:
+        """Wait until a request may go to this URL; yields a function that takes the finished exchange."""
 
-
-@dataclass(frozen=True)
-class Shared:
-    """What the runs of a process share.
-
-    Attributes:
-        lag: the loop-lag monitor, running already.
-        tls: the TLS context of a transport.
-        turns: who may send when.
-        alone: runs an exclusive check; None runs it in place.
-    """
-
-    lag: LagMonitor
-    tls: Callable[[Transport], ssl.SSLContext]
-    turns: Turns
-    alone: Alone | None = None
-
-
-@contextmanager
-def off_the_clock(context: Context) -> Iterator[None]:
-    """Waiting here is for other runs of this program: neither the check nor the run pays for it."""
-    begin = time.monotonic()
-    scope = context.scope
-    scope.deadline += _FAR_S
-    try:
-        with context.budget.paused():
-            yield
-    finally:
-        scope.deadline += time.monotonic() - begin - _FAR_S
-
-
-# What all checks of a run share: the exchanges so far, what was said, and the lanes to send in. ----
 
 _WORDS = tuple(
     (
@@ -111,9 +62,9 @@ class Log:
     emit: Callable[[Event], None] = lambda event: None
     turns: Turns | None = None
 
-    def turn(self, url: str, context: Context) -> AbstractAsyncContextManager[Callable[[Exchange], None]]:
+    def turn(self, url: str, sender: Sender) -> AbstractAsyncContextManager[Callable[[Exchange], None]]:
         """Wait for a turn at this URL's host, where other runs of the process want one too."""
-        return nullcontext(_unheard) if self.turns is None else self.turns.turn(url, context)
+        return nullcontext(_unheard) if self.turns is None else self.turns.turn(url, sender)
 
     def nonce(self, label: str) -> str:
         """A code no model can guess; the same for the same label, another word for another."""

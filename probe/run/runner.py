@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 import anyio
 
@@ -20,7 +20,6 @@ from probe.model import (
     Check,
     Event,
     Finding,
-    Hop,
     Report,
     RunInfo,
     ServerInfo,
@@ -34,11 +33,12 @@ from probe.model import (
 from probe.parsing import chat_completion
 from probe.parsing.urls import secret_params
 from probe.redaction.redactor import Redactor
-from probe.redaction.report_pass import without_secrets
 from probe.run.budget import Budget
 from probe.run.interruption import Interrupted
 from probe.run.options import Options, Settled
-from probe.run.run_state import Log, Shared
+from probe.run.process_state import Shared
+from probe.run.report_redaction import without_secrets
+from probe.run.run_state import Log
 from probe.run.scheduler import Scheduler
 from probe.run.verdicts import merge
 from probe.run.watchdog import Watchdog
@@ -97,7 +97,7 @@ async def run(
         scheduler = Scheduler(chosen, options, target, client, budget, log, alone)
         scheduler.started = begin  # checks and exchanges are timed from one moment
         watchdog = Watchdog(
-            Scheduler.one_check,
+            Scheduler.run_check,
             lambda: budget.left_s <= 0 or (interrupted is not None and interrupted.signal is not None),
         )
         listening = interrupted.listening() if interrupted is not None else nullcontext()
@@ -135,7 +135,7 @@ def _assemble(
     tls = next((item.response.tls for item in with_response if item.response and item.response.tls), None)
     version = next((item.response.http_version for item in with_response if item.response), None)
     auth = options.auth
-    server = _server(target.extra.get("server"))
+    server = target.server or ServerInfo()
     findings = advised(
         _ordered(scheduler.findings),
         server,
@@ -188,15 +188,6 @@ def _with_reason_for_no_chat(report: Report, checks: list[Check]) -> Report:
         return report
     chat = Verdict(State.UNKNOWN, 0.0, checks=(record.id,), note=record.reason)
     return replace(report, capabilities={**report.capabilities, "chat": chat})
-
-
-def _server(found: Any) -> ServerInfo:
-    if isinstance(found, ServerInfo):
-        return found
-    if isinstance(found, Mapping):
-        hops = tuple(item if isinstance(item, Hop) else Hop(str(item)) for item in found.get("hops", ()))
-        return replace(ServerInfo(), software=str(found.get("software", "unknown")), hops=hops)
-    return ServerInfo()
 
 
 def _ordered(findings: list[Finding]) -> list[Finding]:

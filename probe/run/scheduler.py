@@ -14,18 +14,29 @@ import time
 from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
-from types import CodeType
-from typing import ClassVar
 
 import anyio
 
 from probe.catalogue.registry import graph
-from probe.model import Check, CheckRecord, Event, Finding, Outcome, Result, Severity, State, Verdict, with_check
+from probe.model import (
+    Check,
+    CheckRecord,
+    Event,
+    Finding,
+    Outcome,
+    Result,
+    ServerInfo,
+    Severity,
+    State,
+    Verdict,
+    with_check,
+)
 from probe.run.budget import Budget
 from probe.run.context import Context
 from probe.run.options import Options, Settled
 from probe.run.outcomes import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled
-from probe.run.run_state import Alone, Log
+from probe.run.process_state import Alone
+from probe.run.run_state import Log
 from probe.wire.client import Client
 
 #: A check may take its requests' time and this much more before it counts as hung.
@@ -115,7 +126,7 @@ class Scheduler:
         async def one(name: str) -> None:
             nonlocal changed
             try:
-                await self._run_check(self.checks[name])
+                await self.run_check(self.checks[name])
             finally:
                 running.discard(name)
                 sorter.done(name)
@@ -193,10 +204,8 @@ class Scheduler:
             return f"needs {need}, which no chosen check provides"
         return None
 
-    #: The code below which a check runs: what a watchdog looks for.
-    one_check: ClassVar[CodeType]
-
-    async def _run_check(self, item: Check) -> None:
+    async def run_check(self, item: Check) -> None:
+        """Run one check to its record; the watchdog interrupts what blocks the event loop below this function."""
         reason = self._unmet(item)
         if reason is None and item.max_requests:
             reason = self.budget.fits(1, 0)
@@ -217,7 +226,7 @@ class Scheduler:
             with anyio.fail_after(min(limit, self.budget.left_s + DEADLINE_GRACE_S)) as context.scope:
                 if self.alone is not None and item.exclusive:
                     with context.activity.waiting():
-                        result = await self.alone(self, item, context)
+                        result = await self.alone(item, context)
                 else:
                     result = await item.run(context)
             outcome, reason = self._judge(item, result)
@@ -296,11 +305,7 @@ class Scheduler:
                 self._met.add(capability)
         self._met |= result.provides
         self.log.facts.update({key: value for key, value in result.facts.items() if value is not None})
-        for name, value in result.settles.items():
-            self.target.settle(name, value)
-
-
-Scheduler.one_check = Scheduler._run_check.__code__
+        self.target.settle(result.settles)
 
 
 def _is_strange(error: BaseException) -> bool:
@@ -320,6 +325,11 @@ def _misshapen(result: Result) -> str | None:
             return f"{name} are no mapping of names"
     if not all(isinstance(verdict, Verdict) for verdict in result.verdicts.values()):
         return "verdicts are not all a Verdict"
+    unknown = sorted(set(result.settles) - Settled.names())
+    if unknown:
+        return f"settles name no field of the target: {', '.join(unknown)}"
+    if not isinstance(result.settles.get("server"), ServerInfo | None):
+        return "server is no ServerInfo"
     if not isinstance(result.provides, Set) or not isinstance(result.note, str):
         return "provides are no set or whose note is no text"
     try:

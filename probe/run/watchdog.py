@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
+from typing import Protocol
 
 import anyio
 
@@ -24,6 +25,13 @@ _BEAT_S = 0.1
 _SIGNAL = getattr(signal, "SIGURG", None)
 
 
+class Function(Protocol):
+    """A function written in Python."""
+
+    @property
+    def __code__(self) -> CodeType: ...
+
+
 class Stalled(Exception):
     """A check held the event loop for too long."""
 
@@ -32,12 +40,12 @@ class Watchdog:
     """Interrupts what holds the event loop.
 
     Args:
-        inside: raise only where this code is being run: the function that runs one check.
+        inside: the function that runs one check; what blocks outside of it is not interrupted.
         over: whether the run should have ended by now.
     """
 
-    def __init__(self, inside: CodeType, over: Callable[[], bool]) -> None:
-        self.inside = inside
+    def __init__(self, inside: Function, over: Callable[[], bool]) -> None:
+        self.inside = inside.__code__
         self.over = over
         self._beats = 0
         self._stalled = False

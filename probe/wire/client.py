@@ -18,7 +18,7 @@ from typing import Any, Self
 import anyio
 import httpx
 
-from probe.model import Exchange, Failure, Request, Response, Timeline
+from probe.exchange import Exchange, Failure, Request, Response, Timeline
 from probe.redaction.redactor import Redactor
 from probe.wire import failures
 from probe.wire.content_coding import decode

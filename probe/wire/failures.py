@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from probe.model import Failure
+from probe.exchange import Failure
 
 # kinds
 DNS = "dns"

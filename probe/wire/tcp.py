@@ -21,7 +21,7 @@ from typing import Any
 
 import anyio
 
-from probe.model import Autopsy
+from probe.exchange import Autopsy
 
 ALIVE = "alive"
 RESET = "reset"

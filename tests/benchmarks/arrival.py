@@ -88,7 +88,7 @@ def checks_for(others: int, epochs: list[float]) -> list[Check]:
     """An exclusive check that times a stream, and as many others that want a request."""
 
     async def timed(ctx: Any) -> Result:
-        epochs.append(ctx._client.epoch)  # private, and the only way to put both clocks together
+        epochs.append(ctx.client.epoch)
         await ctx.chat(LONG, limit=400, stream=True, url=ctx.options.endpoint.typed + "/chat/completions")
         return Result()
 

@@ -215,6 +215,8 @@ def test_what_only_the_event_loop_may_raise_is_contained_too(body: Callable[[Any
         Result(facts={1: 2}),  # type: ignore[dict-item]
         Result(provides=None),  # type: ignore[arg-type]
         Result(settles=[]),  # type: ignore[arg-type]
+        Result(settles={"no_such_field": 1}),
+        Result(settles={"server": "vllm"}),
         Result(verdicts={"tools": "works"}),  # type: ignore[dict-item]
         Result(findings=("a finding",)),  # type: ignore[arg-type]
         Result(note=None, findings=(FAULT.found("x"),)),  # type: ignore[arg-type]

@@ -192,7 +192,7 @@ def test_a_run_goes_on_while_its_timing_check_waits_for_a_worker() -> None:
     async def timed(_: Context) -> Result:
         raise AssertionError("it was run in place")
 
-    async def alone(scheduler: Scheduler, item: Check, _: Context, /) -> Result:
+    async def alone(item: Check, _: Context, /) -> Result:
         noted.append(f"{item.id} waits")
         await done.wait()
         noted.append(f"{item.id} measured")

@@ -13,7 +13,7 @@ from checks.shared.discovery import LONGEST_ID, pick
 from probe.model import Exchange, Finding, Owner, Report, Request, Response, Severity, Timeline, unknown
 from probe.parsing.sse import MOST_LINES
 from probe.redaction.redactor import Redactor
-from probe.redaction.report_pass import LONGEST, without_secrets
+from probe.run.report_redaction import LONGEST, without_secrets
 from probe.wire import recorder
 from probe.wire.content_coding import BODY_LIMIT
 from probe.wire.recorder import LEAST, LEAST_READS, MOST_READS, Recorder, Room
