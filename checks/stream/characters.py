@@ -84,6 +84,8 @@ def diagnose_characters(streamed: Exchange, whole: Exchange | None) -> Result:
     if not completion.is_completion(whole):
         raise Inconclusive("the same question without streaming failed")
     right = completion.content_text(whole)
+    if encoded_twice(said) and encoded_twice(right):
+        return _found(streamed, said, SAMPLE, "UTF-8 that was encoded twice", without_streaming="holds it as well")
     if _lone(said) and not _lone(right):
         return _found(streamed, said, right, "halves of characters (lone surrogates)")
     lost = wide(right) - wide(said)
@@ -93,14 +95,33 @@ def diagnose_characters(streamed: Exchange, whole: Exchange | None) -> Result:
     return _found(streamed, said, right, kind)
 
 
-def _found(streamed: Exchange, said: str, right: str, kind: str) -> Result:
+def encoded_twice(text: str) -> bool:
+    """Whether the text is the sample's UTF-8 bytes read as Latin-1 or Windows-1252: "GrÃ¼ÃŸe" for "Grüße".
+
+    A model does not write that by itself: decoded once more it has to hold at least three of the sample's characters.
+    """
+    repaired = b"".join(_byte_of(char) for char in text[:1000]).decode("utf-8", "ignore")
+    return len(wide(repaired)) >= 3 and len(wide(text)) < 3
+
+
+def _byte_of(char: str) -> bytes:
+    """The byte that Latin-1 or Windows-1252 shows as this character; its UTF-8 where there is none."""
+    for coding in ("latin-1", "cp1252"):
+        try:
+            return char.encode(coding)
+        except UnicodeEncodeError:
+            continue
+    return char.encode("utf-8", "replace")
+
+
+def _found(streamed: Exchange, said: str, right: str, kind: str, *, without_streaming: str | None = None) -> Result:
     index = next(
         (chunk.index for chunk in completion.read_stream(streamed).chunks if _odd(chunk.delta.get("content"))), 0
     )
     shown = said.encode("utf-8", "replace").decode()
+    beside = without_streaming or f'reads "{short(right, 60)}"'
     finding = UTF8.found(
-        f'The stream holds {kind}: "{short(shown, 60)}", where the answer without streaming reads '
-        f'"{short(right, 60)}".',
+        f'The stream holds {kind}: "{short(shown, 60)}"; the answer without streaming {beside}.',
         streamed.shows(f"/response/events/{index}/data", expected=short(right, 60), actual=short(shown, 60)),
     )
     return Result((finding,))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from checks.shared import stream_requests
+from checks.stream import characters
 from checks.stream.agreement import diagnose_agreement, diagnose_unasked, difference, finish_reason, text_streams
 from probe.api import completion
 from probe.model import Exchange, Severity, State
@@ -162,3 +163,18 @@ def test_how_it_was_asked_decides_the_cure() -> None:
     assert "explicitly" not in finding.remedy
     assert diagnose_unasked([plain, texts(*WORDS), answers.lost()]).findings != ()
     assert diagnose_unasked([plain, answers.lost()]).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "twice"),
+    [
+        (characters.SAMPLE, False),
+        (characters.SAMPLE.encode().decode("latin-1"), True),
+        ("GrÃ¼ÃŸe, æ\x9d±äº¬, ðŸ˜€", True),
+        ("Gruesse, Tokio, :-)", False),
+        ("Ã, Â and å are letters", False),
+        ("", False),
+    ],
+)
+def test_utf8_that_was_encoded_twice(text: str, twice: bool) -> None:
+    assert characters.encoded_twice(text) is twice

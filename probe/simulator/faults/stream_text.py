@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from probe.simulator.call import JSON, Call, Chunk
+from probe.simulator.call import JSON, Call, Chunk, Reply
 from probe.simulator.fault import Fault
 
 
@@ -190,3 +190,18 @@ class ForeignEvents(Fault):
 
 def _calls(chunks: list[Chunk]) -> bool:
     return any((_choice(chunk) or {}).get("delta", {}).get("tool_calls") for chunk in chunks)
+
+
+class EncodedTwice(Fault):
+    """The bytes of UTF-8 are taken for Latin-1 and encoded again (langchain4j/langchain4j issue 3108)."""
+
+    name = "text-encoded-twice"
+    summary = "the text of answers is UTF-8 that was encoded twice, whole and streamed (=latin-1, cp1252)"
+    yields = ("stream.utf8",)
+    value = "latin-1"
+    choices = ("latin-1", "cp1252")
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        coding = self.given or "latin-1"
+        shown = "".join(bytes([byte]).decode(coding, "ignore") or chr(byte) for byte in reply.text.encode())
+        return replace(reply, text=shown)
