@@ -13,7 +13,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from checks.shared.outcome import Answer, last_outcome, until_told, words_of
+from checks.shared.outcome import Answer, last_outcome, words_of
+from checks.shared.trials import repeat_unclear
 from probe.api import (
     Diagnosis,
     Evidence,
@@ -114,7 +115,7 @@ ROOM = 400
 )
 async def json_object(ctx: Context) -> Result:
     form = {"type": "json_object"}
-    asked = await until_told(lambda: ctx.chat(OBJECT_QUESTION, limit=80, response_format=form), *_FEATURE_WORDS)
+    asked = await repeat_unclear(lambda: ctx.chat(OBJECT_QUESTION, limit=80, response_format=form), *_FEATURE_WORDS)
     if _needs_room(asked[-1]):
         asked.append(await ctx.chat(OBJECT_QUESTION, limit=ROOM, response_format=form))
     return diagnose_json_object(asked, thinks=ctx.target.thinks)
@@ -133,7 +134,7 @@ async def json_object(ctx: Context) -> Result:
 async def json_schema(ctx: Context) -> Result:
     codes = [ctx.nonce(f"schema-{number}") for number in range(4)]
     form = schema_format(codes)
-    asked = await until_told(lambda: ctx.chat(SCHEMA_QUESTION, limit=120, response_format=form), *_FEATURE_WORDS)
+    asked = await repeat_unclear(lambda: ctx.chat(SCHEMA_QUESTION, limit=120, response_format=form), *_FEATURE_WORDS)
     plainer = None
     if _needs_room(asked[-1]):
         asked.append(await ctx.chat(SCHEMA_QUESTION, limit=ROOM, response_format=form))

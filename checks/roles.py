@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from checks.shared import conversation as talk
-from checks.shared.evidence import JOINT_TOKENS, ROUNDS, counts_live, missing_tokens, repeats
-from checks.shared.outcome import Answer, last_outcome, outcome, until_told, words_of
+from checks.shared.evidence import JOINT_TOKENS, counts_live, missing_tokens, repeats
+from checks.shared.outcome import Answer, last_outcome, outcome, words_of
+from checks.shared.trials import ROUNDS, repeat_unclear
 from probe.api import (
     Depth,
     Diagnosis,
@@ -174,7 +175,7 @@ async def _ask(ctx: Context, role: str, code: str, other: str = "user") -> Asked
     async def send(code: str = code) -> Exchange:
         return await ctx.chat(talk.easy(role, (code, ""), blocks=False)[0], limit=talk.LIMIT)
 
-    short = await until_told(send, *_FEATURE_WORDS)
+    short = await repeat_unclear(send, *_FEATURE_WORDS)
     try:
         answered = outcome(short[-1], *_FEATURE_WORDS) is Answer.DONE
     except Inconclusive:

@@ -31,7 +31,7 @@ from probe.model import (
     works,
 )
 from probe.parsing import chat_completion as completion
-from probe.parsing import sse, urls
+from probe.parsing import png, sse, urls
 from probe.parsing.error_bodies import Obstacle
 from probe.parsing.strict_json import count_at, member, parse, text_at
 from probe.run.outcomes import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled
@@ -76,6 +76,7 @@ __all__ = [
     "guide_source",
     "member",
     "parse",
+    "png",
     "sse",
     "text_at",
     "unknown",

@@ -1,8 +1,8 @@
-"""Whether message content may be a list of blocks, and null beside tool calls; who reads it.
+"""Whether message content may be a list of blocks, or null with tool calls, and reaches the model.
 
-One conversation is sent twice, with every content as blocks and as strings.  As many prompt
-tokens prove that all blocks were read, whatever the model answers; codes in the turns prove
-it where tokens are not counted.  Only where the two differ is each role tried by itself.
+One conversation is sent twice, with every content as blocks and as strings.  Equal prompt tokens prove that all blocks
+were read, whatever the model answers; codes in the messages prove it where tokens are not counted.  Only where the two
+differ is each role tried by itself.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from checks.content.catalogue import BLOCKS_IGNORED, BLOCKS_REJECTED, BLOCKS_TRU
 from checks.content.reading import ABOUT, UNNAMED, Fate, Seen, compare, compare_role, owned, settle
 from checks.shared import conversation as talk
 from checks.shared.evidence import counts_live, missing_tokens, repeats
-from checks.shared.outcome import Answer, last_outcome, outcome, until_told, words_of
-from checks.tools import history
+from checks.shared.outcome import Answer, is_answered, last_outcome, outcome, words_of
+from checks.shared.trials import repeat_unclear
+from checks.tools import requests
 from probe.api import (
     Exchange,
     Finding,
@@ -27,6 +28,7 @@ from probe.api import (
     check,
     completion,
     unknown,
+    wording,
     works,
 )
 
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 @check(
     "content.blocks",
     title="Send content as blocks",
-    proves="Text blocks are read whole in messages of every role.",
+    proves="Text blocks are read in full in messages of every role.",
     requires={"chat"},
     provides={"block_content"},
     emits=(BLOCKS_REJECTED, BLOCKS_IGNORED, BLOCKS_TRUNCATED),
@@ -57,40 +59,39 @@ async def blocks(ctx: Context) -> Result:
     seen = settle(together, plain, codes, roles)
     if seen is None:
         seen = await _role_by_role(ctx, plain, mixed, codes, roles)
-    # A code of the user's blocks that came back shows that they were not lost altogether.
-    partly = bool({*together.named, *seen["user"].named} & {*owned("user", codes, roles)})
-    doubted = [role for role in roles if seen[role].doubtful]
-    for role in doubted:
+    # A code of the user's blocks in the answer shows that they were not all lost.
+    partial = bool({*together.named, *seen["user"].named} & {*owned("user", codes, roles)})
+    doubtful = [role for role in roles if seen[role].doubtful]
+    for role in doubtful:
         seen[role] = await _confirm(ctx, role)
-    if any(seen[role].fate is Fate.LOST for role in doubted) and "assistant" not in doubted:
-        seen["assistant"] = await _confirm(ctx, "assistant")  # the counts that spoke for it were wrong
-    partly = partly or ("user" in doubted and bool(seen["user"].named))
+    if any(seen[role].fate is Fate.LOST for role in doubtful) and "assistant" not in doubtful:
+        seen["assistant"] = await _confirm(ctx, "assistant")  # its counts were wrong
+    partial = partial or ("user" in doubtful and bool(seen["user"].named))
     single = None
-    if seen["user"].fate is Fate.LOST and not partly:
+    if seen["user"].fate is Fate.LOST and not partial:
         single = await _single_block(ctx)
-    return diagnose_blocks(plain, seen, single, ctx.nonce("one-block"), partly=partly)
+    return diagnose_blocks(plain, seen, single, ctx.nonce("one-block"), partial=partial)
 
 
 async def _role_by_role(
     ctx: Context, plain: Exchange, mixed: Exchange, codes: tuple[str, str], roles: Sequence[str]
 ) -> dict[str, Seen]:
     """The conversation again with one role's content as blocks at a time, and once more as strings."""
-    told: dict[str, Exchange] = {}
+    answers: dict[str, Exchange] = {}
     for role in roles:
         body = talk.two_codes(codes, (role,), system="system" in roles)
-        told[role] = await ctx.chat(body, limit=talk.LIMIT)
+        answers[role] = await ctx.chat(body, limit=talk.LIMIT)
     again = None
     if _done(mixed):
         again = await ctx.chat(talk.two_codes(codes, system="system" in roles), limit=talk.LIMIT)
     live = counts_live(ctx.exchanges) and (again is None or abs(missing_tokens(plain, again) or 0) <= 1)
-    return compare_role(plain, mixed, told, codes, live)
+    return compare_role(plain, mixed, answers, codes, live)
 
 
 async def _confirm(ctx: Context, role: str) -> Seen:
     """A plainer question for a role that the first one did not settle: as a block, then as a string.
 
-    Once more with other codes where only the string was understood: blocks are joined in many ways,
-    and a weak model may stumble over one of them.
+    Repeated with other codes where only the string was understood: a weak model may fail on the way blocks are joined.
     """
     seen: list[Seen] = []
     while len(seen) < 2 and all(one.fate is Fate.LOST for one in seen):
@@ -114,8 +115,8 @@ async def _single_block(ctx: Context) -> tuple[Exchange, Exchange]:
 
 @check(
     "content.null",
-    title="Send null content beside tool calls",
-    proves="An assistant turn with tool_calls and null content, as the API returns it, is taken back.",
+    title="Send null content with tool calls",
+    proves="An assistant message with tool_calls and null content, as the API returns it, is accepted.",
     requires={"chat"},
     after={"tool_results"},
     emits=(NULL_REJECTED,),
@@ -123,19 +124,19 @@ async def _single_block(ctx: Context) -> tuple[Exchange, Exchange]:
     max_tokens=4000,
 )
 async def null(ctx: Context) -> Result:
-    messages = history.conversation(history.number_of(ctx))
-    first = await history.history(ctx)
+    messages = requests.conversation(requests.number_of(ctx))
+    first = await requests.result(ctx)
     if _done(first):
         return diagnose_null([first], [])
-    nulls, empties = [first], [await history.again(ctx, history.with_content(messages, ""))]
+    nulls, empties = [first], [await requests.send_history(ctx, requests.with_content(messages, ""))]
     tools = _done(empties[0])
     if not tools:
-        # The tool on offer may be what is refused; the same conversation is judged without it.
-        nulls = [await history.again(ctx, messages, tools=False)]
+        # Where the tool on offer is the cause of the refusal, the conversation is judged without it.
+        nulls = [await requests.send_history(ctx, messages, tools=False)]
         if not _done(nulls[0]):
-            empties = [await history.again(ctx, history.with_content(messages, ""), tools=False)]
+            empties = [await requests.send_history(ctx, requests.with_content(messages, ""), tools=False)]
     if (nulls[0].status or 0) >= 500 and _done(empties[0]):
-        nulls.append(await history.again(ctx, messages, tools=tools))
+        nulls.append(await requests.send_history(ctx, messages, tools=tools))
     return diagnose_null(nulls, empties)
 
 
@@ -150,20 +151,17 @@ async def null(ctx: Context) -> Result:
     max_tokens=2400,
 )
 async def tool_blocks(ctx: Context) -> Result:
-    first = await history.history(ctx)
+    first = await requests.result(ctx)
     if not _done(first):
-        raise Inconclusive("a conversation with a tool's result is refused as it is")
-    messages = history.with_blocks(first.request.body["messages"])
-    asked = await until_told(lambda: history.again(ctx, messages), *ABOUT)
+        raise Inconclusive("a conversation with a tool's result as a string is refused too")
+    messages = requests.with_blocks(first.request.body["messages"])
+    asked = await repeat_unclear(lambda: requests.send_history(ctx, messages), *ABOUT)
     known = ctx.facts.get("block_content_roles")
-    return diagnose_tool_blocks(first, asked, history.number_of(ctx), counts_live(ctx.exchanges), known)
+    return diagnose_tool_blocks(first, asked, requests.number_of(ctx), counts_live(ctx.exchanges), known)
 
 
 def _done(exchange: Exchange) -> bool:
-    try:
-        return outcome(exchange, *ABOUT) is Answer.DONE
-    except Inconclusive:
-        return False
+    return is_answered(exchange, *ABOUT)
 
 
 # Diagnosis ---------------------------------------------------------------------------------------
@@ -175,19 +173,19 @@ def diagnose_blocks(
     single: tuple[Exchange, Exchange] | None,
     code: str,
     *,
-    partly: bool = False,
+    partial: bool = False,
 ) -> Result:
-    """From what became of each role's blocks to findings and a verdict.
+    """The findings and the verdict from the result of each role.
 
     Args:
         plain: the conversation as strings.
-        seen: by role, what became of its blocks.
-        single: where the user's two blocks were lost, one block alone and the same as a string.
-        code: what that one block asks the model to repeat.
-        partly: a code of one of the user's blocks came back.
+        seen: the result of each role.
+        single: where the user's two blocks were lost, one block alone and the same text as a string.
+        code: the code that this block asks the model to repeat.
+        partial: the answer holds a code of one of the user's blocks.
 
     Raises:
-        Inconclusive: nothing could be told of the user's blocks, and nothing is wrong with others.
+        Inconclusive: the user's blocks are undetermined, and the other roles have no finding.
     """
     roles = {fate: [role for role, one in seen.items() if one.fate is fate] for fate in Fate}
     findings: list[Finding] = []
@@ -197,7 +195,7 @@ def diagnose_blocks(
         if "user" in roles[Fate.REFUSED]:
             verdict = because(State.REJECTED, findings[-1])
     lost = roles[Fate.LOST]
-    if "user" in lost and (partly or (single is not None and _read_alone(*single, code))):
+    if "user" in lost and (partial or (single is not None and _read_alone(*single, code))):
         lost = [role for role in lost if role != "user"]
         findings.append(_truncated(plain, seen["user"], single))
         verdict = because(State.BROKEN, findings[-1])
@@ -206,37 +204,32 @@ def diagnose_blocks(
         state = State.IGNORED if "user" in lost else State.BROKEN
         verdict = verdict or because(state, findings[-1])
     if verdict is None:
-        told = seen["user"].fate is Fate.READ
+        read = seen["user"].fate is Fate.READ
         why = seen["user"].why or UNNAMED
-        if not told and not findings:
+        if not read and not findings:
             raise Inconclusive(why)
-        verdict = works(_note(plain, seen)) if told else unknown(why)
+        verdict = works(_note(seen)) if read else unknown(why)
     return Result(tuple(findings), {"block_content": verdict}, {"block_content_roles": roles[Fate.READ]})
 
 
-def _note(plain: Exchange, seen: Mapping[str, Seen]) -> str:
+def _note(seen: Mapping[str, Seen]) -> str:
     notes = []
     refused = [role for role, one in seen.items() if one.fate is Fate.REFUSED]
-    untold = [role for role, one in seen.items() if one.fate in (Fate.UNTOLD, Fate.SUSPECT)]
+    unclear = [role for role, one in seen.items() if one.fate in (Fate.UNCLEAR, Fate.SUSPECT)]
     if refused:
-        notes.append(f"refused in {_names(refused)} messages")
-    if untold:
-        notes.append(f"could not be told for {_names(untold)} messages")
+        notes.append(f"refused in {wording.listing(refused)} messages")
+    if unclear:
+        notes.append(f"not determined for {wording.listing(unclear)} messages")
     more = max((-(one.loss or 0) for one in seen.values()), default=0)
     if more > 8:
-        notes.append(f"the prompt has {more} tokens more than with strings, as if blocks were printed into it as code")
+        notes.append(f"the prompt has {more} tokens more than with strings, as if it held the blocks as JSON")
     return "; ".join(notes)
 
 
-def _names(roles: Sequence[str]) -> str:
-    return " and ".join([", ".join(roles[:-1]), roles[-1]]) if len(roles) > 1 else roles[0]
-
-
 def _rejected(refused: Mapping[str, Exchange]) -> Finding:
-    said = next(iter(refused.values()))
     return BLOCKS_REJECTED.found(
-        f"Content as text blocks is refused in {_names(list(refused))} messages ({words_of(said)}); as strings the "
-        "same conversation is answered.",
+        f"Text blocks in {wording.listing(refused)} messages were rejected ({words_of(next(iter(refused.values())))}); "
+        "the same conversation as strings was answered.",
         *(one.shows("/response/status", expected=200, actual=one.status) for one in refused.values()),
     )
 
@@ -250,7 +243,7 @@ def _read_alone(alone: Exchange, string: Exchange, code: str) -> bool:
 
 
 def _truncated(plain: Exchange, seen: Seen, single: tuple[Exchange, Exchange] | None) -> Finding:
-    read = "one of them is read" if single is None else "a text block by itself is read"
+    read = "one of them is read" if single is None else "a single text block is read"
     shown = [] if single is None else [single[0].shows("/response/status", expected=200, actual=single[0].status)]
     return BLOCKS_TRUNCATED.found(
         f"A user message with two text blocks: {_loss(seen)}; {read}.", *_shown(plain, seen), *shown
@@ -260,15 +253,15 @@ def _truncated(plain: Exchange, seen: Seen, single: tuple[Exchange, Exchange] | 
 def _ignored(plain: Exchange, lost: Mapping[str, Seen]) -> Finding:
     worst = next(iter(lost.values()))
     return BLOCKS_IGNORED.found(
-        f"Content as text blocks is lost in {_names(list(lost))} messages: {_loss(worst)}.",
+        f"Text blocks in {wording.listing(lost)} messages are lost: {_loss(worst)}.",
         *(item for one in lost.values() for item in _shown(plain, one)),
     )
 
 
 def _loss(seen: Seen) -> str:
     if seen.loss is not None and seen.loss > 0:
-        return f"the prompt has {seen.loss} tokens less than with the same text as strings"
-    return f"the model does not know {_names(list(seen.missing))}, which it names when the same text is a string"
+        return f"the prompt has {wording.amount(seen.loss, 'token')} fewer than with the same text as strings"
+    return f"the model does not know {wording.listing(seen.missing)}, which it names when the same text is a string"
 
 
 def _shown(plain: Exchange, seen: Seen) -> list[Any]:
@@ -285,21 +278,21 @@ def _shown(plain: Exchange, seen: Seen) -> list[Any]:
 
 
 def diagnose_null(nulls: Sequence[Exchange], empties: Sequence[Exchange]) -> Result:
-    """Whether null content is what is refused.
+    """Whether null content is the cause of a refusal.
 
     Args:
         nulls: the conversation with null content, once or twice.
         empties: the same with an empty string, where null was refused.
 
     Raises:
-        Inconclusive: lost on the way, failed once, or refused with an empty string too.
+        Inconclusive: lost, failed once, or refused with an empty string too.
     """
     if last_outcome(nulls, *ABOUT) is Answer.DONE:
-        return Result(note="null content beside tool_calls is taken")
+        return Result(note="null content with tool_calls is accepted")
     if not empties or outcome(empties[-1], *ABOUT) is not Answer.DONE:
-        raise Inconclusive(f"the conversation is refused with an empty string as well ({words_of(nulls[-1])})")
+        raise Inconclusive(f"the conversation is refused with an empty string too ({words_of(nulls[-1])})")
     finding = NULL_REJECTED.found(
-        f'`content: null` beside tool_calls was refused ({words_of(nulls[-1])}); `content: ""` was taken.',
+        f'`content: null` with tool_calls was rejected ({words_of(nulls[-1])}); `content: ""` was accepted.',
         nulls[-1].shows("/response/status", expected=200, actual=nulls[-1].status),
         empties[-1].shows("/response/status", expected=200, actual=empties[-1].status),
     )
@@ -312,12 +305,12 @@ def diagnose_tool_blocks(first: Exchange, asked: Sequence[Exchange], number: str
     Args:
         first: the conversation with the result as a string.
         asked: the same with the result as a block, once or twice.
-        number: what only the result holds.
-        live: whether prompt tokens follow what is sent.
+        number: the number in the result.
+        live: whether the prompt token counts can be used.
         known: the roles in which blocks are known to be read.
 
     Raises:
-        Inconclusive: it was lost, or nothing could be told.
+        Inconclusive: it was lost, or there is no evidence.
     """
     if last_outcome(asked, *ABOUT) is not Answer.DONE:
         return Result((_rejected({"tool": asked[-1]}),))
@@ -325,6 +318,6 @@ def diagnose_tool_blocks(first: Exchange, asked: Sequence[Exchange], number: str
     if seen.fate is Fate.LOST:
         return Result((_ignored(first, {"tool": seen}),))
     if seen.fate is not Fate.READ:
-        raise Inconclusive(seen.why or "the result is not in the answer this time, and the counts are the same")
+        raise Inconclusive(seen.why or "the answer does not hold the result, and the token counts are the same")
     listed = [str(role) for role in known] if isinstance(known, list | tuple) else []
     return Result(facts={"block_content_roles": [*listed, "tool"]} if listed else {})

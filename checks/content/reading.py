@@ -1,4 +1,4 @@
-"""What became of content that was sent as blocks, judged against the same text as strings.  Pure."""
+"""Whether content blocks reached the model, judged against the same text as strings.  Pure."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from checks.shared.evidence import JOINT_TOKENS, missing_tokens, repeats
 from checks.shared.outcome import Answer, outcome
 from probe.api import Exchange, Inconclusive
 
-#: Words by which a 5xx says that it minds blocks.
+#: Words by which a 5xx shows that blocks are the cause.
 ABOUT = ("content", "list", "string", "str", "block", "messages", "type")
 UNNAMED = "the model repeats no code, and tokens are not counted"
 
 
 class Fate(StrEnum):
-    """What became of blocks."""
+    """The result for the blocks of a role."""
 
-    READ = "read whole"
-    LOST = "accepted, and lost"
-    SUSPECT = "accepted; tokens fit, and the model does not name a code that it named before"
+    READ = "read in full"
+    LOST = "accepted and lost"
+    SUSPECT = "accepted; the tokens match, but the model misses a code that it named before"
     REFUSED = "refused"
-    UNTOLD = "could not be told"
+    UNCLEAR = "not determined"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One conversation with blocks: its fate, and what shows it.
+    """One conversation with blocks, and the evidence.
 
-    ``loss`` is how many prompt tokens it has less than with strings, None where they are not
-    counted; ``missing`` are the codes named with strings only; ``named`` those named with both.
+    ``loss`` is how many prompt tokens fewer it has than with strings (None without counts); ``missing`` are the codes
+    named with strings only, ``named`` those named with blocks.
     """
 
     fate: Fate
@@ -42,7 +42,7 @@ class Seen:
 
     @property
     def doubtful(self) -> bool:
-        """Whether a plainer question is wanted: the counts and the answer differ, or only one answer tells."""
+        """Whether a plainer question is needed: counts and answer differ, or one answer is the only evidence."""
         return self.fate is Fate.SUSPECT or (self.fate is Fate.LOST and self.loss is None)
 
 
@@ -51,12 +51,12 @@ def compare(strings: Exchange, blocks: Exchange, codes: Sequence[str], live: boo
 
     Args:
         codes: the codes in the conversation.
-        live: whether prompt tokens follow what is sent; otherwise they are left out of account.
+        live: whether the prompt token counts can be used.
     """
     try:
         answer = outcome(blocks, *ABOUT)
-    except Inconclusive as said:
-        return Seen(Fate.UNTOLD, blocks, why=str(said))
+    except Inconclusive as reason:
+        return Seen(Fate.UNCLEAR, blocks, why=str(reason))
     if answer is not Answer.DONE:
         return Seen(Fate.REFUSED, blocks)
     known = [code for code in codes if repeats(strings, code)]
@@ -66,58 +66,57 @@ def compare(strings: Exchange, blocks: Exchange, codes: Sequence[str], live: boo
     if loss is not None:
         fate = Fate.LOST if loss > JOINT_TOKENS else Fate.SUSPECT if missing else Fate.READ
     else:
-        fate = Fate.LOST if missing else Fate.READ if len(named) == len(codes) else Fate.UNTOLD
-    why = UNNAMED if fate is Fate.UNTOLD else ""
+        fate = Fate.LOST if missing else Fate.READ if len(named) == len(codes) else Fate.UNCLEAR
+    why = UNNAMED if fate is Fate.UNCLEAR else ""
     return Seen(fate, blocks, loss, missing, named, why)
 
 
 def settle(mixed: Seen, strings: Exchange, codes: tuple[str, str], roles: Sequence[str]) -> dict[str, Seen] | None:
-    """What the conversation with blocks in all roles tells of each role; None where each must be tried.
+    """The result for each role from the conversation with blocks in all; None where each must be tried.
 
     Raises:
-        Inconclusive: a request was lost on the way, or the conversation as strings was not answered.
+        Inconclusive: a request was lost, or the conversation as strings was not answered.
     """
     try:
         answered = outcome(strings, *ABOUT) is Answer.DONE
-    except Inconclusive as said:
-        raise Inconclusive(f"the conversation as strings: {said}") from None
+    except Inconclusive as reason:
+        raise Inconclusive(f"the conversation as strings: {reason}") from None
     if not answered:
-        raise Inconclusive("the conversation is refused as strings, too")
-    if mixed.fate is Fate.UNTOLD and mixed.why != UNNAMED:
+        raise Inconclusive("the conversation is refused as strings too")
+    if mixed.fate is Fate.UNCLEAR and mixed.why != UNNAMED:
         raise Inconclusive(mixed.why)
     if mixed.fate in (Fate.LOST, Fate.REFUSED):
         return None
-    doubted = replace(mixed, fate=Fate.SUSPECT)
-    if mixed.fate is Fate.UNTOLD:
-        return dict.fromkeys(roles, doubted)
+    suspect = replace(mixed, fate=Fate.SUSPECT)
+    if mixed.fate is Fate.UNCLEAR:
+        return dict.fromkeys(roles, suspect)
     read = replace(mixed, fate=Fate.READ)
-    seen = {role: doubted if set(owned(role, codes, roles)) & set(mixed.missing) else read for role in roles}
+    seen = {role: suspect if set(owned(role, codes, roles)) & set(mixed.missing) else read for role in roles}
     if mixed.missing:
-        # The question is the user's last block: a model that was not asked does not answer.
-        seen["user"] = doubted
+        # The question is in the last block of the user: a model that was not shown it does not answer.
+        seen["user"] = suspect
     if mixed.loss is None:
-        # The assistant's turn holds no code, so without counts nothing is known of it yet.
-        seen["assistant"] = doubted
+        # The assistant message has no code, so without counts there is no evidence about it.
+        seen["assistant"] = suspect
     return seen
 
 
 def owned(role: str, codes: tuple[str, str], roles: Collection[str]) -> tuple[str, ...]:
-    """The codes that stand in a role's turns."""
+    """The codes in the messages of a role."""
     if role == "assistant":
         return ()
     return codes if "system" not in roles else codes[:1] if role == "system" else codes[1:]
 
 
 def compare_role(
-    strings: Exchange, mixed: Exchange, told: Mapping[str, Exchange], codes: tuple[str, str], live: bool
+    strings: Exchange, mixed: Exchange, answers: Mapping[str, Exchange], codes: tuple[str, str], live: bool
 ) -> dict[str, Seen]:
     """Judge conversations in which one role at a time has blocks.
 
-    A 5xx counts as a refusal only where the conversation with blocks in all roles had one
-    too.  Where the system's code came back though tokens of its only block are missing, the
-    counts are not to be believed (some servers leave cached tokens out).
+    A 5xx counts as a refusal only where the conversation with blocks in all roles had one too.  Where the system's code
+    came back although tokens of its only block are missing, the counts are wrong (some servers omit cached tokens).
     """
-    seen = {role: compare(strings, exchange, codes, live) for role, exchange in told.items()}
+    seen = {role: compare(strings, exchange, codes, live) for role, exchange in answers.items()}
     system = seen.get("system")
     false_counts = (
         system is not None and system.fate is Fate.LOST and system.loss is not None and codes[0] in system.named
@@ -125,10 +124,10 @@ def compare_role(
     made: dict[str, Seen] = {}
     for role, one in seen.items():
         if one.fate is Fate.REFUSED and (one.exchange.status or 0) >= 500 and (mixed.status or 0) < 500:
-            one = replace(one, fate=Fate.UNTOLD, why=f"status {one.exchange.status} once")
+            one = replace(one, fate=Fate.UNCLEAR, why=f"status {one.exchange.status} once")
         elif false_counts and one.exchange.response is not None and one.fate is not Fate.REFUSED:
             one = compare(strings, one.exchange, codes, False)
         if role == "assistant" and one.fate in (Fate.READ, Fate.LOST) and one.loss is None:
-            one = replace(one, fate=Fate.SUSPECT)  # its turn holds no code, so codes tell nothing of it
+            one = replace(one, fate=Fate.SUSPECT)  # its message has no code
         made[role] = one
     return made

@@ -17,7 +17,8 @@ from checks.params.catalogue import (
     UNKNOWN_REJECTED,
 )
 from checks.params.reading import Limit, Logprobs, SecondTry, Stop, limit_of, logprobs_of, named, stop_of, word_within
-from checks.shared.outcome import Answer, outcome, until_told, words_of
+from checks.shared.outcome import Answer, outcome, words_of
+from checks.shared.trials import repeat_unclear
 from probe.api import (
     Depth,
     Diagnosis,
@@ -60,7 +61,7 @@ async def limit(ctx: Context) -> Result:
     for name in NAMES:
         # The first chat request of the run may have been refused because of this name already.
         before = refusals(ctx.exchanges, name) if ctx.target.limit_param not in (name, None) else []
-        answers[name] = before or await until_told(lambda name=name: _limited(ctx, name), name)  # type: ignore[misc]
+        answers[name] = before or await repeat_unclear(lambda name=name: _limited(ctx, name), name)  # type: ignore[misc]
     return diagnose_limit(answers)
 
 
@@ -126,7 +127,7 @@ async def others(ctx: Context) -> Result:
     stops = stop_sequences(ctx.target.thinks)
     refused: dict[str, Exchange] = {}
     wanted: dict[str, Any] = {**OTHERS, "stop": list(stops)}
-    asked = await until_told(lambda: _with(ctx, wanted), *wanted)
+    asked = await repeat_unclear(lambda: _with(ctx, wanted), *wanted)
     tries = len(asked)
     last = asked[-1]
     while _refused(last, wanted) and tries < _MOST_TRIES:

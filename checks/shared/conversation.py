@@ -1,8 +1,8 @@
-"""A short conversation with two codes, asked for once and read by several checks.
+"""A short conversation with two codes, sent once per run and read by several checks.
 
-The system turn holds one code, the newest user turn the other, so the answer tells whether
-both turns reached the model; the same conversation with content as blocks tells of those.
-Very small models answer these questions too (SmolLM2-135M names both codes).
+The system message holds one code and the last user message the other, so the answer shows whether both reached the
+model; the same conversation with content as blocks shows it for blocks.  Very small models can answer these questions
+(SmolLM2-135M names both codes).
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ Message = dict[str, Any]
 ROLES = ("system", "user", "assistant")
 QUESTION = "What is the secret code?"
 HELLO = "Hello! How can I help you today?"
-#: Room for a sentence or two (tokens).
+#: Output limit for a sentence or two (tokens).
 LIMIT = 80
 
 
 def secret(code: str) -> str:
-    """The sentence that gives a code away."""
+    """The sentence that states a code."""
     return f"The secret code is {code}."
 
 
 def turn(role: str, *texts: str, blocks: bool = False) -> Message:
-    """A message with these texts: as one string with line feeds between, or as text blocks."""
+    """A message with these texts, joined by line feeds in one string, or as text blocks."""
     if blocks:
         return {"role": role, "content": [{"type": "text", "text": text} for text in texts]}
     return {"role": role, "content": "\n".join(texts)}
@@ -38,9 +38,9 @@ def two_codes(codes: tuple[str, str], blocks: Collection[str] = (), *, system: b
     """The conversation.
 
     Args:
-        codes: for the first turn (of the system, else of the user) and for the newest.
-        blocks: the roles whose content is given as blocks; the newest user turn has two.
-        system: whether the first turn is the system's.
+        codes: the code of the first message and that of the last.
+        blocks: the roles whose content is sent as blocks; the last user message has two.
+        system: whether the first message has the role system (else user).
     """
     first = [turn("system", secret(codes[0]), blocks="system" in blocks), turn("user", "Hello")]
     if not system:
@@ -54,9 +54,9 @@ def two_codes(codes: tuple[str, str], blocks: Collection[str] = (), *, system: b
 
 
 def easy(role: str, codes: tuple[str, str], *, blocks: bool) -> tuple[list[Message], tuple[str, ...]]:
-    """A conversation in which only turns of this role hold codes, and the codes that its answer must have.
+    """A conversation with codes only in messages of this role, and the codes that its answer must hold.
 
-    The user's turn has two codes in two blocks: a model shown one of them can name no more.
+    The user message has two codes in two blocks, so a model that was shown one block can name only one.
     """
     if role == "user":
         texts = (secret(codes[0]), f"The second code is {codes[1]}.", "What are the two codes?")
@@ -71,6 +71,6 @@ def codes_of(ctx: Context) -> tuple[str, str]:
 
 
 async def plain(ctx: Context, *, system: bool = True) -> Exchange:
-    """The conversation as strings, sent once for the whole run."""
+    """The conversation as strings, sent once per run."""
     share = "content.plain" if system else "content.plain-without-system"
     return await ctx.chat(two_codes(codes_of(ctx), system=system), limit=LIMIT, share=share)

@@ -1,9 +1,8 @@
-"""From the URL as typed to the one that works, in as few requests as can be.
+"""The search for the base URL that works, in as few requests as possible.
 
-The typed URL is tried first, joined as a simple client joins it.  Only where that fails
-are others tried, the likeliest first, and never more than the run of a wrong URL may
-cost.  A refusal is looked into once: another parameter name, another header for the key,
-no key at all; whatever the endpoint then takes is settled for the whole run.
+The typed URL is tried first, joined as a simple client joins it.  Only where that fails are others tried, the
+likeliest first.  A refusal is examined once: another parameter name, another header for the key, no key.  What the
+endpoint then accepts is used for the whole run.
 """
 
 from __future__ import annotations
@@ -11,17 +10,18 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
 from checks.shared.chat_reply import ANY_MODEL, Reply, classify, exists, refused_parameter
 from checks.shared.first_request import first_look
-from probe.api import Exchange, Throttled, completion, member, urls
+from probe.api import Auth, Exchange, Throttled, completion, member, urls
 
 if TYPE_CHECKING:
-    from probe.api import Auth, Context
+    from probe.api import Context
 
-#: A run that never gets a chat completion sends no more than this.
-MOST_IN_VAIN = 6
-#: Where known hosts keep their API, so that the first guess is the right one.
+#: Requests of a search that finds no chat completion.
+MAX_REQUESTS = 6
+#: Base paths of known hosts, tried right after the typed one.
 HOST_BASES = {
     "api.groq.com": "/openai/v1",
     "openrouter.ai": "/api/v1",
@@ -33,7 +33,7 @@ HOST_BASES = {
 
 @dataclass
 class Trial:
-    """One base path and what came of it.
+    """One base path that was tried, and the reply.
 
     ``url`` is set where a redirect of the operation itself had to be followed.
     """
@@ -41,26 +41,27 @@ class Trial:
     path: str
     exchange: Exchange
     reply: Reply
-    url: str | None = None  # where it is another than the base path and the operation
+    url: str | None = None
 
 
 @dataclass
 class Found:
-    """All that the search learned.
+    """The results of the search.
 
     Attributes:
         trials: every base path tried, the typed one first.
         chat: the trial that gave a chat completion, or None.
-        models: ids in the first model list, or None where it gave none.
-        model: the id that was asked for.
+        models: ids in the first model list, or None without one.
+        model: the model id that was sent.
         limit_param: the parameter that limits the output.
-        dropped: parameters of ours the endpoint refused.
-        refused: the exchanges in which a parameter of ours was refused.
-        auth: the way to send the key that was accepted in place of the given one.
+        dropped: parameters that the endpoint refused.
+        refused: the exchanges in which a parameter was refused.
+        auth: the header for the key that was accepted in place of the given one.
         keyless: the reply without any key, where it was tried.
-        dummy: the reply to an invented key where none was given, where it was tried.
+        dummy: the reply to an invented key, tried where none was given.
+        schemes: the trials of other headers for the key.
         unasked: a request that left ``stream`` out was answered by an event stream.
-        stream_false: with ``stream: false`` it is answered by one object, so that this is sent from then on.
+        stream_false: with ``stream: false`` the answer is one object, so that this is sent from then on.
     """
 
     first: Exchange
@@ -97,30 +98,21 @@ def listed_ids(exchange: Exchange) -> list[str] | None:
     return [item["id"] for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
 
 
-#: Characters of a model id that is asked for unbidden: each request and each report would carry it.
+_OTHER_KINDS = "embed whisper tts rerank dall-e moderation guard image audio realtime".split()
+#: The longest listed model id that is chosen (characters): each request and the report contain it.
 LONGEST_ID = 1_000
 
 
 def pick(ids: list[str]) -> str | None:
-    """The only listed model, or the first that does not look like another kind of model."""
+    """The only listed model, or the first whose name does not suggest another kind of model."""
     ids = [name for name in ids if 0 < len(name) <= LONGEST_ID]
-    other = (
-        "embed",
-        "whisper",
-        "tts",
-        "rerank",
-        "dall-e",
-        "moderation",
-        "guard",
-        "image",
-        "audio",
-        "realtime",
+    return next(
+        (name for name in ids if not any(word in name.lower() for word in _OTHER_KINDS)), ids[0] if ids else None
     )
-    return next((name for name in ids if not any(word in name.lower() for word in other)), ids[0] if ids else None)
 
 
 class Search:
-    """The search for a chat completion.  Sends through one check's context."""
+    """The search for a chat completion, through the context of one check."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
@@ -128,21 +120,21 @@ class Search:
         self.spent = 0
 
     async def run(self) -> Found:
-        """Search until a chat completion came, or the allowance is used up."""
+        """Search until a chat completion is found or the requests are used up."""
         found = Found(await first_look(self.ctx))
         self.spent = 1
         found.models = listed_ids(found.first)
         found.model = self.ctx.options.model or pick(found.models or []) or ANY_MODEL
         for path in self._paths():
-            if self.spent >= MOST_IN_VAIN:
+            if self.spent >= MAX_REQUESTS:
                 break
             trial = await self._try(path, found)
             if len(found.trials) == 1 and trial.reply in (Reply.KEY, Reply.ROUTE, Reply.BROKEN):
-                trial = await self._one_further(trial, found)
+                trial = await self._try_v1(trial, found)
             if trial.reply is Reply.KEY:
-                trial = await self._other_keys(trial, found)
+                trial = await self._try_other_headers(trial, found)
             elif trial.reply in (Reply.ROUTE, Reply.BROKEN) and len(found.trials) == 1:
-                trial = await self._is_it_the_key(trial, found)
+                trial = await self._depends_on_key(trial, found)
             if trial.reply is Reply.MODEL and found.model == ANY_MODEL:
                 trial = await self._with_listed_model(trial, found)
             if trial.reply is Reply.CHAT:
@@ -155,7 +147,7 @@ class Search:
                 found.chat = await self._follow(trial, found)
                 if found.chat is not None:
                     break
-            if target is not None and self.spent < MOST_IN_VAIN and target != path:
+            if target is not None and self.spent < MAX_REQUESTS and target != path:
                 followed = await self._try(target, found)
                 if followed.reply is Reply.CHAT:
                     found.chat = followed
@@ -218,28 +210,28 @@ class Search:
         found.trials.append(trial)
         return trial
 
-    async def _one_further(self, trial: Trial, found: Found) -> Trial:
-        """A refusal where the typed path has no version may be a gateway's answer to every path it does not know.
+    async def _try_v1(self, trial: Trial, found: Found) -> Trial:
+        """Try ``/v1`` before a refusal at a path without a version is believed.
 
-        AWS API Gateway answers those 403 "Missing Authentication Token"; others 400 or 500.  So the likeliest
-        path is asked before the refusal is believed; what it says counts only where it says more.
+        Some gateways refuse every unknown path: AWS API Gateway with 403 "Missing Authentication Token", others with
+        400 or 500.  The reply at ``/v1`` counts only where it is more specific.
         """
         if not urls.is_versionless(trial.path):
             return trial
         further = await self._try(urls.clean_path(trial.path) + "/v1", found)
-        says_more = further.reply is Reply.CHAT or (
+        more_specific = further.reply is Reply.CHAT or (
             trial.reply in (Reply.ROUTE, Reply.BROKEN)
             and further.reply in (Reply.KEY, Reply.MODEL)
             and differs(trial.exchange, further.exchange)
         )
-        if says_more:
-            trial.reply = Reply.NONE  # the API is further down, and this was said of the path
+        if more_specific:
+            trial.reply = Reply.NONE  # the refusal was about the path
             return further
         found.trials.remove(further)
         return trial
 
     async def _follow(self, trial: Trial, found: Found) -> Trial | None:
-        """The operation redirects to a form of itself (a slash at the end): ask there, on the same origin."""
+        """Follow a redirect of the operation to itself (with a trailing slash) on the same origin."""
         goal = redirect_goal(trial.exchange)
         if goal is None or goal == trial.exchange.request.url:
             return None
@@ -248,13 +240,11 @@ class Search:
         reply = classify(exchange, found.model)
         return Trial(trial.path, exchange, reply, goal) if reply is Reply.CHAT else None
 
-    async def _other_keys(self, trial: Trial, found: Found) -> Trial:
-        """The key refused as sent: does another header carry it?  Only with a key in hand."""
+    async def _try_other_headers(self, trial: Trial, found: Found) -> Trial:
+        """Try the key in other headers."""
         given = self.ctx.options.auth
         if not given.key:
             return trial
-        from probe.api import Auth
-
         others = [
             Auth("bearer", "Authorization", given.key, given.source),
             Auth("api-key-header", "X-API-Key", given.key, given.source),
@@ -262,7 +252,7 @@ class Search:
             Auth("api-key-header", "Authorization", given.key, given.source),
         ]
         for auth in others:
-            if self.spent >= MOST_IN_VAIN:
+            if self.spent >= MAX_REQUESTS:
                 break
             if auth.headers().items() <= given.headers().items():
                 continue
@@ -276,23 +266,19 @@ class Search:
                 break
         return trial
 
-    async def _is_it_the_key(self, trial: Trial, found: Found) -> Trial:
-        """An unexplained refusal: is it the key that is looked at?
+    async def _depends_on_key(self, trial: Trial, found: Found) -> Trial:
+        """Test whether an unexplained refusal depends on the key: sent without it, or with an invented one.
 
-        With a key: the same without one.  Without: the same with an invented one.  Another
-        answer shows that the endpoint decides by the key (LiteLLM without its database
-        package answers 500 "Internal Server Error" to a request without a key).
+        LiteLLM without its database package answers 500 "Internal Server Error" to a request without a key.
         """
-        from probe.api import Auth
-
         given = self.ctx.options.auth
-        if self.spent >= MOST_IN_VAIN:
+        if self.spent >= MAX_REQUESTS:
             return trial
         if given.key:
             found.keyless = await self._post(trial.path, found, Auth("none"))
             if differs(trial.exchange, found.keyless) and classify(found.keyless) is Reply.KEY:
                 trial.reply = Reply.KEY
-                return await self._other_keys(trial, found)
+                return await self._try_other_headers(trial, found)
             return trial
         dummy = Auth("bearer", "Authorization", f"sk-invalid-{secrets.token_hex(12)}", "invented")
         found.dummy = await self._post(trial.path, found, dummy)
@@ -301,10 +287,7 @@ class Search:
         return trial
 
     async def _with_listed_model(self, trial: Trial, found: Found) -> Trial:
-        """No model was known; the list may stand under this base.
-
-        The chat route is found by now, so these two requests are not in vain.
-        """
+        """Read the model list under the base path that was found, and try a model of it."""
         self.spent += 1
         url = self.endpoint.at(trial.path, "/models")
         listing = await self.ctx.send("GET", url, auth=found.auth, share=f"models:{trial.path}", patient=False)
@@ -325,20 +308,13 @@ def differs(left: Exchange, right: Exchange) -> bool:
 
 
 def redirect_base(exchange: Exchange) -> str | None:
-    """The base path a redirect leads to on the same origin, or None.
-
-    Only where the target is a chat operation; a redirect to a login page leads nowhere.
-    """
-    from urllib.parse import urlsplit
-
+    """The base path of a chat operation on the same origin that a redirect leads to, or None."""
     goal = redirect_goal(exchange)
     return urls.clean_path(urlsplit(goal).path) if goal else None
 
 
 def redirect_goal(exchange: Exchange) -> str | None:
     """The URL of a chat operation on the same origin that a redirect leads to, or None."""
-    from urllib.parse import urljoin, urlsplit
-
     response = exchange.response
     if response is None or not 300 <= response.status < 400:
         return None

@@ -1,9 +1,8 @@
-"""How an exchange ended, read from its clock: a timer, a reset, a loss, or nothing of the kind.
+"""How an exchange ended, read from its timeline: by a timer, a reset, a loss, or completely.  Pure.
 
-Pure.  A proxy that gives up answers 504 (Apache: 502, Cloudflare: 524) while it has sent no
-headers, and ends the connection without the last chunk afterwards; Envoy closes a second
-after its timer.  Timers above HTTP end connections with FIN; a TCP reset out of a silence
-comes from below.
+A proxy whose timer fires answers 504 (Apache: 502, Cloudflare: 524) before it has sent headers, and closes the
+connection without the last chunk afterwards; Envoy closes it a second later.  Timers at the HTTP level end connections
+with FIN; a TCP reset after a silence comes from below HTTP.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from itertools import pairwise
 from checks.shared.timers import L7_TIMEOUT, TOTAL_DEADLINE
 from probe.api import Diagnosis, Exchange, Result, completion
 
-#: Statuses of a hop that gave up waiting.
+#: Statuses of a hop whose timer fired.
 GAVE_UP = (408, 502, 504, 524, 598, 599)
-#: What ends sooner is an error of another kind, not a timer.
+#: An exchange that ends sooner was not ended by a timer.
 LEAST_S = 0.9
-#: Envoy closes a cut response 1 s after the timer; nginx fires up to 0.3 s early.
+#: How late a close may be: Envoy closes a cut response 1 s after the timer (nginx fires up to 0.3 s early).
 LATE_S = 1.25
 
 
@@ -41,18 +40,18 @@ class Death:
 
     @property
     def from_a_timer(self) -> bool:
-        """Whether a hop above HTTP may have done it."""
+        """Whether a timer at the HTTP level may have ended it."""
         return self.how in ("status", "cut")
 
 
 def sent_at(exchange: Exchange) -> float:
-    """When the request was out, in seconds after the exchange began."""
+    """When the request was sent, in seconds after the start of the exchange."""
     timeline = exchange.timeline
     return timeline.sent_s if timeline.sent_s is not None else timeline.connect_s or 0.0
 
 
 def last_byte_at(exchange: Exchange) -> float:
-    """When the last byte of the response came; the request's own time where none came."""
+    """When the last byte of the response arrived; the time of the request without one."""
     timeline = exchange.timeline
     if timeline.reads:
         return timeline.reads[-1][0]
@@ -60,7 +59,7 @@ def last_byte_at(exchange: Exchange) -> float:
 
 
 def longest_silence(exchange: Exchange) -> float:
-    """The longest time without a byte between the request and the last byte, in seconds."""
+    """The longest silence between the request and the last byte, in seconds."""
     timeline = exchange.timeline
     moments = [sent_at(exchange)]
     if timeline.headers_s is not None:
@@ -70,7 +69,7 @@ def longest_silence(exchange: Exchange) -> float:
 
 
 def death_of(exchange: Exchange) -> Death | None:
-    """How a hop or the network ended this exchange after a while; None where it did not."""
+    """How a hop or the network ended the exchange early; None where it did not."""
     timeline, error = exchange.timeline, exchange.error
     sent = sent_at(exchange)
     status = exchange.status
@@ -80,7 +79,7 @@ def death_of(exchange: Exchange) -> Death | None:
             return None
         return Death("status", waited, waited, "/response/status", status)
     if error is None:
-        return _clean(exchange)
+        return _clean_cut(exchange)
     total, silent = timeline.end_s - sent, timeline.end_s - last_byte_at(exchange)
     autopsy = timeline.autopsy
     how = {"truncated": "cut", "closed": "cut", "stream-reset": "cut", "reset": "reset"}.get(error.kind)
@@ -95,8 +94,8 @@ def death_of(exchange: Exchange) -> Death | None:
     return Death(how, total, silent, "/error/kind", error.kind)
 
 
-def _clean(exchange: Exchange) -> Death | None:
-    """A stream that ends cleanly in the middle: some hops pass a cut on like that."""
+def _clean_cut(exchange: Exchange) -> Death | None:
+    """A stream with a clean end in the middle: some hops pass a cut on like this."""
     if not completion.is_stream(exchange):
         return None
     reading = completion.read_stream(exchange)
@@ -110,16 +109,15 @@ def _clean(exchange: Exchange) -> Death | None:
 
 
 def near(limit_s: float, seen_s: float) -> bool:
-    """Whether a death seen after ``seen_s`` fits a timer of ``limit_s``, late closes allowed for."""
+    """Whether an end after ``seen_s`` fits a timer of ``limit_s``, with an early or late close."""
     return -0.4 <= seen_s - limit_s <= LATE_S
 
 
 def explain_cut(stream: Exchange, whole: Exchange | None) -> Result | None:
-    """Whether a timer cut a stream, judged beside the same question without streaming.
+    """The timer that cut a stream, judged with the same question without streaming; None where no timer did.
 
-    The unstreamed answer dies at the limit in any case, since nothing flows; the stream
-    dies at the same time after the request (a deadline) or after its last byte (a timer of
-    silence).  Where the unstreamed answer came through, no timer did it.
+    The unstreamed answer ends at the limit of either timer, since it is silent.  The stream ends at the limit after the
+    request (a deadline) or after its last byte (an idle timeout).
     """
     cut = death_of(stream)
     limit = death_of(whole) if whole is not None else None
@@ -145,20 +143,20 @@ def timer_result(
     why: str = "",
     remedy: str | None = None,
 ) -> Result:
-    """The finding and the facts for a timer above HTTP.
+    """The finding and the facts for a timer at the HTTP level.
 
     Args:
         limit_s: the limit, seconds.
-        silent, death: the exchange that was silent when it died.
-        flowing, flowing_death: the streamed one, and its end where it died too.
-        why: how the kind of timer is known, a sentence.
+        silent, death: the exchange that was ended during a silence.
+        flowing, flowing_death: the streamed one, and its end where it was cut too.
+        why: a sentence on how the kind of timer is known.
     """
     total = diagnosis is TOTAL_DEADLINE
-    said = f"status {death.actual}" if death.how == "status" else f"a broken response ({death.actual})"
-    detail = f"After {death.total_s:.1f} s without a byte a request without streaming ended in {said}."
+    end = f"status {death.actual}" if death.how == "status" else f"a broken response ({death.actual})"
+    detail = f"A request without streaming ended in {end} after {death.total_s:.1f} s without a byte."
     if flowing is not None and flowing_death is not None:
-        detail += f" The streamed one ended {flowing_death.total_s:.1f} s after the request"
-        detail += ", while tokens were coming." if total else f", {flowing_death.silent_s:.1f} s after its last byte."
+        detail += f" The streamed one ended {flowing_death.total_s:.1f} s after the request, "
+        detail += "while tokens were arriving." if total else f"{flowing_death.silent_s:.1f} s after its last byte."
     if why:
         detail += f" {why}"
     evidence = [
@@ -174,20 +172,5 @@ def timer_result(
 
 
 def limit_facts(kind: str, limit_s: float) -> dict[str, object]:
-    """The facts about a limit, rounded to what the clock can tell."""
+    """The facts about a limit, rounded to the precision of the measurement."""
     return {"idle_limit_s": round(limit_s, 1), "idle_limit_kind": kind}
-
-
-__all__ = [
-    "GAVE_UP",
-    "LATE_S",
-    "Death",
-    "death_of",
-    "explain_cut",
-    "last_byte_at",
-    "limit_facts",
-    "longest_silence",
-    "near",
-    "sent_at",
-    "timer_result",
-]

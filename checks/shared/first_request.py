@@ -1,7 +1,7 @@
-"""The first request of a run: the model list, asked for where the typed URL points.
+"""The first request of a run: the model list at the URL as typed.
 
-It shows whether anything is reachable, what TLS is like, and usually names the models,
-so that the chat request which follows can ask for one that exists.
+It shows whether the endpoint can be reached and how its TLS is set up, and usually names the models, so that the
+chat request that follows can name one that exists.
 """
 
 from __future__ import annotations
@@ -13,24 +13,18 @@ from probe.api import Auth, urls
 if TYPE_CHECKING:
     from probe.api import Context, Exchange
 
-#: A model list is small; a server that takes longer is judged by its chat route.
-PATIENCE_S = 20.0
-SHARE = "models.first"
-
-
-def first_url(ctx: Context) -> str:
-    """The model list under the typed URL, pasted operation and extra slashes taken off."""
-    endpoint = ctx.options.endpoint
-    return endpoint.at(urls.clean_path(endpoint.path), "/models")
+#: A model list is small; a slower server is judged by its chat operation.
+TIMEOUT_S = 20.0
 
 
 async def first_look(ctx: Context) -> Exchange:
-    """The shared first exchange."""
-    limit = min(PATIENCE_S, ctx.options.timeout_s)
-    url = first_url(ctx)
-    # Where the key may not go, whether something answers can still be seen without it.
-    auth = Auth("none") if ctx.may_carry_key(url) else None
-    return await ctx.send("GET", url, auth=auth, share=SHARE, timeout_s=limit, patient=False)
+    """The first exchange, shared by the checks of connection, TLS and URL."""
+    endpoint = ctx.options.endpoint
+    url = endpoint.at(urls.clean_path(endpoint.path), "/models")
+    # Without a key it can still be seen whether something answers at a URL that the key must not be sent to.
+    auth = None if ctx.may_carry_key(url) else Auth("none")
+    timeout_s = min(TIMEOUT_S, ctx.options.timeout_s)
+    return await ctx.send("GET", url, auth=auth, share="models.first", timeout_s=timeout_s, patient=False)
 
 
 def first_chat(ctx: Context) -> Exchange | None:

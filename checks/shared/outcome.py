@@ -1,20 +1,20 @@
-"""Whether a chat request with one optional feature was answered, refused, or lost on the way.
+"""Whether a chat request with one optional feature was answered or refused, and the words of a refusal.  Pure.
 
-Pure.  Plain chat works when these are asked, so what differs is the feature.  A refusal is a
-4xx, an error object under status 200 (LM Studio), or a 5xx that says what it minds
-(llama.cpp answers 500 to a picture it has no projector for); a 5xx that says nothing counts
-only when it comes twice.  Trouble on the way tells nothing about the feature.
+Plain chat works when these requests are sent, so a difference is due to the feature.  A refusal is a 4xx, an error
+object under status 200 (LM Studio), or a 5xx that names the cause (llama.cpp answers 500 to a picture it has no
+projector for).  A 5xx without a reason counts only when it comes twice.  An error of a hop or a limit is not a
+verdict about the feature.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 
-from probe.api import Exchange, Inconclusive, completion
+from probe.api import Exchange, Inconclusive, completion, member, wording
 
-#: What servers of every kind write when they do not have something.
-_SAYS_NO = (
+#: What servers of every kind write when they lack a feature.
+_UNSUPPORTED = (
     "not support",
     "n't support",
     "unsupported",
@@ -23,24 +23,34 @@ _SAYS_NO = (
     "validation error",
     "must be",
 )
+#: Where error objects carry codes and parameter names besides their text.
+_CODES = (
+    ("error", "code"),
+    ("error", "type"),
+    ("error", "param"),
+    ("code",),
+    ("type",),
+    ("error_code",),
+    ("error_type",),
+)
 
 
 class Answer(StrEnum):
-    """What became of a request with the feature in it."""
+    """The result of a request with the feature in it."""
 
     DONE = "answered"
     REFUSED = "refused"
-    FAILED = "failed without saying why"
+    FAILED = "failed without a reason"
 
 
 def outcome(exchange: Exchange, *about: str) -> Answer:
     """Judge one exchange.
 
     Args:
-        about: words of the feature; a 5xx that names one of them has said what it minds.
+        about: words of the feature; a 5xx that contains one of them has named its cause.
 
     Raises:
-        Inconclusive: it was lost, throttled, unpaid, redirected or answered by something else.
+        Inconclusive: the request was lost, throttled, unpaid, redirected or answered by another operation.
     """
     status = exchange.status
     if exchange.error is not None or status is None:
@@ -52,45 +62,53 @@ def outcome(exchange: Exchange, *about: str) -> Answer:
         if completion.has_error_body(exchange):
             return Answer.REFUSED
         if not completion.is_completion(exchange):
-            raise Inconclusive("the answer is no chat completion")
+            raise Inconclusive("the response is not a chat completion")
         return Answer.DONE
     if status < 400:
         raise Inconclusive(f"the request was redirected ({status})")
-    if status < 500 or status == 501 or completion.speaks_of(exchange, *about, *_SAYS_NO):
+    if status < 500 or status == 501 or completion.speaks_of(exchange, *about, *_UNSUPPORTED):
         return Answer.REFUSED
     return Answer.FAILED
 
 
 def last_outcome(exchanges: Sequence[Exchange], *about: str) -> Answer:
-    """Judge the same request sent once or twice: failing twice is a refusal.
+    """Judge a request that was sent once or twice: a second failure is a refusal.
 
     Raises:
-        Inconclusive: as ``outcome``; or it failed once and was not tried again.
+        Inconclusive: as ``outcome``; or it failed once and was not repeated.
     """
     answer = outcome(exchanges[-1], *about)
     if answer is not Answer.FAILED:
         return answer
-    before = [item for item in exchanges[:-1] if (item.status or 0) >= 500]
-    if not before:
-        raise Inconclusive(f"status {exchanges[-1].status} once, without saying why")
+    if not any((item.status or 0) >= 500 for item in exchanges[:-1]):
+        raise Inconclusive(f"status {exchanges[-1].status} once, without a reason")
     return Answer.REFUSED
 
 
-async def until_told(send: Callable[[], Awaitable[Exchange]], *about: str) -> list[Exchange]:
-    """Send a request, and once more where it failed without saying why."""
-    asked = [await send()]
+def is_answered(exchange: Exchange, *about: str) -> bool:
+    """Whether the request was answered with a chat completion."""
     try:
-        again = outcome(asked[0], *about) is Answer.FAILED
+        return outcome(exchange, *about) is Answer.DONE
     except Inconclusive:
-        again = False
-    if again:
-        asked.append(await send())
-    return asked
+        return False
+
+
+def error_with_codes(exchange: Exchange, limit: int = 3000) -> str:
+    """The error text, its codes and the parameter it names; or the errors inside a stream.
+
+    Args:
+        limit: the longest text to return, in characters (codes come after it).
+    """
+    if completion.is_stream(exchange):
+        return " ".join(text for _, text in completion.read_stream(exchange).errors)[:limit]
+    body = completion.body_of(exchange)
+    body = body[0] if isinstance(body, list) and body else body
+    codes = [str(code)[:200] for path in _CODES if (code := member(body, *path))]
+    return " ".join([completion.error_text(exchange)[:limit], *codes])
 
 
 def words_of(exchange: Exchange) -> str:
-    """What the endpoint said, quoted for a detail sentence; it is a stranger's text, so short."""
-    said = " ".join(completion.error_text(exchange).split())
-    if not said:
-        return f"status {exchange.status} without a text"
-    return f'status {exchange.status}: "{said[:240]}{"…" if len(said) > 240 else ""}"'
+    """Status and error text of a refusal, shortened for a detail sentence."""
+    text = error_with_codes(exchange) if completion.is_stream(exchange) else completion.error_text(exchange)
+    quoted = wording.quote(text, 240, empty="")
+    return f"status {exchange.status}: {quoted}" if quoted else f"status {exchange.status} without a text"

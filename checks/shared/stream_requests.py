@@ -1,4 +1,4 @@
-"""The requests of the family.  Prompts are short and ordinary, so that weak models get somewhere too."""
+"""Requests for streams, shared by the stream and idle checks.  Prompts are plain, for weak models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 COUNT_50 = "Count from 1 to 50, one number per line, nothing else."
 COUNT_10 = "Count from 1 to 10, one number per line, nothing else."
-#: Small models do not count far; this they go on with up to any limit.
+#: Small models stop counting early; a story they continue up to any limit.
 STORY = "Write a long story about the sea."
 WITH_USAGE = {"include_usage": True}
 BASIC_LIMIT = 200
@@ -20,7 +20,7 @@ BASIC_LIMIT = 200
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt and how many visible tokens its answer may have."""
+    """A prompt and the limit of its answer in visible tokens."""
 
     prompt: str
     tokens: int
@@ -30,24 +30,21 @@ FIRST = Question(COUNT_50, BASIC_LIMIT)
 
 
 def count_to_fill(tokens: int) -> str:
-    """A counting prompt whose answer has at least so many tokens; a number and its line end are two."""
+    """A counting prompt whose answer has at least this many tokens (two for a number and its line feed)."""
     last = max(400, -(-tokens // 180) * 100)
     return f"Count from 1 to {last}, one number per line, nothing else."
 
 
 @dataclass(frozen=True)
 class Basic:
-    """The first streamed request, and what was tried beside it.
-
-    ``refused`` is the try with stream_options, where that was refused.
-    """
+    """The first streamed request; ``refused`` is the one with stream_options, where that was refused."""
 
     exchange: Exchange
     refused: Exchange | None = None
 
 
 def refuses(exchange: Exchange) -> bool:
-    """Whether this is an answer that says no, in its status or in an error object under 200."""
+    """Whether the request was refused, by its status or by an error object under status 200."""
     if exchange.error is not None or exchange.status is None:
         return False
     if 200 <= exchange.status < 300:
@@ -56,10 +53,9 @@ def refuses(exchange: Exchange) -> bool:
 
 
 async def basic(ctx: Context) -> Basic:
-    """The stream that every check of the run may look at, asked for once.
+    """The stream that every check of the run may read, sent once.
 
-    Where it is refused it is asked for again without ``stream_options``, which older
-    servers do not know.
+    Where it is refused it is sent again without ``stream_options``, which older servers do not know.
     """
     first = await ctx.chat(COUNT_50, limit=BASIC_LIMIT, stream=True, stream_options=WITH_USAGE, share="stream.basic")
     if not refuses(first):
@@ -74,11 +70,7 @@ async def whole(ctx: Context) -> Exchange:
 
 
 async def timed(ctx: Context, question: Question, *, wire: Wire | None = None, options: bool = True) -> Exchange:
-    """One streamed run.
-
-    Not through ``ctx.chat``, which would ask again where thinking used the tokens up: here
-    only the clock matters.
-    """
+    """A stream for its timing; unlike ``ctx.chat`` not repeated where reasoning used up the tokens."""
     url = ctx.target.chat_url
     assert url is not None  # the checks that call this require "chat"
     extra: dict[str, Any] = {"stream": True}
@@ -91,5 +83,5 @@ async def timed(ctx: Context, question: Question, *, wire: Wire | None = None, o
 
 
 def wire_of(ctx: Context, **changes: Any) -> Wire:
-    """How requests of this run travel, with something changed."""
+    """The transport settings of this run with changes."""
     return replace(ctx.options.transport.wire, **changes)

@@ -1,4 +1,4 @@
-"""Catalogue entries about the way back: calls in the text, and what is wrong with structured ones."""
+"""The findings of the tools family."""
 
 from __future__ import annotations
 
@@ -6,52 +6,60 @@ from probe.api import Diagnosis, Owner, Severity
 
 _CALL = "OpenAI API reference, chat completions: message tool_calls"
 _CHUNK = "OpenAI API reference, chat completion chunk: delta tool_calls"
-
-_PARSER_SOURCES = (
+_RESULT = "OpenAI API reference, chat completions: tool messages"
+_PARSERS = (
     "vllm-project/vllm docs/features/tool_calling.md and vllm/tool_parsers",
     "sgl-project/sglang docs/advanced_features/tool_parser.ipynb and python/sglang/srt/function_call",
     "ggml-org/llama.cpp docs/function-calling.md",
 )
+_TOOLS = (
+    "OpenAI API reference, chat completions: tools, tool_choice",
+    "vllm-project/vllm docs/features/tool_calling.md",
+    "ggml-org/llama.cpp docs/function-calling.md",
+    "ollama/ollama server/routes.go (capability check)",
+)
+
+# Calls in the answer -------------------------------------------------------------------------------
 
 PARSER_MISSING = Diagnosis(
     code="tools.parser-missing",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="Calls are left in the text as markup",
-    what="The model made a call in the markup it was trained with, and the server left it (or a part of it) in the "
-    "text instead of returning it in `tool_calls`.",
-    why="The client shows the markup to the user and runs nothing. The model and the tools work; only the parser on "
-    "the server is missing, or is the wrong one for this model.",
-    remedy="Switch on the tool-call parser for this model's format on the server that runs the model (vLLM: "
+    title="Tool calls returned as text (parser missing)",
+    what="The model made a call in the markup it was trained on, and the server left all or part of it in the text "
+    "instead of returning it in `tool_calls`.",
+    why="The client displays the markup and runs nothing. The model and the tools work; the tool-call parser on the "
+    "server is missing or does not match the model.",
+    remedy="On the server that runs the model, enable the tool-call parser for this model's format (vLLM: "
     "`--enable-auto-tool-choice --tool-call-parser NAME`; SGLang: `--tool-call-parser NAME`; llama.cpp: `--jinja`).",
     verify="The same request returns `tool_calls`, finish_reason `tool_calls`, and no markup in `content`.",
-    sources=_PARSER_SOURCES,
+    sources=_PARSERS,
 )
 TEXT_CALL = Diagnosis(
     code="tools.text-call",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="Calls are left in the text as plain JSON",
-    what="The answer's text is a JSON object that calls the offered tool, without any markup around it, and "
-    "`tool_calls` is empty.",
-    why="The client shows JSON to the user and runs nothing. Either the server has no parser for this model's JSON "
-    "calls, or the special tokens around them were dropped, or the model was shown the tools in a way it was not "
-    "trained for and improvised.",
-    remedy="Set the parser of the model's family on the server that runs the model, and use the model's own chat "
-    "template; with a model that was not trained for tools, switch tools off in the client.",
-    verify="The same request returns `tool_calls`, and `content` is empty or plain words.",
-    sources=_PARSER_SOURCES,
+    title="Tool calls returned as plain JSON text",
+    what="The text of the answer is a JSON object that calls the offered tool, without markup, and `tool_calls` is "
+    "empty.",
+    why="The client displays JSON and runs nothing. Either the server has no parser for this model's JSON calls, or "
+    "the special tokens around them were dropped, or the prompt showed the tools in a format the model was not "
+    "trained on.",
+    remedy="On the server that runs the model, set the parser of the model's family and use the model's own chat "
+    "template. For a model that was not trained for tools, turn tools off in the client.",
+    verify="The same request returns `tool_calls`, and `content` is empty or prose.",
+    sources=_PARSERS,
 )
 NOT_JSON = Diagnosis(
     code="tools.arguments-not-json",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="The arguments of a call are no JSON",
+    title="Tool call arguments are not JSON",
     what="A structured call came back, and the string in `function.arguments` does not parse as JSON, although the "
     "answer was not cut off.",
-    why="The client cannot run the call; most raise an error, some pass an empty object on.",
-    remedy="Let the server constrain or check what its parser returns (a newer server version, the parser of the "
-    "model's family, `strict: true` where it is supported), or use a stronger model.",
+    why="The client cannot run the call; most clients raise an error, some pass on an empty object.",
+    remedy="Update the server, use the parser of the model's family, or send `strict: true` where it is supported. "
+    "Otherwise use a stronger model.",
     verify="json.loads of every call's arguments succeeds.",
     sources=(_CALL,),
 )
@@ -59,11 +67,11 @@ NOT_STRING = Diagnosis(
     code="tools.arguments-not-string",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="The arguments of a call are not a string",
-    what="`function.arguments` holds a JSON object (or another value) where the API has a string with JSON in it.",
+    title="Tool call arguments are not a string",
+    what="`function.arguments` is a JSON object (or another value) where the API has a string that contains JSON.",
     why="Clients parse the string: typed ones (Go, Rust, Java, Swift) reject the whole answer as malformed, and "
     "Python's json.loads raises.",
-    remedy='Serialise the arguments on the server or in the gateway: `"arguments": "{\\"city\\": …}"`.',
+    remedy='Serialise the arguments in the server or the gateway: `"arguments": "{\\"city\\": …}"`.',
     verify="The type of `function.arguments` is string.",
     sources=(_CALL, "huggingface/text-generation-inference releases (arguments as a string since 3.0)"),
 )
@@ -71,12 +79,12 @@ OFF_SCHEMA = Diagnosis(
     code="tools.arguments-off-schema",
     severity=Severity.WARNING,
     owner=Owner.MODEL,
-    title="A call does not fit the tool that was offered",
-    what="A structured call came back whose arguments do not fit the tool's JSON Schema (a wrong type, a required "
-    "member missing), or which names a tool that was not offered.",
-    why="The client runs the tool with arguments it does not expect, or refuses the call.",
-    remedy="Validate arguments in the client and hand the error back as the tool's result. Where the server can decode "
-    "under a schema, switch it on (`strict: true` in the tool's function); else use a stronger model.",
+    title="Tool call does not match the offered tool",
+    what="A structured call came back whose arguments do not match the tool's JSON Schema (a wrong type, a missing "
+    "required member), or which names a tool that was not offered.",
+    why="The client runs the tool with arguments it does not expect, or rejects the call.",
+    remedy="Validate arguments in the client and return the error as the tool's result. Where the server can decode "
+    "under a schema, enable it (`strict: true` in the tool's function); otherwise use a stronger model.",
     verify="The arguments validate against the tool's parameters.",
     sources=(_CALL, "JSON Schema draft 2020-12, validation"),
 )
@@ -84,11 +92,11 @@ ID_MISSING = Diagnosis(
     code="tools.id-missing",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="A call has no id",
-    what="A structured call came back without a usable `id` (absent, null, empty, or no string).",
-    why="The result of a call is handed back under its id. Clients send null or nothing, and either they or the "
-    "server refuse the next turn; results of several calls cannot be told apart.",
-    remedy="Let the server or the gateway give every call an id of its own (`call_` and random letters).",
+    title="Tool call without an id",
+    what="A structured call came back without a usable `id` (absent, null, empty, or not a string).",
+    why="The result of a call is handed back under its id. Without one the client or the server rejects the next turn, "
+    "and the results of several calls cannot be matched.",
+    remedy="Give every call an id of its own in the server or the gateway (`call_` and random letters).",
     verify="Every call's id is a string that is not empty.",
     sources=(_CALL,),
 )
@@ -96,10 +104,10 @@ ID_DUPLICATE = Diagnosis(
     code="tools.id-duplicate",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="Several calls share one id",
-    what="Two calls of one answer, or of two answers in one conversation, carry the same id.",
-    why="Results are matched by id: one result is taken for both calls, or the server refuses the second.",
-    remedy="Let the server or the gateway draw a fresh random id for every call.",
+    title="Several tool calls share one id",
+    what="Two calls of one answer, or of two answers in one conversation, have the same id.",
+    why="Results are matched by id: one result is used for both calls, or the server rejects the second.",
+    remedy="Generate a new random id for every call in the server or the gateway.",
     verify="The ids of all calls differ, within one answer and from one answer to the next.",
     sources=(_CALL,),
 )
@@ -107,25 +115,26 @@ FINISH = Diagnosis(
     code="tools.finish-reason",
     severity=Severity.WARNING,
     owner=Owner.SERVER,
-    title="The finish reason does not tell of the call",
-    what="An answer with `tool_calls` ended with a finish_reason other than `tool_calls`, or one with finish_reason "
-    "`tool_calls` holds no call.",
-    why="Clients that look at the finish reason end the turn and never run the call, or wait for one that is not "
-    "there.",
-    remedy="Set finish_reason to `tool_calls` whenever the answer holds calls of the model's own choice, on the "
-    "server or "
-    "in the gateway; in the client, look for `tool_calls` rather than at the reason.",
-    verify="The choice that holds tool_calls has finish_reason `tool_calls`.",
+    title="Finish reason contradicts the tool calls",
+    what="An answer with `tool_calls` ended with a finish_reason other than `tool_calls`, or an answer with "
+    "finish_reason `tool_calls` has no call.",
+    why="Clients that check the finish reason end the turn without running the call, or wait for a missing call.",
+    remedy="Set finish_reason to `tool_calls` in the server or the gateway whenever the answer has calls that were not "
+    "forced. In the client, check for `tool_calls` instead of the reason.",
+    verify="The choice that has tool_calls has finish_reason `tool_calls`.",
     sources=("OpenAI API reference, chat completions: finish_reason",),
 )
+#: Everything that can be wrong with a call in an answer.
+CALL_FAULTS = (PARSER_MISSING, TEXT_CALL, NOT_JSON, NOT_STRING, OFF_SCHEMA, ID_MISSING, ID_DUPLICATE, FINISH)
+
 STREAM_LEAK = Diagnosis(
     code="tools.stream-leak",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="Calls leak into the text only when streaming",
+    title="Tool calls returned as text only when streaming",
     what="Without streaming the call comes back in `tool_calls`; the same question streamed leaves it in the text.",
     why="Clients that stream (nearly all interactive ones) never see the call, while a test without streaming passes.",
-    remedy="Update the server, or use a parser that supports streaming for this model; until then switch streaming off "
+    remedy="Update the server, or use a parser that supports streaming for this model. Until then turn streaming off "
     "for requests with tools.",
     verify="The streamed answer has deltas with tool_calls and no markup in its content.",
     sources=(_CHUNK, "vllm-project/vllm vllm/tool_parsers", "ollama/ollama releases, streaming tool calls"),
@@ -134,12 +143,12 @@ STREAM_INDEX = Diagnosis(
     code="tools.stream-index",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="Streamed calls do not carry a usable index",
+    title="Streamed tool calls lack a usable index",
     what="The deltas of streamed calls have no `index`, or several calls share one.",
-    why="Clients join deltas by index, and read a missing one as 0: several calls run together into one with a garbled "
+    why="Clients join deltas by index and read a missing one as 0: several calls are merged into one with a garbled "
     "name or garbled arguments.",
-    remedy="Number the calls of one answer 0, 1, 2 … in `delta.tool_calls[].index`, on the server or in the gateway; a "
-    "client can fall back to the id, or take one call at a time with `parallel_tool_calls: false`.",
+    remedy="Number the calls of one answer 0, 1, 2 … in `delta.tool_calls[].index`, in the server or the gateway. A "
+    "client can join by id instead, or send `parallel_tool_calls: false`.",
     verify="Every delta of a call has an index, and each call its own.",
     sources=(_CHUNK,),
 )
@@ -147,76 +156,64 @@ STREAM_FRAGMENTS = Diagnosis(
     code="tools.stream-fragments",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="Streamed calls do not join to the call that was made",
-    what="Joined as the API has it (the pieces of each index appended to each other), the deltas of a streamed call "
-    "give "
-    "other arguments, or another name or id, than a call should have: pieces are lost, sent twice, or repeated whole.",
-    why="Clients append the pieces; what they get is no JSON, or the name of a tool that does not exist.",
-    remedy="Send the id and the name once, and every piece of the arguments exactly once, on the server or in the "
-    "gateway; "
-    "until then switch streaming off for requests with tools.",
+    title="Streamed tool call fragments do not join",
+    what="Joined as the API defines it (the fragments of each index appended), the deltas of a streamed call give "
+    "wrong arguments, or a wrong name or id: fragments are lost, sent twice, or repeated in full.",
+    why="Clients append the fragments; the result is not JSON, or names a tool that does not exist.",
+    remedy="Send the id and the name once and every fragment of the arguments exactly once, in the server or the "
+    "gateway. Until then turn streaming off for requests with tools.",
     verify="The joined arguments parse as JSON, and the name is that of an offered tool.",
     sources=(_CHUNK, "openai/openai-python src/openai/lib/streaming (accumulate_delta)"),
 )
 
-
-# Catalogue entries about the way there: requests with tools, forced choices and results. -----------
-
-_SOURCES = (
-    "OpenAI API reference, chat completions: tools, tool_choice",
-    "vllm-project/vllm docs/features/tool_calling.md",
-    "ggml-org/llama.cpp docs/function-calling.md",
-    "ollama/ollama server/routes.go (capability check)",
-)
+# Requests with tools, forced choices and results -----------------------------------------------------
 
 REJECTED = Diagnosis(
     code="tools.rejected",
     severity=Severity.INFO,
     owner=Owner.SERVER,
-    title="Requests with tools are refused",
-    what="A request that offers one simple tool was refused with an error; the same endpoint answers plain chat.",
-    why="A client with its tools switched on gets this error for every message. Refusing is honest: a client "
-    "with tools switched off is not affected.",
-    remedy="Switch tools off in the client, or serve a model that takes tools behind this endpoint.",
+    title="Requests with tools rejected",
+    what="A request that offers one simple tool was rejected with an error; the same endpoint answers plain chat.",
+    why="A client with tools turned on gets this error for every message; one with tools turned off is not affected.",
+    remedy="Turn tools off in the client, or serve a model that supports tools.",
     verify="A chat request with a `tools` list is answered with status 200.",
-    sources=_SOURCES,
+    sources=_TOOLS,
 )
 NOT_ENABLED = Diagnosis(
     code="tools.not-enabled",
     severity=Severity.WARNING,
     owner=Owner.SERVER,
-    title="The server was started without tool calling",
-    what="The request with tools was refused, and the server says that tool calling was not switched on when it "
-    "was started.",
-    why="Every message of a client with tools switched on fails, although the model may well be able to call tools: "
-    "only a start option is missing.",
-    remedy="Restart the server with the option that its error text names; until then switch tools off in the client.",
+    title="Server started without tool calling",
+    what="The request with tools was rejected, and the error says that the server was started without tool calling.",
+    why="Every message of a client with tools turned on fails, although the model may be able to call tools: only a "
+    "start option is missing.",
+    remedy="Restart the server with the option that its error text names. Until then turn tools off in the client.",
     verify="A chat request with a `tools` list is answered with status 200 and a `tool_calls` member.",
-    sources=_SOURCES,
+    sources=_TOOLS,
 )
 IGNORED = Diagnosis(
     code="tools.ignored",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="Tools are accepted and never reach the model",
-    what="Requests with tools are answered with success, but the model was never shown the tools: the prompt tokens "
-    "do not grow with them, or the model cannot name what only their description says.",
-    why="The model cannot call what it does not know. The client believes tools to be on, and the user gets made-up "
-    "answers in prose, without any error.",
-    remedy="Find what drops them: ask the server behind the gateway directly. If that works, let the gateway pass "
-    "`tools` and `tool_choice` on; if not, the server's chat template has no place for tools, so use a template "
-    "or a model that does. Until then switch tools off in the client.",
+    title="Tools accepted but never shown to the model",
+    what="Requests with tools are answered with success, but the model was not shown the tools: the prompt tokens do "
+    "not grow with them, or the model cannot name what is only in their description.",
+    why="The model cannot call tools it does not know. The client treats tools as enabled, and the user gets invented "
+    "answers in prose without any error.",
+    remedy="Send the request directly to the server behind the gateway. If that works, let the gateway pass `tools` "
+    "and `tool_choice` on; if not, use a chat template or a model that supports tools. Until then turn tools off in "
+    "the client.",
     verify="usage.prompt_tokens of a request with tools is clearly higher than without.",
-    sources=(*_SOURCES, "Hugging Face transformers docs, chat templates: tool use"),
+    sources=(*_TOOLS, "Hugging Face transformers docs, chat templates: tool use"),
 )
 NOT_CALLED = Diagnosis(
     code="tools.not-called",
     severity=Severity.INFO,
     owner=Owner.MODEL,
-    title="The model was shown the tools and did not call",
-    what="The tools reached the model, and it answered a question that asks for the tool in prose, also when it was "
-    "told outright to call it.",
-    why="Nothing on the way is at fault, but with this model an agent will rarely get a call of its own accord.",
+    title="Model shown the tools made no call",
+    what="The tools reached the model, and it answered a question that asks for the tool in prose, even when "
+    "instructed to call it.",
+    why="The endpoint works, but with this model an agent will rarely get a call unless it forces one.",
     remedy="Use a model that was trained for tool calling, or force the call with tool_choice where it is needed.",
     verify="The same question is answered with `tool_calls`.",
     sources=("OpenAI API reference, chat completions: tool_choice auto",),
@@ -225,12 +222,12 @@ CHOICE_IGNORED = Diagnosis(
     code="tools.choice-ignored",
     severity=Severity.WARNING,
     owner=Owner.SERVER,
-    title="A forced tool_choice has no effect",
-    what="A request with tool_choice `required`, or with one that names a tool, was answered with success and "
-    "without the call that it demands; the model ended its answer by itself.",
-    why="A client that relies on the forced call (for structured answers, for routing) waits for a call that does "
-    "not come.",
-    remedy="Do not rely on a forced tool_choice here: use `auto` and check for a call, or ask for structured output.",
+    title="Forced tool_choice has no effect",
+    what="A request with tool_choice `required`, or with one that names a tool, was answered with success and a "
+    "complete answer, but without the call it demands.",
+    why="A client that relies on the forced call (for structured answers or routing) waits for a call that does not "
+    "come.",
+    remedy="Do not rely on a forced tool_choice: use `auto` and check for a call, or request structured output.",
     verify="A request with tool_choice `required` is answered with `tool_calls` whatever the question.",
     sources=(
         "OpenAI API reference, chat completions: tool_choice",
@@ -242,29 +239,25 @@ RESULT_REJECTED = Diagnosis(
     code="tools.result-rejected",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="A conversation with a tool result is refused",
-    what="The conversation that hands back the result of a call (the assistant's turn with tool_calls, then a message "
-    "of role `tool`) was refused, although requests with tools are answered.",
+    title="Conversation with a tool result rejected",
+    what="The conversation that hands back the result of a call (the assistant message with tool_calls, then a message "
+    "of role `tool`) was rejected, although requests with tools are answered.",
     why="An agent gets its first call and then an error: the loop ends after one step.",
-    remedy="Let the server's chat template and the gateway take messages of role `tool`; until then switch tools "
-    "off in "
-    "the client.",
+    remedy="Use a chat template and a gateway that accept messages of role `tool`. Until then turn tools off in the "
+    "client.",
     verify="The conversation is answered with status 200.",
-    sources=(
-        "OpenAI API reference, chat completions: tool messages",
-        "vllm-project/vllm examples/tool_chat_template_*.jinja",
-    ),
+    sources=(_RESULT, "vllm-project/vllm examples/tool_chat_template_*.jinja"),
 )
 RESULT_IGNORED = Diagnosis(
     code="tools.result-ignored",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
     title="Tool results never reach the model",
-    what="The conversation with a tool result was answered with success, but the answer knows nothing of the result: "
-    "the prompt tokens do not grow with it, or the model can repeat the same sentence from a user message and not "
-    "from the result.",
-    why="The model answers without the result: agents go in circles or make the answer up, without any error.",
+    what="The conversation with a tool result was answered with success, but the answer does not use the result: the "
+    "prompt tokens do not grow with it, or the model can repeat the same sentence from a user message and not from the "
+    "result.",
+    why="The model answers without the result: agents repeat calls or invent the answer, without any error.",
     remedy="Use a chat template that renders messages of role `tool`, and let the gateway pass them on unchanged.",
     verify="usage.prompt_tokens grows with the length of a tool result.",
-    sources=("OpenAI API reference, chat completions: tool messages", "Hugging Face transformers docs, chat templates"),
+    sources=(_RESULT, "Hugging Face transformers docs, chat templates"),
 )

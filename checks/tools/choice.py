@@ -1,42 +1,34 @@
 """tools.choice: whether a forced tool_choice has an effect.
 
-The questions want no tool, so a call can only come from the force.  An answer that the
-output limit cut off settles nothing: some grammars leave room for prose before the call.
+The questions need no tool, so a call can only come from the forced choice.  An answer cut off by the token limit is no
+evidence: some grammars allow prose before the call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from checks.tools import leaked_calls, requests
-from checks.tools.catalogue import (
-    CHOICE_IGNORED,
-    FINISH,
-    ID_DUPLICATE,
-    ID_MISSING,
-    NOT_JSON,
-    NOT_STRING,
-    OFF_SCHEMA,
-    PARSER_MISSING,
-    TEXT_CALL,
-)
-from checks.tools.reading import Kind, Reading, read, shown
-from checks.tools.refusal import Refusal, meaning, quoted
-from checks.tools.structured_calls import faults
-from probe.api import Finding, Result, Severity, State, Verdict, because, check, unknown, works
+from checks.shared.outcome import words_of
+from checks.tools import requests
+from checks.tools.catalogue import CALL_FAULTS, CHOICE_IGNORED
+from checks.tools.leaked_calls import diagnosis, facts, leak_finding, server_of
+from checks.tools.reading import Kind, Reading, read
+from checks.tools.refusal import Refusal, meaning
+from checks.tools.structured_calls import faults, findings_of
+from probe.api import Finding, Result, Severity, State, Verdict, because, check, unknown, wording, works
 
 if TYPE_CHECKING:
     from probe.api import Context
 
-#: Codes of a root cause beside which a missing effect of tool_choice is no news.
+#: Codes of root causes that explain a tool_choice without effect.
 ROOTS = ("tools.ignored", "tools.not-enabled", "tools.rejected")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One forced choice: what was asked (the latest last), and the same without the force where that was asked."""
+    """One forced choice: the answers (the latest last), and the answer without the tool_choice where that was sent."""
 
     capability: str
     asked: tuple[Reading, ...]
@@ -50,66 +42,57 @@ class Choice:
 @check(
     "tools.choice",
     title="Force a call",
-    proves="tool_choice `required` and a named tool_choice bring the call, whatever the question.",
+    proves="tool_choice `required` and a named tool_choice return the call, whatever the question.",
     requires={"chat"},
     after={"tools"},
     provides={"tool_choice_required", "tool_choice_named"},
-    emits=(
-        CHOICE_IGNORED,
-        PARSER_MISSING,
-        TEXT_CALL,
-        NOT_JSON,
-        NOT_STRING,
-        OFF_SCHEMA,
-        ID_MISSING,
-        ID_DUPLICATE,
-        FINISH,
-    ),
+    emits=(CHOICE_IGNORED, *CALL_FAULTS),
     max_requests=6,
     max_tokens=6000,
 )
 async def choice(ctx: Context) -> Result:
-    required = Choice("tool_choice_required", await _twice(ctx, requests.required))
-    named = Choice("tool_choice_named", await _twice(ctx, requests.by_name))
+    required = Choice("tool_choice_required", await _send(ctx, requests.required))
+    named = Choice("tool_choice_named", await _send(ctx, requests.by_name))
     root = next((code for code in ROOTS if code in ctx.codes), None)
     if root is None and named.last.kind is not Kind.LEAKED and not _as_demanded(named.last):
         plain = read(await requests.by_name_plainly(ctx))
-        named = Choice("tool_choice_named", (*named.asked, plain))
+        named = replace(named, asked=(*named.asked, plain))
     if root is None:
-        required, named = await _controlled(ctx, required, named)
-    server = leaked_calls.server_of(ctx, *required.asked, *named.asked)
+        required, named = [await _with_control(ctx, one) for one in (required, named)]
+    server = server_of(ctx, *required.asked, *named.asked)
     return diagnose_choice((required, named), root, ctx.codes, server)
 
 
-async def _twice(ctx: Context, ask: requests.Ask) -> tuple[Reading, ...]:
-    """A request, and once more where it failed without saying why."""
-    first = read(await ask(ctx))
+async def _send(ctx: Context, request: requests.Request) -> tuple[Reading, ...]:
+    """A request, and a second time where it failed without a reason."""
+    first = read(await request(ctx))
     if first.kind is not Kind.FAILED:
         return (first,)
     body = first.exchange.request.body
-    again = await ctx.chat(body["messages"], limit=requests.ROOM, tools=body["tools"], tool_choice=body["tool_choice"])
+    tools, demanded = body["tools"], body["tool_choice"]
+    again = await ctx.chat(body["messages"], limit=requests.LONG_LIMIT, tools=tools, tool_choice=demanded)
     return (first, read(again))
 
 
-async def _controlled(ctx: Context, *choices: Choice) -> list[Choice]:
-    """Where a refusal does not speak of tool_choice: the same question without it."""
-    made = []
-    for one in choices:
-        if one.last.kind in (Kind.REFUSED, Kind.FAILED) and meaning(one.last.exchange) is Refusal.UNCLEAR:
-            body = one.last.exchange.request.body
-            share = f"tools.control:{body['messages'][-1]['content']}"
-            control = await ctx.chat(body["messages"], limit=requests.ROOM, tools=body["tools"], share=share)
-            one = Choice(one.capability, one.asked, read(control))
-        made.append(one)
-    return made
+async def _with_control(ctx: Context, one: Choice) -> Choice:
+    """Where a refusal does not mention tool_choice: the same question without it."""
+    if not one.last.refused or meaning(one.last.exchange) is not Refusal.UNCLEAR:
+        return one
+    body = one.last.exchange.request.body
+    share = f"tools.control:{body['messages'][-1]['content']}"
+    control = await ctx.chat(body["messages"], limit=requests.LONG_LIMIT, tools=body["tools"], share=share)
+    return replace(one, control=read(control))
+
+
+# Diagnosis -----------------------------------------------------------------------------------------
 
 
 def diagnose_choice(choices: Sequence[Choice], root: str | None, codes: frozenset[str], server: str) -> Result:
     """Judge forced choices.
 
     Args:
-        root: a finding that explains a missing effect by itself, or None.
-        codes: what is known already, so that no finding is made twice.
+        root: a finding that explains a missing effect, or None.
+        codes: the findings so far, so that none is made twice.
     """
     result = Result()
     for one in choices:
@@ -134,30 +117,29 @@ def _judge(one: Choice, root: str | None, codes: frozenset[str], server: str) ->
     if best.kind is Kind.CALLED and _as_demanded(best):
         return _called(name, best, server)
     if best.kind is Kind.LEAKED and best.leak is not None:
-        known = leaked_calls.diagnosis(best.leak).code
+        known = diagnosis(best.leak).code
         if known in codes:
-            return Result(
-                verdicts={name: Verdict(State.BROKEN, best.leak.confidence, known, note="the call leaks too")}
-            )
-        finding = leaked_calls.found(best, server)
-        return Result((finding,), {name: because(State.BROKEN, finding)}, leaked_calls.facts(best.leak, server))
-    if best.kind in (Kind.REFUSED, Kind.FAILED):
+            verdict = Verdict(State.BROKEN, best.leak.confidence, known, note="the forced call too")
+            return Result(verdicts={name: verdict})
+        finding = leak_finding(best, server)
+        return Result((finding,), {name: because(State.BROKEN, finding)}, facts(best.leak, server))
+    if best.refused:
         return Result(verdicts={name: _refused(one, root)})
     if best.kind is Kind.LOST:
         return Result(verdicts={name: unknown(best.why)})
     if root == "tools.ignored":
         return Result(verdicts={name: Verdict(State.IGNORED, 0.9, root, note="the tools do not reach the model")})
-    if best.cut or best.kind is Kind.CUT:
-        note = "the output limit cut the answer off before a call, which settles nothing"
-        return Result(verdicts={name: unknown(note)})
+    if best.cut:
+        return Result(verdicts={name: unknown("the token limit cut the answer off before a call")})
     if root is not None:
-        return Result(verdicts={name: unknown("requests with tools are refused elsewhere")})
+        return Result(verdicts={name: unknown("other requests with tools are refused")})
+    demand = _demand(best)
     finding = CHOICE_IGNORED.found(
-        f"{_demand(best)} was answered {_instead(best)}, and the model ended by itself (finish_reason {best.finish}).",
+        f"{demand} was answered {_instead(best)}; the answer was complete (finish_reason {best.finish}).",
         best.exchange.shows(
             "/response/body/choices/0/message/tool_calls",
-            expected=_demand(best),
-            actual=[shown(call.name, 80) for call in best.calls] or None,
+            expected=demand,
+            actual=[wording.shown(call.name, 80) for call in best.calls] or None,
         ),
     )
     return Result((finding,), {name: because(State.IGNORED, finding)})
@@ -166,13 +148,9 @@ def _judge(one: Choice, root: str | None, codes: frozenset[str], server: str) ->
 def _called(name: str, reading: Reading, server: str) -> Result:
     hard = any(call.name == "save_note" for call in reading.calls)
     every = faults(reading, forced=True, lenient=hard)
-    # A weak model that fills a hard schema badly is no news about the endpoint.
+    # That a weak model fills a hard schema badly is not evidence about the endpoint.
     found = [fault for fault in every if not (hard and fault.severity is Severity.INFO)]
-    findings = [fault.finding() for fault in found]
-    breaking = next((fault.finding() for fault in found if fault.breaks), None)
-    if (also := leaked_calls.beside(reading, server)) is not None:
-        findings.append(also[0])
-        breaking = breaking or (also[0] if also[1] else None)
+    findings, breaking = findings_of(found, reading, server)
     if breaking is not None:
         return Result(tuple(findings), {name: because(State.BROKEN, breaking)})
     notes = [finding.title for finding in findings]
@@ -184,15 +162,14 @@ def _called(name: str, reading: Reading, server: str) -> Result:
 
 
 def _refused(one: Choice, root: str | None) -> Verdict:
-    last = one.last
-    said = meaning(last.exchange)
+    words = words_of(one.last.exchange)
     if root is not None:
-        return Verdict(State.REJECTED, 1.0, root, note=quoted(last.exchange))
-    if said is Refusal.MODEL_FAILED:
-        return unknown(f"the server insists on a call, and the model wrote none ({quoted(last.exchange)})")
-    if one.control is not None and one.control.kind in (Kind.REFUSED, Kind.FAILED, Kind.LOST):
+        return Verdict(State.REJECTED, 1.0, root, note=words)
+    if meaning(one.last.exchange) is Refusal.MODEL_FAILED:
+        return unknown(f"the server requires a call, and the model made none ({words})")
+    if one.control is not None and not one.control.answered:
         return unknown("the same question is refused without the tool_choice as well")
-    return Verdict(State.REJECTED, 1.0, note=quoted(last.exchange))
+    return Verdict(State.REJECTED, 1.0, note=words)
 
 
 def _demand(reading: Reading) -> str:
@@ -204,6 +181,6 @@ def _demand(reading: Reading) -> str:
 
 def _instead(reading: Reading) -> str:
     if reading.calls:
-        return f"with a call of {', '.join(shown(call.name, 80) for call in reading.calls)}"
-    short = " ".join(reading.text.split())
-    return f'in prose ("{short[:80]}{"…" if len(short) > 80 else ""}")' if short else "with nothing"
+        return f"with a call of {', '.join(wording.shown(call.name, 80) for call in reading.calls)}"
+    quoted = wording.quote(reading.text, 80, empty="")
+    return f"in prose ({quoted})" if quoted else "with nothing"

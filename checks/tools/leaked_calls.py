@@ -1,4 +1,4 @@
-"""What is to be said of a call that was left in the text: which markup, which parser, which flag.  Pure."""
+"""Findings about calls that were left in the text: the markup, the parser that reads it, and its flag.  Pure."""
 
 from __future__ import annotations
 
@@ -12,52 +12,40 @@ from checks.tools.catalogue import PARSER_MISSING, STREAM_LEAK, TEXT_CALL
 from checks.tools.markup import Leak, LeakedCall, family
 from checks.tools.markup.parser_flags import MODELS, SGLANG_TRIED, VLLM_TRIED
 from checks.tools.reading import Call, Reading
-from probe.api import Diagnosis, Finding, Severity
+from probe.api import Diagnosis, Finding, Severity, wording
 
 if TYPE_CHECKING:
     from probe.api import Context
 
-#: What a finding quotes of the text, in characters.
-SHOWN = 160
+#: Characters of the text that a finding quotes.
+QUOTED = 160
 #: Gateways pass text on; the parser is set on the server behind them.
 _GATEWAYS = frozenset({"litellm", "portkey", "openrouter", "kong", "envoy", "nginx", "haproxy", "caddy", "apache"})
-
-#: The general way, where no parser reads the text.
-_NONE_READS = (
-    "Serve the model with the chat template of its own family, which shows it the tools in the format that it was "
-    "taught, and with the parser for that format; llama.cpp's `llama-server` with `--jinja` derives the parser from "
-    "the template. A model without such a format needs a server that constrains its output, or another model."
+#: The general remedy where no parser reads the text.
+_NO_PARSER = (
+    "Serve the model with the chat template and the parser of its own family (llama.cpp's `llama-server --jinja` "
+    "derives the parser from the template). For a model without a tool format use a server that constrains its output, "
+    "or another model."
 )
 
 
 def server_of(ctx: Context, *readings: Reading) -> str:
-    """The software whose flag to name, looked for only where a call is left in some text."""
+    """The software whose flag to name, determined only where a call was left in some text."""
     if not any(reading.leak is not None or reading.stray for reading in readings):
         return "unknown"
     return software(ctx)
 
 
 def diagnosis(leak: Leak) -> Diagnosis:
-    """Known markup means a missing parser; JSON alone may as well be the model's own idea."""
+    """Known markup means a missing parser; JSON alone may be the model's improvisation."""
     return PARSER_MISSING if leak.kind == "marker" else TEXT_CALL
 
 
 def facts(leak: Leak, server: str) -> dict[str, Any]:
-    """The facts `tool_call_format` and `tool_parser`; without a value what could not be told."""
-    return {"tool_call_format": leak.family or _shape(leak), "tool_parser": parser(leak, server)}
-
-
-def _shape(leak: Leak) -> str | None:
-    return {"json": "json", "fenced-json": "fenced-json"}.get(leak.kind)
-
-
-def parser(leak: Leak, server: str) -> str | None:
-    """The value of `--tool-call-parser` that would parse it, on the server that was recognised.
-
-    Where neither vLLM nor SGLang was recognised, vLLM's value, or SGLang's where vLLM has none.
-    """
-    values = {"vllm": leak.vllm, "sglang": leak.sglang}.get(server, (*leak.vllm, *leak.sglang))
-    return next(iter(values), None)
+    """The facts ``tool_call_format`` and ``tool_parser``, the latter for the recognised server or else for vLLM."""
+    parsers = {"vllm": leak.vllm, "sglang": leak.sglang}.get(server, (*leak.vllm, *leak.sglang))
+    name = leak.family or (leak.kind if leak.kind in ("json", "fenced-json") else None)
+    return {"tool_call_format": name, "tool_parser": next(iter(parsers), None)}
 
 
 def remedy(leak: Leak, server: str) -> str:
@@ -65,19 +53,21 @@ def remedy(leak: Leak, server: str) -> str:
     vllm = _flag("`vllm serve` with `--enable-auto-tool-choice --tool-call-parser {}`", leak.vllm)
     sglang = _flag("`sglang.launch_server` with `--tool-call-parser {}`", leak.sglang)
     if server == "vllm":
-        text = vllm and f"Start {vllm}."
-        text = text or f"No tool call parser of vLLM {VLLM_TRIED} reads this text. {_NONE_READS}"
+        text = f"Start {vllm}." if vllm else f"No tool call parser of vLLM {VLLM_TRIED} reads this text. {_NO_PARSER}"
     elif server == "sglang":
-        text = sglang and f"Start {sglang}."
-        text = text or f"No tool call parser of SGLang {SGLANG_TRIED} reads this text. {_NONE_READS}"
+        text = (
+            f"Start {sglang}."
+            if sglang
+            else f"No tool call parser of SGLang {SGLANG_TRIED} reads this text. {_NO_PARSER}"
+        )
     elif server not in _GATEWAYS and (known := remedy_of(server, diagnosis(leak).code)):
-        return known  # the note speaks of flags that this server does not have
+        return known  # the note is about flags that this server does not have
+    elif not (vllm or sglang):
+        text = f"No tool call parser of vLLM {VLLM_TRIED} or SGLang {SGLANG_TRIED} reads this text. {_NO_PARSER}"
     else:
         options = [option for option in (vllm, sglang) if option]
         options.append("llama.cpp's `llama-server` with `--jinja` and the model's own chat template")
-        text = f"On the server that runs the model, switch on the parser for this format: {'; or '.join(options)}."
-        if len(options) == 1:
-            text = f"No tool call parser of vLLM {VLLM_TRIED} or SGLang {SGLANG_TRIED} reads this text. {_NONE_READS}"
+        text = f"On the server that runs the model, enable the parser for this format: {'; or '.join(options)}."
     return f"{text} {leak.note}".strip()
 
 
@@ -85,23 +75,23 @@ def _flag(pattern: str, values: Sequence[str]) -> str:
     if not values:
         return ""
     others = ", ".join(f"`{value}`{_models(value)}" for value in values[1:])
-    more = f" (or {others}, whichever is the model's)" if others else ""
-    return f"{pattern.format(values[0])}{_models(values[0]) if others else ''}{more}"
+    first = pattern.format(values[0])
+    return f"{first}{_models(values[0])} (or {others}, depending on the model)" if others else first
 
 
 def _models(value: str) -> str:
     return f" for {MODELS[value]}" if value in MODELS else ""
 
 
-def title_of(leak: Leak) -> str:
-    """How the markup is called in a sentence."""
+def _format_of(leak: Leak) -> str:
+    """The name of the format in a sentence."""
     known = family(leak.family) if leak.family else None
     if leak.kind == "marker":
-        return f"a known markup ({known.title if known else leak.family})"
+        return f"markup ({known.title if known else leak.family})"
     return "JSON in a code fence" if leak.kind == "fenced-json" else "plain JSON"
 
 
-def found(reading: Reading, server: str, more: str = "", *, streaming_only: bool = False) -> Finding:
+def leak_finding(reading: Reading, server: str, more: str = "", *, streaming_only: bool = False) -> Finding:
     """The finding for an answer whose call was left in the text.
 
     Args:
@@ -110,19 +100,18 @@ def found(reading: Reading, server: str, more: str = "", *, streaming_only: bool
     """
     leak = reading.leak
     if leak is None:
-        raise ValueError("the answer holds no call in its text")
-    kind = STREAM_LEAK if streaming_only else diagnosis(leak)
+        raise ValueError("the answer has no call in its text")
     mode = "Streamed, the" if reading.streamed else "The"
-    place = "its reasoning, which ends there" if reading.in_reasoning else "the text"
+    place = "at the end of the reasoning" if reading.in_reasoning else "in the text"
     names = ", ".join(dict.fromkeys(call.name for call in leak.calls))
-    detail = f"{mode} call of {names} stands in {place}, written in {title_of(leak)}, and tool_calls is empty."
+    detail = f"{mode} call of {names} is {place} as {_format_of(leak)}, and tool_calls is empty."
     if reading.in_reasoning:
-        detail += " The reasoning parser took the call for thinking, so both parsers have to fit the model."
+        detail += " The reasoning parser took the call for reasoning: both parsers must match the model."
     if leak.partial:
         detail += " The call is cut off or malformed."
     if not leak.offered:
         detail += " No tool of that name was offered."
-    return kind.found(
+    return (STREAM_LEAK if streaming_only else diagnosis(leak)).found(
         f"{detail} {more}".strip(),
         reading.exchange.shows(reading.leak_pointer, expected="tool_calls, no markup", actual=quote(reading, leak)),
         remedy=remedy(leak, server),
@@ -131,43 +120,36 @@ def found(reading: Reading, server: str, more: str = "", *, streaming_only: bool
 
 
 def quote(reading: Reading, leak: Leak) -> str:
-    """The part of the text with the call, short."""
-    text = reading.text or ""
+    """The part of the text that holds the call, shortened."""
     start = max(0, min(call.start for call in leak.calls) - 20)
-    shown = text[start : start + SHOWN] or text[:SHOWN]
-    return shown if len(text) <= start + SHOWN else shown + "…"
+    return wording.shown(reading.text[start:] or reading.text, QUOTED)
 
 
-def beside(reading: Reading, server: str) -> tuple[Finding, bool] | None:
-    """Markup in the text beside structured calls: the finding, and whether a call got lost in it.
+def leak_with_calls(reading: Reading, server: str) -> tuple[Finding, bool] | None:
+    """Markup in the text of an answer with structured calls: the finding, and whether a call is lost in it.
 
-    A call that stands in both places is only shown to the user; one that stands in the text
-    alone is never run.
+    A call in both places is only displayed to the user; one in the text alone is never run.
     """
     leak = reading.leak
     if leak is not None and leak.kind == "marker" and leak.offered:
         lost = [call for call in leak.calls if not any(_same(call, made) for made in reading.calls)]
-        detail = (
-            f"{len(reading.calls)} call(s) came back structured, and the text still holds {len(leak.calls)} in "
-            f"{title_of(leak)}"
-        )
+        structured = wording.amount(len(reading.calls), "call")
+        detail = f"{structured} came back structured, and the text also holds {len(leak.calls)} as {_format_of(leak)}"
         detail += (
-            f": {len(lost)} of them nowhere else, so a client never runs them." if lost else ", shown to the user."
+            f"; {len(lost)} of them only there, so a client never runs them." if lost else ", displayed to the user."
         )
-        return (
-            PARSER_MISSING.found(
-                detail,
-                reading.exchange.shows(reading.leak_pointer, expected="no markup", actual=quote(reading, leak)),
-                remedy=remedy(leak, server),
-                severity=Severity.ERROR if lost else Severity.WARNING,
-                confidence=leak.confidence,
-            ),
-            bool(lost),
+        finding = PARSER_MISSING.found(
+            detail,
+            reading.exchange.shows(reading.leak_pointer, expected="no markup", actual=quote(reading, leak)),
+            remedy=remedy(leak, server),
+            severity=Severity.ERROR if lost else Severity.WARNING,
+            confidence=leak.confidence,
         )
+        return finding, bool(lost)
     if reading.stray:
         pointer = "/response/events" if reading.streamed else "/response/body/choices/0/message/content"
         detail = f"The call came back structured, and its markup `{reading.stray}` is left in the text as well."
-        evidence = reading.exchange.shows(pointer, expected="no markup", actual=reading.text[:SHOWN])
+        evidence = reading.exchange.shows(pointer, expected="no markup", actual=reading.text[:QUOTED])
         return PARSER_MISSING.found(detail, evidence, severity=Severity.WARNING, confidence=0.8), False
     return None
 

@@ -1,43 +1,52 @@
-"""One exchange read as the answer to a request with tools.  Pure; never raises.
+"""The answer to a request with tools, read from one exchange.  Pure; never raises.
 
-An answer is one of few kinds; which finding follows is decided elsewhere, since the same
-answer means different things beside different requests.
+An answer has one of a few kinds.  The diagnosis is made elsewhere, since the same answer means different things for
+different requests.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from checks.shared.outcome import Answer, outcome
 from checks.tools.markup import FAMILIES, Assembly, Leak, assemble, find_calls
-from checks.tools.requests import offered
+from checks.tools.requests import Tool, offered
 from probe.api import Exchange, Inconclusive, completion, member
+
+#: An answer with more calls is judged by its first ones.
+MOST_CALLS = 64
+_MESSAGE = "/response/body/choices/0/message"
+#: Markers that occur only in markup: special tokens and tags.
+_MARKERS = tuple(
+    sorted(
+        {hint for family in FAMILIES if not family.bare for hint in family.hints if len(hint) >= 9 and hint[0] in "<[]"}
+    )
+)
 
 
 class Kind(StrEnum):
-    """What came back."""
+    """The kinds of answer."""
 
     CALLED = "a structured call"
     LEAKED = "a call left in the text"
     PROSE = "text without a call"
     EMPTY = "nothing"
-    CUT = "cut off before anything could be told"
+    CUT = "an answer cut off by the token limit"
     REFUSED = "a refusal"
-    FAILED = "a server error that says nothing"
-    LOST = "no answer"
+    FAILED = "a server error without a reason"
+    LOST = "no usable answer"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One structured call, as raw as it came.
+    """One structured call with its raw values.
 
-    ``pointer`` points to it in the exchange (to its first delta in a stream);
-    ``arguments`` is whatever stood in the field; ``more`` are members beside those of the
-    API, which some services want back (Gemini's thought signature in ``extra_content``).
+    ``pointer`` is its place in the exchange (that of its first delta in a stream).  ``more`` holds members that are not
+    in the API, which some services need back (Gemini's thought signature in ``extra_content``).
     """
 
     id: Any
@@ -52,14 +61,14 @@ class Reading:
     """An answer.
 
     Attributes:
-        leak: calls found in the text, also beside structured ones.
-        leak_pointer: where that text stands in the exchange.
-        in_reasoning: that text is the model's thinking.
-        stray: a marker of some call markup that stands in the text beside structured calls.
-        cut: the output limit ended it.
-        why: for LOST, what happened.
+        leak: calls found in the text, with or without structured ones.
+        leak_pointer: where that text is in the exchange.
+        in_reasoning: that text is the model's reasoning.
+        stray: a marker of call markup in the text of an answer with structured calls.
+        cut: the token limit ended it.
+        why: for LOST, the cause.
         legacy: the call came in the deprecated ``function_call`` member alone.
-        assembly: how the deltas of a stream join.
+        assembly: the joined deltas of a stream.
     """
 
     exchange: Exchange
@@ -78,133 +87,130 @@ class Reading:
     assembly: Assembly | None = field(default=None, repr=False)
 
     @property
-    def tried(self) -> bool:
-        """Whether the model made a call, however it arrived."""
+    def has_call(self) -> bool:
+        """Whether the model made a call, structured or in the text."""
         return self.kind in (Kind.CALLED, Kind.LEAKED)
+
+    @property
+    def refused(self) -> bool:
+        return self.kind in (Kind.REFUSED, Kind.FAILED)
+
+    @property
+    def answered(self) -> bool:
+        return self.kind not in (Kind.REFUSED, Kind.FAILED, Kind.LOST)
 
 
 def read(exchange: Exchange) -> Reading:
     """Read the answer to a request that offered tools."""
     if completion.is_stream(exchange):
-        return _streamed(exchange)
+        return _read_stream(exchange)
     try:
         answer = outcome(exchange, "tool", "function")
     except Inconclusive as why:
         return Reading(exchange, Kind.LOST, why=str(why))
-    if answer is Answer.REFUSED:
-        return Reading(exchange, Kind.REFUSED)
-    if answer is Answer.FAILED:
-        return Reading(exchange, Kind.FAILED)
+    if answer is not Answer.DONE:
+        return Reading(exchange, Kind.REFUSED if answer is Answer.REFUSED else Kind.FAILED)
     message = completion.message(exchange)
-    calls = tuple(
-        Call(
-            member(item, "id"),
-            member(item, "function", "name"),
-            member(item, "function", "arguments"),
-            pointer,
-            {key: item[key] for key in item if key not in ("id", "type", "index", "function")},
-        )
-        for item, pointer in _raw_calls(message)
-    )
-    legacy = False
+    calls = _calls(message)
     old = message.get("function_call")
-    if not calls and isinstance(old, dict) and old.get("name"):
-        legacy = True
+    legacy = not calls and isinstance(old, dict) and bool(old.get("name"))
+    if legacy and isinstance(old, dict):
         calls = (Call(None, old.get("name"), old.get("arguments"), f"{_MESSAGE}/function_call"),)
-    reasoning = next(
-        ((name, message[name]) for name in completion.REASONING_FIELDS if isinstance(message.get(name), str)), None
-    )
-    return _judged(
+    name = next((name for name in completion.REASONING_FIELDS if isinstance(message.get(name), str)), "")
+    reading = Reading(
         exchange,
+        Kind.EMPTY,
         calls,
-        completion.content_text(exchange),
-        f"{_MESSAGE}/content",
-        reasoning[1] if reasoning else "",
-        f"{_MESSAGE}/{reasoning[0]}" if reasoning else "",
-        completion.finish_reason(exchange),
+        leak_pointer=f"{_MESSAGE}/content",
+        text=completion.content_text(exchange),
+        finish=completion.finish_reason(exchange),
         legacy=legacy,
     )
+    return _judged(reading, message[name] if name else "", f"{_MESSAGE}/{name}")
 
 
-_MESSAGE = "/response/body/choices/0/message"
-#: An answer with more calls than this is judged by its first ones.
-MOST_CALLS = 64
-
-
-def _raw_calls(message: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
+def _calls(message: Mapping[str, Any]) -> tuple[Call, ...]:
+    """The structured calls of a message; also a single one without its list."""
     found = message.get("tool_calls")
-    if isinstance(found, dict) and found:  # a lone call without its list
-        return [(found, f"{_MESSAGE}/tool_calls")]
-    if not isinstance(found, list):
-        return []
-    return [
-        (item, f"{_MESSAGE}/tool_calls/{place}")
-        for place, item in enumerate(found[:MOST_CALLS])
+    pointer = f"{_MESSAGE}/tool_calls"
+    items: list[tuple[Any, str]] = [(found, pointer)]
+    if isinstance(found, list):
+        items = [(item, f"{pointer}/{place}") for place, item in enumerate(found[:MOST_CALLS])]
+    return tuple(
+        Call(
+            item.get("id"),
+            member(item, "function", "name"),
+            member(item, "function", "arguments"),
+            place,
+            {key: item[key] for key in item if key not in ("id", "type", "index", "function")},
+        )
+        for item, place in items
         if isinstance(item, dict) and item
-    ]
+    )
 
 
-def _streamed(exchange: Exchange) -> Reading:
-    """The answer of a stream, put together."""
+def _read_stream(exchange: Exchange) -> Reading:
     stream = completion.read_stream(exchange)
-    put = assemble(chunk.delta for chunk in stream.chunks)
+    joined = assemble(chunk.delta for chunk in stream.chunks)
     begin = next((chunk.index for chunk in stream.chunks if chunk.delta.get("tool_calls")), 0)
-    where = f"/response/events/{begin}/data/choices/0/delta/tool_calls"
-    calls = tuple(Call(call.id or None, call.name or None, call.arguments, where) for call in put.intended[:MOST_CALLS])
+    pointer = f"/response/events/{begin}/data/choices/0/delta/tool_calls"
+    calls = tuple(
+        Call(call.id or None, call.name or None, call.arguments, pointer) for call in joined.intended[:MOST_CALLS]
+    )
     if stream.errors and not calls and not stream.text:
         return Reading(exchange, Kind.REFUSED, streamed=True, why=stream.errors[0][1])
     broken = _broken_off(exchange, stream)
-    if broken and not stream.chunks and exchange.error is None and not _holds_anything(exchange):
+    if broken and not stream.chunks and exchange.error is None and _is_blank(exchange):
         return Reading(exchange, Kind.EMPTY, streamed=True)
-    if broken and not (calls and all(_whole(call.arguments) for call in calls)):
+    if broken and not (calls and all(_is_whole(call.arguments) for call in calls)):
         return Reading(exchange, Kind.LOST, streamed=True, why=broken)
     first = next((chunk.index for chunk in stream.chunks if completion.joined(chunk.delta.get("content"))), 0)
     thought = next((chunk.index for chunk in stream.chunks if chunk.delta.get(stream.reasoning_field or "")), 0)
-    legacy = False
-    if not calls and (old := _old_stream(stream)) is not None:
-        legacy = True
-        calls = (old,)
-    return _judged(
+    old = None if calls else _function_call(stream)
+    reading = Reading(
         exchange,
-        calls,
-        stream.text,
-        f"/response/events/{first}/data/choices/0/delta/content",
-        stream.reasoning,
-        f"/response/events/{thought}/data/choices/0/delta/{stream.reasoning_field}",
-        stream.finish_reason,
+        Kind.EMPTY,
+        calls if old is None else (old,),
+        leak_pointer=f"/response/events/{first}/data/choices/0/delta/content",
+        text=stream.text,
+        finish=stream.finish_reason,
         streamed=True,
-        legacy=legacy,
-        assembly=put,
+        legacy=old is not None,
+        assembly=joined,
+    )
+    return _judged(
+        reading, stream.reasoning, f"/response/events/{thought}/data/choices/0/delta/{stream.reasoning_field}"
     )
 
 
-def _holds_anything(exchange: Exchange) -> bool:
-    """Whether there is more to a stream than its ``[DONE]``."""
-    return bool(exchange.response and exchange.response.text.replace("data:", "").replace("[DONE]", "").strip())
+def _is_blank(exchange: Exchange) -> bool:
+    """Whether a stream holds nothing but its ``[DONE]``."""
+    text = exchange.response.text if exchange.response else ""
+    return not text.replace("data:", "").replace("[DONE]", "").strip()
 
 
 def _broken_off(exchange: Exchange, stream: completion.StreamReading) -> str:
-    """Why the stream has no proper end, or an empty text; whether it should have is another family's to say."""
+    """Why the stream has no proper end, or an empty text; the finding is left to the stream checks."""
     if exchange.error is not None:
         return f"the stream was lost ({exchange.error.kind})"
     if stream.errors:
         return f"the stream ended in an error ({stream.errors[0][1][:160]})"
     if not stream.chunks:
-        return "the stream held no chunk of a completion"
+        return "the stream held no completion chunk"
     if stream.finish_reason is None and not stream.done:
         return "the stream ended before its finish_reason"
     return ""
 
 
 def delta_pointer(reading: Reading, delta: int | None) -> str:
-    """Where in the exchange the delta of that number stands (the calls as a whole for None)."""
+    """Where in the exchange the delta of that number is (the calls as a whole for None)."""
     chunks = completion.read_stream(reading.exchange).chunks
     if delta is None or not 0 <= delta < len(chunks):
         return reading.calls[0].pointer if reading.calls else "/response/events"
     return f"/response/events/{chunks[delta].index}/data/choices/0/delta/tool_calls"
 
 
-def _old_stream(stream: completion.StreamReading) -> Call | None:
+def _function_call(stream: completion.StreamReading) -> Call | None:
     """A call in deltas of the deprecated ``function_call`` member."""
     name, arguments, first = "", "", None
     for chunk in stream.chunks:
@@ -218,62 +224,50 @@ def _old_stream(stream: completion.StreamReading) -> Call | None:
     return Call(None, name, arguments, f"/response/events/{first}/data/choices/0/delta/function_call")
 
 
-def _judged(
-    exchange: Exchange,
-    calls: tuple[Call, ...],
-    text: str,
-    pointer: str,
-    reasoning: str,
-    reasoning_pointer: str,
-    finish: str | None,
-    *,
-    streamed: bool = False,
-    legacy: bool = False,
-    assembly: Assembly | None = None,
-) -> Reading:
-    tools = offered(exchange)
-    cut = finish == "length"
-    leak = find_calls(text, tools) if text else None
+def _judged(reading: Reading, reasoning: str, reasoning_pointer: str) -> Reading:
+    """The reading with its kind and the calls in its text; its text without the reasoning.
+
+    Args:
+        reading: calls, raw text, the pointer to that text, and finish reason.
+        reasoning: reasoning that came in a field of its own.
+    """
+    calls, tools, pointer = reading.calls, offered(reading.exchange), reading.leak_pointer
+    cut = reading.finish == "length"
+    leak = find_calls(reading.text, tools) if reading.text else None
     in_reasoning = bool(leak and leak.inside_reasoning)
-    visible = completion.without_thinking(text)
+    visible = completion.without_thinking(reading.text)
     if in_reasoning and (calls or visible):
-        leak = None  # thinking about a call is no call, when something else was said or done
+        leak = None  # reasoning about a call next to an actual answer is not a call
     if leak is None and not calls and not visible and reasoning:
-        leak = _leak_in_thinking(reasoning, tools)
+        leak = _leak_in_reasoning(reasoning, tools)
         in_reasoning = leak is not None
         pointer = reasoning_pointer if leak else pointer
     if leak is not None and leak.confidence < 0.4:
         leak = None
-    common: dict[str, Any] = {
-        "exchange": exchange,
-        "calls": calls,
-        "leak": leak,
-        "leak_pointer": pointer if leak else "",
-        "in_reasoning": in_reasoning and leak is not None,
-        "stray": _stray(visible) if calls and leak is None else "",
-        "text": visible,
-        "finish": finish,
-        "cut": cut,
-        "streamed": streamed,
-        "legacy": legacy,
-        "assembly": assembly,
-    }
     if calls:
-        unfinished = cut and not _whole(calls[-1].arguments)
-        return Reading(kind=Kind.CUT if unfinished else Kind.CALLED, **common)
-    if leak is not None:
-        if cut and leak.partial and len(leak.calls) == 1 and not leak.calls[0].name:
-            return Reading(kind=Kind.CUT, **common)
-        return Reading(kind=Kind.LEAKED, **common)
-    if visible:
-        return Reading(kind=Kind.PROSE, **common)
-    return Reading(kind=Kind.CUT if cut else Kind.EMPTY, **common)
+        kind = Kind.CUT if cut and not _is_whole(calls[-1].arguments) else Kind.CALLED
+    elif leak is not None:
+        nameless = cut and leak.partial and len(leak.calls) == 1 and not leak.calls[0].name
+        kind = Kind.CUT if nameless else Kind.LEAKED
+    else:
+        kind = Kind.PROSE if visible else Kind.CUT if cut else Kind.EMPTY
+    stray = next((marker for marker in _MARKERS if marker in visible), "") if calls and leak is None else ""
+    return replace(
+        reading,
+        kind=kind,
+        leak=leak,
+        leak_pointer=pointer if leak else "",
+        in_reasoning=in_reasoning and leak is not None,
+        stray=stray,
+        text=visible,
+        cut=cut,
+    )
 
 
-def _leak_in_thinking(reasoning: str, tools: list[Any]) -> Leak | None:
-    """A call that a reasoning parser swallowed: all that was said is thinking that ends in markup.
+def _leak_in_reasoning(reasoning: str, tools: list[Tool]) -> Leak | None:
+    """A call that the reasoning parser swallowed: the answer is reasoning only, and it ends in call markup.
 
-    Thinking aloud about JSON is common, so only known markup counts.
+    Models often reason about JSON, so only known markup counts.
     """
     leak = find_calls(reasoning, tools)
     if leak is None or leak.kind != "marker" or not leak.offered:
@@ -282,28 +276,8 @@ def _leak_in_thinking(reasoning: str, tools: list[Any]) -> Leak | None:
     return leak if len(rest) <= 80 else None
 
 
-#: Markers that are nothing but markup: special tokens and tags, no ordinary punctuation.
-_MARKERS = tuple(
-    sorted(
-        {hint for family in FAMILIES if not family.bare for hint in family.hints if len(hint) >= 9 and hint[0] in "<[]"}
-    )
-)
-
-
-def _stray(text: str) -> str:
-    return next((marker for marker in _MARKERS if marker in text), "")
-
-
-def shown(value: Any, most: int = 200) -> str:
-    """A stranger's value as a short text, for a detail or as evidence."""
-    try:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    except (ValueError, RecursionError):
-        text = f"a {type(value).__name__} that is nested too deeply"
-    return text if len(text) <= most else text[:most] + "…"
-
-
-def _whole(arguments: Any) -> bool:
+def _is_whole(arguments: Any) -> bool:
+    """Whether the arguments of a call are complete: JSON, or a value of another type."""
     if not isinstance(arguments, str):
         return arguments is not None
     try:

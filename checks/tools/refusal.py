@@ -1,12 +1,12 @@
-"""What a refusal of a tools request means.  Pure; by general meaning, not by one server's wording.
+"""The meaning of a refused request with tools, read from its error text.
 
-Texts that the patterns were drawn from: vLLM `"auto" tool choice requires --enable-auto-tool-choice
-and --tool-call-parser to be set`; llama.cpp `tools param requires --jinja flag`; LMDeploy `Please
-launch the api_server with --tool-call-parser`; Ollama `… does not support tools`; Groq `` `tool
-calling` is not supported with this model ``, `tool_use_failed`; OpenRouter `No endpoints found that
-support tool use`; LM Studio `Invalid tool_choice type: 'object'`; DeepSeek `Thinking mode does not
-support this tool_choice`; vLLM ``When using `tool_choice`, `tools` must be set``; xAI `A tool_choice
-was set on the request but no tools were specified.`
+The patterns match general meanings, not one server's wording.  They were drawn from: vLLM `"auto" tool choice requires
+--enable-auto-tool-choice and --tool-call-parser to be set` and ``When using `tool_choice`, `tools` must be set``;
+llama.cpp `tools param requires --jinja flag`; LMDeploy `Please launch the api_server with --tool-call-parser`; Ollama
+`… does not support tools`; Groq `` `tool calling` is not supported with this model `` and `tool_use_failed`;
+OpenRouter `No endpoints found that support tool use`; LM Studio `Invalid tool_choice type: 'object'`; DeepSeek
+`Thinking mode does not support this tool_choice`; xAI `A tool_choice was set on the request but no tools were
+specified.`
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from checks.shared.outcome import error_with_codes, words_of
 from checks.tools import requests
 from checks.tools.catalogue import NOT_CALLED, NOT_ENABLED, REJECTED
 from checks.tools.reading import Kind, Reading, read
@@ -30,7 +31,6 @@ from probe.api import (
     State,
     because,
     completion,
-    member,
     unknown,
     works,
 )
@@ -40,15 +40,15 @@ if TYPE_CHECKING:
 
 
 class Refusal(StrEnum):
-    """What the endpoint minds, as far as it says so."""
+    """The reason that the endpoint gives."""
 
-    SWITCHED_OFF = "the server was not started for it"
-    NO_TOOLS = "the tools are not supported"
-    TOOLS_LOST = "it sees a tool_choice and no tools"
+    SWITCHED_OFF = "the server was not started for tools"
+    NO_TOOLS = "tools are not supported"
+    TOOLS_LOST = "a tool_choice arrived without tools"
     CHOICE = "the tool_choice is not supported"
-    PARALLEL = "the parameter parallel_tool_calls is not taken"
-    MODEL_FAILED = "what the model wrote was no usable call"
-    UNCLEAR = "it does not say what it minds"
+    PARALLEL = "the parameter parallel_tool_calls is not supported"
+    MODEL_FAILED = "the model's output was not a usable call"
+    UNCLEAR = "no reason is given"
 
 
 def _any(*parts: str) -> re.Pattern[str]:
@@ -56,7 +56,7 @@ def _any(*parts: str) -> re.Pattern[str]:
 
 
 _TOOLS = _any(r"\btools?\b", r"\btool[ _-]?(?:use|calls?|calling|choice)", r"\bfunctions?\b", r"\bfunction[ _-]?call")
-# A flag, a start or a setting of the server, named together with tools.
+# A flag, a start option or a setting of the server, named together with tools.
 _SWITCH = _any(
     r"--[a-z][a-z_-]{2,}",
     r"\b(?:launch|start|restart|run|serve|compile|configure|deploy)e?d?(?:ed)?\b[^.]{0,60}\bwith(?:out)?\b",
@@ -102,31 +102,20 @@ _MODEL_FAILED = _any(
 )
 
 
-def said_by(exchange: Exchange) -> str:
-    """The error text with its codes and the parameter it names, or the error inside a stream."""
-    if completion.is_stream(exchange):
-        return " ".join(text for _, text in completion.read_stream(exchange).errors)[:3000]
-    body = completion.body_of(exchange)
-    body = body[0] if isinstance(body, list) and body else body
-    paths = (("error", "code"), ("error", "type"), ("error", "param"), ("code",), ("type",), ("error_type",))
-    codes = [member(body, *path) for path in paths]
-    return " ".join([completion.error_text(exchange)[:3000], *(str(code) for code in codes if code)])
-
-
 def meaning(exchange: Exchange) -> Refusal:
-    """What a refused request with tools was refused for."""
-    return meaning_of(said_by(exchange))
+    """The reason for which a request with tools was refused."""
+    return meaning_of(error_with_codes(exchange))
 
 
 def meaning_of(said: str) -> Refusal:
-    """The same, of an error text."""
+    """The reason in an error text."""
     if _MODEL_FAILED.search(said):
         return Refusal.MODEL_FAILED
     if "parallel_tool_calls" in said:
         return Refusal.PARALLEL
     if not _TOOLS.search(said):
         return Refusal.UNCLEAR
-    # LiteLLM names its own setting for dropping what a backend lacks; that switches no tools on.
+    # LiteLLM names its setting drop_params, which does not enable tools.
     plain = re.sub(r"(?:to )?drop[^.]{0,60}drop_params.*", "", said, flags=re.IGNORECASE | re.DOTALL)
     if _SWITCH.search(plain):
         return Refusal.SWITCHED_OFF
@@ -139,75 +128,55 @@ def meaning_of(said: str) -> Refusal:
     return Refusal.UNCLEAR
 
 
-_MODEL = re.compile(
-    r"\bmodel\b|^\S+ does(?: not|n't) support|/\S+ does(?: not|n't) support|no endpoints? found", re.IGNORECASE
+_MODEL = _any(r"\bmodel\b", r"^\S+ does(?: not|n't) support", r"/\S+ does(?: not|n't) support", r"no endpoints? found")
+_SCHEMA = _any("schema|parameter|propert|enum|description|additional|keyword|field")
+_OVERFLOW = _any(
+    r"context_length_exceeded|exceed_context_size",
+    r"(?:maximum|available|model'?s?) context (?:length|size|window)",
+    r"exceeds? (?:the )?(?:maximum |available )?(?:context|number of tokens)|prompt is too long|too many tokens",
 )
 
 
 def blames_model(exchange: Exchange) -> bool:
-    """Whether the refusal is of this model rather than of the server."""
-    return bool(_MODEL.search(said_by(exchange)))
+    """Whether the refusal is about this model rather than the server."""
+    return bool(_MODEL.search(error_with_codes(exchange)))
 
 
-def quoted(exchange: Exchange) -> str:
-    """What the endpoint said, short, for a detail sentence."""
-    said = " ".join((said_by(exchange) if completion.is_stream(exchange) else completion.error_text(exchange)).split())
-    if not said:
-        return f"status {exchange.status} without a text"
-    return f'status {exchange.status}: "{said[:240]}{"…" if len(said) > 240 else ""}"'
+def refusal_of(exchange: Exchange) -> Evidence:
+    """Evidence of a refusal: its status, or the error object that came under status 200."""
+    if completion.ok(exchange):
+        return exchange.shows("/response/body", expected="a chat completion", actual=words_of(exchange))
+    return exchange.shows("/response/status", expected=200, actual=exchange.status)
 
 
-# A first request with tools that was not answered: is it the tools, this schema, or the way there?
-
-
-async def look_into(ctx: Context, first: Reading) -> Result:
-    """Tell what the refusal of the first request with tools means.
+async def examine_refusal(ctx: Context, first: Reading) -> Result:
+    """Diagnose a first request with tools that was not answered.
 
     Raises:
-        Inconclusive: it was lost on the way, or the same question is refused without tools too.
+        Inconclusive: the request was lost, or the same question is refused without tools too.
     """
     asked = [first]
     if first.kind is Kind.LOST:
         raise Inconclusive(first.why)
     if first.kind is Kind.FAILED:
         asked.append(read(await ctx.chat(requests.QUESTION, limit=requests.LIMIT, tools=[requests.weather()])))
-        if asked[-1].kind not in (Kind.REFUSED, Kind.FAILED):
+        if not asked[-1].refused:
             raise Inconclusive(f"status {first.exchange.status} once, and another answer to the same request later")
-    if _OVERFLOW.search(said_by(asked[-1].exchange)):
-        raise Inconclusive(f"the request did not fit the context ({quoted(asked[-1].exchange)})")
-    said = meaning(asked[-1].exchange)
+    last = asked[-1].exchange
+    text = error_with_codes(last)
+    if _OVERFLOW.search(text):
+        raise Inconclusive(f"the request did not fit the context ({words_of(last)})")
+    reason = meaning(last)
     plain = simple = forced = None
-    if said is Refusal.MODEL_FAILED:
+    if reason is Refusal.MODEL_FAILED:
         forced = read(await requests.required(ctx))
-    if said in (Refusal.UNCLEAR, Refusal.CHOICE, Refusal.PARALLEL, Refusal.TOOLS_LOST):
+    if reason in (Refusal.UNCLEAR, Refusal.CHOICE, Refusal.PARALLEL, Refusal.TOOLS_LOST):
         plain = read(await ctx.chat(requests.QUESTION, limit=requests.LIMIT))
-    minds_schema = said is Refusal.UNCLEAR or (said is Refusal.NO_TOOLS and _SCHEMA.search(said_by(asked[-1].exchange)))
-    if minds_schema and _answered(plain):
-        simple = read(
-            await ctx.chat(requests.QUESTION, limit=requests.LIMIT, share="tools.simplest", tools=[requests.simplest()])
-        )
+    about_schema = reason is Refusal.UNCLEAR or (reason is Refusal.NO_TOOLS and _SCHEMA.search(text))
+    if about_schema and (plain is None or plain.answered):
+        tools = [requests.simplest()]
+        simple = read(await ctx.chat(requests.QUESTION, limit=requests.LIMIT, share="tools.simplest", tools=tools))
     return diagnose_refusal(asked, plain, simple, forced)
-
-
-_SCHEMA = re.compile(r"schema|parameter|propert|enum|description|additional|keyword|field", re.IGNORECASE)
-
-
-_OVERFLOW = re.compile(
-    r"context_length_exceeded|exceed_context_size|(?:maximum|available|model'?s?) context (?:length|size|window)|"
-    r"exceeds? (?:the )?(?:maximum |available )?(?:context|number of tokens)|prompt is too long|too many tokens",
-    re.IGNORECASE,
-)
-
-
-def _answered(plain: Reading | None) -> bool:
-    return plain is None or plain.kind not in (Kind.REFUSED, Kind.FAILED, Kind.LOST)
-
-
-def refusal_of(exchange: Exchange) -> Evidence:
-    """Evidence of a refusal: its status, or the error object that came under status 200."""
-    if completion.ok(exchange):
-        return exchange.shows("/response/body", expected="a chat completion", actual=quoted(exchange))
-    return exchange.shows("/response/status", expected=200, actual=exchange.status)
 
 
 def diagnose_refusal(
@@ -217,43 +186,43 @@ def diagnose_refusal(
 
     Args:
         asked: the request, once or twice.
-        plain: the same question without tools, where the refusal did not speak of tools.
+        plain: the same question without tools, where the refusal did not mention tools.
         simple: the same question with the simplest tool.
-        forced: a forced call, where the server could not read what the model wrote by itself.
+        forced: a forced call, where the server could not parse the model's output.
 
     Raises:
         Inconclusive: the question is refused without tools too.
     """
     last = asked[-1].exchange
-    said = meaning(last)
-    if not _answered(plain):
-        raise Inconclusive(f"the same question is refused without tools as well ({quoted(last)})")
+    reason = meaning(last)
+    if plain is not None and not plain.answered:
+        raise Inconclusive(f"the same question is refused without tools as well ({words_of(last)})")
     status = refusal_of(last)
     settles: dict[str, Any] = {"tools": {"way": "", "outcome": "refused", "call": None}}
-    if said is Refusal.SWITCHED_OFF:
-        finding = NOT_ENABLED.found(f"A request with one tool was refused: {quoted(last)}.", status)
+    detail = f"A request with one tool was refused: {words_of(last)}."
+    if reason is Refusal.SWITCHED_OFF:
+        finding = NOT_ENABLED.found(detail, status)
         return Result((finding,), {"tools": because(State.REJECTED, finding)}, settles=settles)
-    if said is Refusal.MODEL_FAILED:
+    if reason is Refusal.MODEL_FAILED:
         detail = (
-            f"The tools reached the model, and what it wrote was no call that the server could read: {quoted(last)}. "
-            "The model and the chat template (or parser) it runs with do not fit each other."
+            f"The tools reached the model, and the server could not parse its output as a call: {words_of(last)}. "
+            "The model and its chat template or parser do not match."
         )
         finding = NOT_CALLED.found(detail, status, confidence=0.8)
-        note = "the server could not make a call of what the model wrote by itself"
+        note = "the server could not parse the model's output as a call"
         if forced is not None and forced.kind is Kind.CALLED and not any(item.breaks for item in faults(forced)):
             note += "; a forced call works"
             settles = {"tools": {"way": "required", "outcome": "declined", "call": None}}
         return Result((finding,), {"tools": unknown(note)}, settles=settles)
-    if simple is not None and simple.kind not in (Kind.REFUSED, Kind.FAILED, Kind.LOST):
-        note = f"a tool with an enum and descriptions was refused ({quoted(last)}), a plain one was taken"
+    if simple is not None and simple.answered:
+        note = f"a tool with an enum and descriptions was refused ({words_of(last)}), a plain one was accepted"
         if simple.kind is Kind.CALLED and not any(fault.breaks for fault in faults(simple)):
             settles = {"tools": {"way": "simple", "outcome": "called", "call": None}}
             return Result(verdicts={"tools": works(note)}, settles=settles, note=note)
         return Result(verdicts={"tools": unknown(note)}, settles=settles)
-    clear = said in (Refusal.NO_TOOLS, Refusal.CHOICE) and (last.status or 0) < 500
-    detail = f"A request with one tool was refused: {quoted(last)}."
+    clear = reason in (Refusal.NO_TOOLS, Refusal.CHOICE) and (last.status or 0) < 500
     if not clear:
-        detail += " The text does not say that tools are the trouble; the same question without them is answered."
+        detail += " The text does not mention tools as the cause; the same question without them is answered."
     finding = REJECTED.found(
         detail,
         status,

@@ -1,7 +1,7 @@
-"""What the family asks: the plainest classic questions, so that weak models understand them too.
+"""The requests of the tools family: tools, questions, and conversations with a call and its result.
 
-The tool is the `get_weather` of the OpenAI function calling guide.  Nothing here is sent
-twice for two checks: a request that several want has a share name.
+The questions are plain, so that weak models understand them; the tool is ``get_weather`` of the OpenAI function
+calling guide.  A request that several checks need has a share name and is sent once per run.
 """
 
 from __future__ import annotations
@@ -15,24 +15,29 @@ if TYPE_CHECKING:
 
 Tool = dict[str, Any]
 Message = dict[str, Any]
+Request = Callable[["Context"], Awaitable["Exchange"]]
 
-#: Room for a call and some talk before it (tokens).
+#: Output limit (tokens) for a call with some text before it.
 LIMIT = 200
-#: Room for what has to end in a call, or for two of them: cut off, it settles nothing.
-ROOM = 300
+#: Output limit (tokens) for an answer that must not be cut off: a forced call, two calls, the use of a result.
+LONG_LIMIT = 300
 
 QUESTION = "What is the weather in Paris in celsius? Use the get_weather tool."
-#: For a model that answered in prose: nothing is left to decide.
+#: For a model that answered in prose: every argument is given.
 ORDER = "Call the get_weather tool with city Paris and unit celsius."
-#: Nobody would call a weather tool for this, so a call shows that the choice was forced.
+#: A call in answer to this can only come from a forced choice.
 UNRELATED = "Tell me a short joke about Paris."
 TWO_CITIES = "What is the weather in Paris and in Rome in celsius? Use the get_weather tool for each city."
 CITIES = ("Paris", "Rome")
 NAME_THE_CODE = "What is the station code in the description of the get_weather tool?"
+NOTE_QUESTION = 'Tell me something about the café "Zoë" in Paris.'
+
+
+# Tools --------------------------------------------------------------------------------------------
 
 
 def function(name: str, description: str, properties: Mapping[str, Any], required: Sequence[str]) -> Tool:
-    """A tool definition as the chat completions API takes it."""
+    """A tool definition of the chat completions API."""
     parameters = {"type": "object", "properties": dict(properties), "required": list(required)}
     return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
 
@@ -47,17 +52,17 @@ def weather(description: str = "Get the current weather in a city.") -> Tool:
 
 
 def simplest() -> Tool:
-    """The least a tool can be, for an endpoint that refused the other."""
+    """The smallest useful tool, for an endpoint that refused the other one."""
     return function("get_weather", "Get the weather in a city.", {"city": {"type": "string"}}, ["city"])
 
 
 def coded(code: str) -> Tool:
-    """The weather tool with a code in its description that only a model that was shown it can know."""
+    """The weather tool with a code in its description, which the model knows only if it was shown the tool."""
     return weather(f"Get the current weather in a city. The station code is {code}.")
 
 
 def wordy() -> list[Tool]:
-    """The weather tool again, with so much more to show that prompt tokens cannot fail to grow."""
+    """Definitions so much longer that the prompt tokens must grow where the tools are shown to the model."""
     longer = weather(
         "Get the current weather in a city. The answer names the temperature, the wind, the humidity, the "
         "pressure, the chance of rain, the time of sunrise and sunset, and the quality of the air, as they were "
@@ -77,7 +82,7 @@ def wordy() -> list[Tool]:
 
 
 def note_tool() -> Tool:
-    """A tool with every type of argument: numbers, a list, an object in an object."""
+    """A tool with arguments of every type: numbers, a list, an object, a boolean."""
     place = {
         "type": "object",
         "properties": {"city": {"type": "string"}, "country": {"type": "string"}},
@@ -94,11 +99,8 @@ def note_tool() -> Tool:
     return function("save_note", "Save a note for later.", properties, ["title", "stars", "tags", "place"])
 
 
-NOTE_QUESTION = 'Tell me something about the café "Zoë" in Paris.'
-
-
 def as_template(tool: Tool) -> str:
-    """A tool in a system message, in the words of the chat templates of Hermes and Qwen2.5."""
+    """A tool in a system message, worded as in the chat templates of Hermes and Qwen2.5."""
     return (
         "# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are provided "
         f"with function signatures within <tools></tools> XML tags:\n<tools>\n{json.dumps(tool)}\n</tools>"
@@ -107,38 +109,40 @@ def as_template(tool: Tool) -> str:
 
 def schema_of(tools: Sequence[Tool], name: str) -> dict[str, Any] | None:
     """The parameters of the offered tool of that name, or None."""
-    for tool in tools:
-        if tool["function"]["name"] == name:
-            found: dict[str, Any] = tool["function"]["parameters"]
-            return found
-    return None
+    return next((tool["function"]["parameters"] for tool in tools if tool["function"]["name"] == name), None)
 
 
 def named(name: str) -> dict[str, Any]:
-    """The `tool_choice` that forces one tool."""
+    """The ``tool_choice`` that forces one tool."""
     return {"type": "function", "function": {"name": name}}
 
 
 def offered(exchange: Exchange) -> list[Tool]:
-    """The tools of a request that was sent."""
+    """The tools in a request that was sent."""
     body = exchange.request.body
     tools = body.get("tools") if isinstance(body, dict) else None
     return [tool for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
 
 
-# Turns of a conversation with a result ---------------------------------------------------------
+# A conversation with a call and its result ---------------------------------------------------------
 
-#: Nine letters and digits: the only form of id that Mistral's API takes.
-SPARE_IDS = ("a1B2c3D4e", "f5G6h7J8k")
+#: Ids of nine letters and digits, the only form that Mistral's API accepts.
+OWN_IDS = ("a1B2c3D4e", "f5G6h7J8k")
+
+
+def own_call(place: int = 0) -> dict[str, Any]:
+    """A call written by this program, where the model's cannot be used."""
+    arguments = json.dumps({"city": CITIES[place], "unit": "celsius"})
+    return {"id": OWN_IDS[place], "name": "get_weather", "arguments": arguments}
 
 
 def call_message(calls: Sequence[Mapping[str, Any]], content: str | None = None) -> Message:
-    """The assistant's turn that made these calls.
+    """The assistant message with these calls.
 
-    Each has an id, a name and arguments as a JSON string; what else a service put into it
-    (``more``) is sent back unchanged.
+    Each has an id, a name and arguments as a JSON string; members that only some services use (``more``) are sent back
+    unchanged.  Null content is what the API itself returns for a call (OpenAI API reference, chat completion message).
     """
-    listed = [
+    entries = [
         {
             "id": call["id"],
             "type": "function",
@@ -147,61 +151,83 @@ def call_message(calls: Sequence[Mapping[str, Any]], content: str | None = None)
         }
         for call in calls
     ]
-    return {"role": "assistant", "content": content, "tool_calls": listed}
+    return {"role": "assistant", "content": content, "tool_calls": entries}
 
 
 def result_message(call_id: str, text: str) -> Message:
-    """The turn with a tool's result."""
+    """The message with a tool's result."""
     return {"role": "tool", "tool_call_id": call_id, "content": text}
 
 
-def spare_call(place: int = 0) -> dict[str, Any]:
-    """A call of our own, where the model's cannot be used."""
-    arguments = json.dumps({"city": CITIES[place], "unit": "celsius"})
-    return {"id": SPARE_IDS[place], "name": "get_weather", "arguments": arguments}
-
-
-def reading(city: str, number: str) -> str:
-    """A result in a plain sentence: even very small models repeat the number of one.
-
-    A bare code is not repeated by them; a number of five digits cannot be guessed.
-    """
+def report(city: str, number: str) -> str:
+    """A result in a plain sentence: very small models repeat its number, though not a bare code."""
     return f"The weather in {city} is {number} degrees."
 
 
-def number_of(ctx: Context, label: str) -> str:
-    """Five digits nobody can guess; the same for the same label."""
+def number_of(ctx: Context, label: str = "tool-result") -> str:
+    """Five digits that cannot be guessed, the same for the same label."""
     return ctx.nonce(label).rpartition("-")[2]
 
 
-# Requests that several checks share ---------------------------------------------------------------
+def conversation(number: str, call: Mapping[str, Any] | None = None, content: str | None = None) -> list[Message]:
+    """A question, a call (of this program where none is given), and a result that holds five digits."""
+    call = call or own_call()
+    return [
+        {"role": "user", "content": QUESTION},
+        call_message([call], content),
+        result_message(call["id"], report("Paris", number)),
+    ]
 
-Ask = Callable[["Context"], Awaitable["Exchange"]]
+
+def with_content(messages: Sequence[Message], content: str | None) -> list[Message]:
+    """The conversation with this content in the message that holds the call."""
+    return [{**item, "content": content} if item.get("tool_calls") else dict(item) for item in messages]
+
+
+def with_blocks(messages: Sequence[Message]) -> list[Message]:
+    """The conversation with the tool's result as a list of one text block."""
+    return [
+        {**item, "content": [{"type": "text", "text": item["content"]}]}
+        if item.get("role") == "tool" and isinstance(item.get("content"), str)
+        else dict(item)
+        for item in messages
+    ]
+
+
+async def send_history(
+    ctx: Context, messages: Sequence[Message], *, tools: bool = True, share: str | None = None
+) -> Exchange:
+    """Send a conversation, with or without the tool on offer."""
+    return await ctx.chat(messages, limit=LONG_LIMIT, share=share, tools=[weather()] if tools else None)
+
+
+# Requests that several checks share ----------------------------------------------------------------
 
 
 async def auto(ctx: Context) -> Exchange:
-    """The first request with a tool: the model decides."""
+    """The first request with a tool, without a tool_choice."""
     return await ctx.chat(QUESTION, limit=LIMIT, share="tools.auto", tools=[weather()])
 
 
 async def required(ctx: Context) -> Exchange:
-    """`tool_choice: required` beside a question that wants no tool."""
-    return await ctx.chat(UNRELATED, limit=ROOM, share="tools.required", tools=[weather()], tool_choice="required")
+    """``tool_choice: required`` with an unrelated question."""
+    return await ctx.chat(
+        UNRELATED, limit=LONG_LIMIT, share="tools.required", tools=[weather()], tool_choice="required"
+    )
 
 
 async def by_name(ctx: Context) -> Exchange:
-    """A named `tool_choice` beside a question that wants another tool, or none."""
-    return await ctx.chat(
-        NOTE_QUESTION,
-        limit=ROOM,
-        share="tools.named",
-        tools=[weather(), note_tool()],
-        tool_choice=named("save_note"),
-    )
+    """A named ``tool_choice`` with a question that suggests another tool, or none."""
+    tools, choice = [weather(), note_tool()], named("save_note")
+    return await ctx.chat(NOTE_QUESTION, limit=LONG_LIMIT, share="tools.named", tools=tools, tool_choice=choice)
 
 
 async def by_name_plainly(ctx: Context) -> Exchange:
-    """The same with the plain tool, where the other was refused or came to nothing."""
-    return await ctx.chat(
-        UNRELATED, limit=ROOM, share="tools.named-plain", tools=[weather()], tool_choice=named("get_weather")
-    )
+    """A named ``tool_choice`` with the plain tool, where the other was refused or had no effect."""
+    tools, choice = [weather()], named("get_weather")
+    return await ctx.chat(UNRELATED, limit=LONG_LIMIT, share="tools.named-plain", tools=tools, tool_choice=choice)
+
+
+async def result(ctx: Context) -> Exchange:
+    """The conversation with a result, with the tool on offer as agents send it."""
+    return await send_history(ctx, conversation(number_of(ctx)), share="tools.result")

@@ -1,7 +1,7 @@
 """tools.results: whether the result of a call reaches the model.
 
-The result is a plain sentence with a number nobody can guess; the answer has to hold it.
-Where it does not, the prompt tells: it must grow with a longer result.
+The result is a plain sentence with a number that cannot be guessed, and the answer must hold the number.  Where it does
+not, the prompt tokens must grow with a longer result.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checks.shared.evidence import ROUNDS, counts_live
+from checks.shared.evidence import counts_live, repeats
+from checks.shared.outcome import words_of
+from checks.shared.trials import ROUNDS
 from checks.tools import requests
 from checks.tools.catalogue import RESULT_IGNORED, RESULT_REJECTED
-from checks.tools.history import history, number_of
 from checks.tools.reading import Kind, Reading, read
-from checks.tools.refusal import Refusal, meaning, quoted, refusal_of
-from probe.api import Exchange, Inconclusive, Result, State, Verdict, because, check, completion, unknown, works
+from checks.tools.refusal import Refusal, meaning, refusal_of
+from checks.tools.state import refused_verdict
+from probe.api import Exchange, Inconclusive, Result, State, because, check, completion, unknown, works
 
 if TYPE_CHECKING:
-    from probe.api import Context, ToolState
+    from probe.api import Context
 
 #: What makes a result longer, so that the prompt has to grow.
 MORE = (
@@ -31,7 +33,7 @@ MORE = (
 
 @dataclass(frozen=True)
 class Turn:
-    """One conversation with a result: what was answered, and the number that the result holds."""
+    """One conversation with a result: the answer, and the number in the result."""
 
     reading: Reading
     number: str
@@ -42,17 +44,26 @@ class Turn:
         return bool(self.reading.exchange.request.body["messages"][-1]["content"].endswith(MORE))
 
     @property
-    def answered(self) -> bool:
-        return self.reading.kind not in (Kind.REFUSED, Kind.FAILED, Kind.LOST)
+    def content(self) -> str | None:
+        """The content of the message that holds the call."""
+        found: str | None = self.reading.exchange.request.body["messages"][1]["content"]
+        return found
 
     @property
-    def told(self) -> bool:
-        return self.answered and says_number(self.reading.exchange, self.number)
+    def used(self) -> bool:
+        """Whether the answer holds the number."""
+        return self.reading.answered and repeats_number(self.reading.exchange, self.number)
 
     @property
     def garbled(self) -> bool:
-        """Whether the answer begins the number, as weak models do: 20.46 degrees for 20462."""
-        return self.answered and says_number(self.reading.exchange, self.number[:3])
+        """Whether the answer holds the start of the number, as weak models write it: 20.46 degrees for 20462."""
+        start = r"[,.'’\s]?".join(self.number[:3])
+        return self.reading.answered and bool(re.search(start, completion.answer(self.reading.exchange)))
+
+
+def repeats_number(exchange: Exchange, number: str) -> bool:
+    """Whether the visible answer holds the number of a result."""
+    return repeats(exchange, number, reasoning=False)
 
 
 @check(
@@ -67,106 +78,72 @@ class Turn:
     max_tokens=6000,
 )
 async def results(ctx: Context) -> Result:
-    refused = refused_tools(ctx)
+    refused = refused_verdict(ctx)
     if refused is not None:
         return Result(verdicts={"tool_results": refused})
-    made = call_to_answer(ctx)
-    call: dict[str, Any] = requests.spare_call()
+    made = ctx.target.tools["call"] if ctx.target.tools else None
+    call: dict[str, Any] = requests.own_call()
     content: str | None = None
-    turns = [Turn(read(await history(ctx)), number_of(ctx))]
+    turns = [Turn(read(await requests.result(ctx)), requests.number_of(ctx))]
     if turns[0].reading.kind is Kind.FAILED or (turns[0].reading.kind is Kind.REFUSED and made is not None):
-        # That was a call of ours; a service may want its own back, signature and all.
+        # A service may require a call of its own, with a signature.
         call = made or call
         turns.append(await _turn(ctx, call, content))
-    if turns[-1].reading.kind in (Kind.REFUSED, Kind.FAILED):
+    if turns[-1].reading.refused:
         call, content = made or call, ""
         turns.append(await _turn(ctx, call, content))
-    if turns[-1].answered and not turns[-1].told:
+    if turns[-1].reading.answered and not turns[-1].used:
         turns.append(await _turn(ctx, call, content, longer=True))
-    if not any(turn.answered for turn in turns) and ctx.target.tools is None:
+    if not any(turn.reading.answered for turn in turns) and ctx.target.tools is None:
         raise Inconclusive("the question alone, with the tool on offer, was not answered either")
     counted = counts_live(ctx.exchanges)
     grew = _grew(turns) if counted else None
     controls: list[tuple[Exchange, str]] = []
-    while not grew and turns[-1].answered and not any(turn.told or turn.garbled for turn in turns):
+    while not grew and turns[-1].reading.answered and not any(turn.used or turn.garbled for turn in turns):
         controls.append(await _control(ctx, len(controls), counted=grew is False))
-        if grew is False or len(controls) == ROUNDS or not says_number(*controls[-1]):
+        if grew is False or len(controls) == ROUNDS or not repeats_number(*controls[-1]):
             break
         turns.append(await _turn(ctx, call, content, place=len(controls)))
     return diagnose_results(turns, controls, counted=counted)
 
 
-def refused_tools(ctx: Context) -> Verdict | None:
-    """The verdict on everything that needs tools where the endpoint refuses them, else None."""
-    for code in ("tools.not-enabled", "tools.rejected"):
-        if code in ctx.codes:
-            return Verdict(State.REJECTED, 1.0, code, note="requests with tools are refused")
-    return None
-
-
-def state_of(ctx: Context) -> ToolState:
-    """What tools.call settled; raises Inconclusive where it could not tell anything.
-
-    Raises:
-        Inconclusive: the first request with tools was not answered.
-    """
-    if ctx.target.tools is None:
-        raise Inconclusive("the first request with tools was not answered")
-    return ctx.target.tools
-
-
-def call_to_answer(ctx: Context) -> dict[str, Any] | None:
-    """The model's own call, or None where it made none that can be sent back."""
-    made = ctx.target.tools["call"] if ctx.target.tools else None
-    return dict(made) if made else None
-
-
 async def _turn(
-    ctx: Context, made: dict[str, Any], content: str | None, *, longer: bool = False, place: int = 0
+    ctx: Context, call: dict[str, Any], content: str | None, *, longer: bool = False, place: int = 0
 ) -> Turn:
-    """Ask the question with the call and its result already in the conversation; another number at every place."""
-    number = requests.number_of(
-        ctx, "tool-result-long" if longer else f"tool-result-{place}" if place else "tool-result"
-    )
-    text = requests.reading("Paris", number) + (MORE if longer else "")
-    messages = [
-        {"role": "user", "content": requests.QUESTION},
-        requests.call_message([made], content),
-        requests.result_message(made["id"], text),
-    ]
-    return Turn(read(await ctx.chat(messages, limit=300, tools=[requests.weather()])), number)
+    """Send the question with the call and its result; each place has another number."""
+    label = "tool-result-long" if longer else f"tool-result-{place}" if place else "tool-result"
+    number = requests.number_of(ctx, label)
+    messages = requests.conversation(number, call, content)
+    if longer:
+        messages[-1]["content"] += MORE
+    return Turn(read(await requests.send_history(ctx, messages)), number)
 
 
 async def _control(ctx: Context, place: int, *, counted: bool) -> tuple[Exchange, str]:
-    """The same sentence where it surely arrives: can this model repeat its number at all?
+    """The same sentence in a message that surely reaches the model, to see whether it can repeat the number.
 
-    Where prompt tokens tell, a user message will do.  Where nothing but the model's word tells, it must be
-    as hard to use as a result: what a chat template makes of the conversation (that of Hermes and Qwen).
+    With prompt token counts a user message will do.  Without them the control must be as hard to use as a result: the
+    conversation as the chat template of Hermes and Qwen writes it.
     """
     number = requests.number_of(ctx, f"tool-result-control-{place}")
-    sentence = requests.reading("Paris", number)
+    sentence = requests.report("Paris", number)
     if counted:
-        return await ctx.chat(f"{sentence} What is the weather in Paris?", limit=200), number
-    made = requests.spare_call()
-    call = f'{{"name": "{made["name"]}", "arguments": {made["arguments"]}}}'
+        return await ctx.chat(f"{sentence} What is the weather in Paris?", limit=requests.LIMIT), number
+    own = requests.own_call()
+    call = f'{{"name": "{own["name"]}", "arguments": {own["arguments"]}}}'
     messages = [
         {"role": "user", "content": requests.QUESTION},
         {"role": "assistant", "content": f"<tool_call>\n{call}\n</tool_call>"},
         {"role": "user", "content": f"<tool_response>\n{sentence}\n</tool_response>"},
     ]
-    return await ctx.chat(messages, limit=300), number
+    return await ctx.chat(messages, limit=requests.LONG_LIMIT), number
 
 
-# Diagnosis ---------------------------------------------------------------------------------------
+# Diagnosis -----------------------------------------------------------------------------------------
 
 
-def says_number(exchange: Exchange, number: str) -> bool:
-    """Whether the answer holds the digits, also written as 48,213 or 48 213 or 48.213."""
-    return number in re.sub(r"(?<=\d)[,.'’\s](?=\d)", "", completion.answer(exchange))
-
-
-def _grew(turns: list[Turn]) -> bool | None:
-    """Whether the prompt grew with the longer result; None where that was not asked or cannot be told."""
+def _grew(turns: Sequence[Turn]) -> bool | None:
+    """Whether the prompt grew with the longer result; None where that was not sent or the counts are unclear."""
     pair = _pair(turns)
     if pair is None:
         return None
@@ -178,106 +155,95 @@ def _grew(turns: list[Turn]) -> bool | None:
     return False if abs(after - before) <= 2 else None
 
 
-def _pair(turns: list[Turn]) -> tuple[Turn, Turn] | None:
-    """The first turn that was answered and the one with the longer result, where both were."""
-    answered = [turn for turn in turns if turn.answered]
+def _pair(turns: Sequence[Turn]) -> tuple[Turn, Turn] | None:
+    """The first answered turn and the answered one with the longer result, where both exist."""
+    answered = [turn for turn in turns if turn.reading.answered]
     longer = next((turn for turn in answered if turn.longer), None)
     return (answered[0], longer) if longer is not None and longer is not answered[0] else None
 
 
 def diagnose_results(
-    turns: list[Turn], controls: Sequence[tuple[Exchange, str]] = (), *, counted: bool = True
+    turns: Sequence[Turn], controls: Sequence[tuple[Exchange, str]] = (), *, counted: bool = True
 ) -> Result:
     """Judge conversations with a result.
 
     Args:
-        turns: the conversation with a call of ours; where it was refused, with the model's own
-            call, then with an empty string in place of null content; where the answer lacked the
-            number, the same with a longer result; where no count tells, with other results.
-        controls: the same sentence where it surely arrives, and its number; once where a count
-            tells, else so often as it takes to believe the model.
+        turns: the conversation with a call of this program; where it was refused, with the model's own call, then with
+            an empty string in place of null content; where the answer lacked the number, with a longer result; without
+            counts, with other results.
+        controls: the same sentence in a message that surely arrives, and its number: one with counts, else ``ROUNDS``.
         counted: the endpoint really counts prompt tokens.
     """
-    answered = [turn for turn in turns if turn.answered]
+    answered = [turn for turn in turns if turn.reading.answered]
     if not answered:
         if turns[-1].reading.kind is Kind.LOST:
             raise Inconclusive(turns[-1].reading.why)
         return _refused(turns)
-    # Later turns of this kind do not have to find out again what content is taken.
-    taken = answered[0].reading.exchange.request.body["messages"][1]["content"]
-    return _answered(turns, answered, controls, counted) | Result(settles={"tool_turn_content": taken})
+    # Later conversations use the content that was accepted.
+    return _answered(turns, answered, controls, counted) | Result(settles={"tool_turn_content": answered[0].content})
 
 
 def _answered(
-    turns: list[Turn], answered: list[Turn], controls: Sequence[tuple[Exchange, str]], counted: bool
+    turns: Sequence[Turn], answered: Sequence[Turn], controls: Sequence[tuple[Exchange, str]], counted: bool
 ) -> Result:
-    """Whether the answers hold the result."""
-    if any(turn.told for turn in answered):
-        return Result(verdicts={"tool_results": works(_how(turns))})
+    """Judge whether the answers hold the result."""
+    if any(turn.used for turn in answered):
+        return Result(verdicts={"tool_results": works(_condition(turns))})
     grew = _grew(turns) if counted else None
     if grew or any(turn.garbled for turn in answered):
-        return Result(verdicts={"tool_results": unknown(_unused(answered, grew))})
+        note = "the result reaches the model, which does not copy its number in full"
+        if grew:
+            again = all(turn.reading.kind is Kind.CALLED for turn in answered)
+            note = "the prompt tokens show that the result reaches the model, which "
+            note += "calls the tool again" if again else "does not use it in its answer"
+        return Result(verdicts={"tool_results": unknown(note)})
     pair = _pair(turns)
-    able = all(says_number(*control) for control in controls)
+    able = all(repeats_number(*control) for control in controls)
     if pair is not None and able and len(controls) >= (1 if grew is False else ROUNDS):
         return _ignored(*pair, grew)
-    note = "the answer does not hold the result, and the model repeats the sentence from elsewhere no better"
+    note = "the answer does not hold the result, and the model does not repeat the sentence from other messages either"
     return Result(verdicts={"tool_results": unknown(note)})
 
 
-def _how(turns: list[Turn]) -> str:
-    """Under what conditions the result was used."""
+def _condition(turns: Sequence[Turn]) -> str:
+    """The condition under which the result was used."""
     first = turns[0].reading
-    if first.kind not in (Kind.REFUSED, Kind.FAILED):
-        return "" if turns[0].told else "in the second of two tries"
-    told = next(turn.reading for turn in turns if turn.told)
-    if told.exchange.request.body["messages"][1]["content"] is None:
-        return f"only with the call that the endpoint itself made ({quoted(first.exchange)})"
-    return f'only with content "" in place of null ({quoted(first.exchange)})'
-
-
-def _unused(turns: list[Turn], grew: bool | None) -> str:
-    if not grew:
-        return "the result reaches the model, which does not copy its number whole"
-    if all(turn.reading.kind is Kind.CALLED for turn in turns):
-        return "by the count of prompt tokens the result reaches the model, which calls the tool again"
-    return "by the count of prompt tokens the result reaches the model, which does not use it in its answer"
+    if not first.refused:
+        return "" if turns[0].used else "in the second of two trials"
+    if next(turn for turn in turns if turn.used).content is None:
+        return f"only with the call that the endpoint itself made ({words_of(first.exchange)})"
+    return f'only with content "" in place of null ({words_of(first.exchange)})'
 
 
 def _ignored(short: Turn, longer: Turn, grew: bool | None) -> Result:
     first, last = short.reading, longer.reading
-    tokens = [completion.prompt_tokens(reading.exchange) for reading in (first, last)]
+    content = "/response/body/choices/0/message/content"
+    evidence = [first.exchange.shows(content, expected=short.number, actual=first.text[:160])]
     detail = f"The answer does not hold the number {short.number} of the result"
     if grew is False:
-        detail += f", and a longer result leaves the prompt at {tokens[1]} tokens (before: {tokens[0]})"
-        where = "it stands in a user message"
-    else:
-        where = f"the conversation is written as a chat template would write it, {ROUNDS} times of {ROUNDS}"
-    detail += f", while the model repeats the same sentence when {where}"
-    evidence = [
-        first.exchange.shows("/response/body/choices/0/message/content", expected=short.number, actual=first.text[:160])
-    ]
-    if grew is False:
-        evidence.append(
-            last.exchange.shows(
-                "/response/body/usage/prompt_tokens", expected=f"more than {tokens[0]}", actual=tokens[1]
-            )
+        before, after = completion.prompt_tokens(first.exchange), completion.prompt_tokens(last.exchange)
+        detail += (
+            f", and a longer result leaves the prompt at {after} tokens (before: {before}), while the model repeats "
+            "the same sentence from a user message."
         )
-    finding = RESULT_IGNORED.found(f"{detail}.", *evidence, confidence=0.95 if grew is False else 0.75)
+        pointer = "/response/body/usage/prompt_tokens"
+        evidence.append(last.exchange.shows(pointer, expected=f"more than {before}", actual=after))
+    else:
+        detail += f", while the model repeats the same sentence in chat template form, {ROUNDS} times of {ROUNDS}."
+    finding = RESULT_IGNORED.found(detail, *evidence, confidence=0.95 if grew is False else 0.75)
     return Result((finding,), {"tool_results": because(State.IGNORED, finding)})
 
 
-def _refused(turns: list[Turn]) -> Result:
+def _refused(turns: Sequence[Turn]) -> Result:
     last = turns[-1].reading
     if meaning(last.exchange) is Refusal.MODEL_FAILED:
-        note = f"the server could not read what the model wrote ({quoted(last.exchange)})"
+        note = f"the server could not parse the model's output ({words_of(last.exchange)})"
         return Result(verdicts={"tool_results": unknown(note)})
-    if all(turn.reading.kind is Kind.FAILED for turn in turns) and len(turns) < 2:
+    if len(turns) < 2 and last.kind is Kind.FAILED:
         raise Inconclusive(f"status {last.exchange.status} once")
     finding = RESULT_REJECTED.found(
-        f"The conversation with a call and its result was refused, with null and with empty content of the call's "
-        f"turn: "
-        f"{quoted(last.exchange)}.",
+        "A conversation with a call and its result was refused, with null and with empty content next to the call: "
+        f"{words_of(last.exchange)}.",
         refusal_of(last.exchange),
     )
     return Result((finding,), {"tool_results": because(State.REJECTED, finding)})

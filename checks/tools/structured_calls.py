@@ -1,4 +1,4 @@
-"""What is wrong with structured calls: arguments, ids, finish reason.  Pure."""
+"""Faults of structured calls: arguments, names, ids, finish reason.  Pure."""
 
 from __future__ import annotations
 
@@ -8,19 +8,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from checks.tools.catalogue import FINISH, ID_DUPLICATE, ID_MISSING, NOT_JSON, NOT_STRING, OFF_SCHEMA
+from checks.tools.leaked_calls import leak_with_calls
 from checks.tools.markup import Judgement, judge
-from checks.tools.reading import Call, Kind, Reading, shown
+from checks.tools.reading import Call, Kind, Reading
 from checks.tools.requests import Tool, offered, schema_of
-from probe.api import Diagnosis, Evidence, Finding, Owner, Severity, completion
+from probe.api import Diagnosis, Evidence, Finding, Owner, Severity, completion, wording
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+}
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with an answer.
+    """One fault of an answer.
 
     Attributes:
         breaks: a client cannot use the call.
-        chancy: it may be the model's slip of this one time, so asking again is worth it.
+        chancy: it may be the model's slip, so the request is worth repeating.
     """
 
     diagnosis: Diagnosis
@@ -43,55 +52,69 @@ class Fault:
 
 
 def faults(reading: Reading, *, forced: bool = False, lenient: bool = False) -> list[Fault]:
-    """Everything wrong with an answer that holds structured calls, or should.
+    """The faults of an answer that holds structured calls, or should; the first of each code.
 
     Args:
-        forced: the call was forced by tool_choice; then `stop` is a right finish reason too,
-            as the reference has it for named choices and vLLM does it.
+        forced: the call was forced by tool_choice; then the finish reason may be ``stop``, as the reference has it for
+            named choices and vLLM does it.
         lenient: the tool is a hard one, so arguments off its schema are the model's weakness.
     """
-    found: list[Fault] = []
     tools = offered(reading.exchange)
-    for call in reading.calls:
-        fault = _arguments(reading, call, tools, lenient)
-        if fault is not None:
-            found.append(fault)
-    found += _ids(reading)
-    found += _finish(reading, forced)
-    return _first_of_each(found)
-
-
-def _first_of_each(found: Sequence[Fault]) -> list[Fault]:
+    found = [fault for call in reading.calls if (fault := _call_fault(reading, call, tools, lenient)) is not None]
+    found += _id_faults(reading)
+    finish = _finish_fault(reading, forced)
+    if finish is not None:
+        found.append(finish)
     kept: dict[str, Fault] = {}
     for fault in found:
         kept.setdefault(fault.diagnosis.code, fault)
     return list(kept.values())
 
 
-def _of(reading: Reading) -> str:
+def findings_of(found: Sequence[Fault], reading: Reading, server: str) -> tuple[list[Finding], Finding | None]:
+    """The findings of an answer with calls, and the first that makes them unusable.
+
+    Args:
+        found: the faults of its structured calls; markup left in its text is added.
+        server: the recognised software, for the remedy.
+    """
+    findings = [fault.finding() for fault in found]
+    breaking = next((fault.finding() for fault in found if fault.breaks), None)
+    if (leak := leak_with_calls(reading, server)) is not None:
+        findings.append(leak[0])
+        breaking = breaking or (leak[0] if leak[1] else None)
+    return findings, breaking
+
+
+def _subject(reading: Reading) -> str:
     return "Streamed, the call" if reading.streamed else "The call"
 
 
-def _arguments(reading: Reading, call: Call, tools: Sequence[Tool], lenient: bool) -> Fault | None:
+def _pointer(reading: Reading, call: Call, member: str) -> str:
+    """The place of a member of a call; a streamed call has no single place for it."""
+    if reading.legacy:
+        return f"{call.pointer}/{member.rpartition('/')[2]}"
+    return call.pointer if reading.streamed else f"{call.pointer}/{member}"
+
+
+def _call_fault(reading: Reading, call: Call, tools: Sequence[Tool], lenient: bool) -> Fault | None:
+    """The fault of one call's arguments or name."""
     name = call.name if isinstance(call.name, str) else ""
     schema = schema_of(tools, name)
-    pointer = call.pointer if reading.streamed else f"{call.pointer}/function/arguments"
-    if reading.legacy:
-        pointer = f"{call.pointer}/arguments"
+    pointer = _pointer(reading, call, "function/arguments")
     if reading.streamed and _not_string_in_stream(reading):
         judged = Judgement("not-string", None, (), "a delta holds an object, not a piece of a string")
     else:
         judged = judge(call.arguments, schema)
-    text = shown(call.arguments)
-    if judged.verdict == "not-string":
-        evidence = reading.exchange.shows(pointer, expected="a string with JSON in it", actual=text)
-        return Fault(NOT_STRING, f"{_of(reading)} of {name or '(no name)'}: {judged.detail}.", evidence, breaks=True)
-    if judged.verdict == "not-json":
-        evidence = reading.exchange.shows(pointer, expected="JSON", actual=text)
-        detail = f"{_of(reading)} of {name or '(no name)'}: {judged.detail}."
-        return Fault(NOT_JSON, detail, evidence, breaks=True, chancy=True)
+    if judged.verdict in ("not-string", "not-json"):
+        diagnosis, expected = (
+            (NOT_STRING, "a string that holds JSON") if judged.verdict == "not-string" else (NOT_JSON, "JSON")
+        )
+        evidence = reading.exchange.shows(pointer, expected=expected, actual=wording.shown(call.arguments))
+        detail = f"{_subject(reading)} of {name or '(no name)'}: {judged.detail}."
+        return Fault(diagnosis, detail, evidence, breaks=True, chancy=diagnosis is NOT_JSON)
     if schema is None and reading.streamed and not name:
-        return None  # a stream in which no delta carries the name is a fault of the pieces
+        return None  # a stream in which no delta has the name is a fault of the fragments
     if schema is None:
         return _unknown_name(reading, call, tools)
     if judged.verdict == "off-schema":
@@ -107,59 +130,36 @@ def _not_string_in_stream(reading: Reading) -> bool:
 def _unknown_name(reading: Reading, call: Call, tools: Sequence[Tool]) -> Fault:
     names = [tool["function"]["name"] for tool in tools]
     near = next((name for name in names if isinstance(call.name, str) and name in call.name), None)
-    evidence = reading.exchange.shows(
-        call.pointer if reading.streamed else f"{call.pointer}/function/name", expected=names, actual=shown(call.name)
-    )
-    detail = f"{_of(reading)} names the tool {shown(call.name)}; offered: {', '.join(names)}."
+    pointer = call.pointer if reading.streamed else f"{call.pointer}/function/name"
+    evidence = reading.exchange.shows(pointer, expected=names, actual=wording.shown(call.name))
+    detail = f"{_subject(reading)} names the tool {wording.shown(call.name)}; offered: {', '.join(names)}."
     if near:
-        detail += f" The name of {near} was changed on the way, which points to the parser."
-    return Fault(
-        OFF_SCHEMA,
-        detail,
-        evidence,
-        breaks=True,
-        chancy=True,
-        severity=Severity.ERROR,
-        owner=Owner.SERVER if near else Owner.MODEL,
-    )
+        detail += f" The name of {near} was altered after the model wrote it, which points to the parser."
+    owner = Owner.SERVER if near else Owner.MODEL
+    return Fault(OFF_SCHEMA, detail, evidence, breaks=True, chancy=True, severity=Severity.ERROR, owner=owner)
 
 
 def _off_schema(reading: Reading, call: Call, judged: Judgement, pointer: str, lenient: bool) -> Fault:
-    listed = "; ".join(
-        f"{error.pointer or 'the whole'} should be {error.expected}, and is {error.actual}"
+    errors = "; ".join(
+        f"{error.pointer or 'the value'} should be {error.expected}, but is {error.actual}"
         for error in judged.errors[:3]
     )
-    evidence = reading.exchange.shows(pointer, expected="arguments that fit the schema", actual=shown(call.arguments))
-    detail = f"{_of(reading)} of {call.name}: {listed}."
-    if all(_typed_as_string(error.pointer, error.expected, judged.value) for error in judged.errors):
-        detail += " Each of these values is the right one in a string, which points to the parser, not to the model."
+    evidence = reading.exchange.shows(
+        pointer, expected="arguments that fit the schema", actual=wording.shown(call.arguments)
+    )
+    detail = f"{_subject(reading)} of {call.name}: {errors}."
+    if all(_is_quoted(error.pointer, error.expected, judged.value) for error in judged.errors):
+        detail += " Each of these values is the right one as a string, which points to the parser, not to the model."
         return Fault(OFF_SCHEMA, detail, evidence, breaks=False, owner=Owner.SERVER)
     if not isinstance(judged.value, dict):
         return Fault(OFF_SCHEMA, detail, evidence, breaks=True, chancy=True, severity=Severity.ERROR)
-    only_choice = all(error.expected.startswith("enum") for error in judged.errors)
-    mild = lenient or only_choice
-    return Fault(
-        OFF_SCHEMA,
-        detail,
-        evidence,
-        breaks=False,
-        chancy=not mild,
-        severity=Severity.INFO if mild else None,
-        owner=Owner.MODEL,
-    )
+    mild = lenient or all(error.expected.startswith("enum") for error in judged.errors)
+    severity = Severity.INFO if mild else None
+    return Fault(OFF_SCHEMA, detail, evidence, breaks=False, chancy=not mild, severity=severity, owner=Owner.MODEL)
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-}
-
-
-def _typed_as_string(pointer: str, expected: str, value: Any) -> bool:
-    """Whether the value at the pointer is a string that holds what was expected there."""
+def _is_quoted(pointer: str, expected: str, value: Any) -> bool:
+    """Whether the value at the pointer is a string that holds a value of the expected type."""
     if not pointer or not expected.startswith("type: "):
         return False
     for part in pointer.split("/")[1:]:
@@ -179,24 +179,19 @@ def _typed_as_string(pointer: str, expected: str, value: Any) -> bool:
     return isinstance(inside, _TYPES.get(expected.removeprefix("type: ").strip('"'), ()))
 
 
-def _ids(reading: Reading) -> list[Fault]:
+def _id_faults(reading: Reading) -> list[Fault]:
     found = []
     given = [call.id for call in reading.calls if isinstance(call.id, str) and call.id.strip()]
     bare = next((call for call in reading.calls if not (isinstance(call.id, str) and call.id.strip())), None)
     if bare is not None and not reading.legacy:
-        evidence = reading.exchange.shows(
-            bare.pointer if reading.streamed else f"{bare.pointer}/id",
-            expected="a string of its own",
-            actual=shown(bare.id),
-        )
-        detail = f"{_of(reading)} of {shown(bare.name)} has {_kind_of_id(bare.id)}."
+        pointer = _pointer(reading, bare, "id")
+        evidence = reading.exchange.shows(pointer, expected="a string of its own", actual=wording.shown(bare.id))
+        detail = f"{_subject(reading)} of {wording.shown(bare.name)} has {_kind_of_id(bare.id)}."
         found.append(Fault(ID_MISSING, detail, evidence, breaks=True))
     twice = next((one for one in given if given.count(one) > 1), None)
     if twice is not None:
         last = [call for call in reading.calls if call.id == twice][-1]
-        evidence = reading.exchange.shows(
-            last.pointer if reading.streamed else f"{last.pointer}/id", expected="an id of its own", actual=twice
-        )
+        evidence = reading.exchange.shows(_pointer(reading, last, "id"), expected="an id of its own", actual=twice)
         detail = f"{given.count(twice)} calls of one answer have the id {twice!r}."
         found.append(Fault(ID_DUPLICATE, detail, evidence, breaks=True))
     return found
@@ -205,34 +200,29 @@ def _ids(reading: Reading) -> list[Fault]:
 def _kind_of_id(value: Any) -> str:
     if value is None:
         return "no id"
-    return "an empty id" if isinstance(value, str) else f"an id that is no string ({shown(value)})"
+    return "an empty id" if isinstance(value, str) else f"an id that is not a string ({wording.shown(value)})"
 
 
-def _finish(reading: Reading, forced: bool) -> list[Fault]:
+def _finish_fault(reading: Reading, forced: bool) -> Fault | None:
     reason = reading.finish
+    subject = "The stream" if reading.streamed else "The answer"
     pointer = "/response/events" if reading.streamed else "/response/body/choices/0/finish_reason"
-    where = "The stream" if reading.streamed else "The answer"
+    evidence = reading.exchange.shows(pointer, expected="tool_calls", actual=reason)
     if reading.legacy:
         detail = (
-            f"{where} holds the call in the deprecated member function_call (finish_reason {reason}); a client that "
-            "sent `tools` looks at tool_calls and finds none."
+            f"{subject} has the call in the deprecated member function_call (finish_reason {reason}); a client that "
+            "sent `tools` reads only tool_calls."
         )
-        evidence = reading.exchange.shows(pointer, expected="tool_calls", actual=reason)
-        return [Fault(FINISH, detail, evidence, breaks=True, severity=Severity.ERROR)]
+        return Fault(FINISH, detail, evidence, breaks=True, severity=Severity.ERROR)
     if not reading.calls:
         if reason not in ("tool_calls", "function_call") or reading.kind is Kind.LEAKED:
-            return []
-        detail = f"{where} ends with finish_reason {reason} and holds no call: it was lost on the server."
+            return None
+        detail = f"{subject} ends with finish_reason {reason} and has no call: it was lost on the server."
         evidence = reading.exchange.shows(pointer, expected="a call", actual=reason)
-        return [Fault(FINISH, detail, evidence, breaks=True, chancy=True, severity=Severity.ERROR)]
+        return Fault(FINISH, detail, evidence, breaks=True, chancy=True, severity=Severity.ERROR)
     if reason in ("tool_calls", "length") or (forced and reason == "stop"):
-        return []
-    if reading.streamed and reason is None and not _ended(reading):
-        return []  # a stream that broke off is another finding
-    detail = f"{where} holds a call and ends with finish_reason {shown(reason)}."
-    evidence = reading.exchange.shows(pointer, expected="tool_calls", actual=reason)
-    return [Fault(FINISH, detail, evidence, breaks=False)]
-
-
-def _ended(reading: Reading) -> bool:
-    return completion.read_stream(reading.exchange).done
+        return None
+    if reading.streamed and reason is None and not completion.read_stream(reading.exchange).done:
+        return None  # a truncated stream is another finding
+    detail = f"{subject} has a call and ends with finish_reason {wording.shown(reason)}."
+    return Fault(FINISH, detail, evidence, breaks=False)

@@ -1,16 +1,14 @@
-"""Reading what a model says about a picture of four colours."""
+"""A picture of four colours, and the colours that an answer names."""
 
 from __future__ import annotations
 
 import base64
 import random
 import re
-import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from probe.api import Exchange, completion
+from probe.api import Exchange, completion, png
 
 _ALIASES = {
     "red": "red|crimson|scarlet|maroon",
@@ -35,7 +33,7 @@ _SEES_NOTHING = re.compile(
 
 @dataclass(frozen=True)
 class Look:
-    """One picture shown: its colours in reading order, its side in pixels, its URI's length, what came of it."""
+    """One picture that was sent, with its colours in reading order, its side in pixels and the length of its URI."""
 
     exchange: Exchange
     colours: tuple[str, ...]
@@ -52,7 +50,7 @@ class Look:
 
     @property
     def right(self) -> int:
-        """How many quadrants were named rightly, of 4."""
+        """How many of the 4 quadrants were named correctly."""
         return sum(mine == theirs for mine, theirs in zip(self.colours, self.named, strict=False))
 
     @property
@@ -63,8 +61,8 @@ class Look:
 def colours_named(answer: str) -> tuple[str, ...]:
     """The colours of the four quadrants as the answer names them, in reading order.
 
-    Each place's colour is the one named after the place and before the next place; without
-    places, the first four colour words.  Fewer than four where fewer are named.
+    The colour of a place is the first one named after it and before the next place; without places, the first four
+    colour words count.
     """
     marks = [(found.start(), "place", _place(found)) for found in _PLACE.finditer(answer)]
     marks += [(found.start(), "colour", found.lastgroup or "other") for found in _COLOUR.finditer(answer)]
@@ -86,12 +84,7 @@ def _place(found: re.Match[str]) -> str:
     return f"{height} {found[2].lower()}"
 
 
-# A picture made on the fly: four plain colours, one in each quadrant, in a layout nobody can guess.
-#
-# Written with zlib and struct alone (PNG, third edition: signature, IHDR, IDAT, IEND; 8 bits a
-# sample, truecolour, no filter, not interlaced), since that is all a flat picture needs.
-
-#: Colours that every model and every person gives the same name.
+#: Colours with unambiguous names.
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (255, 0, 0),
     "green": (0, 255, 0),
@@ -100,19 +93,17 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "black": (0, 0, 0),
     "white": (255, 255, 255),
 }
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def unguessable(source: random.Random | None = None, avoid: Sequence[str] = ()) -> tuple[str, str, str, str]:
     """Four different colours for top left, top right, bottom left, bottom right.
 
-    Two of red, blue and yellow, so that swapped colour channels show; two of green, black
-    and white, so that the guess of a blind model (red, green, blue, yellow) is never right.
-    There are 216 layouts.
+    Two of red, blue and yellow, so that swapped colour channels show; two of green, black and white, so that the guess
+    of a blind model (red, green, blue, yellow) is never right.  There are 216 layouts.
 
     Args:
-        avoid: colours named before, in the same order: no quadrant has the one named for it,
-            so that whoever says the same again is wrong everywhere.
+        avoid: colours named before, in the same order: no quadrant has the one named for it, so that the same answer
+            again is wrong everywhere.
     """
     source = source or random.SystemRandom()
     while True:
@@ -128,32 +119,15 @@ def quadrants(colours: Sequence[str], side: int, comment: int = 0) -> bytes:
 
     Args:
         colours: names for top left, top right, bottom left, bottom right.
-        comment: bytes of random text to put in beside the picture (a tEXt chunk).  Whoever
-            looks at the picture pays nothing for them; whoever reads its data URI does.
+        comment: bytes of random text in a tEXt chunk.  They cost tokens only where the data URI is read as text.
 
     Raises:
         ValueError: not four colours, or an odd or unusable side.
     """
     if len(colours) != 4 or side < 2 or side % 2:
-        raise ValueError("four colours and an even side are wanted")
+        raise ValueError("needs four colours and an even side")
     half = side // 2
     samples = [bytes(COLOURS[name]) * half for name in colours]
     top = b"\x00" + samples[0] + samples[1]
     bottom = b"\x00" + samples[2] + samples[3]
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    pixels = zlib.compress(top * half + bottom * half, 9)
-    remark = b""
-    if comment:
-        text = base64.b64encode(random.randbytes(comment))[:comment]
-        remark = _chunk(b"tEXt", b"Comment\x00" + text)
-    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + remark + _chunk(b"IEND", b"")
-
-
-def data_uri(png: bytes) -> str:
-    """The picture as a ``data:`` URI (RFC 2397)."""
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    checksum = zlib.crc32(kind + data)
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+    return png.encode(side, top * half + bottom * half, base64.b64encode(random.randbytes(comment))[:comment])

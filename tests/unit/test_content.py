@@ -10,7 +10,7 @@ from checks.content.checks import diagnose_blocks, diagnose_null, diagnose_tool_
 from checks.content.reading import Fate, Seen, compare, compare_role, settle
 from checks.shared import conversation as talk
 from checks.shared.evidence import counts_live, repeats
-from checks.tools.history import conversation, with_blocks, with_content
+from checks.tools.requests import conversation, with_blocks, with_content
 from probe.api import Exchange, Inconclusive, Severity, State
 from tests.unit.answers import chat, exchange, lost, refusal
 
@@ -65,9 +65,9 @@ def test_counts_live_only_where_they_move() -> None:
         (refusal(400, "content must be a string"), True, Fate.REFUSED),
         (refusal(500, 'can only concatenate str (not "list") to str'), True, Fate.REFUSED),
         (exchange(200, {"error": "content must be a string"}), True, Fate.REFUSED),
-        (refusal(503, "busy"), True, Fate.UNTOLD),
-        (refusal(502, "bad gateway"), True, Fate.UNTOLD),
-        (lost(), True, Fate.UNTOLD),
+        (refusal(503, "busy"), True, Fate.UNCLEAR),
+        (refusal(502, "bad gateway"), True, Fate.UNCLEAR),
+        (lost(), True, Fate.UNCLEAR),
     ],
 )
 def test_blocks_against_strings(blocks: Exchange, live: bool, fate: Fate) -> None:
@@ -78,7 +78,7 @@ def test_a_weak_model_is_judged_by_counts_alone() -> None:
     strings = chat("I like turtles", prompt=70)
     assert compare(strings, chat("No idea", prompt=70), CODES, True).fate is Fate.READ
     assert compare(strings, chat("No idea", prompt=58), CODES, True).fate is Fate.LOST
-    assert compare(strings, chat("No idea"), CODES, False).fate is Fate.UNTOLD
+    assert compare(strings, chat("No idea"), CODES, False).fate is Fate.UNCLEAR
 
 
 def test_the_conversation_has_the_same_text_in_both_forms() -> None:
@@ -134,7 +134,7 @@ def test_one_5xx_is_a_refusal_only_where_it_repeats() -> None:
     strings = chat(BOTH, prompt=70)
     told = {"system": chat(BOTH, prompt=70), "user": refusal(500, "oops"), "assistant": chat(BOTH, prompt=70)}
     assert compare_role(strings, refusal(500, "oops"), told, CODES, True)["user"].fate is Fate.REFUSED
-    assert compare_role(strings, chat("Hi", prompt=40), told, CODES, True)["user"].fate is Fate.UNTOLD
+    assert compare_role(strings, chat("Hi", prompt=40), told, CODES, True)["user"].fate is Fate.UNCLEAR
 
 
 def _seen(**fates: Fate) -> dict[str, Seen]:
@@ -173,18 +173,18 @@ def test_loss_in_another_role_is_no_working_feature() -> None:
 
 def test_an_open_user_turn_gives_no_verdict() -> None:
     with pytest.raises(Inconclusive):
-        diagnose_blocks(chat(BOTH), _seen(user=Fate.UNTOLD), None, CODES[0])
+        diagnose_blocks(chat(BOTH), _seen(user=Fate.UNCLEAR), None, CODES[0])
 
 
 def test_a_code_of_one_of_the_blocks_shows_that_they_are_cut_and_not_dropped() -> None:
-    result = diagnose_blocks(chat(BOTH), _seen(user=Fate.LOST), None, CODES[1], partly=True)
+    result = diagnose_blocks(chat(BOTH), _seen(user=Fate.LOST), None, CODES[1], partial=True)
     (finding,) = result.findings
     assert finding.code == "content.blocks-truncated"
     assert result.verdicts["block_content"].verdict is State.BROKEN
 
 
 def test_what_is_known_of_other_roles_is_told_though_nothing_is_known_of_the_users() -> None:
-    result = diagnose_blocks(chat(BOTH), _seen(user=Fate.UNTOLD, system=Fate.REFUSED), None, CODES[0])
+    result = diagnose_blocks(chat(BOTH), _seen(user=Fate.UNCLEAR, system=Fate.REFUSED), None, CODES[0])
     assert [item.code for item in result.findings] == ["content.blocks-rejected"]
     assert result.verdicts["block_content"].verdict is State.UNKNOWN
 

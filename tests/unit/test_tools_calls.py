@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from checks.shared.evidence import Count
+from checks.shared.trials import Count
 from checks.tools import leaked_calls, requests
-from checks.tools.call import diagnose_calls, sound
+from checks.tools.call import diagnose_calls, is_sound
 from checks.tools.reading import Kind, read
 from checks.tools.structured_calls import faults
 from probe.api import Owner, Severity, State
@@ -269,11 +269,11 @@ def test_an_answer_in_prose_between_calls_is_told() -> None:
 
 
 def test_counts() -> None:
-    assert Count(2, 2).turns()
-    assert Count(1, 1).turns()
-    assert not Count(0, 4).turns()
-    assert not Count(1, 5).turns()
-    assert Count(3, 5).turns()
+    assert Count(2, 2).breaks()
+    assert Count(1, 1).breaks()
+    assert not Count(0, 4).breaks()
+    assert not Count(1, 5).breaks()
+    assert Count(3, 5).breaks()
     assert Count(2, 2).sentence() == ""
     low, high = Count(1, 5).interval
     assert 0.03 < low < 0.05
@@ -281,12 +281,12 @@ def test_counts() -> None:
 
 
 def test_sound() -> None:
-    assert sound(read(made.called()))
-    assert not sound(read(made.said(made.hermes())))
-    assert not sound(read(made.called(made.call(id=None))))
+    assert is_sound(read(made.called()))
+    assert not is_sound(read(made.said(made.hermes())))
+    assert not is_sound(read(made.called(made.call(id=None))))
 
 
 def test_what_is_quoted_is_short() -> None:
     reading = read(made.said("x " * 5000 + made.hermes()))
     assert reading.leak is not None
-    assert len(leaked_calls.quote(reading, reading.leak)) <= leaked_calls.SHOWN + 1
+    assert len(leaked_calls.quote(reading, reading.leak)) <= leaked_calls.QUOTED + 1

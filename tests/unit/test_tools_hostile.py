@@ -9,11 +9,12 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from checks.tools.call import chancy, diagnose_calls, settled, sound
+from checks.tools.call import diagnose_calls, is_chancy, is_sound
 from checks.tools.parallel import answerable, diagnose_parallel
-from checks.tools.reading import MOST_CALLS, Kind, read, shown
+from checks.tools.reading import MOST_CALLS, Kind, read
+from checks.tools.state import settled
 from checks.tools.streamed import diagnose_stream
-from probe.api import Inconclusive
+from probe.api import Inconclusive, wording
 from tests.unit import answers
 from tests.unit import tool_answers as made
 
@@ -44,12 +45,12 @@ def test_whole_answers(message: dict[str, Any], reason: Any) -> None:
     body = {"choices": [{"message": message, "finish_reason": reason}]}
     reading = read(made.asked(answers.exchange(200, body)))
     assert reading.kind in Kind
-    sound(reading)
-    chancy(reading)
+    is_sound(reading)
+    is_chancy(reading)
     answerable(reading)
     json.dumps(settled("auto", "called", reading))
     diagnose_parallel([reading], "unknown", frozenset())
-    if reading.tried:
+    if reading.has_call:
         result = diagnose_calls([reading, reading], "vllm", None)
         assert "tools" in result.verdicts
         for finding in result.findings:
@@ -81,7 +82,7 @@ def test_deep_nesting_is_shown_in_short() -> None:
     deep: Any = {}
     for _ in range(100_000):
         deep = {"a": deep}
-    assert "nested" in shown(deep)
+    assert "nested" in wording.shown(deep)
     nested = "[" * 150 + "]" * 150
     assert read(made.called(made.call(arguments=json.loads(nested)))).kind is Kind.CALLED
 
@@ -91,5 +92,5 @@ def test_a_flood_of_calls_is_judged_by_its_first_ones() -> None:
     begin = time.monotonic()
     reading = read(made.called(*calls))
     assert len(reading.calls) == MOST_CALLS
-    assert sound(reading)
+    assert is_sound(reading)
     assert time.monotonic() - begin < 10

@@ -11,7 +11,7 @@ from checks.tools.call import diagnose_calls, diagnose_silence
 from checks.tools.choice import Choice, diagnose_choice
 from checks.tools.prompt_growth import Growth, Shown, Signs, growth, reached
 from checks.tools.reading import read
-from checks.tools.results import MORE, Turn, diagnose_results, says_number
+from checks.tools.results import MORE, Turn, diagnose_results, repeats_number
 from probe.api import Inconclusive, Severity, State
 from tests.unit import answers
 from tests.unit import tool_answers as made
@@ -45,18 +45,18 @@ PROSE = read(made.said("Why did the Seine cross the road?", tool_choice="require
     ("signs", "shown"),
     [
         (Signs(growth=grown(100, 280)), Shown.YES),
-        (Signs(growth=grown(100, 280), told=MISSES, control=ABLE), Shown.YES),
-        (Signs(growth=grown(41, 41), told=MISSES, control=ABLE), Shown.NO),
-        (Signs(growth=grown(41, 41), told=MISSES, control=UNABLE), Shown.NO),
-        (Signs(growth=grown(41, 41), told=KNOWS), Shown.YES),
-        (Signs(growth=grown(41, 41), told=MISSES, control=UNABLE, forced=(FORCED,)), Shown.YES),
-        (Signs(growth=grown(41, 41), told=MISSES, control=ABLE, forced=(FORCED,)), Shown.NO),
+        (Signs(growth=grown(100, 280), described=MISSES, control=ABLE), Shown.YES),
+        (Signs(growth=grown(41, 41), described=MISSES, control=ABLE), Shown.NO),
+        (Signs(growth=grown(41, 41), described=MISSES, control=UNABLE), Shown.NO),
+        (Signs(growth=grown(41, 41), described=KNOWS), Shown.YES),
+        (Signs(growth=grown(41, 41), described=MISSES, control=UNABLE, forced=(FORCED,)), Shown.YES),
+        (Signs(growth=grown(41, 41), described=MISSES, control=ABLE, forced=(FORCED,)), Shown.NO),
         (Signs(growth=grown(100, 280), forced=(LOST,)), Shown.NO),
-        (Signs(told=MISSES, control=ABLE, forced=(PROSE,)), Shown.NO),
-        (Signs(told=MISSES, control=UNABLE, forced=(PROSE,)), Shown.UNSURE),
-        (Signs(told=KNOWS), Shown.YES),
-        (Signs(told=MISSES, control=ABLE, forced=(FORCED,)), Shown.YES),
-        (Signs(growth=grown(100, 106), told=MISSES, control=UNABLE), Shown.UNSURE),
+        (Signs(described=MISSES, control=ABLE, forced=(PROSE,)), Shown.NO),
+        (Signs(described=MISSES, control=UNABLE, forced=(PROSE,)), Shown.UNSURE),
+        (Signs(described=KNOWS), Shown.YES),
+        (Signs(described=MISSES, control=ABLE, forced=(FORCED,)), Shown.YES),
+        (Signs(growth=grown(100, 106), described=MISSES, control=UNABLE), Shown.UNSURE),
         (Signs(), Shown.UNSURE),
     ],
 )
@@ -75,7 +75,7 @@ def test_a_swapped_default_prompt_does_not_hide_the_tools() -> None:
 
 
 def test_a_number_that_never_changes_is_no_count() -> None:
-    signs = Signs(growth=grown(10, 10), told=MISSES, control=UNABLE, counted=False)
+    signs = Signs(growth=grown(10, 10), described=MISSES, control=UNABLE, counted=False)
     assert reached(signs).shown is Shown.UNSURE
 
 
@@ -85,7 +85,7 @@ def test_growth_needs_counts() -> None:
 
 
 def test_tools_that_never_arrive() -> None:
-    signs = Signs(growth=grown(41, 41), told=MISSES, control=ABLE, forced=(PROSE,))
+    signs = Signs(growth=grown(41, 41), described=MISSES, control=ABLE, forced=(PROSE,))
     result = diagnose_silence([read(made.said("It is 18 degrees.", prompt=41))], signs)
     (finding,) = result.findings
     assert (finding.code, finding.severity) == ("tools.ignored", Severity.ERROR)
@@ -118,9 +118,9 @@ def test_a_finish_reason_without_its_call_is_a_lost_call() -> None:
 
 def test_an_invented_call_is_no_missing_parser() -> None:
     text = read(made.said(made.hermes(), prompt=41))
-    signs = Signs(growth=grown(41, 41), told=MISSES, control=ABLE)
+    signs = Signs(growth=grown(41, 41), described=MISSES, control=ABLE)
     assert [finding.code for finding in diagnose_calls([text], "vllm", signs).findings] == ["tools.ignored"]
-    shown = Signs(growth=grown(41, 41), told=KNOWS)
+    shown = Signs(growth=grown(41, 41), described=KNOWS)
     assert [finding.code for finding in diagnose_calls([text], "vllm", shown).findings] == ["tools.parser-missing"]
 
 
@@ -198,8 +198,8 @@ def history(text: str, prompt: int | None = 60, *, content: str | None = None, l
     number = LONG if longer else NUMBER
     messages = [
         {"role": "user", "content": requests.QUESTION},
-        requests.call_message([requests.spare_call()], content),
-        requests.result_message(requests.SPARE_IDS[0], requests.reading("Paris", number) + (MORE if longer else "")),
+        requests.call_message([requests.own_call()], content),
+        requests.result_message(requests.OWN_IDS[0], requests.report("Paris", number) + (MORE if longer else "")),
     ]
     return Turn(read(made.said(text, prompt=prompt, messages=messages)), number)
 
@@ -211,11 +211,11 @@ def no(text: str, status: int = 400, content: str | None = None) -> Turn:
 
 @pytest.mark.parametrize("text", ["48213 degrees", "It is 48,213 degrees.", "48 213", "48213°C"])
 def test_the_number_may_be_written_in_many_ways(text: str) -> None:
-    assert says_number(answers.chat(text), NUMBER)
+    assert repeats_number(answers.chat(text), NUMBER)
 
 
 def test_another_number_is_not_it() -> None:
-    assert not says_number(answers.chat("It is 21 degrees, 48 and 213."), NUMBER)
+    assert not repeats_number(answers.chat("It is 21 degrees, 48 and 213."), NUMBER)
 
 
 def state(turns: list[Turn], *controls: Any) -> Any:

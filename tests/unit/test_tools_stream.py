@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from checks.tools import stream_assembly
 from checks.tools.parallel import Both, answerable, diagnose_both, diagnose_parallel
 from checks.tools.reading import Kind, read
-from checks.tools.streamed import diagnose_stream, forcing
+from checks.tools.state import call_parameters
+from checks.tools.stream_assembly import parsable
+from checks.tools.streamed import diagnose_stream
 from probe.api import Inconclusive, Severity, State
 from tests.unit import answers
 from tests.unit import tool_answers as made
@@ -22,9 +23,7 @@ WHOLE = read(made.called())
 def judge(*exchanges: Any, whole: Any = WHOLE, control: Any = None, known: tuple[str, ...] = ()) -> Any:
     """The result of the streamed question."""
     asked = [read(exchange) for exchange in exchanges]
-    return diagnose_stream(
-        asked, whole, control and read(control), frozenset(known), "unknown", sound=stream_assembly.parsable(whole)
-    )
+    return diagnose_stream(asked, whole, control and read(control), frozenset(known), "unknown", sound=parsable(whole))
 
 
 def state(result: Any) -> State:
@@ -143,7 +142,7 @@ def test_what_each_client_gets_is_stated() -> None:
     parallel = [made.part(made.PARIS, "get_weather", "a", None), made.part(ROME, "get_weather", "b", None)]
     detail = judge(made.streamed(ROLE, *parallel)).findings[0].detail
     assert "gets 1 call: get_weather(" in detail
-    assert "meant is 2 calls" in detail
+    assert "the model made 2 calls" in detail
     doubled = judge(made.streamed(ROLE, made.part("", "get_weather", "a"), made.part(made.PARIS, "get_weather")))
     assert "get_weatherget_weather" in doubled.findings[0].detail
 
@@ -242,9 +241,9 @@ def test_an_answer_that_is_no_stream_is_not_judged() -> None:
 
 
 def test_how_a_call_can_be_had() -> None:
-    assert forcing({"way": ""}) is None
-    assert "tool_choice" not in (forcing({"way": "auto"}) or {})
-    assert (forcing({"way": "required"}) or {})["tool_choice"] == "required"
+    assert call_parameters({"way": ""}) is None
+    assert "tool_choice" not in (call_parameters({"way": "auto"}) or {})
+    assert (call_parameters({"way": "required"}) or {})["tool_choice"] == "required"
 
 
 # Two calls at once -------------------------------------------------------------------------------
@@ -308,9 +307,9 @@ def test_a_stream_of_the_deprecated_member() -> None:
 
 
 def test_of_two_results_the_one_that_is_lost_is_looked_at() -> None:
-    assert both("51377 degrees").untold == 0
-    assert both("48213 degrees").untold == 1
-    assert both("no idea").untold == 0
+    assert both("51377 degrees").unused == 0
+    assert both("48213 degrees").unused == 1
+    assert both("no idea").unused == 0
 
 
 def test_a_streamed_call_without_a_name_is_one_fault() -> None:

@@ -7,8 +7,9 @@ import random
 import pytest
 
 from checks.vision.checks import diagnose_vision
-from checks.vision.reading import COLOURS, Look, colours_named, data_uri, quadrants, unguessable
+from checks.vision.reading import COLOURS, Look, colours_named, quadrants, unguessable
 from probe.api import Inconclusive, State
+from probe.parsing.png import data_uri
 from probe.simulator.standin import pictures
 from tests.unit.answers import chat, lost, refusal
 
