@@ -1,7 +1,5 @@
-"""What the family proves: a streamed answer is an event stream that clients can read, and it comes while
-it is written.
+"""Whether a streamed answer can be read, and whether it arrives while it is written.
 
-Two questions that are often taken for one.  ``shape`` reads the bytes: media type, framing,
-terminator, usage, errors, characters.  ``delivery`` reads the clock: a perfect event stream that
-arrives in one piece at the end is no stream to the person who waits for it.
+``event_stream`` reads the bytes: media type, framing, terminator, usage, errors.  ``delivery`` reads the arrival
+times: a correct event stream that arrives in one piece at the end is not streaming for the user.
 """

@@ -1,10 +1,9 @@
-"""When the parts of an answer arrived, and what one run of it looks like by the clock.
+"""Arrival times of a streamed answer, and the pattern of one run.
 
-Pure.  Only events that carry text, thinking or tool calls count; comments, the role, usage
-and ``[DONE]`` say nothing about the generation.  Events that came within a few
-milliseconds of each other are a burst: what matters is how many bursts there are, how far
-apart, and where in an event they end.  The number of HTTP chunks says nothing: nginx
-hands out dozens of perfectly cut chunks in one read at the very end.
+Only events with text, thinking or tool calls count; comments, the role, usage and ``[DONE]`` are not part of the
+generation.  Events within a few milliseconds of each other form a burst: the number of bursts, their distance and
+where in an event they end show the delivery.  The number of HTTP chunks shows nothing: nginx passes on dozens of
+correct chunks in one read at the very end.
 """
 
 from __future__ import annotations
@@ -17,54 +16,52 @@ from statistics import median
 
 from probe.api import Exchange, completion
 
-#: Events closer together than this belong to one burst.
+#: Events closer together belong to one burst (seconds).
 BURST_GAP_S = 0.008
-#: Streams that last less cannot be judged by their pace.
+#: Shorter streams cannot be judged by their pace (seconds).
 SPAN_S = 0.25
-#: A timer that flushes more often than this is not worth a word.
+#: Timers that flush more often are not reported (seconds).
 PERIOD_S = 0.06
-#: Two or three tokens at a time every so often may also be the model's own pace.
+#: Two or three tokens at a time may also be the model's own pace, unless the period is longer (seconds).
 SLOW_PERIOD_S = 0.15
-#: A timer makes most of the pauses about equally long; the stalls of a network do not.
+#: The least share of equal gaps for a timer; the stalls of a network are less even.
 EVEN = 0.75
-#: Two runs that differ by less in length say nothing about what waits for their ends.
+#: Two runs that differ less in length do not show what waits for the end (seconds).
 APART_S = 0.5
-#: The slope from which on the first text waits for the last (by 0.3 s at least).
+#: Slope above which the first text waits for the last (and by at least 0.3 s).
 WAITS = 0.35
-#: The first token may take this long, or this share of the whole, without further question.
+#: The first token may take this many seconds, or this share of the whole, without further tests.
 EARLY_S = 0.35
 EARLY_SHARE = 0.25
 
 
-class Look(StrEnum):
-    """What one run looks like."""
+class Pattern(StrEnum):
+    """The pattern of one run."""
 
-    SMOOTH = "smooth"  # comes as it is written, or is played back so
-    LUMP = "lump"  # all at once, or nearly so
-    SIZED = "sized"  # pieces of equal size, cut in the middle of events
-    TIMED = "timed"  # whole events in bursts at an even pace
+    SMOOTH = "smooth"  # one event after the other, live or replayed
+    ONE_PIECE = "one piece"  # all at once, or nearly so
+    SIZED = "sized"  # pieces of equal size that end inside events
+    TIMED = "timed"  # whole events in regular bursts
     SHORT = "short"  # too little, or over too soon
-    EMPTY = "empty"  # nothing that counts
+    EMPTY = "empty"  # no event counts
 
 
 @dataclass(frozen=True)
 class Run:
-    """One streamed run in numbers.  Times in seconds after the request was out.
+    """One streamed run in numbers.  Times are in seconds after the request was sent.
 
     Attributes:
-        events: events that carry something; ``tokens`` as the endpoint counted, or events.
-        first_s, last_s: when the first and the last of them came.
-        main_s: when half of the text was there.
-        bursts: how many bursts; ``duty`` is the share of the time between first and last
-            event that lies inside bursts.
-        midcut: the share of bursts, the last left out, that end inside a line.
-        period_s: the median time from burst to burst; ``evenness`` the share of these times
-            that are about as long; ``tick_s`` the median without the last, which the end cuts short.
-        burst_bytes: the median size of a burst (last left out); ``first_bytes`` of the first.
+        events: events that count; ``tokens`` as counted by the endpoint, otherwise events.
+        first_s, last_s: the times of the first and the last of them.
+        main_s: the time by which half of the text had arrived.
+        bursts: the number of bursts; ``duty`` is the share of the time between first and last event inside bursts.
+        midcut: the share of bursts (without the last) that end inside a line.
+        period_s: the median time between bursts; ``evenness`` the share of such times close to it; ``tick_s`` the
+            median without the last, which the end of the stream shortens.
+        burst_bytes: the median size of a burst (without the last); ``first_bytes`` of the first.
         singles: the share of bursts with one event.
-        lag_s: the worst lateness of this program's own event loop meanwhile; ``stalled_s``
-            how long it was late in all.
-        stopped: the model ended by itself.
+        lag_s: the worst lateness of this program's event loop meanwhile; ``stalled_s`` its sum.
+        stopped: the model ended the answer by itself.
     """
 
     events: int
@@ -94,17 +91,17 @@ class Run:
 
     @property
     def per_burst(self) -> float:
-        """Events a burst, on average."""
+        """Events per burst, on average."""
         return self.events / self.bursts if self.bursts else 0.0
 
     @property
     def at_once(self) -> bool:
-        """Whether the first token came too early to have waited for anything."""
+        """Whether the first token arrived too early to have been held back."""
         return self.first_s <= max(EARLY_S, EARLY_SHARE * self.last_s)
 
 
 def measure(exchange: Exchange) -> Run:
-    """The numbers of a streamed run; all zero where nothing was streamed."""
+    """The numbers of a streamed run; all zero if nothing was streamed."""
     timeline = exchange.timeline
     base = timeline.sent_s or 0.0
     reading = completion.read_stream(exchange)
@@ -149,15 +146,19 @@ def measure(exchange: Exchange) -> Run:
     )
 
 
+_OUTPUT_FIELDS = (
+    *("content", "tool_calls", "function_call", "refusal", "reasoning_details"),
+    *completion.REASONING_FIELDS,
+)
+
+
 def carries(delta: dict[str, object]) -> bool:
-    """Whether a delta holds something the model wrote."""
-    return bool(delta.get("content") or delta.get("tool_calls") or delta.get("function_call")) or any(
-        bool(delta.get(field)) for field in (*completion.REASONING_FIELDS, "refusal", "reasoning_details")
-    )
+    """Whether a delta contains output of the model."""
+    return any(delta.get(field) for field in _OUTPUT_FIELDS)
 
 
 def _bursts(times: list[float]) -> list[tuple[int, int]]:
-    """(first, last) event of every burst."""
+    """The first and the last event of every burst."""
     groups: list[tuple[int, int]] = []
     begin = 0
     for index in range(1, len(times) + 1):
@@ -168,7 +169,7 @@ def _bursts(times: list[float]) -> list[tuple[int, int]]:
 
 
 def _evenness(gaps: list[float]) -> float:
-    """The share of gaps within a factor of 1.5 of the median; 0 for fewer than two."""
+    """The share of gaps within a factor of 1.5 of the median; 0 for fewer than two gaps."""
     if len(gaps) < 2:
         return 0.0
     middle = median(gaps)
@@ -187,75 +188,72 @@ def _flushes(exchange: Exchange) -> list[int]:
 
 
 def _midcut(exchange: Exchange, totals: list[int]) -> float:
-    """The share of these places in the body that lie inside a line."""
+    """The share of these positions in the body that are inside a line."""
     content = exchange.response.content if exchange.response else b""
     if not totals:
         return 0.0
     return sum(content[total - 1 : total] not in (b"\n", b"\r") for total in totals) / len(totals)
 
 
-def look_of(run: Run) -> Look:
-    """What the run looks like by itself; whether it was held back takes a second one."""
+def pattern_of(run: Run) -> Pattern:
+    """The pattern of the run alone; whether it was held back takes a second run."""
     if run.events == 0:
-        return Look.EMPTY
+        return Pattern.EMPTY
     if run.last_s < 0.3:
-        return Look.SHORT
+        return Pattern.SHORT
     bunched = run.per_burst >= 2 and run.bursts >= 3 and run.duty < 0.3
     if bunched and run.midcut >= 0.5:
-        return Look.SIZED
+        return Pattern.SIZED
     if bunched and run.bursts >= 5 and _timed(run):
-        return Look.TIMED
+        return Pattern.TIMED
     if run.span_s >= SPAN_S and (run.duty >= 0.3 or run.bursts >= 6 or (run.bursts >= 3 and run.per_burst < 2)):
-        return Look.SMOOTH
-    if run.bursts <= 2 or run.span_s < SPAN_S:
-        return Look.LUMP
-    return Look.SMOOTH if run.per_burst < 3 else Look.LUMP
+        return Pattern.SMOOTH
+    if run.bursts <= 2 or run.span_s < SPAN_S or run.per_burst >= 3:
+        return Pattern.ONE_PIECE
+    return Pattern.SMOOTH
 
 
 def _timed(run: Run) -> bool:
-    """Whether bursts come at the pace of a timer: even, as stalls of a network are not."""
+    """Whether bursts come at the pace of a timer: even, unlike the stalls of a network."""
     if run.period_s < PERIOD_S or run.evenness < EVEN:
         return False
-    if run.per_burst >= 4:
-        return True
-    return run.period_s >= SLOW_PERIOD_S and run.singles < 0.25
+    return run.per_burst >= 4 or (run.period_s >= SLOW_PERIOD_S and run.singles < 0.25)
 
 
 def slope(short: Run, long: Run) -> float | None:
-    """How much later the text comes in the longer run, for every second that it takes longer.
+    """How much later text appears in the longer run, for every second that it takes longer.
 
-    None where the two do not differ by enough.  About 0 where text comes as it is written,
-    about 1 where it waits for the end.
+    About 0 if text arrives as it is written, about 1 if it waits for the end; None if the runs differ too little.
     """
     longer = long.last_s - short.last_s
     if longer < APART_S or not short.events or not long.events:
         return None
-    return (_waited(long) - _waited(short)) / longer
+    return (_shown_at(long) - _shown_at(short)) / longer
 
 
 def held_back(short: Run, long: Run) -> bool:
     """Whether the text waited for the generation to end.
 
-    What is played back as slowly as it was written has a slope of a half, and nobody plays
-    it slower than that; a load that comes and goes seldom makes so much of a difference.
+    A replay as slow as the generation has a slope of one half, and none is slower; varying load seldom makes that
+    much of a difference.
     """
     found = slope(short, long)
-    return found is not None and found > WAITS and _waited(long) - _waited(short) > 0.3
+    return found is not None and found > WAITS and _shown_at(long) - _shown_at(short) > 0.3
 
 
-def _waited(run: Run) -> float:
-    """When a run began to show: in a lump the first crumb does not count."""
-    return run.main_s if look_of(run) is Look.LUMP else run.first_s
+def _shown_at(run: Run) -> float:
+    """The time at which a run began to show; in one piece, a first small part does not count."""
+    return run.main_s if pattern_of(run) is Pattern.ONE_PIECE else run.first_s
 
 
 def lag_allowed(run: Run, judged_gap_s: float, patient: bool) -> bool:
-    """Whether this program's own lateness leaves a judgement about such gaps standing.
+    """Whether this program's own lateness permits a judgement about such gaps.
 
     Args:
-        judged_gap_s: the gap the judgement rests on, seconds.
-        patient: a quieter run could still be had, so be strict: 20 ms, a quarter of the gap.
-            Otherwise it must not explain the gap, or have been there for a small part of
-            the time only: bursts all along the run are then none of its making.
+        judged_gap_s: the gap that the judgement rests on, in seconds.
+        patient: the run can still be repeated, so the limit is strict: 20 ms, or a quarter of the gap.  Otherwise
+            the lateness must not explain the gap, or must have been short: then it did not cause bursts all along
+            the run.
     """
     if patient:
         return run.lag_s <= min(0.020, judged_gap_s / 4)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from checks.stream.arrivals import Look, Run, held_back, lag_allowed, look_of, measure, slope
-from checks.stream.delivery import counts
-from checks.stream.delivery_reading import Delivery, Need, Runs, Untold, judge, judged_gap, tokens_per_s
+from checks.stream.arrivals import Pattern, Run, held_back, lag_allowed, measure, pattern_of, slope
+from checks.stream.delivery import counts_to_50
+from checks.stream.delivery_reading import Delivery, Need, Runs, Undecided, judge, judged_gap, tokens_per_s
 from tests.unit import streams
 from tests.unit.streams import Schedule, answer, chunk, pace, streamed
 
@@ -42,7 +42,7 @@ class World:
             made = streams.jittered(made, self.dice)
         return measure(streamed(made))
 
-    def delivery(self, most: int = 640, first: int = COUNTED) -> Delivery | Untold:
+    def delivery(self, most: int = 640, first: int = COUNTED) -> Delivery | Undecided:
         """What the procedure ends in, beginning with an answer of so many tokens; every run it asks for is made."""
         runs = Runs(self.run(first), most=most)
         while True:
@@ -82,7 +82,7 @@ def test_an_honest_stream_is_never_accused(first_s: float, rate: float, kind: st
 def test_stalls_of_a_network_do_not_make_a_fast_stream_a_held_one(first: int, rate: float, kind: str) -> None:
     for seed in range(40):
         found = World(streams.direct, rate, kind, 0.05, seed, rough=True).delivery(first=first)
-        assert found in (Delivery.STREAMING, Delivery.TOO_FAST) or isinstance(found, Untold)
+        assert found in (Delivery.STREAMING, Delivery.TOO_FAST) or isinstance(found, Undecided)
 
 
 @pytest.mark.parametrize("first", [133, 170, 200])
@@ -169,7 +169,7 @@ def test_a_first_crumb_does_not_hide_that_the_rest_is_held() -> None:
     ],
 )
 def test_a_model_that_counts_is_known_by_its_last_numbers(text: str, able: bool) -> None:
-    assert counts(streamed([(0.1, chunk({"content": text})), (0.2, b"data: [DONE]\n\n")])) is able
+    assert counts_to_50(streamed([(0.1, chunk({"content": text})), (0.2, b"data: [DONE]\n\n")])) is able
 
 
 def test_thinking_counts_as_text() -> None:
@@ -186,7 +186,7 @@ def test_hidden_thinking_explains_a_late_start() -> None:
     late = measure(streamed([*made[:-1], (made[-1][0], counts), made[-1]]))
     nothing = measure(streamed([(0.4, chunk({}, "length")), (0.4, b"data: [DONE]\n\n")]))
     assert judge(Runs(late, nothing)) is Delivery.STREAMING
-    assert isinstance(judge(Runs(measure(streamed(made)), nothing)), Untold)
+    assert isinstance(judge(Runs(measure(streamed(made)), nothing)), Undecided)
 
 
 def test_comments_and_empty_deltas_are_no_progress() -> None:
@@ -195,7 +195,7 @@ def test_comments_and_empty_deltas_are_no_progress() -> None:
     made = sorted([*pings, *empty]) + streams.held(answer(pace(COUNTED, 60, "regular", random.Random(1)), 0.1))
     run = measure(streamed(made))
     assert run.events == COUNTED
-    assert look_of(run) is Look.LUMP
+    assert pattern_of(run) is Pattern.ONE_PIECE
 
 
 def test_the_numbers_of_a_run() -> None:

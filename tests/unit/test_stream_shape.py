@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from checks.stream.characters import SAMPLE, diagnose_characters, suspicious
-from checks.stream.event_stream import Seen, diagnose_shape, is_event_stream
+from checks.stream.event_stream import Seen, diagnose_shape
+from checks.stream.reading import is_event_stream
 from probe.api import Exchange, Inconclusive, Result, Severity, State
 from probe.model import Failure, Timeline
 from tests.unit import answers
@@ -113,7 +114,7 @@ def message(data: bytes) -> bytes:
         (unprefixed, "without `data:`"),
         (lambda data: data.replace(b"\n\n", b"\n"), "no empty line"),
         (doubled, "encoded twice"),
-        (halves, "spread over several events"),
+        (halves, "split over several events"),
         (lambda data: b"data: " + data, "framed twice"),
         (message, "whole messages"),
         (lambda data: data.replace(b'"', b"'"), "no JSON object"),
