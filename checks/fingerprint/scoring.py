@@ -1,8 +1,7 @@
-"""How well each known system fits what was seen, and which names follow from that.  Pure.
+"""How well each known system fits the observations, and which names follow.
 
-Signals are weighed as independent hints: two that are each 60 % sure are 84 % sure
-together.  A name is given above a threshold and only with a clear lead; otherwise the
-answer is "unknown", since a wrong name would bring a wrong remedy.
+Signals are weighed as independent hints: two of 60 % give 84 % together.  A name is given above a threshold and with
+a clear lead only; otherwise the software is "unknown", since a wrong name would bring a wrong remedy.
 """
 
 from __future__ import annotations
@@ -12,23 +11,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checks.fingerprint.observations import Seen, Sightings, plain
+from checks.fingerprint.reading import Observation, Observations, plain
 from checks.fingerprint.systems import Signal, Signature, signatures
 from probe.api import Hop, ServerInfo, member
 
-#: From here on a server, provider or gateway is named, and a hop.
+#: Confidence from which a server, provider or gateway is named, and a hop.
 NAMED = 0.75
 HOP_NAMED = 0.6
-#: How far the best must be ahead of the next.
+#: How far the best must be ahead of the second.
 LEAD = 0.15
-#: From here on no further request is worth its cost.
+#: Confidence from which no further page is requested.
 SURE = 0.9
 _SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Match:
-    """A signal that was seen: in which exchange, and what stood there."""
+    """A signal that was observed: the exchange, and the value for the evidence."""
 
     signal: Signal
     exchange: str
@@ -39,7 +38,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Score:
-    """How sure one system is, 0 to 1, and what speaks for it."""
+    """The confidence in one system, 0 to 1, and the matches it rests on."""
 
     system: Signature
     confidence: float
@@ -47,7 +46,7 @@ class Score:
 
     @property
     def evidence(self) -> tuple[str, ...]:
-        """The strongest observations, a line each."""
+        """The strongest observations, one line each."""
         ranked = sorted(self.matches, key=lambda item: -item.signal.weight)
         return tuple(dict.fromkeys(f"{item.shown} ({item.exchange})" for item in ranked))[:_SHOWN]
 
@@ -57,8 +56,8 @@ class Score:
         return next((item.version for item in ranked if item.version), None)
 
 
-def scores(seen: Sightings, systems: Mapping[str, Signature] | None = None) -> list[Score]:
-    """Every system that shows at all, the surest first."""
+def scores(seen: Observations, systems: Mapping[str, Signature] | None = None) -> list[Score]:
+    """Every system with a match, the surest first."""
     known = signatures() if systems is None else systems
     found = []
     for system in known.values():
@@ -71,8 +70,8 @@ def scores(seen: Sightings, systems: Mapping[str, Signature] | None = None) -> l
     return sorted(found, key=lambda item: (-item.confidence, item.system.id))
 
 
-def recognise(seen: Sightings, systems: Mapping[str, Signature] | None = None) -> ServerInfo:
-    """The name of the server, and of what stands before it, as far as they are sure."""
+def recognise(seen: Observations, systems: Mapping[str, Signature] | None = None) -> ServerInfo:
+    """The names of the server and of the hops in front of it, as far as they are sure."""
     ranked = _without_imitated(scores(seen, systems))
     gateways = [item for item in ranked if item.system.kind == "gateway" and item.confidence >= NAMED]
     hops = [item for item in ranked if item.system.kind == "hop" and item.confidence >= HOP_NAMED]
@@ -86,7 +85,7 @@ def recognise(seen: Sightings, systems: Mapping[str, Signature] | None = None) -
 
 
 def _without_imitated(ranked: Sequence[Score]) -> list[Score]:
-    """Leave out what a named system is known to look like as well."""
+    """Without the systems whose signals a named system is known to show as well."""
     imitated = {name for item in ranked if item.confidence >= NAMED for name in item.system.over}
     return [item for item in ranked if item.system.id not in imitated]
 
@@ -94,14 +93,13 @@ def _without_imitated(ranked: Sequence[Score]) -> list[Score]:
 def _best(ranked: Sequence[Score]) -> Score | None:
     if not ranked or ranked[0].confidence < NAMED:
         return None
-    close = len(ranked) > 1 and ranked[0].confidence - ranked[1].confidence < LEAD
-    return None if close else ranked[0]
+    return None if len(ranked) > 1 and ranked[0].confidence - ranked[1].confidence < LEAD else ranked[0]
 
 
-# One signal -------------------------------------------------------------------------------
+# One signal -----------------------------------------------------------------------------------------
 
 
-def _match(signal: Signal, kind: str, seen: Sightings) -> Match | None:
+def _match(signal: Signal, kind: str, seen: Observations) -> Match | None:
     for item, text, shown in _values(signal, kind, seen):
         if signal.status and item.status not in signal.status:
             continue
@@ -116,8 +114,8 @@ def _version(found: re.Match[str]) -> str | None:
     return value if value and re.fullmatch(r"[\w.+-]{1,40}", value) else None
 
 
-def _values(signal: Signal, kind: str, seen: Sightings) -> Iterable[tuple[Seen, str, str]]:
-    """(where, text to search, how to show it) for everything this signal looks at."""
+def _values(signal: Signal, kind: str, seen: Observations) -> Iterable[tuple[Observation, str, str]]:
+    """Everything this signal applies to: the observation, the text to search, and its form as evidence."""
     sees = signal.sees
     if sees == "header":
         for item in seen.headers:
@@ -153,8 +151,8 @@ def _values(signal: Signal, kind: str, seen: Sightings) -> Iterable[tuple[Seen, 
 
 
 def _at(
-    items: Iterable[Seen], steps: tuple[str | int, ...], signal: Signal, name: str
-) -> Iterable[tuple[Seen, str, str]]:
+    items: Iterable[Observation], steps: tuple[str | int, ...], signal: Signal, name: str
+) -> Iterable[tuple[Observation, str, str]]:
     for item in items:
         body = item.value
         if signal.keys and (not isinstance(body, dict) or set(body) != set(signal.keys)):
@@ -168,16 +166,16 @@ def _at(
         yield item, text, f"{name or 'members'} {text[:80]}".strip()
 
 
-def _equal(signal: Signal, seen: Sightings) -> Iterable[tuple[Seen, str, str]]:
-    """Completions and model cards in which two members are equal."""
+def _equal(signal: Signal, seen: Observations) -> Iterable[tuple[Observation, str, str]]:
+    """Completions and model cards with two equal members."""
     for item in [*seen.completions, *seen.cards]:
         value = member(item.value, *signal.steps)
         if isinstance(value, str) and value and value == member(item.value, *signal.other_steps):
             yield item, value, f"{signal.at} and {signal.other} are both {value}"
 
 
-def _echoed(signal: Signal, seen: Sightings) -> Iterable[tuple[Seen, str, str]]:
-    """Completions whose id stands in a header of the same response."""
+def _echoed(signal: Signal, seen: Observations) -> Iterable[tuple[Observation, str, str]]:
+    """Completions whose id is also in a header of the same response."""
     for item in [*seen.completions, *seen.chunks]:
         value = member(item.value, "id")
         for header in seen.headers:
@@ -190,7 +188,7 @@ def _echoed(signal: Signal, seen: Sightings) -> Iterable[tuple[Seen, str, str]]:
 
 
 def _has(body: Any, steps: tuple[str | int, ...]) -> bool:
-    """Whether the path is there, a ``null`` at its end included."""
+    """Whether the path exists, also with ``null`` at its end."""
     if not steps:
         return True
     parent = member(body, *steps[:-1]) if len(steps) > 1 else body

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from checks.fingerprint.checks import MOST_PAGES, next_page, said
-from checks.fingerprint.observations import collect, root_of
+from checks.fingerprint.checks import MOST_PAGES, next_page, summary
+from checks.fingerprint.reading import collect, root_of
 from checks.fingerprint.scoring import NAMED, recognise, scores
 from checks.fingerprint.systems import parse, signatures
 from probe.model import Exchange, Hop, Request, Response, ServerInfo, Timeline
@@ -291,9 +291,9 @@ def test_a_page_below_a_prefix_counts() -> None:
 
 
 def test_one_line_says_what_was_recognised() -> None:
-    assert said(ServerInfo()) == "not recognised"
+    assert summary(ServerInfo()) == "not recognised"
     assert (
-        said(ServerInfo("vllm", "0.33.0", 0.9, (), (Hop("nginx"), Hop("litellm"))))
+        summary(ServerInfo("vllm", "0.33.0", 0.9, (), (Hop("nginx"), Hop("litellm"))))
         == "vllm 0.33.0, behind nginx, litellm"
     )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from checks.fingerprint.observations import collect
+from checks.fingerprint.reading import collect
 from checks.fingerprint.scoring import HOP_NAMED, NAMED, recognise, scores
 from checks.fingerprint.systems import signatures
 from probe.model import Exchange, ServerInfo

@@ -97,7 +97,7 @@ def test_the_smallest_file_is_read() -> None:
         (('sees = "header"', 'sees = "smell"'), "sees 'smell'"),
         (('name = "server"', ""), "needs name"),
         (("weight = 0.5", "weight = 1.5"), "between 0 and 1"),
-        (('name = "server"', 'name = "("'), "no pattern"),
+        (('name = "server"', 'name = "("'), "invalid pattern"),
         (("[[signals]]", "[[signals"), "x: "),
         (("[[signals]]", "signals = [3]\n[[quirks]]"), "a table is expected"),
     ],

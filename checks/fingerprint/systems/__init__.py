@@ -1,8 +1,7 @@
-"""What is known of each system: how it shows, what it is known to do, what to change there.
+"""What is known of each system: its signals, its quirks, and the settings that are remedies.
 
-One TOML file a system, named by the id that reports and remedies use.  Adding a system is
-adding a file.  The keys are those of the dataclasses below, with ``-`` for ``_``; a file
-that does not fit them is a broken installation and raises ``BadSignature``.
+One TOML file per system, named by the id that reports and remedies use; adding a system is adding a file.  The keys
+are those of the dataclasses below, with ``-`` for ``_``.  A file that does not fit raises ``BadSignature``.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 from probe.api import Advice, Guide, guide_source
 
 KINDS = ("server", "gateway", "provider", "hop")
-#: What a signal can look at; which members it then needs beside ``weight`` and ``source``.
+#: Where a signal can be observed, and the members it then needs in addition to ``weight`` and ``source``.
 NEEDS: Mapping[str, frozenset[str]] = {
     "header": frozenset({"name"}),
     "host": frozenset({"match"}),
@@ -38,22 +37,22 @@ NEEDS: Mapping[str, frozenset[str]] = {
 
 
 class BadSignature(ValueError):
-    """A data file that cannot be used; the message names it and what is wrong."""
+    """A data file that cannot be used; the message names the file and the error."""
 
 
 @dataclass(frozen=True)
 class Signal:
-    """One thing by which a system shows.
+    """One thing by which a system is recognised.
 
     Attributes:
         sees: where to look, a key of ``NEEDS``.
-        weight: how likely the system is when nothing else is known, 0 to 1.
-        source: where this is known from.
+        weight: the probability of the system if nothing else is known, 0 to 1.
+        source: the source of this knowledge.
         name: of a header, a pattern for the whole name (``echo``: its value is the completion's id).
         at: a dotted path in a completion, a chunk, the model list or a model card.
-        other: a second path whose value is the same (``same``: in a completion or a card).
-        match: a pattern to be found in the value; ``(?P<version>…)`` gives the version.
-        keys: the exact members of a model card.  lacks: members that must not be there.
+        other: a second path with the same value (``same``: in a completion or a card).
+        match: a pattern to search for in the value; ``(?P<version>…)`` gives the version.
+        keys: the exact members of a model card.  lacks: members that must be absent.
         status: statuses of the response; empty for any (a page: 200).
         path: of a page, below the server's root.
     """
@@ -94,7 +93,7 @@ def _steps(path: str) -> tuple[str | int, ...]:
 
 @dataclass(frozen=True)
 class Quirk:
-    """Something the system is known to do, where that is known from, and the codes it shows as."""
+    """A known behaviour of the system, its source, and the finding codes it leads to."""
 
     what: str
     source: str
@@ -103,7 +102,7 @@ class Quirk:
 
 @dataclass(frozen=True)
 class Client:
-    """How to point a client at the system, a sentence each; they are remedies as well."""
+    """How to configure a client for the system, one sentence each; they are remedies as well."""
 
     base_url: str
     key: str
@@ -111,7 +110,7 @@ class Client:
     notes: tuple[str, ...] = ()
 
 
-#: The codes that the sentences of ``Client`` answer.
+#: The codes for which the sentences of ``Client`` are remedies.
 _ANSWERS: Mapping[str, tuple[str, ...]] = {
     "base_url": ("url.missing-v1", "url.operation-path", "url.duplicate-path", "url.no-chat", "url.not-an-api"),
     "key": ("auth.required", "auth.rejected", "auth.wrong-scheme"),
@@ -121,7 +120,7 @@ _ANSWERS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Remedy:
-    """What to change for some finding codes, and how to see that it worked."""
+    """What to change for some finding codes, and how to check that it worked."""
 
     codes: tuple[str, ...]
     do: str
@@ -130,11 +129,10 @@ class Remedy:
 
 @dataclass(frozen=True)
 class Signature:
-    """Everything a data file holds.
+    """The contents of a data file.
 
-    ``over`` names systems whose signals this one shows as well, being built on them or
-    imitating them: where this one is named, those are not.  ``like`` names the software
-    whose remedies hold here too.
+    ``over`` names systems whose signals this one shows as well, since it is built on them or imitates them: if this
+    one is named, those are not.  ``like`` names the software whose remedies apply here too.
     """
 
     id: str
@@ -180,7 +178,7 @@ def _made(kind: type[Any], where: str, raw: Any, **more: Any) -> Any:
 def _signal(where: str, raw: Any) -> Signal:
     made: Signal = _made(Signal, where, raw)
     if made.sees not in NEEDS:
-        raise BadSignature(f"{where}: sees '{made.sees}', which is none of {', '.join(NEEDS)}")
+        raise BadSignature(f"{where}: sees '{made.sees}', which is not one of {', '.join(NEEDS)}")
     missing = sorted(name for name in NEEDS[made.sees] if not getattr(made, name))
     if made.sees == "card" and not (made.at or made.keys):
         missing = ["at or keys"]
@@ -191,7 +189,7 @@ def _signal(where: str, raw: Any) -> Signal:
     try:
         _ = made.pattern, made.name_pattern
     except re.error as error:
-        raise BadSignature(f"{where}: no pattern ({error})") from None
+        raise BadSignature(f"{where}: invalid pattern ({error})") from None
     return made
 
 
@@ -203,7 +201,7 @@ def parse(name: str, text: str) -> Signature:
         text: the TOML text.
 
     Raises:
-        BadSignature: it is no TOML or does not fit the dataclasses.
+        BadSignature: it is not TOML, or does not fit the dataclasses.
     """
     try:
         raw = tomllib.loads(text)
@@ -217,7 +215,7 @@ def parse(name: str, text: str) -> Signature:
         Signature, name, raw, id=name, client=client, signals=signals, quirks=quirks, remedies=remedies
     )
     if made.kind not in KINDS:
-        raise BadSignature(f"{name}: kind '{made.kind}' is none of {', '.join(KINDS)}")
+        raise BadSignature(f"{name}: kind '{made.kind}' is not one of {', '.join(KINDS)}")
     return made
 
 
@@ -237,7 +235,7 @@ def signatures() -> Mapping[str, Signature]:
 
 
 def remedy_of(system: str, code: str) -> str:
-    """What to change in one system for one finding code; empty where its file has nothing about the code."""
+    """What to change in one system for one finding code; empty if its file has no remedy."""
     known = signatures().get(system)
     advice = known.advice.get(code) if known else None
     return advice.do if advice else ""

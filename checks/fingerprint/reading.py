@@ -1,31 +1,30 @@
-"""What the exchanges of a run show of the software behind them, taken apart once.  Pure."""
+"""What the exchanges of a run show of the software behind them."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from probe.api import Exchange, completion, member
+from probe.api import Exchange, completion, member, urls
 
-#: LiteLLM hands on the headers of the server behind it under this prefix
-#: (litellm/proxy/common_request_processing.py); some hops turn an underscore into a dash.
+#: LiteLLM forwards the headers of the server behind it under this prefix
+#: (litellm/proxy/common_request_processing.py); some hops replace the underscore by a hyphen.
 BEHIND = ("llm_provider-", "llm-provider-")
-#: How the path of a request ends that asks for what cannot exist.
+#: The end of the path of a request for something that does not exist.
 CONTROL = "/no-such-path"
-#: How much of a text is looked at, in characters, and how many chunks of a stream.
-_TEXT = 6000
-_CHUNKS = 24
-_HEADERS = 200
+#: Bounds: characters of a text, chunks of a stream, headers of a response.
+_TEXT, _CHUNKS, _HEADERS = 6000, 24, 200
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One value and the exchange it stood in.
+class Observation:
+    """One value, and the exchange that contains it.
 
-    ``behind`` says that a gateway handed it on from the server behind it.
+    ``behind``: a gateway forwarded it from the server behind it.
     """
 
     exchange: str
@@ -36,25 +35,25 @@ class Seen:
 
 
 @dataclass
-class Sightings:
-    """Everything signals can look at, by kind; ``asked`` are the paths of all pages asked for."""
+class Observations:
+    """All observations, by kind; ``asked`` are the paths of all requested pages, ``known`` the headers recorded."""
 
-    hosts: list[Seen] = field(default_factory=list)
-    headers: list[Seen] = field(default_factory=list)
-    completions: list[Seen] = field(default_factory=list)
-    chunks: list[Seen] = field(default_factory=list)
-    call_ids: list[Seen] = field(default_factory=list)
-    lists: list[Seen] = field(default_factory=list)
-    cards: list[Seen] = field(default_factory=list)
-    errors: list[Seen] = field(default_factory=list)
-    comments: list[Seen] = field(default_factory=list)
-    pages: list[Seen] = field(default_factory=list)
+    hosts: list[Observation] = field(default_factory=list)
+    headers: list[Observation] = field(default_factory=list)
+    completions: list[Observation] = field(default_factory=list)
+    chunks: list[Observation] = field(default_factory=list)
+    call_ids: list[Observation] = field(default_factory=list)
+    lists: list[Observation] = field(default_factory=list)
+    cards: list[Observation] = field(default_factory=list)
+    errors: list[Observation] = field(default_factory=list)
+    comments: list[Observation] = field(default_factory=list)
+    pages: list[Observation] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)
-    met: set[tuple[str, str, int]] = field(default_factory=set)
+    known: set[tuple[str, str, int]] = field(default_factory=set)
 
 
 def plain(value: Any) -> str | None:
-    """A JSON value as text without spaces, its members in the order they came; None where it is nested too deeply."""
+    """A JSON value as text without spaces, its members in order; None if it is nested too deeply."""
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)[:_TEXT]
     except RecursionError:
@@ -71,7 +70,7 @@ def compact(exchange: Exchange) -> str:
 
 
 def host_of(url: str) -> str:
-    """The host in a URL, which may be a stranger's; empty where there is none."""
+    """The host in a URL; empty if there is none, or if the URL is invalid."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
@@ -84,47 +83,47 @@ def below(root: str, url: str) -> str:
     return path.removeprefix(root) or "/" if root else path
 
 
-def collect(exchanges: Iterable[Exchange], root: str = "") -> Sightings:
-    """Take the exchanges apart.
+def collect(exchanges: Iterable[Exchange], root: str = "") -> Observations:
+    """Collect the observations.
 
     Args:
         exchanges: of one endpoint, in order.
         root: the path under which the server is mounted, without a slash at the end.
     """
-    found = Sightings()
+    found = Observations()
     for exchange in exchanges:
         response = exchange.response
         if response is None:
             continue
         host = host_of(exchange.request.url)
         if not any(item.value == host for item in found.hosts):
-            found.hosts.append(Seen(exchange.id, host))
+            found.hosts.append(Observation(exchange.id, host))
         _headers(exchange, found)
         _body(exchange, response.status, root, found)
     _without_catch_all(exchanges, found)
     return found
 
 
-def _headers(exchange: Exchange, found: Sightings) -> None:
-    """The headers of an answer, each name, value and status once for the whole run."""
+def _headers(exchange: Exchange, found: Observations) -> None:
+    """The headers of an answer; each name, value and status is recorded once."""
     response = exchange.response
     for name, value in response.headers[:_HEADERS] if response else ():
         low = name.lower()
         status = response.status if response else 0
-        if (low, value, status) in found.met:
+        if (low, value, status) in found.known:
             continue
-        found.met.add((low, value, status))
-        found.headers.append(Seen(exchange.id, value, low, status))
+        found.known.add((low, value, status))
+        found.headers.append(Observation(exchange.id, value, low, status))
         if low.startswith(BEHIND):
-            found.headers.append(Seen(exchange.id, value, low[len(BEHIND[0]) :], status, behind=True))
+            found.headers.append(Observation(exchange.id, value, low[len(BEHIND[0]) :], status, behind=True))
         if low == "x-litellm-model-api-base":
-            found.hosts.append(Seen(exchange.id, host_of(value), behind=True))
+            found.hosts.append(Observation(exchange.id, host_of(value), behind=True))
 
 
-def _body(exchange: Exchange, status: int, root: str, found: Sightings) -> None:
+def _body(exchange: Exchange, status: int, root: str, found: Observations) -> None:
     body = completion.body_of(exchange)
     if completion.is_completion(exchange):
-        found.completions.append(Seen(exchange.id, body))
+        found.completions.append(Observation(exchange.id, body))
         for call in completion.tool_calls(exchange):
             _call_id(exchange.id, call, found)
         return
@@ -132,15 +131,15 @@ def _body(exchange: Exchange, status: int, root: str, found: Sightings) -> None:
         _stream(exchange, found)
         return
     if status >= 400 or completion.has_error_body(exchange):
-        found.errors.append(Seen(exchange.id, compact(exchange), status=status))
+        found.errors.append(Observation(exchange.id, compact(exchange), status=status))
     path = below(root, exchange.request.url)
     if exchange.request.method != "GET":
         return
     if path.endswith("/models") and status == 200 and _cards(body):
-        found.lists.append(Seen(exchange.id, body))
-        found.cards += [Seen(exchange.id, card) for card in _cards(body)[:3]]
+        found.lists.append(Observation(exchange.id, body))
+        found.cards += [Observation(exchange.id, card) for card in _cards(body)[:3]]
     found.asked.add(path)
-    found.pages.append(Seen(exchange.id, compact(exchange), path, status))
+    found.pages.append(Observation(exchange.id, compact(exchange), path, status))
 
 
 def _cards(body: Any) -> list[Any]:
@@ -148,33 +147,32 @@ def _cards(body: Any) -> list[Any]:
     return [item for item in items if isinstance(item, dict) and "id" in item] if isinstance(items, list) else []
 
 
-def _stream(exchange: Exchange, found: Sightings) -> None:
+def _stream(exchange: Exchange, found: Observations) -> None:
     stream = completion.read_stream(exchange)
     chunks = [chunk.body for chunk in stream.chunks]
     kept = chunks if len(chunks) <= _CHUNKS else chunks[: _CHUNKS // 2] + chunks[-_CHUNKS // 2 :]
-    found.chunks += [Seen(exchange.id, chunk) for chunk in kept]
-    found.comments += [Seen(exchange.id, event.data[:200]) for event in stream.stream.comments[:4]]
-    found.errors += [Seen(exchange.id, text[:_TEXT], status=200) for _, text in stream.errors[:4]]
+    found.chunks += [Observation(exchange.id, chunk) for chunk in kept]
+    found.comments += [Observation(exchange.id, event.data[:200]) for event in stream.stream.comments[:4]]
+    found.errors += [Observation(exchange.id, text[:_TEXT], status=200) for _, text in stream.errors[:4]]
     for _, call in stream.calls[:8]:
         _call_id(exchange.id, call, found)
 
 
-def _call_id(exchange: str, call: Any, found: Sightings) -> None:
+def _call_id(exchange: str, call: Any, found: Observations) -> None:
     value = member(call, "id")
     if isinstance(value, str) and value:
-        found.call_ids.append(Seen(exchange, value))
+        found.call_ids.append(Observation(exchange, value))
 
 
 def is_control(exchange: Exchange) -> bool:
-    """Whether a path was asked for that cannot exist."""
+    """Whether the request was for a path that does not exist."""
     return urlsplit(exchange.request.url).path.endswith(CONTROL)
 
 
-def _without_catch_all(exchanges: Iterable[Exchange], found: Sightings) -> None:
-    """Forget pages that this endpoint would give for any path.
+def _without_catch_all(exchanges: Iterable[Exchange], found: Observations) -> None:
+    """Remove pages that this endpoint returns for any path.
 
-    Those that look like the answer to a path that cannot exist, and those that two
-    different paths have in common.
+    Those equal to the answer for a path that does not exist, and those that two different paths have in common.
     """
     same: dict[str, set[str]] = {}
     for page in found.pages:
@@ -189,14 +187,10 @@ def _without_catch_all(exchanges: Iterable[Exchange], found: Sightings) -> None:
 
 
 def root_of(base_path: str) -> str:
-    """The path under which a server is mounted, from its base path: what stands before ``/v1``."""
-    import re
-
+    """The path under which a server is mounted, from its base path: the part before ``/v1``."""
     return re.sub(r"(/openai|/api|/inference)?/v\d+\w*(/openai)?/?$", "", base_path).rstrip("/")
 
 
 def same_origin(exchanges: Sequence[Exchange], origin: str) -> list[Exchange]:
-    """The exchanges that were had with this origin."""
-    from probe.api import urls
-
+    """The exchanges with this origin."""
     return [item for item in exchanges if urls.same_origin(item.request.url, origin)]
