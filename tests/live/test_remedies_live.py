@@ -157,7 +157,7 @@ def test_nginx_that_compresses_with_buffering_switched_off(tmp_path: Path, certi
     ill = delivered(rows.nginx("gzip"), tmp_path, certificate)
     advice = finding(ill, "stream.compressed").remedy
     assert "nginx: " in advice
-    assert "`proxy_buffering off` also cures it" in advice
+    assert "`proxy_buffering off` also solves it" in advice
     healed = delivered(rows.nginx("gzip", buffering="off"), tmp_path, certificate)
     gone(healed, "stream.compressed", "stream.delivery")
 
