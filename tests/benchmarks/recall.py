@@ -1,10 +1,10 @@
 """Every simulated fault and every healthy endpoint, diagnosed: `python -m tests.benchmarks.recall [--jobs N]`.
 
-A fault is found when the finding codes of its run are exactly those that it yields, no more and no fewer.  A harmless
-fault must give no finding at all, a model of another personality neither; a healthy style no warning and no error but
-what its own description says of it (that it honestly refuses pictures is information, and no alarm).  A run that says
-otherwise is repeated once, alone, because timing faults are judged by time and this benchmark keeps the machine busy;
-how many were is printed.  The exit status is 1 when anything is left.
+The cases, and what counts as found, are those of tests/scenarios/cases.py: a fault is found when the finding codes of
+its run are exactly those that it yields, no more and no fewer.  `make test` runs the same cases one by one
+(tests/scenarios/test_every_fault.py); this prints the figures.  A run that is not exact is repeated once, alone,
+because timing faults are judged by time and this benchmark keeps the machine busy; how many were is printed.  The exit
+status is 1 when anything is left.
 """
 
 from __future__ import annotations
@@ -20,32 +20,9 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from probe.catalogue import registry
-from probe.model import Depth, Report, Severity
-from probe.simulator import Simulator, all_faults, all_styles
-from tests.scenarios.runs import against, codes, errors
+from tests.scenarios.cases import Case, cases, diagnose
 
-#: Personalities of a healthy endpoint's model that are no fault of the endpoint; `plain` is the styles' own row.
-PERSONALITIES = ("chatty", "reasoning", "weak")
 JOBS = 6
-#: Silences that the idle faults need; the others end their runs before.
-IDLE_S = 3.0
-
-
-@dataclass(frozen=True)
-class Case:
-    """An endpoint and the finding codes that a right diagnosis of it gives."""
-
-    name: str
-    style: str
-    expected: frozenset[str]
-    fault: str | None = None
-    personality: str = "plain"
-
-    @property
-    def healthy(self) -> bool:
-        """Whether nothing is wrong with it: no fault, or a harmless one."""
-        return self.fault is None or not self.expected
 
 
 @dataclass(frozen=True)
@@ -72,40 +49,11 @@ class Outcome:
         return self.found == self.case.expected and not self.broken
 
 
-def cases() -> list[Case]:
-    """The scenario table: all faults on the reference style, all styles, all personalities."""
-    made = [Case(item.name, "openai", frozenset(item.yields), item.name) for item in all_faults()]
-    for style in all_styles():
-        made.append(Case(style.name, style.name, frozenset(style.yields)))
-    made += [Case(f"openai, {name} model", "openai", frozenset(), None, name) for name in PERSONALITIES]
-    return made
-
-
-def diagnose(case: Case) -> Report:
-    """One run of the depth and the patience that show the fault."""
-    given = [] if case.fault is None else [case.fault]
-    idle = IDLE_S if case.fault and case.fault.startswith("idle-") else 0.0
-    with Simulator(case.style, given, personality=case.personality) as sim:
-        return against(sim, depth=depth_for(case.expected), idle_s=idle)
-
-
-def depth_for(expected: frozenset[str]) -> Depth:
-    """The least depth, from standard on, whose checks can find all of these codes."""
-    needed = [Depth.STANDARD]
-    for code in expected:
-        able = [check.depth for check in registry.checks() if any(item.code == code for item in check.emits)]
-        needed.append(min(able, key=lambda depth: depth.rank))
-    return max(needed, key=lambda depth: depth.rank)
-
-
 def outcome(case: Case, *, repeated: bool = False) -> Outcome:
     """A case's run, judged."""
-    report = diagnose(case)
-    run = report.run
-    found = frozenset(codes(report))
-    if case.fault is None:
-        found = frozenset(codes(report, least=Severity.WARNING)) | (found & case.expected)
-    return Outcome(case, found, tuple(errors(report)), repeated, run.requests, round(run.duration_s, 2))
+    done = diagnose(case)
+    run = done.report.run
+    return Outcome(case, done.found, done.broken, repeated, run.requests, round(run.duration_s, 2))
 
 
 def outcomes(wanted: Iterable[Case], jobs: int) -> Iterator[Outcome]:

@@ -15,9 +15,10 @@ from probe.model import Depth
 from probe.simulator import all_faults, all_styles
 from tests.benchmarks import bench, peers
 from tests.benchmarks.peerrules import ALARM, ENDPOINTS, EXACT, NOTICED, QUIET, SILENT, Complaint, Endpoint, judge
-from tests.benchmarks.recall import Case, Outcome, cases, depth_for, score
+from tests.benchmarks.recall import Outcome, score
 from tests.benchmarks.startup import cpu_s
 from tests.live.parts import Part, PartMissing
+from tests.scenarios.cases import Case, cases, depth_for
 
 BY_FAULT = {item.fault: item for item in ENDPOINTS}
 HERE = Path(__file__).parent
