@@ -1,4 +1,7 @@
-"""A walk through the catalogue: every code complete, unique, explained, provoked by a fault, documented."""
+"""A walk through the catalogue: every code complete, unique, explained.
+
+That each is given by a run against a simulated fault is the matter of tests/scenarios/test_every_fault.py.
+"""
 
 from __future__ import annotations
 
@@ -63,25 +66,6 @@ def test_every_section_is_filled(diagnosis: Diagnosis) -> None:
 def test_a_title_names_one_thing() -> None:
     titles = [diagnosis.title for diagnosis in CATALOGUE.values()]
     assert sorted({title for title in titles if titles.count(title) > 1}) == []
-
-
-#: What no endpoint on this machine can show by being wrong, and why; a test elsewhere makes the situation.
-NOT_SIMULATED = {
-    "connect.dns": "the name does not resolve, so there is no endpoint",
-    "connect.refused": "nothing listens, so there is no endpoint",
-    "idle.l4-dropped": "lost below HTTP, by a network and not by a server",
-    "tls.handshake": "the port speaks no TLS at all",
-    "url.cleartext": "clear text to this machine is no risk",
-}
-
-
-@ENTRIES
-def test_a_simulated_fault_provokes_it(diagnosis: Diagnosis) -> None:
-    if diagnosis.code in NOT_SIMULATED:
-        tests = [path for part in ("scenarios", "live") for path in (ROOT / "tests" / part).rglob("*.py")]
-        assert [path.name for path in tests if diagnosis.code in path.read_text(encoding="utf-8")]
-        return
-    assert [fault.name for fault in all_faults() if diagnosis.code in fault.yields]
 
 
 def test_faults_name_only_codes_that_exist() -> None:

@@ -144,3 +144,35 @@ def test_no_file_is_longer_than_six_hundred_lines() -> None:
         if (count := len(file.read_text(encoding="utf-8").splitlines())) > 600
     }
     assert long == {}
+
+
+@pytest.mark.parametrize(
+    "words", [["export", "--help"], ["provider"], ["provider", "add", "--help"], ["provider", "test", "--help"]]
+)
+def test_help_of_a_command_loads_nothing_heavy(words: list[str], tmp_path: Path) -> None:
+    heavy = (
+        "httpx",
+        "openai",
+        "keyring",
+        "ruamel.yaml",
+        "tomlkit",
+        "msgspec",
+        "rich",
+        "jinja2",
+        "anyio",
+        "platformdirs",
+    )
+    script = (
+        f"import sys\nfrom probe.cli import main\nstatus = main({words!r})\n"
+        f"print([name for name in {heavy!r} if name in sys.modules], status, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=tmp_path, env=environment()
+    )
+    assert done.stderr.strip().splitlines()[-1] == "[] 0", done.stderr
+
+
+def test_the_markup_formats_import_neither_httpx_nor_jsonschema() -> None:
+    code = "import sys, checks.tools.markup; print([m for m in ('httpx', 'jsonschema', 'anyio') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"

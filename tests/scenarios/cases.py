@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from probe import registry
+from probe.catalogue import registry
 from probe.cli import main
 from probe.model import Depth, Report, Severity
 from probe.report import load
-from probe.simulator import Simulator, faults, styles
+from probe.simulator import Simulator, all_faults, all_styles
 from tests.scenarios.runs import TIMEOUT_S, codes, errors
 
 #: Personalities of a healthy endpoint's model that are no fault of the endpoint; `plain` is the styles' own row.
@@ -80,7 +80,7 @@ class Diagnosed:
 
     @property
     def found(self) -> frozenset[str]:
-        """The codes that are judged: all of a fault's run, and of a healthy style's those that are an alarm or expected.
+        """The codes that are judged: all of a fault's run; of a healthy style's run the alarms and the expected ones.
 
         What a healthy server honestly lacks (no pictures, say) is information and no alarm.
         """
@@ -97,8 +97,8 @@ class Diagnosed:
 
 def cases() -> list[Case]:
     """The table: all faults on the reference style, all styles, all personalities."""
-    made = [Case(item.name, "openai", frozenset(item.yields), item.name) for item in faults()]
-    for style in styles():
+    made = [Case(item.name, "openai", frozenset(item.yields), item.name) for item in all_faults()]
+    for style in all_styles():
         made.append(Case(style.name, style.name, frozenset(style.yields)))
     made += [Case(f"openai, {name} model", "openai", frozenset(), None, name) for name in PERSONALITIES]
     return made

@@ -1,4 +1,4 @@
-"""Reaching the endpoint, trusting it, its URL, its key, its models: fault to exact codes."""
+"""Reaching the endpoint, trusting it, its URL, its key, its models: what no simulated fault alone shows."""
 
 from __future__ import annotations
 
@@ -15,36 +15,12 @@ from checks.url.checks import clear_text, withhold
 from probe.model import Exchange, Report, Request, Severity, State, Timeline
 from probe.parsing import urls
 from probe.run.options import Auth
-from probe.simulator import Simulator, all_faults, all_styles
+from probe.simulator import Simulator, all_styles
 from tests.scenarios.runs import against, codes, diagnose, errors
 
-FAMILIES = ("connect", "tls", "url", "auth", "models")
-ONLY = tuple(f"{family}.*" for family in FAMILIES)
-TABLE = [
-    fault
-    for fault in all_faults()
-    if fault.yields and {code.partition(".")[0] for code in fault.yields} <= set(FAMILIES)
-]
+ONLY = ("connect.*", "tls.*", "url.*", "auth.*", "models.*")
 #: A run that ends without a chat completion may send no more than this.
 IN_VAIN = 6
-
-
-@pytest.mark.parametrize("fault", TABLE, ids=lambda fault: fault.name)
-def test_each_fault_gives_exactly_its_codes(fault) -> None:  # type: ignore[no-untyped-def]
-    with Simulator(faults=[fault.name]) as sim:
-        report = against(sim, only=ONLY)
-        base = sim.base_url
-    assert codes(report, *FAMILIES) == set(fault.yields)
-    assert not errors(report)
-    if report.capabilities["chat"].verdict is State.WORKS:
-        assert report.target.base_url == base
-    else:
-        assert report.run.requests <= IN_VAIN
-    for finding in report.findings:
-        assert finding.remedy
-        assert finding.evidence
-        known = {exchange.id for exchange in report.exchanges}
-        assert {item.exchange for item in finding.evidence} <= known
 
 
 @pytest.mark.parametrize("style", all_styles(), ids=lambda style: style.name)

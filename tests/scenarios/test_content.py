@@ -5,15 +5,11 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Report, Severity, State
-from probe.simulator import all_faults
 from tests.scenarios.runs import codes, diagnose, errors
 
 ONLY = ("content.*",)
 FAST = {"rate_tokens_s": 0, "first_token_s": 0}
 STYLES = ("openai", "vllm", "llamacpp", "ollama", "groq", "sglang", "lmstudio")
-TABLE = [
-    item for item in all_faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"content"}
-]
 ALL_ROLES = ["system", "user", "assistant", "tool"]
 
 
@@ -21,20 +17,6 @@ def content(*names: str, **options: object) -> Report:
     report = diagnose(names, sim={**FAST, **options}, only=ONLY)
     assert not errors(report)
     return report
-
-
-@pytest.mark.parametrize("fault", TABLE, ids=lambda fault: fault.name)
-def test_each_fault_gives_exactly_its_codes(fault) -> None:  # type: ignore[no-untyped-def]
-    report = content(fault.name)
-    assert codes(report) == set(fault.yields)
-    for finding in report.findings:
-        assert finding.evidence
-        assert all(any(item.exchange == one.id for one in report.exchanges) for item in finding.evidence)
-
-
-def test_every_code_has_a_fault() -> None:
-    names = {"blocks-rejected", "blocks-ignored", "blocks-truncated", "null-rejected"}
-    assert {code for fault in TABLE for code in fault.yields} == {f"content.{name}" for name in names}
 
 
 @pytest.mark.parametrize(

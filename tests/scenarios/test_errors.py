@@ -5,28 +5,12 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Depth, Severity
-from probe.simulator import all_faults
 from tests.scenarios.runs import codes, diagnose, errors
 
 STANDARD = ("errors.invalid", "errors.seen")
 FAST = {"rate_tokens_s": 0, "first_token_s": 0}
 STYLES = ("openai", "vllm", "llamacpp", "ollama", "groq", "litellm")
 ODD_STYLES = ("sglang", "lmstudio", "textgen-webui")
-TABLE = [
-    item for item in all_faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"errors"}
-]
-
-
-@pytest.mark.parametrize("fault", TABLE, ids=lambda fault: fault.name)
-def test_each_fault_gives_exactly_its_codes(fault) -> None:  # type: ignore[no-untyped-def]
-    report = diagnose([fault.name], sim=FAST, only=STANDARD)
-    assert not errors(report)
-    assert codes(report) == set(fault.yields)
-
-
-def test_every_code_has_a_fault() -> None:
-    names = {"errors.shape", "errors.success-status", "errors.server-error"}
-    assert {code for fault in TABLE for code in fault.yields} == names
 
 
 @pytest.mark.parametrize("shape", ["detail", "flat", "string", "array"])

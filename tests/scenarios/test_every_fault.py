@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from probe import registry
+from probe.catalogue import registry
 from probe.model import Finding, Severity, State
 from tests.scenarios.cases import FORMATS, Case, Diagnosed, cases, diagnose
 
@@ -21,6 +21,8 @@ CASES = cases()
 WITHOUT_CHAT = 6
 #: Streaming off is advised only where the stream cannot be used, or nothing is lost by it.
 STREAMING_OFF = {"stream.held", "stream.not-sse", "stream.framing", "stream.truncated", "stream.rejected"}
+#: A stream and what has to be known before it cost no more requests than this.
+STREAM_REQUESTS = 14
 FILES = {"json": "json", "html": "html", "markdown": "md", "junit": "junit.xml", "sarif": "sarif"}
 #: The codes that no simulated endpoint can give by being wrong: why, and the test that makes the situation.
 NOT_SIMULATED = {
@@ -68,6 +70,8 @@ def keeps_its_limits(done: Diagnosed) -> None:
     """No check sends more than it declares, and without a chat completion there is little to ask."""
     most = {check.id: check.max_requests for check in registry.checks()}
     assert [item.id for item in done.report.checks if item.requests > most[item.id]] == []
+    asked = [item.requests for item in done.report.checks if item.id.partition(".")[0] in ("connect", "url", "stream")]
+    assert sum(asked) <= STREAM_REQUESTS
     if done.report.capabilities["chat"].verdict is State.WORKS:
         assert done.report.target.base_url == done.base_url
     else:

@@ -5,27 +5,11 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Severity, State
-from probe.simulator import all_faults
 from tests.scenarios.runs import codes, diagnose, errors
 
 ONLY = ("limits.*",)
 FAST = {"rate_tokens_s": 0, "first_token_s": 0}
 STYLES = ("openai", "vllm", "llamacpp", "ollama", "groq", "lmstudio", "sglang")
-TABLE = [
-    item for item in all_faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"limits"}
-]
-
-
-@pytest.mark.parametrize("fault", TABLE, ids=lambda fault: fault.name)
-def test_each_fault_gives_exactly_its_codes(fault) -> None:  # type: ignore[no-untyped-def]
-    report = diagnose([fault.name], sim=FAST, only=ONLY)
-    assert not errors(report)
-    assert codes(report) == set(fault.yields)
-
-
-def test_every_code_has_a_fault() -> None:
-    names = {"limits.rate-limited", "limits.quota", "limits.context-silent"}
-    assert {code for fault in TABLE for code in fault.yields} == names
 
 
 def test_what_was_waited_out_is_no_verdict() -> None:

@@ -5,31 +5,11 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Severity, State
-from probe.simulator import all_faults
 from tests.scenarios.runs import codes, diagnose, errors
 
 ONLY = ("params.limit", "params.others", "params.seen")
 FAST = {"rate_tokens_s": 0, "first_token_s": 0}
 STYLES = ("openai", "vllm", "llamacpp", "ollama", "groq", "sglang", "lmstudio")
-#: Refused where another family asks; named here all the same.
-ELSEWHERE = {"stream-options-rejected": "stream.*", "tool-parallel-rejected": "tools.*"}
-TABLE = [
-    item for item in all_faults() if item.yields and {code.partition(".")[0] for code in item.yields} == {"params"}
-]
-
-
-@pytest.mark.parametrize("fault", TABLE, ids=lambda fault: fault.name)
-def test_each_fault_gives_exactly_its_codes(fault) -> None:  # type: ignore[no-untyped-def]
-    also = ELSEWHERE.get(fault.name)
-    report = diagnose([fault.name], sim=FAST, only=(*ONLY, also) if also else ONLY)
-    assert not errors(report)
-    assert codes(report, "params") == set(fault.yields)
-
-
-def test_every_code_has_a_fault() -> None:
-    names = {"max-tokens-rejected", "max-completion-tokens-rejected", "max-tokens-ignored", "stop-ignored"}
-    wanted = {f"params.{name}" for name in (*names, "unknown-rejected")}
-    assert {code for fault in TABLE for code in fault.yields} == wanted
 
 
 @pytest.mark.parametrize("words", ["openai", "fastapi", "serde"])

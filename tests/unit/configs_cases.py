@@ -10,7 +10,7 @@ from typing import Any
 from probe.model import CAPABILITIES, AuthInfo, Finding, Owner, Report, ServerInfo, Severity, State, TargetInfo, Verdict
 from reports.clients.documents import parsed
 from reports.clients.exporter import export
-from reports.clients.registry import client
+from reports.clients.registry import MODULES, client
 from reports.clients.settings import Settings, settings_of
 from tests.reports_fixtures import report
 
@@ -125,6 +125,16 @@ def reading(name: str, made: Report) -> dict[str, bool]:
     """What a client's configuration says of the four switches; what it cannot say is missing."""
     data = data_of(name, made)
     return {key: value for key, value in _READERS[name](data).items() if value is not None}
+
+
+def wrong_toggles(made: Report, truth: dict[str, bool]) -> list[str]:
+    """What the exporters say against the truth; every switch that is not in it is on."""
+    wrong = []
+    for name in MODULES:
+        for switch, said in reading(name, made).items():
+            if said is not truth.get(switch, True):
+                wrong.append(f"{name}: {switch} is {said}")
+    return wrong
 
 
 def _kenaz(data: Any) -> dict[str, Any]:

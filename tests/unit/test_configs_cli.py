@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from probe.model import Report, State
 from probe.report import encode
 from reports.clients.kenaz import violations
 from reports.clients.registry import MODULES
-from tests.contract.running import Done, environment
+from tests.contract.running import Done
 from tests.unit.configs_cases import BASE, MODEL, case
 
 FAULTY = case({"tools": (State.BROKEN, "tools.parser-missing"), "vision": (State.REJECTED, "vision.rejected")})
@@ -178,29 +176,3 @@ def test_an_endpoint_without_chat_gives_nothing(folder: Folder) -> None:
 def test_a_key_in_the_environment_that_would_be_written_stops_it(folder: Folder) -> None:
     refused(export(folder, "--to", "kenaz", LAB_API_KEY=MODEL), "looks like a key")
     assert export(folder, "--to", "kenaz", LAB_API_KEY="another-secret-0123").status == 0
-
-
-@pytest.mark.parametrize(
-    "words", [["export", "--help"], ["provider"], ["provider", "add", "--help"], ["provider", "test", "--help"]]
-)
-def test_help_loads_nothing_heavy(words: list[str], tmp_path: Path) -> None:
-    heavy = (
-        "httpx",
-        "openai",
-        "keyring",
-        "ruamel.yaml",
-        "tomlkit",
-        "msgspec",
-        "rich",
-        "jinja2",
-        "anyio",
-        "platformdirs",
-    )
-    script = (
-        f"import sys\nfrom probe.cli import main\nstatus = main({words!r})\n"
-        f"print([name for name in {heavy!r} if name in sys.modules], status, file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=tmp_path, env=environment()
-    )
-    assert done.stderr.strip().splitlines()[-1] == "[] 0", done.stderr

@@ -2,85 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from probe.model import Report, State
 from reports.clients.exporter import export
 from reports.clients.registry import MODULES, client
 from reports.clients.settings import settings_of
-from tests.scenarios.runs import diagnose
-from tests.unit.configs_cases import EXTRAS, FAULTS, MODEL, case, reading, settings_for
-
-SWITCHES = ("tools", "streaming", "vision", "usage")
-SIMULATED = {
-    "tools leak": "tools-as-hermes",
-    "tools rejected": "tools-rejected",
-    "held stream": "stream-held",
-    "blocks rejected": "blocks-rejected",
-    "vision dropped": "vision-ignored",
-    "no usage in stream": "stream-no-usage",
-}
-CHECKS = ("connect.*", "url.*", "models.*", "auth.*", "stream.*", "tools.*", "content.*", "vision.*")
-
-
-def _wrong(made: Report, truth: dict[str, bool]) -> list[str]:
-    """What the exporters say against the truth; everything that is not in it is on."""
-    wrong = []
-    for name in MODULES:
-        for switch, said in reading(name, made).items():
-            if said is not truth.get(switch, True):
-                wrong.append(f"{name}: {switch} is {said}")
-    return wrong
-
-
-def _table(reports: dict[str, Report]) -> str:
-    """The toggles of every exporter under every fault: on, off, or a dot where it has no such switch."""
-    lines = [f"{'':15} {'':20} " + " ".join(f"{switch:9}" for switch in SWITCHES)]
-    for name in MODULES:
-        for fault, made in reports.items():
-            said = reading(name, made)
-            cells = [{True: "on", False: "OFF", None: "·"}[said.get(switch)] for switch in SWITCHES]
-            lines.append(f"{name:15} {fault:20} " + " ".join(f"{cell:9}" for cell in cells))
-    return "\n".join(lines)
+from tests.unit.configs_cases import EXTRAS, FAULTS, case, reading, settings_for, wrong_toggles
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_toggles_follow_the_verdicts(fault: str) -> None:
     verdicts, truth = FAULTS[fault]
-    assert _wrong(case(verdicts), truth) == []
+    assert wrong_toggles(case(verdicts), truth) == []
 
 
 def test_a_healthy_endpoint_has_everything_on() -> None:
-    assert _wrong(case(), {}) == []
-
-
-@pytest.mark.slow
-def test_simulated_faults_give_the_same_toggles(capsys: pytest.CaptureFixture[str]) -> None:
-    reports = {}
-    wrong = {}
-    for fault, simulated in SIMULATED.items():
-        ran = diagnose([simulated], only=CHECKS)
-        # The readings go by the model of the hand-made cases.
-        made = replace(ran, target=replace(ran.target, model=MODEL))
-        reports[fault] = made
-        found = _wrong_as_lab(made, FAULTS[fault][1])
-        if found:
-            wrong[fault] = found
-    with capsys.disabled():
-        print("\n" + _table(reports))
-    assert wrong == {}
-
-
-def _wrong_as_lab(made: Report, truth: dict[str, bool]) -> list[str]:
-    undetermined = {
-        name
-        for name in ("tools", "streaming", "vision", "stream_usage")
-        if made.capabilities[name].verdict is State.UNKNOWN
-    }
-    assert not undetermined - {"vision"}, undetermined
-    return _wrong(made, truth)
+    assert wrong_toggles(case(), {}) == []
 
 
 def test_what_cannot_be_switched_off_is_said() -> None:
