@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help venv demo demo-real test parts lint types unit bench docs clean
+.PHONY: help venv demo demo-real quick test parts lint types unit bench docs clean
 
 help:
 	@echo "make demo   set up, then diagnose the built-in simulated endpoint"
+	@echo "make quick  lint, types and the pure tests, at the same time: under a minute"
 	@echo "make test   set up, install the real parts that can be had, run every check and test"
 	@echo "make demo-real, lint, types, unit, bench, docs, clean"
 
@@ -40,10 +41,10 @@ demo-real: $(VENV)/.run $(VENV)/.real
 parts: $(VENV)/.dev $(VENV)/.real
 	$(BIN)/python -m tests.live.parts install
 
+quick: $(VENV)/.dev
+	@$(BIN)/python -m tests.quick
+
 test: $(VENV)/.dev $(VENV)/.browser $(VENV)/.real
-	$(BIN)/python -m tests.live.parts install || true
-	$(BIN)/ruff check .
-	$(BIN)/mypy
 	@$(BIN)/python -m tests.whole
 
 lint: $(VENV)/.dev

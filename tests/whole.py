@@ -1,13 +1,15 @@
-"""Every test, in four sessions: ``python -m tests.whole [pytest's options]``; what ``make test`` runs.
+"""Every test, lint and types: ``python -m tests.whole [pytest's options]``; what ``make test`` runs.
 
-What mostly computes has the processors three at a time, since some of its tests wait for
-processes; what mostly waits for a clock four at a time.  Real servers come next, two at a
-time and file by file, since a small model needs a processor to itself.  The browser comes
-last: its driver keeps an event loop open until its session ends, beside which no other can be
-run.
+There are four sessions.  What mostly waits for a clock comes first, eight at a time; beside it run ruff, mypy and the
+installation of the real parts, which nothing needs before the third session.  What mostly computes has the two
+processors four at a time, since some of its tests wait for processes.  Real servers come next, file by file, so that
+the tests of a file share the servers they start; four files at a time, since a server spends its start waiting for
+its files and a proxy's timers run out while nobody computes.  The browser comes last: its driver keeps an event loop
+open until its session ends, and no other loop can be run meanwhile.
 
-After each, everything that it left in its temporary folder is searched for the keys of the
-tests.  The exit status is 1 when a session failed or a key was found; all are run in any case.
+After each, everything that it left in its temporary folder is searched for the keys of the tests.  The exit status is
+1 when lint, types or a session failed or a key was found; all are run in any case.  A part that cannot be installed
+fails nothing here: its tests are skipped with the reason, and fail where CI is true.
 """
 
 from __future__ import annotations
@@ -18,31 +20,47 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.beside import Beside, joined, start
 from tests.contract import keygrep
 
-SESSIONS = (
-    ("-n3", "tests/unit", "tests/contract", "tests/hostile"),
-    ("-n4", "tests/wire", "tests/scenarios"),
-    ("-n2", "--dist=loadfile", "tests/live", "tests/benchmarks"),
-    ("tests/browser",),
-)
+WAITING = ("-n8", "--dist=worksteal", "tests/wire", "tests/scenarios")
+COMPUTING = ("-n4", "--dist=worksteal", "tests/unit", "tests/contract", "tests/hostile")
+LIVE = ("-n4", "--dist=loadfile", "tests/live", "tests/benchmarks")
+BROWSER = ("tests/browser",)
+SESSIONS = (WAITING, COMPUTING, LIVE, BROWSER)
+
+
+def session(words: tuple[str, ...], options: list[str]) -> list[str]:
+    """Run one session; what failed in it."""
+    name = " ".join(words)
+    failed = []
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="endpoint-probe-tests-") as folder:
+        left = Path(folder) / "left"
+        command = [sys.executable, "-m", "pytest", "-q", "--durations=8", f"--basetemp={left}", *words, *options]
+        done = subprocess.run(command, check=False)
+        print(f"{name}: status {done.returncode} after {time.monotonic() - begin:.0f} s", flush=True)
+        if done.returncode not in (0, 5):  # 5: nothing chosen (pytest, "Exit codes")
+            failed.append(name)
+        if keygrep.main([str(left)]) == 1:
+            failed.append(f"{name}: a key was left")
+    return failed
 
 
 def main(options: list[str]) -> int:
+    begin = time.monotonic()
+    lint = [start("ruff", "ruff", "check", "."), start("mypy", "mypy")]
+    parts: Beside | None = start("parts", "tests.live.parts", "install")
     failed = []
-    for session in SESSIONS:
-        name = " ".join(session)
-        begin = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="endpoint-probe-tests-") as folder:
-            left = Path(folder) / "left"
-            words = ["-q", "--durations=8", f"--basetemp={left}", *session, *options]
-            done = subprocess.run([sys.executable, "-m", "pytest", *words], check=False)
-            print(f"{name}: status {done.returncode} after {time.monotonic() - begin:.0f} s", flush=True)
-            if done.returncode not in (0, 5):  # 5: nothing chosen (pytest, "Exit codes")
-                failed.append(name)
-            if keygrep.main([str(left)]) == 1:
-                failed.append(f"{name}: a key was left")
+    for words in SESSIONS:
+        if words is LIVE and parts is not None:
+            parts.join()
+            parts = None
+        failed += session(words, options)
+        failed += joined(lint)
+        lint = []
     print(f"failed: {'; '.join(failed)}" if failed else "all sessions passed", flush=True)
+    print(f"make test: {time.monotonic() - begin:.0f} s", flush=True)
     return 1 if failed else 0
 
 

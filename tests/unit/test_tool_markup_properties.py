@@ -127,11 +127,14 @@ OPENERS = [
 def test_time_grows_with_the_text_and_not_faster(opener: str) -> None:
     """Four times the text may take some four times as long; backtracking would take sixteen times."""
 
-    def cost(length: int) -> float:
-        text = "get_weather Search <tool_call> [ARGS] to= " + opener * (length // len(opener))
+    def once(text: str) -> float:
         start = time.process_time()
         find_calls(text, NAMES)
         return time.process_time() - start
+
+    def cost(length: int) -> float:
+        text = "get_weather Search <tool_call> [ARGS] to= " + opener * (length // len(opener))
+        return min(once(text) for _ in range(3))  # garbage collection of a large heap may fall into one
 
     small = max(cost(20_000), 0.004)
     assert cost(80_000) < 10 * small
