@@ -25,10 +25,12 @@ _LIVE_TIMEOUT_S = 600
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the timed folders for repetition, and give real servers time.
 
-    The browser's tests come last: its driver keeps an event loop open in this thread until the session
+    Tests that measure time run before the others, which compute and would disturb them.  The browser's tests come last: its driver keeps an event loop open in this thread until the session
     ends, beside which no other can be run.
     """
-    items.sort(key=lambda item: item.path.is_relative_to(_ROOT / "browser"))
+    items.sort(
+        key=lambda item: (item.path.is_relative_to(_ROOT / "browser"), item.get_closest_marker("timing") is None)
+    )
     for item in items:
         if not item.path.is_relative_to(_ROOT):
             continue

@@ -1,7 +1,7 @@
 """Every test, lint and types: ``python -m tests.whole [pytest's options]``; what ``make test`` runs.
 
-There are four sessions.  What mostly waits for a clock comes first, eight at a time; beside it run ruff, mypy and the
-installation of the real parts, which nothing needs before the third session.  What mostly computes has the two
+There are four sessions.  What mostly waits for a clock comes first, six at a time and what measures time before the
+rest; meanwhile ruff, mypy and the installation of the real parts run, which nothing needs before the third session.  What mostly computes has the two
 processors four at a time, since some of its tests wait for processes.  Real servers come next, file by file, so that
 the tests of a file share the servers they start; four files at a time, since a server spends its start waiting for
 its files and a proxy's timers run out while nobody computes.  The browser comes last: its driver keeps an event loop
@@ -23,7 +23,7 @@ from pathlib import Path
 from tests.beside import Beside, joined, start
 from tests.contract import keygrep
 
-WAITING = ("-n8", "--dist=worksteal", "tests/wire", "tests/scenarios")
+WAITING = ("-n6", "--maxschedchunk=1", "tests/wire", "tests/scenarios")
 COMPUTING = ("-n4", "--dist=worksteal", "tests/unit", "tests/contract", "tests/hostile")
 LIVE = ("-n4", "--dist=loadfile", "tests/live", "tests/benchmarks")
 BROWSER = ("tests/browser",)

@@ -45,7 +45,10 @@ NOT_SIMULATED = {
 }
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.name, marks=[pytest.mark.timing] if case.timed else []) for case in CASES],
+)
 def test_the_program_gives_exactly_the_codes(case: Case) -> None:
     done = diagnose(case)
     assert done.broken == ()

@@ -10,6 +10,8 @@ from probe.model import Depth, Severity, State
 from probe.simulator import all_faults
 from tests.scenarios.runs import codes, diagnose, errors
 
+pytestmark = pytest.mark.timing
+
 ONLY = ("idle.*", "stream.delivery")
 PACED = {"rate_tokens_s": 100.0}
 LIMIT_S = 2.0

@@ -8,6 +8,8 @@ from probe.model import Depth, Report, Severity, State
 from probe.simulator import Simulator, all_styles
 from tests.scenarios.runs import against, codes, diagnose, errors
 
+pytestmark = pytest.mark.timing
+
 ONLY = ("stream.*",)
 FAMILIES = ("stream", "idle")
 PACED = {"rate_tokens_s": 100.0}
