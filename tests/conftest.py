@@ -19,18 +19,19 @@ _ROOT = Path(__file__).parent
 _TIMED = ("live", "scenarios", "benchmarks", "browser", "wire")
 #: Real servers start slowly, and a small model on two cores talks slowly.
 _LIVE_TIMEOUT_S = 600
+#: The live files that take longest (minutes each) start first, so that none of them runs alone at the end.
+_LONGEST = ("configs_live", "tools_live", "remedies_live", "proxies_live", "provider_live", "second_model")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the timed folders for repetition, and give real servers time.
 
-    Tests that measure time run before the others, which compute and would disturb them.  The browser's tests come last: its driver keeps an event loop open in this thread until the session
-    ends, beside which no other can be run.
+    Tests that measure time run before the others, which compute and would disturb them.  The browser's tests
+    come last: its driver keeps an event loop open in this thread until the session ends, and no other loop can
+    be run meanwhile.
     """
-    items.sort(
-        key=lambda item: (item.path.is_relative_to(_ROOT / "browser"), item.get_closest_marker("timing") is None)
-    )
+    items.sort(key=_place)
     for item in items:
         if not item.path.is_relative_to(_ROOT):
             continue
@@ -39,3 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
         if folder == "live":
             item.add_marker(pytest.mark.timeout(_LIVE_TIMEOUT_S))
+
+
+def _place(item: pytest.Item) -> tuple[bool, bool, int]:
+    """Where a test comes among the others; those of one place stay in the order in which they were found."""
+    name = item.path.stem.removeprefix("test_")
+    return (
+        item.path.is_relative_to(_ROOT / "browser"),
+        item.get_closest_marker("timing") is None,
+        _LONGEST.index(name) if name in _LONGEST else len(_LONGEST),
+    )

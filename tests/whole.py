@@ -1,11 +1,11 @@
 """Every test, lint and types: ``python -m tests.whole [pytest's options]``; what ``make test`` runs.
 
-There are four sessions.  What mostly waits for a clock comes first, six at a time and what measures time before the
-rest; meanwhile ruff, mypy and the installation of the real parts run, which nothing needs before the third session.  What mostly computes has the two
-processors four at a time, since some of its tests wait for processes.  Real servers come next, file by file, so that
-the tests of a file share the servers they start; four files at a time, since a server spends its start waiting for
-its files and a proxy's timers run out while nobody computes.  The browser comes last: its driver keeps an event loop
-open until its session ends, and no other loop can be run meanwhile.
+There are four sessions.  What mostly waits for a clock comes first, six at a time, and what measures time before the
+rest; meanwhile ruff, mypy and the installation of the real parts run, which nothing needs before the third session.
+What mostly computes follows, four at a time, since some of its tests wait for processes.  Real servers come next,
+file by file, so that the tests of a file share the servers they start; four files at a time, since a server waits for
+its files while it starts and a proxy's timers run out while nothing computes.  The browser comes last: its driver
+keeps an event loop open until its session ends, and no other loop can be run meanwhile.
 
 After each, everything that it left in its temporary folder is searched for the keys of the tests.  The exit status is
 1 when lint, types or a session failed or a key was found; all are run in any case.  A part that cannot be installed
@@ -25,7 +25,7 @@ from tests.contract import keygrep
 
 WAITING = ("-n6", "--maxschedchunk=1", "tests/wire", "tests/scenarios")
 COMPUTING = ("-n4", "--dist=worksteal", "tests/unit", "tests/contract", "tests/hostile")
-LIVE = ("-n4", "--dist=loadfile", "tests/live", "tests/benchmarks")
+LIVE = ("-n4", "--dist=loadfile", "--no-loadscope-reorder", "tests/live", "tests/benchmarks")
 BROWSER = ("tests/browser",)
 SESSIONS = (WAITING, COMPUTING, LIVE, BROWSER)
 
