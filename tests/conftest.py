@@ -21,9 +21,11 @@ _TIMED = ("live", "scenarios", "benchmarks", "browser", "wire")
 _LIVE_TIMEOUT_S = 600
 #: The live files that take longest (minutes each) start first, so that none of them runs alone at the end.
 _LONGEST = ("configs_live", "tools_live", "remedies_live", "proxies_live", "provider_live", "second_model")
+#: Fixtures of a module that cost much: the tests that use one run on the same worker and share it.
+_SHARED = ("audited", "runs", "wheel", "recorded", "simulated")
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the timed folders for repetition, and give real servers time.
 
@@ -36,6 +38,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not item.path.is_relative_to(_ROOT):
             continue
         folder = item.path.relative_to(_ROOT).parts[0]
+        for name in _SHARED:
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {name}"))
+                break
         if folder in _TIMED:
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
         if folder == "live":

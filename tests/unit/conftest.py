@@ -8,7 +8,7 @@ test belongs to tests/wire (one connection), tests/scenarios (runs against simul
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import pytest
 
@@ -24,12 +24,22 @@ def _hook(event: str, _: tuple[object, ...]) -> None:
 sys.addaudithook(_hook)
 
 
-@pytest.fixture(autouse=True)
-def _pure() -> Iterator[None]:
-    """Watch while a test of this folder runs."""
+def _watched() -> Generator[None, object, object]:
     global _watching
     _watching = True
     try:
-        yield
+        return (yield)
     finally:
         _watching = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    """Watch while the fixtures of a test of this folder are made, those of its module too."""
+    return (yield from _watched())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """Watch while a test of this folder runs."""
+    return (yield from _watched())

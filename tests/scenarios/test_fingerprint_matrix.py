@@ -1,6 +1,6 @@
 """The confusion matrix: every recorded server and every simulated style against every known system.
 
-`pytest -s tests/unit/test_fingerprint_matrix.py` prints it.  A row may be recognised rightly or
+`pytest -s tests/scenarios/test_fingerprint_matrix.py` prints it.  A row may be recognised rightly or
 not at all; a wrong name anywhere fails.
 """
 
