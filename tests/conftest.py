@@ -25,7 +25,15 @@ _LONGEST = ("configs_live", "tools_live", "remedies_live", "proxies_live", "prov
 _SHARED = ("audited", "runs", "wheel", "recorded", "simulated")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Group the tests that share a costly fixture; xdist reads the groups before the next hook."""
+    for name in _SHARED:
+        if name in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {name}"))
+            break
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the timed folders for repetition, and give real servers time.
 
@@ -38,10 +46,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not item.path.is_relative_to(_ROOT):
             continue
         folder = item.path.relative_to(_ROOT).parts[0]
-        for name in _SHARED:
-            if name in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {name}"))
-                break
         if folder in _TIMED:
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
         if folder == "live":
