@@ -274,7 +274,7 @@ def is_chunk(body: Any) -> bool:
 
 
 def _places(bodies: Sequence[Any]) -> list[frozenset[str]]:
-    """What each chunk is in its stream: first, last (with the finish reason), usage, one (with content)."""
+    """What each chunk is in its stream: first, last (with the finish reason), usage, empty, one (with content)."""
     filled = [number for number, body in enumerate(bodies) if member(body, "choices", 0) is not None]
     ends = [number for number in filled if member(bodies[number], "choices", 0, "finish_reason")]
     last = ends[-1] if ends else filled[-1] if filled else -1
@@ -287,6 +287,8 @@ def _places(bodies: Sequence[Any]) -> list[frozenset[str]]:
             names.add("last")
         if number not in filled and member(body, "usage") is not None:
             names.add("usage")
+        elif number not in filled:
+            names.add("empty")
         content = member(body, "choices", 0, "delta", "content")
         if content is not None:
             names.add("one")
@@ -297,6 +299,8 @@ def _places(bodies: Sequence[Any]) -> list[frozenset[str]]:
 def _chunk_deviation(field: str, value: Any, allowed: frozenset[str], place: frozenset[str]) -> str | None:
     if field == "choices" and value == []:
         return None  # the usage chunk, and the first chunk of Azure
+    if field == "object" and "empty" in place and isinstance(value, str):
+        return None  # openai-python's stream() leaves such an event out, as Azure sends it, and loses nothing by it
     if field.startswith("choices[].delta.tool_calls[].") and kind_of(value) in allowed:
         return None  # what each fragment must hold follows below
     if field == "choices[].finish_reason" and (not value or "last" not in place) and kind_of(value) in allowed:

@@ -334,8 +334,8 @@ def finish_reason(streams: Sequence[Exchange]) -> Finding | None:
 
 
 def _of_finish(exchange: Exchange) -> Finding | None:
-    chunks = completion.read_stream(exchange).chunks
-    choices = [chunk for chunk in chunks if isinstance(member(chunk.body, "choices", 0), dict)]
+    stream = completion.read_stream(exchange)
+    choices = [chunk for chunk in stream.chunks if isinstance(member(chunk.body, "choices", 0), dict)]
     written = [(chunk, member(chunk.body, "choices", 0, "finish_reason")) for chunk in choices]
     given = [(chunk, word) for chunk, word in written if isinstance(word, str)]
     real = [(chunk, word) for chunk, word in given if word]
@@ -343,6 +343,8 @@ def _of_finish(exchange: Exchange) -> Finding | None:
         return None
     last = choices[-1].index
     pointer = "/response/events/{}/data/choices/0/finish_reason"
+    if not real and not stream.done:
+        return None  # cut before its end, which is stream.truncated
     if not real:
         what = "empty in every chunk" if given else "missing from every chunk"
         return FINISH_REASON.found(
