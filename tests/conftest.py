@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,16 +22,31 @@ _TIMED = ("live", "scenarios", "benchmarks", "browser", "wire")
 _LIVE_TIMEOUT_S = 600
 #: The live files that take longest (minutes each) start first, so that none of them runs alone at the end.
 _LONGEST = ("configs_live", "tools_live", "remedies_live", "proxies_live", "provider_live", "second_model")
-#: Fixtures of a module that cost much: the tests that use one run on the same worker and share it.
-_SHARED = ("audited", "runs", "wheel", "recorded", "simulated")
+#: Modules whose tests share a costly fixture (an audit, whole runs, a wheel): they run on one worker.
+_SHARING = tuple(
+    f"tests/{name}.py"
+    for name in (
+        "scenarios/test_audit",
+        "scenarios/test_diff",
+        "scenarios/test_fingerprint_matrix",
+        "contract/test_wheel",
+    )
+)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Group the tests that share a costly fixture; xdist reads the groups before the next hook."""
-    for name in _SHARED:
-        if name in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {name}"))
-            break
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``--dist=loadscope`` a worker takes one test at a time, or a module whose tests share a costly fixture."""
+    if config.getoption("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneByOne(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if file in _SHARING else nodeid
+
+    return OneByOne(config, log)
 
 
 @pytest.hookimpl(trylast=True)

@@ -23,8 +23,8 @@ from pathlib import Path
 from tests.beside import Beside, joined, start
 from tests.contract import keygrep
 
-WAITING = ("-n6", "--dist=loadgroup", "--no-loadscope-reorder", "tests/wire", "tests/scenarios")
-COMPUTING = ("-n4", "tests/unit", "tests/contract", "tests/hostile")
+WAITING = ("-n6", "--dist=loadscope", "--no-loadscope-reorder", "tests/wire", "tests/scenarios")
+COMPUTING = ("-n4", "--dist=loadscope", "--no-loadscope-reorder", "tests/unit", "tests/contract", "tests/hostile")
 LIVE = ("-n4", "--dist=loadfile", "--no-loadscope-reorder", "tests/live", "tests/benchmarks")
 BROWSER = ("tests/browser",)
 SESSIONS = (WAITING, COMPUTING, LIVE, BROWSER)
