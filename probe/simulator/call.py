@@ -1,25 +1,23 @@
-"""What one request carries on its way through the simulated endpoint, and what the endpoint is made of."""
+"""What belongs to one request inside the simulated endpoint: the settings, the connection, the call, the reply."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-if TYPE_CHECKING:
-    from probe.simulator.fault import Fault
-    from probe.simulator.http11 import Request
-    from probe.simulator.style import Style
+from probe.simulator.request import Request
 
 JSON = dict[str, Any]
+
+KEEPALIVE_S = 75.0
+"""Seconds after which an idle connection is closed, unless the option `keepalive_s` or a fault says otherwise."""
 
 
 @dataclass(slots=True)
 class Site:
     """The endpoint's settings. Rates are tokens per second, times are seconds, lengths are tokens."""
 
-    style: Style
-    faults: Sequence[Fault]
     personality: str
     key: str | None
     models: tuple[str, ...]
@@ -31,45 +29,65 @@ class Site:
     scheme: str = "http"
     port: int = 0
     started: int = 0
-    served: int = 0
 
     @property
     def context_length(self) -> int:
-        """Tokens the stand-in model can be shown and write in one request."""
+        """Most tokens of prompt and answer together."""
         return int(self.options.get("context_length", "16384"))
 
     @property
     def model(self) -> str:
-        """The model served when none is named."""
+        """The model that serves a request which names none."""
         return self.models[0]
+
+    def url(self, request: Request, path: str) -> str:
+        """The absolute URL of a path on the host that the client addressed."""
+        return f"{self.scheme}://{request.header('host') or f'127.0.0.1:{self.port}'}{path}"
 
 
 @dataclass(slots=True)
 class Connection:
-    """One TCP connection: its number, how many requests it carried, when it was last used (monotonic)."""
+    """One TCP connection.
+
+    number       counts the connections from 1
+    requests     requests received on it so far, the present one included
+    last_used    time.monotonic() when it was accepted or its last response ended
+    keepalive_s  seconds it may be idle between requests before the server closes it
+    """
 
     number: int
     requests: int = 0
     last_used: float = 0.0
+    keepalive_s: float = KEEPALIVE_S
 
 
 @dataclass(slots=True)
 class Call:
-    """One request on its way: `path` and `body` are what routing and the model are shown, and may be changed."""
+    """One request being answered.
+
+    path       the path that is routed; a fault may change it
+    operation  `chat`, `models`, `model`, `responses`, or empty for any other path or method
+    sent       the JSON value of the request body, never changed; None where the body is empty or not JSON
+    body       the chat request as the model is shown it; a fault may replace it
+    model      the id that the answer names
+    notes      anything that faults want to remember about this request
+    """
 
     request: Request
     site: Site
     connection: Connection
     path: str
     operation: str = ""
+    sent: Any = None
     body: Any = None
+    model: str = ""
     id: str = ""
     created: int = 0
     notes: JSON = field(default_factory=dict)
 
     @property
     def stream(self) -> bool:
-        """Whether a streamed answer is asked for."""
+        """Whether the answer is to be streamed."""
         return isinstance(self.body, dict) and self.body.get("stream") is True
 
     @property
@@ -81,34 +99,33 @@ class Call:
     @property
     def messages(self) -> list[JSON]:
         """The messages of the body as they are now (an empty list when there are none)."""
-        found = self.body.get("messages") if isinstance(self.body, dict) else None
-        return found if isinstance(found, list) else []
+        return self._listed("messages")
 
     @property
     def tools(self) -> list[JSON]:
         """The offered tools of the body as they are now."""
-        found = self.body.get("tools") if isinstance(self.body, dict) else None
-        return found if isinstance(found, list) else []
+        return self._listed("tools")
 
-    def authorization(self) -> str | None:
-        """The Authorization field as sent, or None."""
-        return self.request.header("authorization")
+    def _listed(self, name: str) -> list[JSON]:
+        found = self.body.get(name) if isinstance(self.body, dict) else None
+        return found if isinstance(found, list) else []
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One data event of a stream: a chunk object, or text such as `[DONE]`; `at` is seconds after the request."""
+    """One data event of a stream: a JSON object, or text such as `[DONE]`.
+
+    `at` is seconds after the request; `event` is the name that an `event:` line gives it, empty for none.
+    """
 
     at: float
     data: JSON | str
-
-
-# What the stand-in model returns. ------------------------------------------------------------------
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One call of a tool. `arguments` is a JSON text in a healthy endpoint; faults may put other things there."""
+    """One call of a tool. `arguments` is a JSON text on a healthy endpoint; faults may put other values there."""
 
     name: str
     arguments: Any
@@ -117,7 +134,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A finished answer. Counts are tokens of the stand-in tokenizer."""
+    """What the model answers. Counts are tokens; `reasoning_field` overrides the field name of the style."""
 
     text: str = ""
     reasoning: str = ""
@@ -125,8 +142,5 @@ class Reply:
     finish_reason: str = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    notes: dict[str, Any] = field(default_factory=dict)
-
-    def leaked(self, text: str) -> Reply:
-        """The same reply with its calls left in the text, as a server without a parser answers."""
-        return replace(self, text=text, tool_calls=(), finish_reason="stop")
+    reasoning_tokens: int = 0
+    reasoning_field: str | None = None

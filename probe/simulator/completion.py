@@ -1,18 +1,15 @@
-"""Chat completion objects and chunks (openai/openai-openapi, CreateChatCompletionResponse and its stream form)."""
+"""Parts of chat completion objects and chunks, and the times at which they are generated.
+
+Source of the shapes: openai/openai-openapi, CreateChatCompletionResponse and CreateChatCompletionStreamResponse.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
 
-from probe.simulator.call import Chunk
-from probe.simulator.standin.prompt import split
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from probe.simulator.call import JSON, Call, Reply, Site, ToolCall
-    from probe.simulator.style import Style
+from probe.simulator.call import JSON, Call, Reply, Site, ToolCall
+from probe.simulator.model.prompt import split
 
 
 def started_at(site: Site) -> float:
@@ -30,114 +27,67 @@ def finished_at(site: Site, replies: Sequence[Reply]) -> float:
     return started_at(site) + pace(site) * max(reply.completion_tokens for reply in replies)
 
 
-def call_object(call: ToolCall) -> JSON:
-    """A tool call as it stands in a message; the id is left out where there is none."""
-    made: JSON = {} if call.id is None else {"id": call.id}
-    return {**made, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+def tool_call(call: ToolCall) -> JSON:
+    """A tool call as an entry of `tool_calls`, without an id where it has none."""
+    named: JSON = {} if call.id is None else {"id": call.id}
+    return {**named, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
-def message(style: Style, reply: Reply) -> JSON:
-    """The assistant message with its text, its calls and its reasoning."""
+def message(reply: Reply, reasoning_field: str) -> JSON:
+    """The assistant message with its text, its tool calls and its reasoning."""
     made: JSON = {"role": "assistant", "content": reply.text or (None if reply.tool_calls else "")}
     if reply.reasoning:
-        made[reply.notes.get("reasoning_field", style.reasoning_field)] = reply.reasoning
+        made[reply.reasoning_field or reasoning_field] = reply.reasoning
     if reply.tool_calls:
-        made["tool_calls"] = [call_object(call) for call in reply.tool_calls]
+        made["tool_calls"] = [tool_call(call) for call in reply.tool_calls]
     return made
 
 
 def usage(replies: Sequence[Reply]) -> JSON:
-    """Token counts: the prompt once, every choice's completion."""
+    """Token counts: the prompt once, the completion of every choice."""
     prompt = replies[0].prompt_tokens
     written = sum(reply.completion_tokens for reply in replies)
     return {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
 
 
-def choices(style: Style, call: Call, replies: Sequence[Reply]) -> list[JSON]:
-    """The choices of a whole answer."""
-    made = []
-    for index, reply in enumerate(replies):
-        made.append(
-            {
-                "index": index,
-                "message": style.message(call, reply),
-                "logprobs": logprobs(call, split(reply.text)),
-                "finish_reason": reply.finish_reason,
-                **style.choice_extras(call),
-            }
-        )
-    return made
-
-
-def logprobs(call: Call, tokens: list[str]) -> JSON | None:
-    """Log probabilities for the given tokens when the request asks for them, else None."""
+def logprobs(call: Call, tokens: Sequence[str]) -> JSON | None:
+    """Log probabilities of the given tokens if the request asks for them, else None."""
     if call.body.get("logprobs") is not True:
         return None
-    top = call.body.get("top_logprobs") or 0
+    others = (" the", " a", "\n", ".", " I", " and", " of", " to", "1", "!") * 2
     content = []
     for place, text in enumerate(tokens):
         value = -0.0125 * (1 + place % 7)
-        entry: JSON = {"token": text, "logprob": value, "bytes": list(text.encode())}
-        others = [" the", " a", "\n", ".", " I", " and", " of", " to", "1", "!"] * 2
-        ranked = [entry.copy()] + [
-            {"token": other, "logprob": value - 4.0 - rank, "bytes": list(other.encode())}
-            for rank, other in enumerate(others)
+        ranked: list[JSON] = [
+            {"token": token, "logprob": logprob, "bytes": list(token.encode())}
+            for token, logprob in [(text, value), *((other, value - 4.0 - rank) for rank, other in enumerate(others))]
         ]
-        entry["top_logprobs"] = ranked[:top]
-        content.append(entry)
+        content.append({**ranked[0], "top_logprobs": ranked[: call.body.get("top_logprobs") or 0]})
     return {"content": content, "refusal": None}
 
 
-def _deltas(style: Style, reply: Reply) -> Iterator[tuple[int, JSON, list[str]]]:
-    """(tokens before it, delta, its text tokens) for everything between the role and the end of one choice."""
+def deltas(reply: Reply, reasoning_field: str, *, whole_calls: bool) -> Iterator[tuple[int, JSON, list[str]]]:
+    """(tokens before it, delta, its text tokens) for everything between the role and the end of one choice.
+
+    With `whole_calls` each tool call is one delta; otherwise its arguments come token by token.
+    """
     place = 0
-    field = reply.notes.get("reasoning_field", style.reasoning_field)
     for text in split(reply.reasoning):
-        yield place, {field: text}, []
+        yield place, {reply.reasoning_field or reasoning_field: text}, []
         place += 1
     for text in split(reply.text):
         yield place, {"content": text}, [text]
         place += 1
-    for index, made in enumerate(reply.tool_calls):
-        whole = style.tool_deltas == "whole" or not isinstance(made.arguments, str)
-        parts = [] if whole else split(made.arguments)
-        first = call_object(made)
-        place += 1 + (len(split(made.arguments)) if whole and isinstance(made.arguments, str) else 0)
-        if not whole:
-            first["function"] = {"name": made.name, "arguments": ""}
+    for index, call in enumerate(reply.tool_calls):
+        parts = split(call.arguments) if isinstance(call.arguments, str) else []
+        first = tool_call(call)
+        place += 1
+        if whole_calls or not isinstance(call.arguments, str):
+            place += len(parts)
+            parts = []
+        else:
+            first["function"] = {"name": call.name, "arguments": ""}
         yield place, {"tool_calls": [{"index": index, **first}]}, []
         for text in parts:
             place += 1
             yield place, {"tool_calls": [{"index": index, "function": {"arguments": text}}]}, []
-
-
-def chunks(style: Style, call: Call, replies: Sequence[Reply]) -> list[Chunk]:
-    """The data events of a streamed answer on the generation's own schedule, one token an event."""
-    site = call.site
-    start, step = started_at(site), pace(site)
-    made: list[Chunk] = []
-
-    def add(at: float, listed: list[JSON], usage_now: Any = None) -> None:
-        body = style.chunk(call, listed)
-        if usage_now is not None:
-            body["usage"] = usage_now
-        elif call.include_usage and style.null_usage:
-            body["usage"] = None
-        made.append(Chunk(at, body))
-
-    last = start
-    for index, reply in enumerate(replies):
-        add(start, [style.chunk_choice(index, style.role_delta(), None, None)])
-        place = 0
-        for place, delta, texts in _deltas(style, reply):
-            probabilities = logprobs(call, texts) if texts else None
-            add(start + place * step, [style.chunk_choice(index, delta, None, probabilities)])
-        last = max(last, start + step * max(place + 1, reply.completion_tokens))
-        counts = style.usage(call, replies) if call.include_usage and style.usage_place == "finish" else None
-        finish = style.chunk_choice(index, {}, reply.finish_reason, None)
-        add(last, [{**finish, **style.choice_extras(call)}], counts)
-    if call.include_usage and style.usage_place == "extra":
-        add(last, [], style.usage(call, replies))
-    made.sort(key=lambda chunk: chunk.at)
-    made.append(Chunk(last, "[DONE]"))
-    return made

@@ -1,42 +1,61 @@
-"""What a fault may touch: a small set of hooks, each doing nothing unless overridden.
+"""The hooks by which a fault changes the simulated endpoint; each does nothing unless overridden.
 
-A fault is one class in `probe/simulator/faults/`. The endpoint keeps one instance of each fault it was started
-with and calls its hooks in the order given here; later stages see what earlier ones left. Faults given together
-compose: every hook receives what the previous fault's hook returned.
+A fault is one class in a module of `probe/simulator/faults/`, and nothing else is edited for it. The endpoint keeps
+one instance of each of its faults, so `self` is the place for state that outlives a request (a counter, a cache);
+`call.notes` is the place for state within one. Faults combine: a hook receives what the previous fault returned.
+
+| Layer        | Hook                   | What it receives, and may change                                         |
+| ------------ | ---------------------- | ------------------------------------------------------------------------ |
+| the user     | typed_url, typed_key,  | what the user of such an endpoint gives the client                       |
+|              | typed_model            |                                                                          |
+| set-up       | mount, required_key    | the paths of the API; the key that is required                           |
+| TLS          | certificate, on_tls    | certificate and context of the listening socket                          |
+| connection   | on_connection          | an accepted connection before its first byte: its idle time, its end     |
+| request      | additional             | further faults for this request alone (a pool, a router)                 |
+|              | on_request             | any request to any path: another answer, or another path, site, body     |
+|              | on_auth, on_model      | the verdict on the key, on the model id                                  |
+|              | on_chat                | a valid generating request: a refusal                                    |
+| model        | personality            | how the model behaves                                                    |
+|              | on_prompt              | the request as the model is shown it                                     |
+|              | on_reply               | the model's reply before it is given a form                              |
+| body         | on_json                | the JSON value of any response that is not streamed, errors included     |
+| chunk, event | on_chunks              | the events of a streamed chat completion                                 |
+|              | on_events              | the events of any stream                                                 |
+| response     | on_stream              | a planned stream: its bytes and their times                              |
+|              | on_response            | any planned response: status, fields, bytes, times, end                  |
+| head         | on_head                | the status line and all fields, as they are about to be sent             |
+| wire         | on_bytes               | every piece of bytes, head and chunk framing included                    |
+
+A response can also be no HTTP at all (`response.send_raw`), no answer (`response.no_response`), or one without an end
+(`Response.more`). How a response ends is its `end`; when, its times: a delay is `response.delayed`, a timer
+`response.cut`.
 """
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from probe.simulator.call import JSON, Call, Chunk
-from probe.simulator.script import Script, Write
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from probe.simulator.call import JSON, Call, Chunk, Connection, Reply
-    from probe.simulator.script import Script
-
-
-def _is_number(text: str | None) -> bool:
-    try:
-        return 0 <= float(text or "") < float("inf")
-    except ValueError:
-        return False
+from probe.simulator.call import JSON, Call, Chunk, Connection, Reply
+from probe.simulator.response import End, Head, Response
+from probe.simulator.style import Style
+from probe.simulator.tls import ServerTLS, make
 
 
 class Fault:
-    """A way in which an endpoint can be wrong (or harmlessly odd, when `yields` is empty).
+    """A way in which an endpoint can be wrong (or only unusual, when `yields` is empty).
 
-    name     kebab-case, as written after `--fault`
-    summary  one line for `simulate --list`
-    yields   the finding codes a right diagnosis gives with this fault alone on the healthy openai style
-    value    what may follow the name after `=`; None means the fault takes no value
-    choices  the words that may follow; a fault whose `value` is a number takes any number
-    layer    order in which `on_script` hooks run: 0 the server itself, 1 a buffering hop, 2 a hop with a timer
+    name         as written after `--fault`, words joined by hyphens
+    summary      one line for `simulate --list`
+    yields       the finding codes that a right diagnosis gives for this fault alone on the style openai
+    value        the default of what may follow the name after `=`; None: the fault takes no value
+    choices      the words that may follow; a fault whose `value` is a number takes any number as well
+    layer        order of the response hooks: 0 the server itself, 1 a buffering hop, 2 a hop with a timer
+    personality  the model's behaviour, see `probe.simulator.endpoint`
+    certificate  the kind of server certificate, see `probe.simulator.tls`
     """
 
     name: ClassVar[str]
@@ -48,16 +67,26 @@ class Fault:
     personality: ClassVar[str | None] = None
     certificate: ClassVar[str | None] = None
 
+    style: Style
+    """The style of the endpoint; set before any hook of a request is called."""
+
+    def __init_subclass__(cls) -> None:
+        """Raises TypeError for a hook that does not exist, which would never be called."""
+        unknown = [name for name in vars(cls) if name.startswith("on_") and not hasattr(Fault, name)]
+        if unknown:
+            raise TypeError(f"{cls.__name__} overrides {', '.join(unknown)}, which is not a hook of Fault")
+
     def __init__(self, given: str | None = None) -> None:
         """`given` is the text after `=`; raises ValueError when the fault cannot use it."""
         if given is not None and self.value is None:
             raise ValueError(f"fault {self.name} takes no value")
-        self.given = given if given is not None else self.value
+        self.given: str = given if given is not None else self.value or ""
         if given is None or given in self.choices:
             return
-        if _is_number(self.value) and not self.strict and _is_number(given):
+        takes_numbers = _is_number(self.value) and not (self.choices and all(map(_is_number, self.choices)))
+        if takes_numbers and _is_number(given):
             return
-        if self.choices or _is_number(self.value):
+        if self.choices or takes_numbers:
             wanted = ", ".join(self.choices) or "a number of zero or more"
             raise ValueError(f"fault {self.name} takes {wanted}, not {given!r}")
 
@@ -66,134 +95,177 @@ class Fault:
         """The value as a number."""
         return float(self.given or 0)
 
-    @property
-    def strict(self) -> bool:
-        """Whether only the listed choices are taken, although they are numbers."""
-        return all(_is_number(choice) for choice in self.choices) and bool(self.choices)
+    def error(
+        self, status: int, message: str, kind: str = "invalid_request_error", param: str | None = None, code: Any = None
+    ) -> Response:
+        """An error in the shape of the endpoint's style."""
+        return self.style.error(status, message, kind, param, code)
 
-    # What the user types -------------------------------------------------------------------------------
+    # What the user gives the client --------------------------------------------------------------------
 
     def typed_url(self, url: str) -> str:
-        """The URL a user of such an endpoint would type, from the correct base URL."""
+        """The URL that the user types, from the right base URL."""
         return url
 
     def typed_key(self, key: str | None) -> str | None:
-        """The key the user gives, from the key the endpoint takes."""
-        return key
-
-    def asked_key(self, key: str | None) -> str | None:
-        """The key the endpoint asks for, from the one its style would ask for."""
+        """The key that the user gives, from the one that is required."""
         return key
 
     def typed_model(self, model: str) -> str:
-        """The model the user names, from the one that is served."""
+        """The model that the user names, from the one that is served."""
         return model
 
+    # Set-up of the endpoint ----------------------------------------------------------------------------
+
     def mount(self, prefixes: tuple[str, ...]) -> tuple[str, ...]:
-        """The path prefixes under which the API answers; the first one is the correct base."""
+        """The paths under which the API answers; the first one is the right base."""
         return prefixes
 
-    # What happens to a request, in this order ----------------------------------------------------------
+    def required_key(self, key: str | None) -> str | None:
+        """The key that the endpoint requires, from the style's (None: none)."""
+        return key
 
-    def on_connection(self, connection: Connection) -> str | None:
-        """Before a request is answered: `reset` or `hang` ends the connection so, None goes on."""
+    def on_tls(self, tls: ServerTLS | None) -> ServerTLS | None:
+        """Certificate and context of the listening socket; None is plain HTTP. Called once, at the start."""
+        return make(self.certificate) if self.certificate else tls
+
+    # A connection and a request, in this order ---------------------------------------------------------
+
+    def on_connection(self, connection: Connection) -> End | None:
+        """A connection was accepted (after its TLS handshake). Returns how it ends at once; None goes on."""
         return None
 
-    def on_request(self, call: Call) -> Script | None:
-        """Before authentication and routing: a response to give instead, or None."""
+    def additional(self, call: Call) -> Sequence[Fault]:
+        """Further faults that apply to this request alone."""
+        return ()
+
+    def on_request(self, call: Call) -> Response | None:
+        """Any request, before authentication and routing: the response to give instead, or None."""
         return None
 
-    def on_auth(self, call: Call, refusal: Script | None) -> Script | None:
-        """After the style judged the key: what it would refuse with (None: let through); returns the same."""
+    def on_auth(self, call: Call, refusal: Response | None) -> Response | None:
+        """The refusal of the key, None where it is accepted; returns the same."""
         return refusal
 
-    def on_model(self, call: Call, name: str, refusal: Script | None) -> Script | None:
-        """After the style judged the model id: what it would refuse with (None: serve it); returns the same."""
+    def on_model(self, call: Call, name: str, refusal: Response | None) -> Response | None:
+        """The refusal of the model id, None where it is served; returns the same."""
         return refusal
 
-    def on_chat(self, call: Call) -> Script | None:
-        """A chat request that is valid to the style: a refusal to give instead, or None."""
+    def on_chat(self, call: Call) -> Response | None:
+        """A request for a completion (chat or Responses) that the style accepts: a refusal to give instead, or None."""
         return None
 
     def on_prompt(self, call: Call) -> None:
-        """May change `call.body`: what is left of it is what the model is shown and counted for."""
+        """May replace `call.body`, from which the model answers and the prompt tokens are counted."""
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        """The model's reply, before the style gives it its shape."""
+        """The model's reply, before the style gives it a form."""
         return reply
 
-    def on_response(self, call: Call, payload: JSON) -> Any:
-        """The object of a JSON response (chat, models, error)."""
+    # A response, in this order -------------------------------------------------------------------------
+
+    def on_json(self, call: Call, payload: Any) -> Any:
+        """The JSON value of a response that is not streamed: an answer, the model list, an error."""
         return payload
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        """The data events of a stream, before they are framed."""
+        """The events of a streamed chat completion, before they are framed."""
         return chunks
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        """The planned response, whatever it is, just before it is sent."""
-        return script
+    def on_events(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
+        """The events of any stream, before they are framed."""
+        return self.on_chunks(call, chunks) if call.operation == "chat" else chunks
+
+    def on_stream(self, call: Call, response: Response) -> Response:
+        """A planned response that is a stream of events."""
+        return response
+
+    def on_response(self, call: Call, response: Response) -> Response:
+        """Any planned response, with the fields of the style."""
+        return self.on_stream(call, response) if response.is_stream else response
+
+    def on_head(self, call: Call, head: Head) -> Head:
+        """The status line and all fields, those of the framing included."""
+        return head
+
+    def on_bytes(self, call: Call, data: bytes) -> bytes:
+        """Bytes that are about to be written."""
+        return data
 
 
-# Helpers for faults: changing what a request shows the model, planned bytes, and messages of errors.
+def _is_number(text: str | None) -> bool:
+    try:
+        return 0 <= float(text or "") < float("inf")
+    except ValueError:
+        return False
+
+
+# Changes to the request that the model is shown --------------------------------------------------------
 
 
 def replace_messages(call: Call, change: Callable[[JSON], JSON | None]) -> None:
-    """Puts `change(message)` in place of every message; None drops it. The request itself is left as it came."""
-    made = [change(dict(message)) for message in call.messages]
-    call.body = {**call.body, "messages": [message for message in made if message is not None]}
+    """Put `change(message)` in place of every message; None drops it."""
+    changed = [change(dict(message)) for message in call.messages]
+    call.body = {**call.body, "messages": [message for message in changed if message is not None]}
 
 
-def without(call: Call, *names: str) -> None:
-    """Takes fields out of the body that the model is shown."""
+def drop_fields(call: Call, *names: str) -> None:
+    """Remove fields from the body that the model is shown."""
     call.body = {key: value for key, value in call.body.items() if key not in names}
 
 
 def has_pictures(call: Call) -> bool:
-    """Whether a message carries a picture."""
-    for message in call.messages:
-        content = message.get("content")
-        if isinstance(content, list) and any(part.get("type") == "image_url" for part in content):
-            return True
-    return False
+    """Whether a message contains a picture."""
+    contents = [message.get("content") for message in call.messages]
+    return any(part.get("type") == "image_url" for content in contents if isinstance(content, list) for part in content)
 
 
-def joined(script: Script, times: Iterable[tuple[float, bytes]]) -> Script:
-    """The script with other writes; the numbers of the events are lost, as they are behind a buffer."""
-    writes = [Write(at, data, place) for place, (at, data) in enumerate(times) if data]
-    last = max([script.end_at, *(write.at for write in writes)])
-    return replace(script, writes=writes, end_at=last)
+def format_type(call: Call) -> str | None:
+    """The type in `response_format`, or None."""
+    found = (call.body.get("response_format") or {}).get("type")
+    return found if isinstance(found, str) else None
 
 
-def each_frame(script: Script, change: Callable[[bytes], bytes]) -> Script:
-    """The script with every write's bytes changed."""
-    return replace(script, writes=[replace(write, data=change(write.data)) for write in script.writes])
-
-
-def is_events(script: Script) -> bool:
-    """Whether the response is a stream of events (planned so by the style)."""
-    return script.status == 200 and script.framing != "length" and len(script.writes) > 0
-
-
-def deltas(chunk: Chunk) -> list[JSON]:
-    """The deltas of a chunk (an empty list for `[DONE]` and for chunks without choices)."""
-    if not isinstance(chunk.data, dict):
-        return []
-    return [choice["delta"] for choice in chunk.data.get("choices") or [] if isinstance(choice.get("delta"), dict)]
+# Reading and changing replies and chunks ---------------------------------------------------------------
 
 
 def named_calls(reply: Reply) -> list[tuple[str, JSON]]:
-    """(name, arguments) of the reply's calls."""
-    made = []
-    for call in reply.tool_calls:
-        given = json.loads(call.arguments) if isinstance(call.arguments, str) else call.arguments
-        made.append((call.name, given if isinstance(given, dict) else {}))
-    return made
+    """(name, arguments) of the reply's tool calls."""
+    read = [
+        json.loads(call.arguments) if isinstance(call.arguments, str) else call.arguments for call in reply.tool_calls
+    ]
+    return [
+        (call.name, given if isinstance(given, dict) else {})
+        for call, given in zip(reply.tool_calls, read, strict=True)
+    ]
 
 
-def finish_reasons(chunk: Chunk) -> list[Any]:
-    """The finish reasons in a chunk that are not null."""
-    if not isinstance(chunk.data, dict):
-        return []
-    reasons = [choice.get("finish_reason") for choice in chunk.data.get("choices") or []]
-    return [reason for reason in reasons if reason is not None]
+def as_text(reply: Reply, text: str) -> Reply:
+    """The reply with this text in place of its tool calls."""
+    return replace(reply, text=text, tool_calls=(), finish_reason="stop")
+
+
+def each_object(chunks: list[Chunk], change: Callable[[JSON], JSON | None]) -> list[Chunk]:
+    """The chunks with `change(copy of the object)` in place of every JSON object; None drops the chunk."""
+    changed: list[Chunk] = []
+    for chunk in chunks:
+        if isinstance(chunk.data, str):
+            changed.append(chunk)
+        elif (data := change(copy.deepcopy(chunk.data))) is not None:
+            changed.append(replace(chunk, data=data))
+    return changed
+
+
+def choices(data: Any) -> list[JSON]:
+    """The choices of a chunk or an answer; empty where it has none."""
+    return list(data.get("choices") or []) if isinstance(data, dict) else []
+
+
+def deltas(data: Any) -> list[JSON]:
+    """The deltas of a chunk."""
+    return [choice["delta"] for choice in choices(data) if isinstance(choice.get("delta"), dict)]
+
+
+def is_finished(data: Any) -> bool:
+    """Whether a chunk has a finish reason."""
+    return any(choice.get("finish_reason") is not None for choice in choices(data))

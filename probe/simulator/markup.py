@@ -1,16 +1,17 @@
-"""How models write tool calls when nothing parses them: one function a format.
+"""How models write tool calls when no parser reads them: one entry a format.
 
-The formats are those that vLLM's and SGLang's parsers read (vllm/tool_parsers, vllm/parser; sglang function_call),
-LM Studio's default format, and harmony (openai/harmony).
+The formats are those that the parsers of vLLM (vllm/tool_parsers) and SGLang (function_call) read, LM Studio's default
+format, and harmony (openai/harmony).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-Named = Sequence[tuple[str, dict[str, Any]]]
+Calls = Sequence[tuple[str, dict[str, Any]]]
 """(tool name, arguments) of every call."""
 
 
@@ -18,487 +19,268 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _object(name: str, arguments: dict[str, Any], key: str = "arguments") -> str:
-    return _json({"name": name, key: arguments})
-
-
-def _array(calls: Named, key: str = "arguments") -> str:
-    return _json([{"name": name, key: arguments} for name, arguments in calls])
-
-
-def _plain(value: Any) -> str:
+def _text(value: Any) -> str:
     return value if isinstance(value, str) else _json(value)
 
 
-def _python(value: Any) -> str:
-    return repr(value)
+def _quoted(mark: str) -> Callable[[Any], str]:
+    return lambda value: f"{mark}{value}{mark}" if isinstance(value, str) else _json(value)
 
 
-def _pythonic(calls: Named) -> str:
-    made = [f"{name}({', '.join(f'{key}={_python(value)}' for key, value in given.items())})" for name, given in calls]
-    return f"[{', '.join(made)}]"
+@dataclass(frozen=True, slots=True)
+class Format:
+    """The markup of one family of models. In the templates `$name` and the like are replaced.
 
+    whole      around all calls: `$calls`, joined by `between`
+    call       one call: `$name`, `$place` (from 0), `$number` (from 1), `$json` (the arguments as a JSON object),
+               `$object` (name and arguments as one JSON object), `$python` (a Python call), `$fields`
+    field      one argument: `$key`, `$value`, `$string` (whether it is one: true or false), `$type` (string or object);
+               joined by `field_between`, in the order of the keys where `ordered`
+    value      how an argument's value is written
+    arguments  the key of the arguments in `$object`
+    lost       pieces that are then removed: special tokens of a server that decodes without them
+    """
 
-def _invokes(calls: Named, mark: str = "") -> str:
-    made = []
-    for name, given in calls:
-        fields = "".join(
-            f'<{mark}parameter name="{key}">{_plain(value)}</{mark}parameter>\n' for key, value in given.items()
+    call: str
+    whole: str = "$calls"
+    between: str = ""
+    field: str = ""
+    field_between: str = ""
+    value: Callable[[Any], str] = _text
+    arguments: str = "arguments"
+    ordered: bool = False
+    lost: tuple[str, ...] = ()
+
+    def write(self, calls: Calls) -> str:
+        """The calls in this markup."""
+        written = [self._call(place, name, given) for place, (name, given) in enumerate(calls)]
+        text = self.whole.replace("$calls", self.between.join(written))
+        for piece in self.lost:
+            text = text.replace(piece, "")
+        return text
+
+    def _call(self, place: int, name: str, given: dict[str, Any]) -> str:
+        fields = (
+            _filled(
+                self.field,
+                key=key,
+                value=self.value(value),
+                string=str(isinstance(value, str)).lower(),
+                type="string" if isinstance(value, str) else "object",
+            )
+            for key, value in (sorted(given.items()) if self.ordered else given.items())
         )
-        made.append(f'<{mark}invoke name="{name}">\n{fields}</{mark}invoke>\n')
+        return _filled(
+            self.call,
+            name=name,
+            place=str(place),
+            number=str(place + 1),
+            json=_json(given),
+            object=_json({"name": name, self.arguments: given}),
+            python=f"{name}({', '.join(f'{key}={value!r}' for key, value in given.items())})",
+            fields=self.field_between.join(fields),
+        )
+
+
+def _filled(template: str, **values: str) -> str:
+    """The template with its placeholders replaced; what is put in is not searched again."""
+    pieces = template.split("$")
+    made = [pieces[0]]
+    for piece in pieces[1:]:
+        name = next(name for name in values if piece.startswith(name))
+        made.append(values[name] + piece[len(name) :])
     return "".join(made)
 
 
-def hermes(calls: Named) -> str:
-    """Nous Hermes and Qwen 2.5."""
-    return "\n".join(f"<tool_call>\n{_object(*call)}\n</tool_call>" for call in calls)
-
-
-def mistral(calls: Named) -> str:
-    """Mistral's array form."""
-    return "[TOOL_CALLS]" + _array(calls)
-
-
-def mistral_args(calls: Named) -> str:
-    """Mistral's newer form with the name outside the JSON."""
-    return "".join(f"[TOOL_CALLS]{name}[ARGS]{_json(given)}" for name, given in calls)
-
-
-def llama3_json(calls: Named) -> str:
-    """Llama 3.1 with its tag."""
-    return "<|python_tag|>" + "; ".join(_object(*call, key="parameters") for call in calls)
-
-
-def pythonic(calls: Named) -> str:
-    """Llama 3.2 and others: a Python list of calls."""
-    return _pythonic(calls)
-
-
-def llama4_pythonic(calls: Named) -> str:
-    """Llama 4."""
-    return f"<|python_start|>{_pythonic(calls)}<|python_end|>"
-
-
-def olmo3(calls: Named) -> str:
-    """OLMo 3."""
-    made = "\n".join(_pythonic([call])[1:-1] for call in calls)
-    return f"<function_calls>{made}</function_calls>"
-
-
-def lfm2(calls: Named) -> str:
-    """Liquid's LFM2."""
-    return f"<|tool_call_start|>{_pythonic(calls)}<|tool_call_end|>"
-
-
-def qwen3_coder(calls: Named) -> str:
-    """Qwen3-Coder's XML."""
-    made = []
-    for name, given in calls:
-        fields = "".join(f"<parameter={key}>\n{_plain(value)}\n</parameter>\n" for key, value in given.items())
-        made.append(f"<tool_call>\n<function={name}>\n{fields}</function>\n</tool_call>")
-    return "\n".join(made)
-
-
-def glm(calls: Named) -> str:
-    """GLM 4.5 and later."""
-    made = []
-    for name, given in calls:
-        fields = "".join(
-            f"<arg_key>{key}</arg_key>\n<arg_value>{_plain(value)}</arg_value>\n" for key, value in given.items()
-        )
-        made.append(f"<tool_call>{name}\n{fields}</tool_call>")
-    return "\n".join(made)
-
-
-def deepseek_v3(calls: Named) -> str:
-    """DeepSeek V3 and R1."""
-    made = "\n".join(
-        f"<｜tool▁call▁begin｜>function<｜tool▁sep｜>{name}\n```json\n{_json(given)}\n```<｜tool▁call▁end｜>"
-        for name, given in calls
-    )
-    return f"<｜tool▁calls▁begin｜>{made}<｜tool▁calls▁end｜>"
-
-
-def deepseek_v31(calls: Named) -> str:
-    """DeepSeek V3.1."""
-    made = "".join(
-        f"<｜tool▁call▁begin｜>{name}<｜tool▁sep｜>{_json(given)}<｜tool▁call▁end｜>" for name, given in calls
-    )
-    return f"<｜tool▁calls▁begin｜>{made}<｜tool▁calls▁end｜>"
-
-
-def _dsml(calls: Named, outer: str) -> str:
-    made = []
-    for name, given in calls:
-        fields = "".join(
-            f'<｜DSML｜parameter name="{key}" string="{str(isinstance(value, str)).lower()}">{_plain(value)}'
-            f"</｜DSML｜parameter>\n"
-            for key, value in given.items()
-        )
-        made.append(f'<｜DSML｜invoke name="{name}">\n{fields}</｜DSML｜invoke>\n')
-    return f"<｜DSML｜{outer}>\n{''.join(made)}</｜DSML｜{outer}>"
-
-
-def deepseek_v32(calls: Named) -> str:
-    """DeepSeek V3.2."""
-    return _dsml(calls, "function_calls")
-
-
-def deepseek_v4(calls: Named) -> str:
-    """DeepSeek V4."""
-    return _dsml(calls, "tool_calls")
-
-
-def deepseek_v41(calls: Named) -> str:
-    """DeepSeek V4.1: a blank before each tag's name."""
-    made = []
-    for name, given in calls:
-        fields = "".join(
-            f'<｜DSML｜ parameter name="{key}" string="{str(isinstance(value, str)).lower()}">{_plain(value)}'
-            f"</｜DSML｜ parameter>\n"
-            for key, value in given.items()
-        )
-        made.append(f'<｜DSML｜ invoke name="{name}">\n{fields}</｜DSML｜ invoke>\n')
-    return f"<｜DSML｜ calls>\n{''.join(made)}</｜DSML｜ calls>"
-
-
-def kimi_k2(calls: Named) -> str:
-    """Kimi K2."""
-    made = "".join(
-        f"<|tool_call_begin|>functions.{name}:{place}<|tool_call_argument_begin|>{_json(given)}<|tool_call_end|>"
-        for place, (name, given) in enumerate(calls)
-    )
-    return f"<|tool_calls_section_begin|>{made}<|tool_calls_section_end|>"
-
-
-def kimi_k3(calls: Named) -> str:
-    """Kimi K3."""
-    made = []
-    for place, (name, given) in enumerate(calls, 1):
-        fields = "".join(
-            f'<|open|>argument key="{key}" type="{"string" if isinstance(value, str) else "object"}"<|sep|>'
-            f"{_plain(value)}<|close|>argument<|sep|>"
-            for key, value in given.items()
-        )
-        made.append(f'<|open|>call tool="{name}" index="{place}"<|sep|>{fields}<|close|>call<|sep|>')
-    return f"<|open|>tools<|sep|>{''.join(made)}<|close|>tools<|sep|>"
-
-
-def minimax(calls: Named) -> str:
-    """MiniMax M2."""
-    return f"<minimax:tool_call>\n{_invokes(calls)}</minimax:tool_call>"
-
-
-def minimax_m3(calls: Named) -> str:
-    """MiniMax M3: its token before every tag, and elements named after the arguments."""
-    mark = "]<]minimax[>["
-    made = []
-    for name, given in calls:
-        fields = "".join(f"{mark}<{key}>{_plain(value)}{mark}</{key}>\n" for key, value in given.items())
-        made.append(f'{mark}<invoke name="{name}">\n{fields}{mark}</invoke>\n')
-    return f"{mark}<tool_call>\n{''.join(made)}{mark}</tool_call>"
-
-
-def harmony(calls: Named) -> str:
-    """gpt-oss, when the channel markup is not parsed."""
-    return "".join(
-        f"<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>{_json(given)}<|call|>"
-        for name, given in calls
+def _invoke(whole: str) -> Format:
+    return Format(
+        '<invoke name="$name">\n$fields</invoke>\n', whole, field='<parameter name="$key">$value</parameter>\n'
     )
 
 
-def granite(calls: Named) -> str:
-    """Granite 3.0."""
-    return "<|tool_call|>" + _array(calls)
-
-
-def granite31(calls: Named) -> str:
-    """Granite 3.1."""
-    return "<tool_call>" + _array(calls)
-
-
-def granite_20b_fc(calls: Named) -> str:
-    """Granite 20B function calling."""
-    return "\n".join(f"<function_call> {_object(*call)}" for call in calls)
-
-
-def jamba(calls: Named) -> str:
-    """Jamba and Hunyuan A13B."""
-    return f"<tool_calls>{_array(calls)}</tool_calls>"
-
-
-def internlm(calls: Named) -> str:
-    """InternLM 2."""
-    return "".join(f"<|action_start|><|plugin|>\n{_object(*call, key='parameters')}<|action_end|>" for call in calls)
-
-
-def phi(calls: Named) -> str:
-    """Phi-4 mini."""
-    return "functools" + _array(calls)
-
-
-def gemma4(calls: Named) -> str:
-    """Gemma 4."""
-    quote = '<|"|>'
-    made = []
-    for name, given in calls:
-        fields = ",".join(
-            f"{key}:{quote}{value}{quote}" if isinstance(value, str) else f"{key}:{_json(value)}"
-            for key, value in given.items()
-        )
-        made.append(f"<|tool_call>call:{name}{{{fields}}}<tool_call|>")
-    return "".join(made)
-
-
-def functiongemma(calls: Named) -> str:
-    """FunctionGemma."""
-    made = []
-    for name, given in calls:
-        fields = ",".join(
-            f"{key}:<escape>{value}<escape>" if isinstance(value, str) else f"{key}:{_json(value)}"
-            for key, value in given.items()
-        )
-        made.append(f"<start_function_call>call:{name}{{{fields}}}<end_function_call>")
-    return "".join(made)
-
-
-def seed(calls: Named) -> str:
-    """Seed-OSS."""
-    made = []
-    for name, given in calls:
-        fields = "".join(f"<parameter={key}>{_plain(value)}</parameter>\n" for key, value in given.items())
-        made.append(f"<seed:tool_call>\n<function={name}>\n{fields}</function>\n</seed:tool_call>")
-    return "\n".join(made)
-
-
-def longcat(calls: Named) -> str:
-    """LongCat."""
-    return "\n".join(f"<longcat_tool_call>\n{_object(*call)}\n</longcat_tool_call>" for call in calls)
-
-
-def step3(calls: Named) -> str:
-    """Step-3."""
-    made = []
-    for name, given in calls:
-        fields = "".join(
-            f'<steptml:parameter name="{key}">{_plain(value)}</steptml:parameter>' for key, value in given.items()
-        )
-        made.append(
-            f"<｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke "
-            f'name="{name}">{fields}</steptml:invoke><｜tool_call_end｜>'
-        )
-    return f"<｜tool_calls_begin｜>{''.join(made)}<｜tool_calls_end｜>"
-
-
-def apertus(calls: Named) -> str:
-    """Apertus: the name is the key."""
-    return f"<|tools_prefix|>{_json([{name: given} for name, given in calls])}<|tools_suffix|>"
-
-
-def cohere(calls: Named) -> str:
-    """Command R7B and later."""
-    made = [
-        {"tool_call_id": str(place), "tool_name": name, "parameters": given}
-        for place, (name, given) in enumerate(calls)
-    ]
-    return f"<|START_ACTION|>{_json(made)}<|END_ACTION|>"
-
-
-def gigachat(calls: Named) -> str:
-    """GigaChat 3."""
-    return "".join(f"<|role_sep|>\n<|function_call|>{_object(*call)}" for call in calls)
-
-
-def dots(calls: Named) -> str:
-    """dots.llm."""
-    return f"<dots_function_call>\n{_invokes(calls)}</dots_function_call>"
-
-
-def lmstudio(calls: Named) -> str:
-    """LM Studio's default format for models without tool support of their own."""
-    return "".join(f"[TOOL_REQUEST]{_object(*call)}[END_TOOL_REQUEST]" for call in calls)
-
-
-def functionary(calls: Named) -> str:
-    """Functionary v3.1 (Llama 3.1)."""
-    return "".join(f"<function={name}>{_json(given)}</function>" for name, given in calls)
-
-
-def glm47(calls: Named) -> str:
-    """GLM 4.7 and later: nothing between the tags."""
-    made = []
-    for name, given in calls:
-        fields = "".join(
-            f"<arg_key>{key}</arg_key><arg_value>{_plain(value)}</arg_value>" for key, value in given.items()
-        )
-        made.append(f"<tool_call>{name}{fields}</tool_call>")
-    return "".join(made)
-
-
-def hunyuan(calls: Named) -> str:
-    """Hunyuan V3."""
-    made = []
-    for name, given in calls:
-        fields = "".join(
-            f"<arg_key>{key}</arg_key>\n<arg_value>{_plain(value)}</arg_value>\n" for key, value in given.items()
-        )
-        made.append(f"<tool_call>{name}<tool_sep>\n{fields}</tool_call>")
-    return "<tool_calls>\n" + "\n".join(made) + "\n</tool_calls>"
-
-
-def mistral_name(calls: Named) -> str:
-    """Mistral's newer form as a chat template without `[ARGS]` has it."""
-    return "".join(f"[TOOL_CALLS]{name}{_json(given)}" for name, given in calls)
-
-
-def plamo3(calls: Named) -> str:
-    """PLaMo 3."""
-    made = "".join(
-        f"<|plamo:begin_tool_request:plamo|><|plamo:begin_tool_name:plamo|>{name}<|plamo:end_tool_name:plamo|>"
-        f"<|plamo:begin_tool_arguments:plamo|><|plamo:constrain|>json<|plamo:msg|>{_json(given)}"
-        "<|plamo:end_tool_arguments:plamo|><|plamo:end_tool_request:plamo|>"
-        for name, given in calls
-    )
-    return f"<|plamo:begin_tool_requests:plamo|>{made}<|plamo:end_tool_requests:plamo|>"
-
-
-def _without_tokens(text: str, *pieces: str) -> str:
-    """What a server hands on that decodes without special tokens."""
-    for piece in pieces:
-        text = text.replace(piece, "")
-    return text
-
-
-def kimi_k2_tokens_lost(calls: Named) -> str:
-    """Kimi K2, its special tokens dropped."""
-    return "".join(f"functions.{name}:{place}{_json(given)}" for place, (name, given) in enumerate(calls))
-
-
-def kimi_k3_tokens_lost(calls: Named) -> str:
-    """Kimi K3, its special tokens dropped."""
-    return _without_tokens(kimi_k3(calls), "<|open|>", "<|sep|>", "<|close|>")
-
-
-def plamo3_tokens_lost(calls: Named) -> str:
-    """PLaMo 3, the special parts of its markers dropped."""
-    return _without_tokens(
-        plamo3(calls), "<|plamo:constrain|>", "<|plamo:msg|>", "<|plamo:begin_", "<|plamo:end_", ":plamo|>"
+def _dsml(outer: str, blank: str = "") -> Format:
+    """DeepSeek's tags; `blank` comes before the name of each."""
+    return Format(
+        f'<｜DSML｜{blank}invoke name="$name">\n$fields</｜DSML｜{blank}invoke>\n',
+        f"<｜DSML｜{blank}{outer}>\n$calls</｜DSML｜{blank}{outer}>",
+        field=f'<｜DSML｜{blank}parameter name="$key" string="$string">$value</｜DSML｜{blank}parameter>\n',
     )
 
 
-def minimax_m3_tokens_lost(calls: Named) -> str:
-    """MiniMax M3, its special token dropped."""
-    return _without_tokens(minimax_m3(calls), "]<]minimax[>[")
+def _array(before: str, after: str = "") -> Format:
+    return Format("$object", f"{before}[$calls]{after}", ", ")
 
 
-def beam(calls: Named) -> str:
-    """Beam."""
-    made = []
-    for name, given in calls:
-        fields = "".join(
-            f'<rfl:parameter name="{key}">\n{_plain(value)}\n</rfl:parameter>' for key, value in sorted(given.items())
-        )
-        made.append(f" to={name}<|channel|>analysis <|constrain|>xml<|message|>{fields}")
-    return "<|end|><|start|>assistant".join(made) + "<|call|>"
+_M3 = "]<]minimax[>["
+_PLAMO_REQUEST = (
+    "<|plamo:begin_tool_request:plamo|><|plamo:begin_tool_name:plamo|>$name<|plamo:end_tool_name:plamo|>"
+    "<|plamo:begin_tool_arguments:plamo|><|plamo:constrain|>json<|plamo:msg|>$json"
+    "<|plamo:end_tool_arguments:plamo|><|plamo:end_tool_request:plamo|>"
+)
 
-
-def tool_code(calls: Named) -> str:
-    """Gemma 3."""
-    made = "\n".join(f"print({_pythonic([call])[1:-1]})" for call in calls)
-    return f"```tool_code\n{made}\n```"
-
-
-def default_api(calls: Named) -> str:
-    """Gemini, where the call is left as the code that it writes."""
-    return "\n".join(f"print(default_api.{_pythonic([call])[1:-1]})" for call in calls)
-
-
-def python_in_a_sentence(calls: Named) -> str:
-    """Llama 4 and others, that speak before they call."""
-    return f"I will look that up: {_pythonic(calls)} and then tell you."
-
-
-def action(calls: Named) -> str:
-    """Models after an agent's prompt."""
-    return "\n".join(f"Thought: I need a tool.\nAction: {_pythonic([call])[1:-1]}" for call in calls)
-
-
-def call_line(calls: Named) -> str:
-    """The same with another label."""
-    return "\n".join(f"Call: {name}({_json(given)})" for name, given in calls)
-
-
-def xai(calls: Named) -> str:
-    """Grok."""
-    made = []
-    for name, given in calls:
-        fields = "".join(f'<parameter name="{key}">{_plain(value)}</parameter>\n' for key, value in given.items())
-        made.append(f'<xai:function_call name="{name}">\n{fields}</xai:function_call>')
-    return "\n".join(made)
-
-
-def bare_json5(calls: Named) -> str:
-    """No markup, and JSON5: keys without quotes, strings in single quotes, a comma at the end."""
-    return "\n".join(f"{{name: {name!r}, arguments: {given!r},}}" for name, given in calls)
-
-
-def bare(calls: Named) -> str:
-    """No markup at all: JSON that names a tool."""
-    return _object(*calls[0]) if len(calls) == 1 else _array(calls)
-
-
-FORMATS: dict[str, Callable[[Named], str]] = {
-    "hermes": hermes,
-    "mistral": mistral,
-    "mistral-args": mistral_args,
-    "llama3-json": llama3_json,
-    "pythonic": pythonic,
-    "llama4-pythonic": llama4_pythonic,
-    "olmo3": olmo3,
-    "lfm2": lfm2,
-    "qwen3-coder": qwen3_coder,
-    "glm": glm,
-    "deepseek-v3": deepseek_v3,
-    "deepseek-v31": deepseek_v31,
-    "deepseek-v32": deepseek_v32,
-    "deepseek-v4": deepseek_v4,
-    "deepseek-v41": deepseek_v41,
-    "kimi-k2": kimi_k2,
-    "kimi-k3": kimi_k3,
-    "minimax": minimax,
-    "minimax-m3": minimax_m3,
-    "harmony": harmony,
-    "granite": granite,
-    "granite31": granite31,
-    "granite-20b-fc": granite_20b_fc,
-    "jamba": jamba,
-    "internlm": internlm,
-    "phi": phi,
-    "gemma4": gemma4,
-    "functiongemma": functiongemma,
-    "seed": seed,
-    "longcat": longcat,
-    "step3": step3,
-    "apertus": apertus,
-    "cohere": cohere,
-    "gigachat": gigachat,
-    "dots": dots,
-    "lmstudio": lmstudio,
-    "functionary": functionary,
-    "glm47": glm47,
-    "hunyuan": hunyuan,
-    "mistral-name": mistral_name,
-    "plamo3": plamo3,
-    "kimi-k2-tokens-lost": kimi_k2_tokens_lost,
-    "kimi-k3-tokens-lost": kimi_k3_tokens_lost,
-    "plamo3-tokens-lost": plamo3_tokens_lost,
-    "minimax-m3-tokens-lost": minimax_m3_tokens_lost,
-    "beam": beam,
-    "tool-code": tool_code,
-    "default-api": default_api,
-    "python-in-a-sentence": python_in_a_sentence,
-    "action": action,
-    "call-line": call_line,
-    "xai": xai,
+FORMATS: dict[str, Format] = {
+    # Nous Hermes, Qwen 2.5
+    "hermes": Format("<tool_call>\n$object\n</tool_call>", between="\n"),
+    "mistral": _array("[TOOL_CALLS]"),
+    # Mistral's newer form, with the name outside the JSON
+    "mistral-args": Format("[TOOL_CALLS]$name[ARGS]$json"),
+    # Llama 3.1
+    "llama3-json": Format("$object", "<|python_tag|>$calls", "; ", arguments="parameters"),
+    # Llama 3.2 and others: a Python list of calls
+    "pythonic": Format("$python", "[$calls]", ", "),
+    "llama4-pythonic": Format("$python", "<|python_start|>[$calls]<|python_end|>", ", "),
+    "olmo3": Format("$python", "<function_calls>$calls</function_calls>", "\n"),
+    # Liquid
+    "lfm2": Format("$python", "<|tool_call_start|>[$calls]<|tool_call_end|>", ", "),
+    "qwen3-coder": Format(
+        "<tool_call>\n<function=$name>\n$fields</function>\n</tool_call>",
+        between="\n",
+        field="<parameter=$key>\n$value\n</parameter>\n",
+    ),
+    # GLM 4.5 and later
+    "glm": Format(
+        "<tool_call>$name\n$fields</tool_call>",
+        between="\n",
+        field="<arg_key>$key</arg_key>\n<arg_value>$value</arg_value>\n",
+    ),
+    # DeepSeek V3 and R1
+    "deepseek-v3": Format(
+        "<｜tool▁call▁begin｜>function<｜tool▁sep｜>$name\n```json\n$json\n```<｜tool▁call▁end｜>",
+        "<｜tool▁calls▁begin｜>$calls<｜tool▁calls▁end｜>",
+        "\n",
+    ),
+    "deepseek-v31": Format(
+        "<｜tool▁call▁begin｜>$name<｜tool▁sep｜>$json<｜tool▁call▁end｜>",
+        "<｜tool▁calls▁begin｜>$calls<｜tool▁calls▁end｜>",
+    ),
+    "deepseek-v32": _dsml("function_calls"),
+    "deepseek-v4": _dsml("tool_calls"),
+    "deepseek-v41": _dsml("calls", " "),
+    "kimi-k2": Format(
+        "<|tool_call_begin|>functions.$name:$place<|tool_call_argument_begin|>$json<|tool_call_end|>",
+        "<|tool_calls_section_begin|>$calls<|tool_calls_section_end|>",
+    ),
+    "kimi-k3": Format(
+        '<|open|>call tool="$name" index="$number"<|sep|>$fields<|close|>call<|sep|>',
+        "<|open|>tools<|sep|>$calls<|close|>tools<|sep|>",
+        field='<|open|>argument key="$key" type="$type"<|sep|>$value<|close|>argument<|sep|>',
+    ),
+    # MiniMax M2
+    "minimax": _invoke("<minimax:tool_call>\n$calls</minimax:tool_call>"),
+    # A token before every tag, and elements named after the arguments
+    "minimax-m3": Format(
+        f'{_M3}<invoke name="$name">\n$fields{_M3}</invoke>\n',
+        f"{_M3}<tool_call>\n$calls{_M3}</tool_call>",
+        field=f"{_M3}<$key>$value{_M3}</$key>\n",
+    ),
+    # gpt-oss
+    "harmony": Format("<|channel|>commentary to=functions.$name <|constrain|>json<|message|>$json<|call|>"),
+    # Granite 3.0, 3.1 and 20B function calling
+    "granite": _array("<|tool_call|>"),
+    "granite31": _array("<tool_call>"),
+    "granite-20b-fc": Format("<function_call> $object", between="\n"),
+    # Jamba, Hunyuan A13B
+    "jamba": _array("<tool_calls>", "</tool_calls>"),
+    # InternLM 2
+    "internlm": Format("<|action_start|><|plugin|>\n$object<|action_end|>", arguments="parameters"),
+    # Phi-4 mini
+    "phi": _array("functools"),
+    "gemma4": Format(
+        "<|tool_call>call:$name{$fields}<tool_call|>", field="$key:$value", field_between=",", value=_quoted('<|"|>')
+    ),
+    "functiongemma": Format(
+        "<start_function_call>call:$name{$fields}<end_function_call>",
+        field="$key:$value",
+        field_between=",",
+        value=_quoted("<escape>"),
+    ),
+    # Seed-OSS
+    "seed": Format(
+        "<seed:tool_call>\n<function=$name>\n$fields</function>\n</seed:tool_call>",
+        between="\n",
+        field="<parameter=$key>$value</parameter>\n",
+    ),
+    "longcat": Format("<longcat_tool_call>\n$object\n</longcat_tool_call>", between="\n"),
+    "step3": Format(
+        '<｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name="$name">$fields</steptml:invoke>'
+        "<｜tool_call_end｜>",
+        "<｜tool_calls_begin｜>$calls<｜tool_calls_end｜>",
+        field='<steptml:parameter name="$key">$value</steptml:parameter>',
+    ),
+    # The name is the key
+    "apertus": Format('{"$name": $json}', "<|tools_prefix|>[$calls]<|tools_suffix|>", ", "),
+    # Command R7B and later
+    "cohere": Format(
+        '{"tool_call_id": "$place", "tool_name": "$name", "parameters": $json}',
+        "<|START_ACTION|>[$calls]<|END_ACTION|>",
+        ", ",
+    ),
+    "gigachat": Format("<|role_sep|>\n<|function_call|>$object"),
+    # dots.llm
+    "dots": _invoke("<dots_function_call>\n$calls</dots_function_call>"),
+    # LM Studio's default for models without tool support of their own
+    "lmstudio": Format("[TOOL_REQUEST]$object[END_TOOL_REQUEST]"),
+    # Functionary 3.1
+    "functionary": Format("<function=$name>$json</function>"),
+    # GLM 4.7 and later: nothing between the tags
+    "glm47": Format(
+        "<tool_call>$name$fields</tool_call>", field="<arg_key>$key</arg_key><arg_value>$value</arg_value>"
+    ),
+    # Hunyuan V3
+    "hunyuan": Format(
+        "<tool_call>$name<tool_sep>\n$fields</tool_call>",
+        "<tool_calls>\n$calls\n</tool_calls>",
+        "\n",
+        field="<arg_key>$key</arg_key>\n<arg_value>$value</arg_value>\n",
+    ),
+    # Mistral's newer form by a chat template without `[ARGS]`
+    "mistral-name": Format("[TOOL_CALLS]$name$json"),
+    "plamo3": Format(_PLAMO_REQUEST, "<|plamo:begin_tool_requests:plamo|>$calls<|plamo:end_tool_requests:plamo|>"),
+    "beam": Format(
+        " to=$name<|channel|>analysis <|constrain|>xml<|message|>$fields",
+        "$calls<|call|>",
+        "<|end|><|start|>assistant",
+        field='<rfl:parameter name="$key">\n$value\n</rfl:parameter>',
+        ordered=True,
+    ),
+    # Gemma 3
+    "tool-code": Format("print($python)", "```tool_code\n$calls\n```", "\n"),
+    # Gemini, where the call is left as the code that it writes
+    "default-api": Format("print(default_api.$python)", between="\n"),
+    # Llama 4 and others that write a sentence around the call
+    "python-in-a-sentence": Format("$python", "I will look that up: [$calls] and then tell you.", ", "),
+    # Models that follow an agent's prompt, with either label
+    "action": Format("Thought: I need a tool.\nAction: $python", between="\n"),
+    "call-line": Format("Call: $name($json)", between="\n"),
+    # Grok
+    "xai": Format(
+        '<xai:function_call name="$name">\n$fields</xai:function_call>',
+        between="\n",
+        field='<parameter name="$key">$value</parameter>\n',
+    ),
+    "kimi-k2-tokens-lost": Format("functions.$name:$place$json"),
 }
-"""Every format with markup of its own, by the name that its fault carries after `tools-as-`."""
+FORMATS |= {
+    f"{name}-tokens-lost": replace(FORMATS[name], lost=lost)
+    for name, lost in {
+        "kimi-k3": ("<|open|>", "<|sep|>", "<|close|>"),
+        "plamo3": ("<|plamo:constrain|>", "<|plamo:msg|>", "<|plamo:begin_", "<|plamo:end_", ":plamo|>"),
+        "minimax-m3": (_M3,),
+    }.items()
+}
+"""Every format with markup of its own, by the name that its fault has after `tools-as-`."""
+
+
+def write(name: str, calls: Calls) -> str:
+    """The calls in the format of that name."""
+    return FORMATS[name].write(calls)
+
+
+def bare(calls: Calls) -> str:
+    """JSON without markup: an object for one call, an array for several."""
+    return Format("$object", "$calls" if len(calls) == 1 else "[$calls]", ", ").write(calls)
+
+
+def bare_json5(calls: Calls) -> str:
+    """JSON5 without markup: keys without quotes, strings in single quotes, a trailing comma."""
+    return "\n".join(f"{{name: {name!r}, arguments: {given!r},}}" for name, given in calls)

@@ -1,17 +1,16 @@
-"""Finds styles and faults by walking their folders; a new one is one file and no other edit."""
+"""Finds styles and faults by importing every module of their folders; a new one is one file and no other edit."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from probe.simulator.fault import Fault
     from probe.simulator.style import Style
 
@@ -20,15 +19,14 @@ class UnknownName(ValueError):
     """A style or fault that does not exist; the message suggests the nearest one."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else "`endpoint-probe simulate --list` names them all"
+        near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else "`endpoint-probe simulate --list` lists them all"
         super().__init__(f"unknown {kind} {name!r}: {hint}")
 
 
 @dataclass(frozen=True, slots=True)
 class FaultInfo:
-    """A fault as `simulate --list` shows it. `yields` are finding codes; empty means harmless."""
+    """A fault as `simulate --list` shows it. `yields` are finding codes; without any it is harmless."""
 
     name: str
     summary: str
@@ -45,73 +43,60 @@ class StyleInfo:
     yields: tuple[str, ...] = ()
 
 
-def _modules(package: str) -> Iterable[str]:
-    folder = importlib.import_module(package)
-    for found in pkgutil.walk_packages(folder.__path__, package + "."):
-        if not found.ispkg:
-            yield found.name
-
-
-@cache
-def _fault_classes() -> dict[str, type[Fault]]:
-    from probe.simulator.fault import Fault
-
-    made: dict[str, type[Fault]] = {}
-    for name in _modules("probe.simulator.faults"):
-        module = importlib.import_module(name)
-        # A module's own classes, and those that it makes from a table and lists in FAULTS.
-        listed = [
-            *(
-                value
-                for value in vars(module).values()
-                if isinstance(value, type)
-                and issubclass(value, Fault)
-                and value.__module__ == name
-                and hasattr(value, "name")
-            ),
-            *getattr(module, "FAULTS", ()),
-        ]
-        for fault in listed:
-            if fault.name in made:
-                raise RuntimeError(f"two faults are named {fault.name}")
-            made[fault.name] = fault
-    return dict(sorted(made.items()))
-
-
-@cache
-def _style_classes() -> dict[str, type[Style]]:
-    from probe.simulator.style import Style
-
-    made: dict[str, type[Style]] = {}
-    for name in _modules("probe.simulator.styles"):
-        for value in vars(importlib.import_module(name)).values():
-            if isinstance(value, type) and issubclass(value, Style) and value.__module__ == name and value.name:
-                made[value.name] = value
-    return made
-
-
 def all_styles() -> list[StyleInfo]:
     """All server styles, by name."""
-    return [StyleInfo(name, style.summary, style.yields) for name, style in sorted(_style_classes().items())]
+    return [StyleInfo(name, style.summary, style.yields) for name, style in _styles().items()]
 
 
 def all_faults() -> list[FaultInfo]:
     """All faults, by name."""
-    return [FaultInfo(name, fault.summary, fault.yields, fault.value) for name, fault in _fault_classes().items()]
+    return [FaultInfo(name, fault.summary, fault.yields, fault.value) for name, fault in _faults().items()]
 
 
 def make_style(name: str) -> Style:
     """The style of that name; raises UnknownName."""
-    known = _style_classes()
+    known = _styles()
     if name not in known:
         raise UnknownName("style", name, known)
     return known[name]()
 
 
 def make_fault(text: str) -> Fault:
-    """A fresh fault from `name` or `name=value`; raises UnknownName, or ValueError for a value it cannot use."""
+    """A new fault from `name` or `name=value`; raises UnknownName, or ValueError for a value that it cannot use."""
     name, equals, value = text.partition("=")
-    known = _fault_classes()
+    known = _faults()
     if name not in known:
         raise UnknownName("fault", name, known)
     return known[name](value if equals else None)
+
+
+@cache
+def _faults() -> dict[str, type[Fault]]:
+    from probe.simulator.fault import Fault
+
+    return _by_name(_classes("probe.simulator.faults", Fault))
+
+
+@cache
+def _styles() -> dict[str, type[Style]]:
+    from probe.simulator.style import Style
+
+    return _by_name(_classes("probe.simulator.styles", Style))
+
+
+def _classes(package: str, base: type) -> Iterator[Any]:
+    """The named subclasses that the modules of a package define, or make from a table and list in `FAULTS`."""
+    for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
+        module = importlib.import_module(found.name)
+        defined = (value for value in vars(module).values() if isinstance(value, type) and issubclass(value, base))
+        yield from (value for value in defined if value.__module__ == found.name and "name" in vars(value))
+        yield from getattr(module, "FAULTS", ())
+
+
+def _by_name(classes: Iterable[Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for one in classes:
+        if one.name in made:
+            raise RuntimeError(f"two classes are named {one.name}")
+        made[one.name] = one
+    return dict(sorted(made.items()))

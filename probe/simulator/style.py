@@ -1,8 +1,8 @@
-"""The shape of one kind of server: its paths, its errors, its JSON.
+"""The behaviour of one kind of server: its paths, its errors, its JSON.
 
-A style is one class in `probe/simulator/styles/`; this base class answers in the manner of OpenAI's reference API
-(openai/openai-openapi) and every method is a place where another server differs. Styles are healthy: they hold
-no fault, only the differences that a client must live with.
+A style is one class in `probe/simulator/styles/`. This base class answers as OpenAI's reference API does
+(openai/openai-openapi), and every method is a place where another server differs. Styles are healthy: they contain no
+fault, only differences that a client has to cope with.
 """
 
 from __future__ import annotations
@@ -10,24 +10,25 @@ from __future__ import annotations
 import random
 import string
 import time
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-from probe.simulator import completion
-from probe.simulator.script import Headers, Script, Write, delayed, plain, send_json, to_json
+import probe.simulator.completion as completion
+from probe.simulator.call import JSON, Call, Chunk, Reply, Site
+from probe.simulator.model.prompt import split
+from probe.simulator.response import Headers, Response, Write, plain, send_json, to_json
 from probe.simulator.validation import Problem, problems
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from probe.simulator.call import JSON, Call, Chunk, Reply, Site
-
-ALNUM = string.ascii_letters + string.digits
 DEFAULT_KEY = "sk-sim-7Qm2xVb9LtR4wKz8NfYc"
+LOWER = string.ascii_lowercase + string.digits
+
+CHAT_ONLY = {"/chat/completions": ("chat", "POST"), "/models": ("models", "GET")}
+"""The routes of a server without the Responses API."""
 
 
-def token(length: int, alphabet: str = ALNUM) -> str:
-    """A random identifier of that length (no secret)."""
+def token(length: int, alphabet: str = string.ascii_letters + string.digits) -> str:
+    """A random identifier of that length (not a secret)."""
     return "".join(random.choices(alphabet, k=length))
 
 
@@ -36,8 +37,38 @@ def hexes(length: int) -> str:
     return token(length, "0123456789abcdef")
 
 
+def uuid(variant: str = "a") -> str:
+    """A random UUID; `variant` is the first digit of its fourth group."""
+    mark = hexes(32)
+    return f"{mark[:8]}-{mark[8:12]}-4{mark[13:16]}-{variant}{mark[17:20]}-{mark[20:]}"
+
+
+class Route(NamedTuple):
+    """An operation, the method of its requests, and the model id that the path contains."""
+
+    operation: str
+    method: str
+    model: str = ""
+
+
 class Style:
-    """OpenAI-like behaviour, to be overridden where a server differs."""
+    """OpenAI's behaviour, to be overridden where a server differs.
+
+    name, summary        as in `simulate --list`
+    yields               findings that are true of such a server without any fault
+    default_key          the key that is required; None for none
+    prefixes             the paths under which the API answers
+    routes               operation and method by path
+    auth_before_routing  whether the key is checked before the path
+    checks_model         whether an unknown model id is refused; needs_model: whether a missing one is
+    vision               whether pictures are accepted
+    reasoning_field      the field of the message that holds the reasoning
+    whole_calls          whether a streamed tool call comes in one delta
+    usage_on_finish      whether a stream's token counts are on the chunk with the finish reason
+    null_usage           whether the other chunks then have `"usage": null`
+    named_choice_finish  the finish reason of a call that was forced by name
+    lower_case           whether field names are sent in lower case
+    """
 
     name: ClassVar[str] = ""
     summary: ClassVar[str] = ""
@@ -45,61 +76,55 @@ class Style:
     default_key: ClassVar[str | None] = DEFAULT_KEY
     default_models: ClassVar[tuple[str, ...]] = ("sim-small",)
     prefixes: ClassVar[tuple[str, ...]] = ("/v1",)
-    routes: ClassVar[dict[str, tuple[str, str]]] = {
-        "/chat/completions": ("chat", "POST"),
-        "/models": ("models", "GET"),
-        "/responses": ("responses", "POST"),
-    }
+    routes: ClassVar[dict[str, tuple[str, str]]] = {**CHAT_ONLY, "/responses": ("responses", "POST")}
     auth_before_routing: ClassVar[bool] = False
     checks_model: ClassVar[bool] = True
+    needs_model: ClassVar[bool] = True
     vision: ClassVar[bool] = True
     reasoning_field: ClassVar[str] = "reasoning_content"
-    tool_deltas: ClassVar[str] = "fragments"  # or "whole": one delta a call
-    usage_place: ClassVar[str] = "extra"  # or "finish": on the chunk with the finish reason
-    null_usage: ClassVar[bool] = True  # "usage": null on the other chunks when usage was asked for
-    named_choice_finish: ClassVar[str] = "stop"  # finish reason of a call forced by name
+    whole_calls: ClassVar[bool] = False
+    usage_on_finish: ClassVar[bool] = False
+    null_usage: ClassVar[bool] = True
+    named_choice_finish: ClassVar[str] = "stop"
     json_type: ClassVar[str] = "application/json"
-    lower_case: ClassVar[bool] = False  # whether field names are sent in lower case
     stream_type: ClassVar[str] = "text/event-stream; charset=utf-8"
+    lower_case: ClassVar[bool] = False
 
     # Paths ---------------------------------------------------------------------------------------------
 
-    def route(self, call: Call) -> str | Script:
-        """The operation a path stands for, or the answer to a path or method that has none."""
-        extra = self.extra(call)
-        if extra is not None:
-            return extra
+    def find(self, call: Call) -> Route | None:
+        """The route of the request's path, or None for an unknown path."""
         for prefix in call.site.prefixes:
             if not call.path.startswith(prefix):
                 continue
             rest = call.path[len(prefix) :]
-            found = self.routes.get(rest)
-            if found is None and rest.startswith("/models/") and "/models" in self.routes:
-                found = ("model", "GET")
-                call.notes["model"] = rest.removeprefix("/models/")
-            if found is not None:
-                operation, method = found
-                if call.request.method == method or (method == "GET" and call.request.method == "HEAD"):
-                    return operation
-                return self.wrong_method(call, method)
-        return self.not_found(call)
+            if rest in self.routes:
+                return Route(*self.routes[rest])
+            if rest.startswith("/models/") and "/models" in self.routes:
+                return Route("model", "GET", rest.removeprefix("/models/"))
+        return None
 
-    def extra(self, call: Call) -> Script | None:
+    def operation(self, call: Call) -> str:
+        """The operation of the request's path and method, empty for none."""
+        found = self.find(call)
+        method = "GET" if call.request.method == "HEAD" else call.request.method
+        return found.operation if found and found.method == method else ""
+
+    def extra(self, call: Call) -> Response | None:
         """Answers of this server outside the OpenAI API (`/health`, `/version` …), or None."""
         return None
 
-    def not_found(self, call: Call) -> Script:
-        """The answer to a path this server does not know."""
-        message = f"Invalid URL ({call.request.method} {call.path})"
-        return self.error(call, 404, message, "invalid_request_error")
+    def not_found(self, call: Call) -> Response:
+        """The answer to a path that this server does not know."""
+        return self.error(404, f"Invalid URL ({call.request.method} {call.path})", "invalid_request_error")
 
-    def wrong_method(self, call: Call, allowed: str) -> Script:
+    def wrong_method(self, call: Call, allowed: str) -> Response:
         """The answer to a known path with another method."""
         message = (
             f"Not allowed to {call.request.method} on {call.path}. (HINT: Perhaps you meant to use a "
             f"different HTTP method?)"
         )
-        return self.error(call, 405, message, "invalid_request_error").with_header("Allow", allowed)
+        return self.error(405, message, "invalid_request_error").with_header("Allow", allowed)
 
     # Keys ----------------------------------------------------------------------------------------------
 
@@ -108,96 +133,71 @@ class Style:
         return True
 
     def presented_key(self, call: Call) -> str | None:
-        """The key the client sent in a place this server looks at, or None."""
-        value = call.authorization()
-        if value is None:
-            return None
-        scheme, _, key = value.partition(" ")
+        """The key the client sent in a place that this server reads, or None."""
+        scheme, _, key = (call.request.header("authorization") or "").partition(" ")
         return key.strip() if scheme.lower() == "bearer" and key.strip() else None
 
-    def authenticate(self, call: Call) -> Script | None:
-        """What a missing or wrong key is answered with; None lets the request through."""
+    def authenticate(self, call: Call) -> Response | None:
+        """The answer to a missing or wrong key; None lets the request pass."""
         key = call.site.key
         if key is None or not self.guarded(call):
             return None
         given = self.presented_key(call)
-        return None if given == key else self.refuse_key(call, given)
+        return None if given == key else self.refuse_key(given)
 
-    def refuse_key(self, call: Call, given: str | None) -> Script:
-        """401 in the manner of OpenAI; the key is only ever shown masked."""
+    def refuse_key(self, given: str | None) -> Response:
+        """The answer to a missing (None) or wrong key, which is only ever shown masked."""
         if given is None:
             message = (
                 "You didn't provide an API key. You need to provide your API key in an Authorization header "
                 "using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
             )
-            return self.error(call, 401, message, "invalid_request_error")
+            return self.error(401, message, "invalid_request_error")
         masked = f"{given[:4]}{'*' * 8}{given[-4:]}" if len(given) > 16 else "*" * len(given)
         message = f"Incorrect API key provided: {masked}. You can find your API key in the account settings."
-        return self.error(call, 401, message, "invalid_request_error", code="invalid_api_key")
+        return self.error(401, message, "invalid_request_error", code="invalid_api_key")
 
     # Errors --------------------------------------------------------------------------------------------
 
-    def error(
-        self, call: Call, status: int, message: str, kind: str, param: str | None = None, code: Any = None
-    ) -> Script:
+    def error(self, status: int, message: str, kind: str, param: str | None = None, code: Any = None) -> Response:
         """An error in this server's shape."""
-        body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
-        return send_json(status, body)
+        return send_json(status, {"error": {"message": message, "type": kind, "param": param, "code": code}})
 
-    def bad_json(self, call: Call, wrong: ValueError) -> Script:
+    def bad_json(self, call: Call) -> Response:
         """The answer to a body that is not JSON."""
         message = (
             "We could not parse the JSON body of your request. (HINT: This likely means you aren't using "
             "your HTTP library correctly. The API expects a JSON payload, but what was sent was not valid JSON.)"
         )
-        return self.error(call, 400, message, "invalid_request_error")
+        return self.error(400, message, "invalid_request_error")
 
-    def invalid(self, call: Call, problem: Problem) -> Script | None:
-        """The answer to a request that has a missing, mistyped or unusable field; None overlooks it."""
-        return self.error(call, 400, problem.message, "invalid_request_error", problem.param, problem.code)
+    def invalid(self, call: Call, problem: Problem) -> Response | None:
+        """The answer to a missing, mistyped or unusable field; None where this server accepts it."""
+        return self.error(400, problem.message, "invalid_request_error", problem.param, problem.code)
 
-    def validate(self, call: Call) -> Script | None:
-        """Checks the request as this server does; None when there is nothing to object to."""
-        refusals = (self.invalid(call, problem) for problem in problems(call, vision=self.vision))
+    def validate(self, call: Call) -> Response | None:
+        """The answer to a request that this server finds invalid; None for a valid one."""
+        refusals = (self.invalid(call, problem) for problem in problems(call.body, vision=self.vision))
         return next((refusal for refusal in refusals if refusal is not None), None)
 
-    def unknown_model(self, call: Call, name: str) -> Script | None:
-        """The answer to a model id that is not served; None where the id is not looked at."""
+    def unknown_model(self, call: Call, name: str) -> Response:
+        """The answer to a model id that is not served."""
         message = f"The model `{name}` does not exist or you do not have access to it."
-        return self.error(call, 404, message, "invalid_request_error", code="model_not_found")
+        return self.error(404, message, "invalid_request_error", code="model_not_found")
 
-    def missing_model(self, call: Call) -> Script | None:
-        """The answer to a request that names no model; None where one is then chosen."""
-        return self.error(call, 400, "you must provide a model parameter", "invalid_request_error")
+    def missing_model(self) -> Response:
+        """The answer to a request that names no model."""
+        return self.error(400, "you must provide a model parameter", "invalid_request_error")
 
-    def overflow(self, call: Call, tokens: int) -> Script:
-        """The answer to a prompt that does not fit."""
+    def overflow(self, call: Call, tokens: int) -> Response:
+        """The answer to a prompt that is longer than the context."""
         message = (
             f"This model's maximum context length is {call.site.context_length} tokens. However, your messages "
             f"resulted in {tokens} tokens. Please reduce the length of the messages."
         )
-        return self.error(call, 400, message, "invalid_request_error", "messages", code="context_length_exceeded")
+        return self.error(400, message, "invalid_request_error", "messages", code="context_length_exceeded")
 
-    # Answers -------------------------------------------------------------------------------------------
-
-    def new_id(self) -> str:
-        """An id for a completion, in this server's form."""
-        return "chatcmpl-" + token(29)
-
-    def tool_call_id(self, call: Call, index: int, name: str) -> str:
-        """An id for a tool call, in this server's form."""
-        return "call_" + token(24)
-
-    def with_ids(self, call: Call, reply: Reply) -> Reply:
-        """The reply with an id on every tool call, and the finish reason this server gives to a forced one."""
-        if not reply.tool_calls:
-            return reply
-        calls = tuple(
-            replace(made, id=self.tool_call_id(call, place, made.name)) for place, made in enumerate(reply.tool_calls)
-        )
-        named = isinstance(call.body.get("tool_choice"), dict)
-        finish = self.named_choice_finish if named else reply.finish_reason
-        return replace(reply, tool_calls=calls, finish_reason=finish)
+    # The model list ------------------------------------------------------------------------------------
 
     def model_card(self, site: Site, name: str) -> JSON:
         """One entry of the model list."""
@@ -207,30 +207,73 @@ class Style:
         """The body of GET /models."""
         return {"object": "list", "data": [self.model_card(call.site, name) for name in call.site.models]}
 
+    def show_model(self, call: Call, name: str) -> Response:
+        """The answer to GET /models/{id}."""
+        if name in call.site.models:
+            return send_json(200, self.model_card(call.site, name))
+        message = f"The model '{name}' does not exist"
+        return self.error(404, message, "invalid_request_error", "model", code="model_not_found")
+
+    # Chat completions ----------------------------------------------------------------------------------
+
+    def new_id(self) -> str:
+        """An id for a completion, in this server's form."""
+        return "chatcmpl-" + token(29)
+
+    def tool_call_id(self) -> str:
+        """An id for a tool call, in this server's form."""
+        return "call_" + token(24)
+
+    def with_ids(self, call: Call, reply: Reply) -> Reply:
+        """The reply with an id on every tool call, and with this server's finish reason for a forced one."""
+        if not reply.tool_calls:
+            return reply
+        calls = tuple(replace(made, id=self.tool_call_id()) for made in reply.tool_calls)
+        named = isinstance(call.body.get("tool_choice"), dict)
+        return replace(
+            reply, tool_calls=calls, finish_reason=self.named_choice_finish if named else reply.finish_reason
+        )
+
     def fingerprint(self) -> str | None:
         """The system_fingerprint of every answer."""
         return "fp_5b2e07c9d4"
 
     def envelope(self, call: Call, kind: str) -> JSON:
         """The fields around `choices` that chunks and whole answers share."""
-        return {"id": call.id, "object": kind, "created": call.created, "model": call.notes["model"]}
+        return {"id": call.id, "object": kind, "created": call.created, "model": call.model}
 
-    def message(self, call: Call, reply: Reply) -> JSON:
+    def bare_message(self, reply: Reply) -> JSON:
+        """The assistant message with the fields that every server gives it."""
+        return completion.message(reply, self.reasoning_field)
+
+    def message(self, reply: Reply) -> JSON:
         """The assistant message of a whole answer."""
-        return {**completion.message(self, reply), "refusal": None, "annotations": []}
+        return {**self.bare_message(reply), "refusal": None, "annotations": []}
 
-    def choice_extras(self, call: Call) -> JSON:
+    def choice_extras(self) -> JSON:
         """Further fields of a choice."""
         return {}
 
-    def usage(self, call: Call, replies: Sequence[Reply]) -> JSON:
+    def choices(self, call: Call, replies: Sequence[Reply]) -> list[JSON]:
+        """The choices of a whole answer."""
+        return [
+            {
+                "index": index,
+                "message": self.message(reply),
+                "logprobs": completion.logprobs(call, split(reply.text)),
+                "finish_reason": reply.finish_reason,
+                **self.choice_extras(),
+            }
+            for index, reply in enumerate(replies)
+        ]
+
+    def usage(self, replies: Sequence[Reply]) -> JSON:
         """Token counts of the whole answer."""
-        counts = completion.usage(replies)
         return {
-            **counts,
+            **completion.usage(replies),
             "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
             "completion_tokens_details": {
-                "reasoning_tokens": replies[0].notes.get("reasoning_tokens", 0),
+                "reasoning_tokens": replies[0].reasoning_tokens,
                 "audio_tokens": 0,
                 "accepted_prediction_tokens": 0,
                 "rejected_prediction_tokens": 0,
@@ -241,11 +284,13 @@ class Style:
         """The body of an answer that is not streamed."""
         return {
             **self.envelope(call, "chat.completion"),
-            "choices": completion.choices(self, call, replies),
-            "usage": self.usage(call, replies),
+            "choices": self.choices(call, replies),
+            "usage": self.usage(replies),
             "service_tier": "default",
             "system_fingerprint": self.fingerprint(),
         }
+
+    # Streams -------------------------------------------------------------------------------------------
 
     def chunk(self, call: Call, choices: list[JSON]) -> JSON:
         """One chunk of a stream around the given choices."""
@@ -265,47 +310,59 @@ class Style:
         return {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
 
     def chunks(self, call: Call, replies: Sequence[Reply]) -> list[Chunk]:
-        """All data events of a streamed answer."""
-        return completion.chunks(self, call, replies)
+        """All data events of a streamed answer, one token an event, at the times of the generation."""
+        start, step = completion.started_at(call.site), completion.pace(call.site)
+        made: list[Chunk] = []
+
+        def add(at: float, choices: list[JSON], usage: JSON | None = None) -> None:
+            body = self.chunk(call, choices)
+            if usage is not None or (call.include_usage and self.null_usage):
+                body["usage"] = usage
+            made.append(Chunk(at, body))
+
+        last = start
+        counts = self.usage(replies) if call.include_usage else None
+        for index, reply in enumerate(replies):
+            add(start, [self.chunk_choice(index, self.role_delta(), None, None)])
+            place = 0
+            for place, delta, texts in completion.deltas(reply, self.reasoning_field, whole_calls=self.whole_calls):
+                probabilities = completion.logprobs(call, texts) if texts else None
+                add(start + place * step, [self.chunk_choice(index, delta, None, probabilities)])
+            last = max(last, start + step * max(place + 1, reply.completion_tokens))
+            finish = self.chunk_choice(index, {}, reply.finish_reason, None)
+            add(last, [{**finish, **self.choice_extras()}], counts if self.usage_on_finish else None)
+        if counts is not None and not self.usage_on_finish:
+            add(last, [], counts)
+        made.sort(key=lambda chunk: chunk.at)
+        return [*made, Chunk(last, "[DONE]")]
 
     def frame(self, chunk: Chunk) -> bytes:
         """One event on the wire."""
         data = chunk.data if isinstance(chunk.data, str) else to_json(chunk.data).decode("utf-8", "replace")
-        return f"data: {data}\n\n".encode()
+        name = f"event: {chunk.event}\n" if chunk.event else ""
+        return f"{name}data: {data}\n\n".encode()
 
-    # The wire ------------------------------------------------------------------------------------------
+    # Responses -----------------------------------------------------------------------------------------
 
-    def fixed_headers(self, call: Call, script: Script) -> Headers:
-        """Fields this server puts on every answer, before those of the answer itself."""
-        return [
-            ("Date", time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())),
-            ("openai-version", "2020-10-01"),
-            ("x-request-id", "req_" + hexes(32)),
-        ]
+    def fixed_headers(self, call: Call, response: Response) -> Headers:
+        """Fields of every answer, before those of the answer itself."""
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
+        return [("Date", date), *self.own_headers(call)]
+
+    def own_headers(self, call: Call) -> Headers:
+        """Fields of every answer by which this server is recognised."""
+        return [("openai-version", "2020-10-01"), ("x-request-id", "req_" + hexes(32))]
 
     def stream_headers(self) -> Headers:
         """Fields of a streamed answer."""
         return [("Content-Type", self.stream_type), ("Cache-Control", "no-cache")]
 
-    def models_script(self, call: Call) -> Script:
-        """GET /models."""
-        return send_json(200, self.models(call))
-
-    def model_script(self, call: Call, name: str) -> Script:
-        """GET /models/{id}."""
-        if name in call.site.models:
-            return send_json(200, self.model_card(call.site, name))
-        message = f"The model '{name}' does not exist"
-        return self.error(call, 404, message, "invalid_request_error", "model", code="model_not_found")
-
-    def streamed(self, call: Call, chunks: list[Chunk]) -> Script:
-        """A server-sent event stream on the schedule of its chunks."""
+    def streamed(self, chunks: list[Chunk]) -> Response:
+        """A server-sent event stream at the times of its chunks."""
         writes = [Write(chunk.at, self.frame(chunk), place) for place, chunk in enumerate(chunks)]
-        start = writes[0].at if writes else 0.0
-        end = writes[-1].at if writes else 0.0
-        return Script(200, self.stream_headers(), writes, head_at=start, end_at=end, framing="chunked")
+        start, end = (writes[0].at, writes[-1].at) if writes else (0.0, 0.0)
+        return Response(200, self.stream_headers(), writes, head_at=start, end_at=end, framing="chunked")
 
-    def completed(self, call: Call, payload: Any, at: float) -> Script:
+    def completed(self, payload: Any, at: float) -> Response:
         """A whole answer, sent `at` seconds after the request."""
-        script = plain(200, to_json(payload), self.json_type)
-        return delayed(script, at)
+        return plain(200, to_json(payload), self.json_type).delayed(at)

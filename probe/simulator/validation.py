@@ -1,14 +1,10 @@
-"""What a careful server objects to in a chat request, found once and worded by each style."""
+"""Validation of chat requests: the problems are found here, and each style words its answer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from probe.simulator.call import Call
+from typing import Any
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -42,9 +38,8 @@ def _wrong_type(param: str, value: Any, wanted: str) -> Problem:
     return Problem("type", param, message, value, wanted, "invalid_type")
 
 
-def problems(call: Call, *, vision: bool = True) -> Iterator[Problem]:
-    """Everything wrong with a chat request, the gravest first; a style may overlook some of it."""
-    body = call.body
+def problems(body: Any, *, vision: bool = True) -> Iterator[Problem]:
+    """Everything wrong with a chat request, the gravest first; a style may accept some of it."""
     if not isinstance(body, dict):
         yield _wrong_type("body", body, "an object")
         return

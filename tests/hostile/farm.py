@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 
-from probe.simulator.http11 import Request
+from probe.simulator.request import Request
 from tests.hostile.scripts import Hostile, corpus
 from tests.hostile.serving import Next, Stage, ca_bundle, staged, twisted
 from tests.hostile.twists import Right, Twist, random_twist

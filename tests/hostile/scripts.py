@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from probe.simulator.http11 import Request
+from probe.simulator.request import Request
 from tests.hostile.server import Peer
 from tests.hostile.valid import Valid
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from probe.simulator.http11 import Request
+from probe.simulator.request import Request
 
 #: More than any limit of the tool, and still nothing a test machine notices.
 MOST_BYTES = 160 * 1024 * 1024

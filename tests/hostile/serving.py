@@ -17,7 +17,7 @@ from pathlib import Path
 
 import trustme
 
-from probe.simulator.http11 import Request
+from probe.simulator.request import Request
 from tests.hostile.scripts import HANG, KEEP, RESET, Act, Hostile, Scene
 from tests.hostile.server import Peer, Server
 from tests.hostile.twists import Twist, performed

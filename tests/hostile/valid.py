@@ -10,9 +10,9 @@ from typing import Any
 
 from probe.simulator import Simulator
 from probe.simulator.call import Call, Connection
-from probe.simulator.http11 import Request, head_bytes
-from probe.simulator.script import Script
-from probe.simulator.server import Endpoint
+from probe.simulator.planner import Planner
+from probe.simulator.request import Request
+from probe.simulator.response import Head
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Valid:
 
     def head(self, *more: tuple[str, str]) -> bytes:
         """The status line and fields, with further fields."""
-        return head_bytes(self.status, [*self.fields, *more])
+        return Head(self.status, [*self.fields, *more]).encoded()
 
     def wire(self) -> bytes:
         """The whole response as it would go over the wire."""
@@ -64,15 +64,18 @@ class Oracle:
     def __init__(self, style: str = "openai", key: str | None = None) -> None:
         simulator = Simulator(style, rate_tokens_s=0, first_token_s=0, key=key)
         self.model = simulator.model
-        self._endpoint = Endpoint(simulator.site)
+        self._style = simulator.style
         self._site = simulator.site
-        self._site.started = int(time.time())
         self._lock = threading.Lock()
 
     def answer(self, request: Request) -> Valid:
         """The right answer to a request."""
         with self._lock:
             call = Call(request, self._site, Connection(1), request.path, created=int(time.time()))
-            script: Script = self._endpoint.plan(call)
-        fields = tuple((name, value) for name, value in script.headers if name.lower() != "content-length")
-        return Valid(script.status, fields, tuple(write.data for write in script.writes), script.streamed)
+            response = Planner(call, self._style, []).response()
+        return Valid(
+            response.status,
+            tuple(response.headers),
+            tuple(write.data for write in response.writes),
+            response.is_stream,
+        )

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from probe.simulator.model import answer, prompt_tokens
-from probe.simulator.standin.prompt import split
+from probe.simulator.model.answering import answer, prompt_tokens
+from probe.simulator.model.prompt import split
 
 
 def system(text: str) -> dict[str, Any]:

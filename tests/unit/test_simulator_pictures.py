@@ -11,8 +11,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from probe.simulator.model import answer, prompt_tokens
-from probe.simulator.standin import pictures
+from probe.simulator.model import pictures
+from probe.simulator.model.answering import answer, prompt_tokens
 from tests.unit.test_simulator_model import ask, user
 
 # JSON ----------------------------------------------------------------------------------------------------

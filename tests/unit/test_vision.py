@@ -10,7 +10,7 @@ from checks.vision.checks import diagnose_vision
 from checks.vision.reading import COLOURS, Look, colours_named, quadrants, unguessable
 from probe.api import Inconclusive, State
 from probe.parsing.png import data_uri
-from probe.simulator.standin import pictures
+from probe.simulator.model import pictures
 from tests.unit.answers import chat, lost, refusal
 
 LAYOUT = ("red", "white", "black", "blue")

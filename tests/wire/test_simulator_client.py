@@ -203,8 +203,10 @@ def test_takes_chunked_bodies_continue_and_half_closed_clients() -> None:
     [
         (b"nonsense\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nbad header\r\n\r\n", b"400"),
-        (b"POST /v1/models HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"400"),
-        (b"POST /v1/models HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", b"413"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"400"),
+        (b"POST /v1/models HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", b"400"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"505"),
+        (b"POST /v1/models HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", b"413"),
         (b"GET / HTTP/1.1\r\nx: " + b"a" * 400_000 + b"\r\n\r\n", b"431"),
     ],
 )
@@ -229,7 +231,7 @@ def test_large_bodies_and_pipelined_requests() -> None:
 def test_head_has_no_body_and_http10_closes() -> None:
     with Simulator(**FAST) as sim:
         key = f"Authorization: Bearer {sim.key}\r\n"
-        head = raw(sim, f"HEAD /v1/models HTTP/1.1\r\nConnection: close\r\n{key}\r\n".encode())
+        head = raw(sim, f"HEAD /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{key}\r\n".encode())
         assert head.endswith(b"\r\n\r\n")
         assert b"Content-Length" in head
         old = raw(sim, f"GET /v1/models HTTP/1.0\r\n{key}\r\n".encode())

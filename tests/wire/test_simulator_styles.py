@@ -84,7 +84,7 @@ def test_schema_and_limits(client: Client) -> None:
 
 
 def test_errors_are_errors(client: Client) -> None:
-    style = client.sim.site.style
+    style = client.sim.style
     assert client.chat([{"role": "user", "content": "x " * 40000}]).status_code in (400, 422)
     wrong = client.http.post(client.base + "/chat/completions", content=b'{"model": ')
     assert 400 <= wrong.status_code < 500 or style.name == "textgen-webui"
@@ -98,17 +98,17 @@ def test_errors_are_errors(client: Client) -> None:
 def test_keys(client: Client) -> None:
     sim = client.sim
     if sim.key is None:
-        assert sim.site.style.name == "ollama"
+        assert sim.style.name == "ollama"
         return
     for key in (None, "sk-wrong-0123456789abcdefghij"):
         with Client(sim, key=key) as other:
             for response in (other.models(), other.chat("Say pong")):
-                assert response.status_code == (403 if sim.site.style.name == "cerebras" and key is None else 401)
+                assert response.status_code == (403 if sim.style.name == "cerebras" and key is None else 401)
                 assert key is None or key not in response.text
 
 
 def test_responses_where_it_is_served(client: Client) -> None:
-    served = "/responses" in client.sim.site.style.routes
+    served = "/responses" in client.sim.style.routes
     body = {"model": client.sim.model, "input": "Say pong"}
     response = client.http.post(client.base + "/responses", json=body)
     if not served:

@@ -1,21 +1,21 @@
-"""The user gives no key, or the wrong one."""
+"""Keys that are missing, refused, not checked, expected elsewhere, or answered in a misleading way."""
 
 from __future__ import annotations
 
 from probe.simulator.call import Call
 from probe.simulator.fault import Fault
-from probe.simulator.script import Script
+from probe.simulator.response import Response
 from probe.simulator.style import DEFAULT_KEY
 
 
 class Required(Fault):
-    """A key is needed and none is given."""
+    """A key is required and the user gives none."""
 
     name = "auth-required"
-    summary = "the endpoint wants a key and the user gives none"
+    summary = "the endpoint requires a key and the user gives none"
     yields = ("auth.required",)
 
-    def asked_key(self, key: str | None) -> str | None:
+    def required_key(self, key: str | None) -> str | None:
         return key or DEFAULT_KEY
 
     def typed_key(self, key: str | None) -> str | None:
@@ -23,32 +23,32 @@ class Required(Fault):
 
 
 class Rejected(Fault):
-    """The key is one that this endpoint never issued."""
+    """The user's key was never issued by this endpoint."""
 
     name = "auth-rejected"
     summary = "the user gives a key that the endpoint does not accept"
     yields = ("auth.rejected",)
 
-    def asked_key(self, key: str | None) -> str | None:
+    def required_key(self, key: str | None) -> str | None:
         return key or DEFAULT_KEY
 
     def typed_key(self, key: str | None) -> str | None:
         return "sk-sim-0ldKeyFromLastYear42"
 
 
-# A wrong key is answered in a way that misleads or leaks. ------------------------------------------
+# Misleading answers to a wrong key ---------------------------------------------------------------------
 
 
 class WrongStatus(Fault):
-    """A refused key looks like a bad request, a missing page or a broken server."""
+    """The refusal of a key looks like a bad request, a missing page or a broken server."""
 
     name = "auth-wrong-status"
-    summary = "a refused key is answered with this status in place of 401 (=400, 403, 404 or 500)"
+    summary = "a refused key is answered with this status instead of 401 (=400, 403, 404, 422, 500 or 503)"
     yields = ("auth.wrong-status",)
     value = "400"
     choices = ("400", "403", "404", "422", "500", "503")
 
-    def on_auth(self, call: Call, refusal: Script | None) -> Script | None:
+    def on_auth(self, call: Call, refusal: Response | None) -> Response | None:
         if refusal is None:
             return None
         texts = {
@@ -56,66 +56,63 @@ class WrongStatus(Fault):
             "403": ("Authorization failed", "forbidden"),
             "404": ("Resource not found", "not_found"),
         }
-        message, kind = texts.get(self.given or "", ("Internal server error", "server_error"))
-        return call.site.style.error(call, int(self.given or "400"), message, kind)
+        message, kind = texts.get(self.given, ("Internal server error", "server_error"))
+        return self.error(int(self.given), message, kind)
 
 
 class KeyReflected(Fault):
-    """The whole key comes back in the text of the error, and so ends up in logs."""
+    """The error text contains the whole key, which then ends up in logs."""
 
     name = "auth-key-reflected"
     summary = "the error for a refused key repeats the key"
     yields = ("auth.key-reflected",)
 
-    def on_auth(self, call: Call, refusal: Script | None) -> Script | None:
-        given = call.site.style.presented_key(call)
+    def on_auth(self, call: Call, refusal: Response | None) -> Response | None:
+        given = self.style.presented_key(call)
         if refusal is None or given is None:
             return refusal
         message = f"Unable to validate api key {given}: key not found in store"
-        return call.site.style.error(call, refusal.status, message, "authentication_error")
+        return self.error(refusal.status, message, "authentication_error")
 
 
-# Keys that are not looked at, everywhere or on one path. -------------------------------------------
+# Keys that are not checked, or read from another header ------------------------------------------------
 
 
 class NotChecked(Fault):
-    """Any key opens the endpoint, and none does too."""
+    """Any key is accepted, and so is none."""
 
     name = "auth-not-checked"
-    summary = "any key is accepted, a wrong one too"
+    summary = "any key is accepted, even a wrong one"
     yields = ("auth.not-checked",)
 
-    def on_auth(self, call: Call, refusal: Script | None) -> Script | None:
+    def on_auth(self, call: Call, refusal: Response | None) -> Response | None:
         return None
 
 
 class ModelsExempt(Fault):
-    """The model list is open while chat is closed, so a key seems good that is not."""
+    """The model list needs no key, so a wrong key looks right until the first chat request."""
 
     name = "auth-models-exempt"
     summary = "/models answers without a key, chat does not"
     yields = ("auth.models-exempt",)
 
-    def on_auth(self, call: Call, refusal: Script | None) -> Script | None:
+    def on_auth(self, call: Call, refusal: Response | None) -> Response | None:
         return None if call.path.endswith("/models") else refusal
 
 
-# The key is looked for in another header. ----------------------------------------------------------
-
-
 class WrongScheme(Fault):
-    """Only `X-API-Key` (or `api-key`, as Azure has it) is read; a bearer token is not looked at."""
+    """The key is read from `X-API-Key` (or `api-key`, as on Azure) only; a bearer token is ignored."""
 
     name = "auth-wrong-scheme"
-    summary = "the key is accepted in a header of its own only (=x-api-key or =api-key)"
+    summary = "the key is accepted in another header only (=x-api-key or =api-key)"
     yields = ("auth.wrong-scheme",)
     value = "x-api-key"
 
-    def asked_key(self, key: str | None) -> str | None:
+    def required_key(self, key: str | None) -> str | None:
         return key or DEFAULT_KEY
 
-    def on_auth(self, call: Call, refusal: Script | None) -> Script | None:
-        style = call.site.style
-        if not style.guarded(call) or call.request.header(self.given or "") == call.site.key:
+    def on_auth(self, call: Call, refusal: Response | None) -> Response | None:
+        given = call.request.header(self.given)
+        if not self.style.guarded(call) or given == call.site.key:
             return None
-        return style.refuse_key(call, call.request.header(self.given or ""))
+        return self.style.refuse_key(given)

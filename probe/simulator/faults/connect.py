@@ -1,13 +1,24 @@
-"""HTTPS with certificates that a client must refuse or warn about."""
+"""TLS certificates that a client must refuse or warn about, and connections that end before an answer."""
 
 from __future__ import annotations
 
-from probe.simulator.call import Connection
+from probe.simulator.call import Call
 from probe.simulator.fault import Fault
+from probe.simulator.response import Response, no_response
+
+# Certificates ------------------------------------------------------------------------------------------
+
+
+class Good(Fault):
+    """A valid certificate of a private authority (harmless)."""
+
+    name = "tls"
+    summary = "https with a valid certificate (its authority is written to a file)"
+    certificate = "good"
 
 
 class Untrusted(Fault):
-    """Signed by an authority that the client does not know."""
+    """The authority is unknown to the client."""
 
     name = "tls-untrusted"
     summary = "https with a certificate of an unknown authority"
@@ -16,7 +27,7 @@ class Untrusted(Fault):
 
 
 class Expired(Fault):
-    """Signed by a known authority, past its last day."""
+    """The authority is known, the certificate has expired."""
 
     name = "tls-expired"
     summary = "https with an expired certificate"
@@ -25,16 +36,16 @@ class Expired(Fault):
 
 
 class Expiring(Fault):
-    """Still valid, for three days."""
+    """The certificate is valid for three more days."""
 
     name = "tls-expiring"
-    summary = "https with a certificate that ends in three days"
+    summary = "https with a certificate that expires in three days"
     yields = ("tls.expiring",)
     certificate = "expiring"
 
 
 class Hostname(Fault):
-    """Valid, for another host."""
+    """The certificate is valid for another host."""
 
     name = "tls-hostname"
     summary = "https with a certificate for another host name"
@@ -42,34 +53,26 @@ class Hostname(Fault):
     certificate = "hostname"
 
 
-class Good(Fault):
-    """A good certificate of a private authority."""
-
-    name = "tls"
-    summary = "https with a good certificate (its authority is written to a file)"
-    certificate = "good"
-
-
-# Connections that end before an answer. ------------------------------------------------------------
+# Connections without an answer -------------------------------------------------------------------------
 
 
 class Reset(Fault):
-    """The connection is accepted and then torn down with RST when the request comes."""
+    """The connection is accepted and reset when the request arrives."""
 
     name = "connect-reset"
     summary = "every connection is reset when a request arrives"
     yields = ("connect.reset",)
 
-    def on_connection(self, connection: Connection) -> str | None:
-        return "reset"
+    def on_request(self, call: Call) -> Response | None:
+        return no_response("reset")
 
 
 class Silent(Fault):
-    """The connection is accepted and nothing is ever said."""
+    """The connection is accepted and nothing is ever sent on it."""
 
     name = "connect-silent"
-    summary = "requests are taken and never answered"
+    summary = "requests are read and never answered"
     yields = ("connect.timeout",)
 
-    def on_connection(self, connection: Connection) -> str | None:
-        return "hang"
+    def on_request(self, call: Call) -> Response | None:
+        return no_response("hang")

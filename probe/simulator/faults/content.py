@@ -1,4 +1,4 @@
-"""Blocks that are accepted and do not reach the model as they should."""
+"""Content blocks and null content: dropped, shortened or refused."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ from typing import Any, ClassVar
 
 from probe.simulator.call import JSON, Call
 from probe.simulator.fault import Fault, replace_messages
-from probe.simulator.script import Script, send_json
+from probe.simulator.response import Response, send_json
 
-
-def _text_blocks(content: Any) -> list[JSON]:
-    return [part for part in content if part.get("type") == "text"]
+# Blocks that are accepted and do not reach the model as they should -----------------------------------
 
 
 class Ignored(Fault):
-    """A template that prints only strings: an array leaves the turn empty."""
+    """A chat template that prints only strings: with an array the turn is empty."""
 
     name = "blocks-ignored"
-    summary = "content given as blocks is accepted and never reaches the model"
+    summary = "content blocks are accepted and never reach the model"
     yields = ("content.blocks-ignored",)
 
     def on_prompt(self, call: Call) -> None:
@@ -36,70 +34,67 @@ class Truncated(Fault):
             content = turn.get("content")
             if not isinstance(content, list):
                 return turn
-            texts = _text_blocks(content)[:1]
-            pictures = [part for part in content if part.get("type") != "text"]
-            return {**turn, "content": [*texts, *pictures]}
+            others = [part for part in content if part.get("type") != "text"]
+            return {**turn, "content": [*_texts(content)[:1], *others]}
 
         replace_messages(call, first)
 
 
 class Stringified(Fault):
-    """The list is printed with `repr` into the prompt; the model can still read it."""
+    """The list is printed with `repr` into the prompt; the model can still read it (harmless)."""
 
     name = "blocks-stringified"
-    summary = "text blocks are shown to the model as a printed Python list (readable, but costly)"
+    summary = "text blocks are shown to the model as a printed Python list (readable, but costs tokens)"
 
     def on_prompt(self, call: Call) -> None:
         def printed(turn: JSON) -> JSON:
             content = turn.get("content")
-            if isinstance(content, list) and len(_text_blocks(content)) == len(content):
+            if isinstance(content, list) and len(_texts(content)) == len(content):
                 return {**turn, "content": repr(content)}
             return turn
 
         replace_messages(call, printed)
 
 
-# Servers that take only plain strings as content, for all roles or for one. ------------------------
+def _texts(content: list[JSON]) -> list[JSON]:
+    return [part for part in content if part.get("type") == "text"]
 
 
-def _refusal(call: Call, status: str, place: int, role: str, content: Any) -> Script:
-    style = call.site.style
-    if status == "422":
-        detail = {
-            "type": "string_type",
-            "loc": ["body", "messages", place, "content"],
-            "msg": "Input should be a valid string",
-            "input": content,
-        }
-        return send_json(422, {"detail": [detail]})
-    if status == "500":
-        return style.error(call, 500, 'can only concatenate str (not "list") to str', "internal_server_error")
-    message = (
-        f"'messages.{place}' : for 'role:{role}' the following must be satisfied[('messages.{place}.content' : "
-        f"value must be a string)]"
-    )
-    return style.error(call, 400, message, "invalid_request_error")
+# Servers that accept only strings as content, in all roles or in one -----------------------------------
 
 
 class BlocksRejected(Fault):
-    """An array as content is refused on every role."""
+    """An array as content is refused in every role."""
 
     name = "blocks-rejected"
-    summary = "content given as blocks is refused (=400, 422 or 500)"
+    summary = "content blocks are refused (=400, 422 or 500)"
     yields = ("content.blocks-rejected",)
     value = "400"
-    roles: ClassVar[tuple[str, ...]] = ("user", "system", "developer", "assistant", "tool")
     choices = ("400", "422", "500")
+    roles: ClassVar[tuple[str, ...]] = ("user", "system", "developer", "assistant", "tool")
 
-    def on_chat(self, call: Call) -> Script | None:
-        for place, message in enumerate(call.messages):
-            if isinstance(message.get("content"), list) and message.get("role") in self.roles:
-                return _refusal(call, self.given or "400", place, str(message["role"]), message["content"])
+    def on_chat(self, call: Call) -> Response | None:
+        for place, turn in enumerate(call.messages):
+            if isinstance(turn.get("content"), list) and turn.get("role") in self.roles:
+                return self._refusal(place, str(turn["role"]), turn["content"])
         return None
+
+    def _refusal(self, place: int, role: str, content: Any) -> Response:
+        if self.given == "422":
+            where = ["body", "messages", place, "content"]
+            problem = {"type": "string_type", "loc": where, "msg": "Input should be a valid string", "input": content}
+            return send_json(422, {"detail": [problem]})
+        if self.given == "500":
+            return self.error(500, 'can only concatenate str (not "list") to str', "internal_server_error")
+        message = (
+            f"'messages.{place}' : for 'role:{role}' the following must be satisfied[('messages.{place}.content' : "
+            f"value must be a string)]"
+        )
+        return self.error(400, message)
 
 
 class SystemBlocks(BlocksRejected):
-    """Only system and developer turns must be strings (bedrock-access-gateway)."""
+    """System and developer turns must be strings (bedrock-access-gateway)."""
 
     name = "blocks-rejected-system"
     summary = "content blocks are refused in system turns"
@@ -107,7 +102,7 @@ class SystemBlocks(BlocksRejected):
 
 
 class AssistantBlocks(BlocksRejected):
-    """Only assistant turns must be strings (Groq's message schema)."""
+    """Assistant turns must be strings (Groq's message schema)."""
 
     name = "blocks-rejected-assistant"
     summary = "content blocks are refused in assistant turns"
@@ -115,26 +110,22 @@ class AssistantBlocks(BlocksRejected):
 
 
 class ToolBlocks(BlocksRejected):
-    """Only tool results must be strings."""
+    """Tool results must be strings."""
 
     name = "blocks-rejected-tool"
     summary = "content blocks are refused in tool results"
     roles = ("tool",)
 
 
-# Assistant turns that carry calls and no text are refused. -----------------------------------------
-
-
 class NullRejected(Fault):
-    """`content: null` beside `tool_calls` is refused, though it is what the API itself returns."""
+    """An assistant turn with tool calls and `content: null` is refused, although the API itself returns it so."""
 
     name = "null-rejected"
     summary = "null content in an assistant turn is refused"
     yields = ("content.null-rejected",)
 
-    def on_chat(self, call: Call) -> Script | None:
+    def on_chat(self, call: Call) -> Response | None:
         for place, turn in enumerate(call.messages):
             if turn.get("role") == "assistant" and turn.get("content") is None:
-                message = f"messages[{place}]: missing content"
-                return call.site.style.error(call, 400, message, "invalid_request_error", "messages")
+                return self.error(400, f"messages[{place}]: missing content", param="messages")
         return None

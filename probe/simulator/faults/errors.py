@@ -1,4 +1,4 @@
-"""Errors whose body or status a client cannot use."""
+"""Errors with a body or a status that a client cannot use."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 from probe.simulator.call import Call
 from probe.simulator.fault import Fault
-from probe.simulator.script import Script, to_json
+from probe.simulator.response import Response, to_json
 
 
-def _message(script: Script) -> str:
+def _message(response: Response) -> str:
+    """The text of an error, whatever its shape."""
     try:
-        body = json.loads(script.body)
+        body = json.loads(response.body)
     except ValueError:
         return "request failed"
     error = body.get("error", body) if isinstance(body, dict) else body
@@ -23,69 +24,66 @@ def _message(script: Script) -> str:
 
 
 class Shape(Fault):
-    """Other people's error objects: FastAPI's detail, a flat object, a bare string, an array."""
+    """Error objects of other APIs: FastAPI's detail, a flat object, a string, an array."""
 
     name = "errors-shape"
-    summary = "errors are not of OpenAI's shape (=detail, flat, string or array)"
+    summary = "errors do not have OpenAI's shape (=detail, flat, string or array)"
     yields = ("errors.shape",)
     value = "detail"
     choices = ("detail", "flat", "string", "array")
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        if script.status < 400:
-            return script
-        text = _message(script)
+    def on_response(self, call: Call, response: Response) -> Response:
+        if response.status < 400:
+            return response
+        text = _message(response)
         bodies: dict[str, Any] = {
             "detail": {"detail": text},
             "flat": {"status": "failure", "message": text},
             "string": text,
-            "array": [{"error": {"code": script.status, "message": text, "status": "INVALID_ARGUMENT"}}],
+            "array": [{"error": {"code": response.status, "message": text, "status": "INVALID_ARGUMENT"}}],
         }
-        return script.with_body(to_json(bodies[self.given or "detail"]))
+        return response.with_body(to_json(bodies[self.given]))
 
 
 class Html(Fault):
-    """A gateway that puts its own page in place of the server's error."""
+    """A gateway that replaces the server's error by its own page."""
 
     name = "errors-html"
     summary = "errors are HTML pages"
     yields = ("errors.shape",)
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        if script.status < 400:
-            return script
-        title = f"{script.status} Error"
+    def on_response(self, call: Call, response: Response) -> Response:
+        if response.status < 400:
+            return response
+        title = f"{response.status} Error"
         page = (
             f"<html>\n<head><title>{title}</title></head>\n<body>\n<center><h1>{title}</h1></center>\n"
             "<hr><center>nginx</center>\n</body>\n</html>\n"
         )
-        return script.with_body(page.encode()).with_header("Content-Type", "text/html")
+        return response.with_body(page.encode()).with_header("Content-Type", "text/html")
 
 
 class SuccessStatus(Fault):
-    """The error is told with status 200."""
+    """Errors are sent with status 200."""
 
     name = "errors-success-status"
     summary = "refused requests are answered with status 200 and an error object"
     yields = ("errors.success-status",)
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        if call.operation == "chat" and script.status in (400, 404, 422):
-            return replace(script, status=200)
-        return script
+    def on_response(self, call: Call, response: Response) -> Response:
+        refused = call.operation == "chat" and response.status in (400, 404, 422)
+        return replace(response, status=200) if refused else response
 
 
 class ServerError(Fault):
-    """The client's mistake is told as the server's."""
+    """A mistake of the client is reported as one of the server."""
 
     name = "errors-server-error"
     summary = "bad requests are answered with 500"
     yields = ("errors.server-error",)
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        if call.operation == "chat" and script.status in (400, 422):
-            body = {
-                "error": {"message": _message(script), "type": "internal_server_error", "param": None, "code": None}
-            }
-            return replace(script, status=500).with_body(to_json(body))
-        return script
+    def on_response(self, call: Call, response: Response) -> Response:
+        if call.operation != "chat" or response.status not in (400, 422):
+            return response
+        error = {"message": _message(response), "type": "internal_server_error", "param": None, "code": None}
+        return replace(response, status=500).with_body(to_json({"error": error}))

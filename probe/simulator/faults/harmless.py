@@ -1,4 +1,4 @@
-"""Token counts of whole answers that tell less than they seem to; clients get along with all of them."""
+"""Unusual but correct behaviour that no client should stumble over: no fault here yields a finding."""
 
 from __future__ import annotations
 
@@ -8,251 +8,180 @@ from itertools import pairwise
 from typing import Any
 
 from probe.simulator.call import JSON, Call, Chunk
-from probe.simulator.fault import Fault, deltas, each_frame, finish_reasons, has_pictures, is_events
-from probe.simulator.script import Script, Write, delayed
-from probe.simulator.standin import pictures
-from probe.simulator.standin.prompt import data_uris
+from probe.simulator.fault import Fault, deltas, has_pictures, is_finished
+from probe.simulator.model import pictures
+from probe.simulator.model.prompt import data_uris
+from probe.simulator.response import Response, Write
+
+# Token counts of whole answers -------------------------------------------------------------------------
 
 
-def _counted(payload: Any) -> bool:
-    return isinstance(payload, dict) and isinstance(payload.get("usage"), dict)
+def _is_counted(payload: Any) -> bool:
+    return isinstance(payload, dict) and "prompt_tokens" in (payload.get("usage") or {})
 
 
 class Missing(Fault):
     """Small mock servers and some gateways leave `usage` out."""
 
     name = "usage-missing"
-    summary = "whole answers have no usage (harmless)"
+    summary = "whole answers have no usage"
 
-    def on_response(self, call: Call, payload: JSON) -> Any:
-        if not _counted(payload):
-            return payload
-        return {key: value for key, value in payload.items() if key != "usage"}
+    def on_json(self, call: Call, payload: Any) -> Any:
+        return {key: value for key, value in payload.items() if key != "usage"} if _is_counted(payload) else payload
 
 
 class Constant(Fault):
-    """A stub that never counted."""
+    """A mock server that does not count."""
 
     name = "usage-constant"
-    summary = "whole answers have the same prompt tokens for every prompt (harmless)"
+    summary = "whole answers have the same prompt tokens for every prompt"
 
-    def on_response(self, call: Call, payload: JSON) -> Any:
-        if not _counted(payload):
-            return payload
-        return {**payload, "usage": {**payload["usage"], "prompt_tokens": 10}}
+    def on_json(self, call: Call, payload: Any) -> Any:
+        return {**payload, "usage": {**payload["usage"], "prompt_tokens": 10}} if _is_counted(payload) else payload
 
 
 class Raw(Fault):
-    """A gateway that counts the JSON of the messages in place of what the model is shown."""
+    """A gateway that estimates from the JSON of the messages instead of what the model is shown."""
 
     name = "usage-raw"
-    summary = "prompt tokens are estimated from the request's JSON (harmless)"
+    summary = "prompt tokens are estimated from the request's JSON"
 
-    def on_response(self, call: Call, payload: JSON) -> Any:
-        if not _counted(payload):
+    def on_json(self, call: Call, payload: Any) -> Any:
+        if not _is_counted(payload):
             return payload
-        sent = json.loads(call.request.body or b"{}")
-        return {**payload, "usage": {**payload["usage"], "prompt_tokens": len(json.dumps(sent.get("messages"))) // 4}}
+        estimate = len(json.dumps(call.sent.get("messages"))) // 4
+        return {**payload, "usage": {**payload["usage"], "prompt_tokens": estimate}}
 
 
-# Odd but correct event streams (WHATWG HTML section 9.2). ------------------------------------------
+# Forms of event streams that the standard allows (WHATWG HTML section 9.2) ----------------------------
 
 
 class Crlf(Fault):
-    """sse-starlette's separator."""
+    """The line ending of sse-starlette."""
 
     name = "crlf"
-    summary = "events end in CR LF"
+    summary = "lines of a stream end in CR LF"
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        return each_frame(script, lambda data: data.replace(b"\n", b"\r\n")) if is_events(script) else script
+    def on_stream(self, call: Call, response: Response) -> Response:
+        return response.with_each_write(lambda data: data.replace(b"\n", b"\r\n"))
 
 
 class Cr(Fault):
-    """The third line ending that the standard allows."""
+    """The third line ending of the standard."""
 
     name = "cr"
-    summary = "events end in CR alone"
+    summary = "lines of a stream end in CR alone"
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        return each_frame(script, lambda data: data.replace(b"\n", b"\r")) if is_events(script) else script
+    def on_stream(self, call: Call, response: Response) -> Response:
+        return response.with_each_write(lambda data: data.replace(b"\n", b"\r"))
 
 
 class NoSpace(Fault):
-    """Old TGI."""
+    """Old versions of TGI."""
 
     name = "no-space"
     summary = "there is no space after data:"
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        if not is_events(script):
-            return script
-        return each_frame(script, lambda data: data.replace(b"data: ", b"data:", 1))
+    def on_stream(self, call: Call, response: Response) -> Response:
+        return response.with_each_write(lambda data: data.replace(b"data: ", b"data:", 1))
 
 
 class Bom(Fault):
-    """One byte order mark may lead the stream."""
+    """One byte order mark may precede the stream."""
 
     name = "bom"
     summary = "the stream begins with a byte order mark"
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        if not is_events(script):
-            return script
-        first, *rest = script.writes
-        return replace(script, writes=[replace(first, data=b"\xef\xbb\xbf" + first.data), *rest])
+    def on_stream(self, call: Call, response: Response) -> Response:
+        first, *rest = response.writes
+        return replace(response, writes=[replace(first, data=b"\xef\xbb\xbf" + first.data), *rest])
 
 
 class Fields(Fault):
-    """Fields that chat clients have no use for."""
+    """Fields that chat clients do not use."""
 
     name = "event-fields"
-    summary = "events carry event:, id: and retry: fields"
+    summary = "events have event:, id: and retry: fields"
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        if not is_events(script):
-            return script
-        made = []
-        for place, write in enumerate(script.writes):
-            lead = f"{'retry: 3000' + chr(10) if place == 0 else ''}id: {place}\nevent: message\n".encode()
-            made.append(replace(write, data=lead + write.data))
-        return replace(script, writes=made)
+    def on_stream(self, call: Call, response: Response) -> Response:
+        writes = []
+        for place, write in enumerate(response.writes):
+            retry = "" if place else "retry: 3000\n"
+            writes.append(replace(write, data=f"{retry}id: {place}\nevent: message\n".encode() + write.data))
+        return replace(response, writes=writes)
 
 
 class Halves(Fault):
-    """TCP knows no characters: a read may end inside one."""
+    """TCP has no notion of characters: a read may end within one."""
 
     name = "utf8-split"
-    summary = "every event is written in two pieces, cut inside a character where there is one"
+    summary = "every event is written in two pieces, cut within a character where there is one"
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        if not is_events(script):
-            return script
-        made: list[Write] = []
-        for write in script.writes:
+    def on_stream(self, call: Call, response: Response) -> Response:
+        writes: list[Write] = []
+        for write in response.writes:
             place = next((at + 1 for at, byte in enumerate(write.data) if byte >= 0xC0), len(write.data) // 2)
-            made += [replace(write, data=write.data[:place]), Write(write.at + 0.001, write.data[place:])]
-        return replace(script, writes=made, end_at=max(script.end_at, made[-1].at))
+            writes += [replace(write, data=write.data[:place]), Write(write.at + 0.001, write.data[place:])]
+        return replace(response, writes=writes, end_at=max(response.end_at, writes[-1].at))
 
 
-# Optional features that good servers have in part. -------------------------------------------------
+class Comments(Fault):
+    """OpenRouter's comments between the chunks."""
+
+    name = "comments"
+    summary = "there are comment lines between the events"
+
+    def on_stream(self, call: Call, response: Response) -> Response:
+        writes: list[Write] = []
+        for place, write in enumerate(response.writes):
+            if place % 7 == 0:
+                writes.append(Write(write.at, b": OPENROUTER PROCESSING\n\n"))
+            writes.append(write)
+        return replace(response, writes=writes)
 
 
-class WantsSize(Fault):
-    """Providers with a least picture size (xAI, Qwen)."""
-
-    name = "vision-least-size"
-    summary = "pictures of less than 100 pixels a side are refused"
-
-    def on_chat(self, call: Call) -> Script | None:
-        if not has_pictures(call):
-            return None
-        shown = [found for message in call.messages for found in data_uris(message.get("content"))]
-        if all(min(pictures.size(picture)) >= 100 for picture in shown):
-            return None
-        return call.site.style.error(
-            call, 400, "Invalid image: the height and width must be at least 100 pixels.", "invalid_request_error"
-        )
-
-
-class NotStrict(Fault):
-    """Schemas without OpenAI's strict mode (Gemini once)."""
-
-    name = "schema-not-strict"
-    summary = "schemas are obeyed, but additionalProperties in them is refused"
-
-    def on_chat(self, call: Call) -> Script | None:
-        form = call.body.get("response_format") or {}
-        if "additionalProperties" not in str(form):
-            return None
-        return call.site.style.error(
-            call, 400, 'Unknown name "additionalProperties" at response_format', "invalid_request_error"
-        )
-
-
-class NoResponses(Fault):
-    """Servers that speak chat completions only."""
-
-    name = "no-responses"
-    summary = "there is no /responses"
-
-    def on_request(self, call: Call) -> Script | None:
-        return call.site.style.not_found(call) if call.path.endswith("/responses") else None
-
-
-class ResponsesUnstreamed(Fault):
-    """A /responses that answers a streamed request whole."""
-
-    name = "responses-unstreamed"
-    summary = "/responses answers, and never streams"
-
-    def on_request(self, call: Call) -> Script | None:
-        if call.path.endswith("/responses"):
-            call.request = replace(call.request, body=call.request.body.replace(b'"stream":true', b'"stream":false'))
-        return None
-
-
-# Honest slowness and signs of life. ----------------------------------------------------------------
+# Slowness, heartbeats, connections ---------------------------------------------------------------------
 
 
 class SlowFirstToken(Fault):
-    """A long prompt, a queue, a cold start."""
+    """A long prompt, a queue or a cold start."""
 
     name = "slow-first-token"
     summary = "the first token comes after N seconds (=N)"
     value = "3"
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        return delayed(script, self.number) if call.operation in ("chat", "responses") else script
+    def on_response(self, call: Call, response: Response) -> Response:
+        return response.delayed(self.number) if call.operation in ("chat", "responses") else response
 
 
 class Heartbeats(Fault):
-    """Comments while nothing else is said (`: keep-alive`, every N seconds)."""
+    """Comments during every silence of a stream."""
 
     name = "heartbeats"
     summary = "comments are sent in every silence of a stream, every N seconds (=N)"
     value = "1"
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        if not is_events(script):
-            return script
+    def on_stream(self, call: Call, response: Response) -> Response:
         every = max(self.number, 0.01)
-        made: list[Write] = []
+        writes: list[Write] = []
         last = 0.0
-        for write in script.writes:
+        for write in response.writes:
             while write.at - last > every:
                 last += every
-                made.append(Write(last, b": keep-alive\n\n"))
-            made.append(write)
+                writes.append(Write(last, b": keep-alive\n\n"))
+            writes.append(write)
             last = write.at
-        return replace(script, writes=made, head_at=min(script.head_at, made[0].at))
-
-
-class Comments(Fault):
-    """OpenRouter's, between the chunks."""
-
-    name = "comments"
-    summary = "comment lines stand between the events"
-
-    def on_script(self, call: Call, script: Script) -> Script:
-        if not is_events(script):
-            return script
-        made: list[Write] = []
-        for place, write in enumerate(script.writes):
-            if place % 7 == 0:
-                made.append(Write(write.at, b": OPENROUTER PROCESSING\n\n"))
-            made.append(write)
-        return replace(script, writes=made)
+        return replace(response, writes=writes, head_at=min(response.head_at, writes[0].at))
 
 
 class CloseDelimited(Fault):
-    """HTTP/1.0's way to end a body: by closing."""
+    """HTTP/1.0's way to end a body: closing the connection."""
 
     name = "close-delimited"
-    summary = "streams are ended by closing the connection, without chunks"
+    summary = "streams end by closing the connection, without chunks"
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        return replace(script, framing="close") if script.framing == "chunked" else script
+    def on_response(self, call: Call, response: Response) -> Response:
+        return replace(response, framing="close") if response.framing == "chunked" else response
 
 
 class CloseEach(Fault):
@@ -261,11 +190,11 @@ class CloseEach(Fault):
     name = "connection-close"
     summary = "the connection is closed after every answer"
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        return replace(script, close=True)
+    def on_response(self, call: Call, response: Response) -> Response:
+        return replace(response, close=True)
 
 
-# Shapes that differ between good servers. ----------------------------------------------------------
+# Chunks of other servers -------------------------------------------------------------------------------
 
 
 class WholeCalls(Fault):
@@ -275,28 +204,23 @@ class WholeCalls(Fault):
     summary = "each streamed tool call comes whole in one delta"
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        whole: dict[int, JSON] = {}
+        first: dict[int, JSON] = {}
         kept: list[Chunk] = []
         for chunk in chunks:
-            parts = [part for delta in deltas(chunk) for part in delta.get("tool_calls") or []]
-            fresh = []
-            for part in parts:
-                known = whole.get(part["index"])
-                if known is None:
-                    whole[part["index"]] = part
-                    fresh.append(part)
-                else:
-                    known["function"]["arguments"] += part["function"].get("arguments") or ""
-            if not parts or fresh:
+            parts = [part for delta in deltas(chunk.data) for part in delta.get("tool_calls") or []]
+            later = [part for part in parts if first.setdefault(part["index"], part) is not part]
+            for part in later:
+                first[part["index"]]["function"]["arguments"] += part["function"].get("arguments") or ""
+            if not parts or len(later) < len(parts):
                 kept.append(chunk)
         return kept
 
 
 class UsageOnFinish(Fault):
-    """Token counts on the chunk with the finish reason, none after it (Cerebras)."""
+    """Token counts on the chunk with the finish reason instead of one of their own (Cerebras)."""
 
     name = "usage-on-finish"
-    summary = "the token counts of a stream stand on its finish chunk"
+    summary = "the token counts of a stream are on the chunk with the finish reason"
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
         counts = [chunk.data["usage"] for chunk in chunks if isinstance(chunk.data, dict) and chunk.data.get("usage")]
@@ -307,7 +231,7 @@ class UsageOnFinish(Fault):
                 if not data.get("choices"):
                     continue
                 data = {key: value for key, value in data.items() if key != "usage"}
-                if counts and finish_reasons(chunk):
+                if counts and is_finished(data):
                     data["usage"] = counts[-1]
             kept.append(replace(chunk, data=data))
         return kept
@@ -324,18 +248,67 @@ class EmptyFirst(Fault):
         return [Chunk(chunks[0].at, first), *chunks]
 
 
+# Optional features that healthy servers support in part ------------------------------------------------
+
+
+class WantsSize(Fault):
+    """Providers with a minimum picture size (xAI, Qwen)."""
+
+    name = "vision-least-size"
+    summary = "pictures of less than 100 pixels a side are refused"
+
+    def on_chat(self, call: Call) -> Response | None:
+        shown = [picture for message in call.messages for picture in data_uris(message.get("content"))]
+        if not has_pictures(call) or all(min(pictures.size(picture)) >= 100 for picture in shown):
+            return None
+        return self.error(400, "Invalid image: the height and width must be at least 100 pixels.")
+
+
+class NotStrict(Fault):
+    """Schemas without OpenAI's strict mode (earlier versions of Gemini)."""
+
+    name = "schema-not-strict"
+    summary = "schemas are obeyed, but additionalProperties in them is refused"
+
+    def on_chat(self, call: Call) -> Response | None:
+        if "additionalProperties" not in str(call.body.get("response_format")):
+            return None
+        return self.error(400, 'Unknown name "additionalProperties" at response_format')
+
+
+class NoResponses(Fault):
+    """Servers with chat completions only."""
+
+    name = "no-responses"
+    summary = "there is no /responses"
+
+    def on_request(self, call: Call) -> Response | None:
+        return self.style.not_found(call) if call.path.endswith("/responses") else None
+
+
+class ResponsesUnstreamed(Fault):
+    """A /responses that answers a streamed request whole."""
+
+    name = "responses-unstreamed"
+    summary = "/responses answers, and never streams"
+
+    def on_prompt(self, call: Call) -> None:
+        if call.operation == "responses":
+            call.body = {**call.body, "stream": False}
+
+
 class RoleOrder(Fault):
-    """Templates that insist on the order of the roles."""
+    """Chat templates that insist on an order of the roles."""
 
     name = "strict-role-order"
-    summary = "user and assistant must alternate and system come first, else 400"
+    summary = "user and assistant must alternate and system must come first, else 400"
 
-    def on_chat(self, call: Call) -> Script | None:
+    def on_chat(self, call: Call) -> Response | None:
         roles = [str(turn.get("role")) for turn in call.messages]
         if any(role in ("system", "developer") for role in roles[1:]) and roles[0] != "system":
-            return call.site.style.error(call, 400, "System message must be at the beginning.", "BadRequestError")
+            return self.error(400, "System message must be at the beginning.", "BadRequestError")
         spoken = [role for role in roles if role in ("user", "assistant")]
         if any(one == two == "user" for one, two in pairwise(spoken)):
             message = "Conversation roles must alternate user/assistant/user/assistant/..."
-            return call.site.style.error(call, 400, message, "BadRequestError")
+            return self.error(400, message, "BadRequestError")
         return None

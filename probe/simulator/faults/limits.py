@@ -1,16 +1,16 @@
-"""Rate limits, spent quotas and servers that are still loading."""
+"""Rate limits, used-up quotas, models that are still loading, and prompts that are cut without an error."""
 
 from __future__ import annotations
 
 from probe.simulator.call import Call
 from probe.simulator.fault import Fault
-from probe.simulator.model import prompt_tokens
-from probe.simulator.script import Script
-from probe.simulator.standin.prompt import clip
+from probe.simulator.model.answering import prompt_tokens
+from probe.simulator.model.prompt import clip
+from probe.simulator.response import Response
 
 
 class RateLimited(Fault):
-    """The first requests are turned away with Retry-After; `always` never lets one through."""
+    """The first requests are refused with Retry-After; with `always` all of them are."""
 
     name = "rate-limited"
     summary = "the first N requests get 429 with Retry-After (=N, or =always)"
@@ -22,16 +22,15 @@ class RateLimited(Fault):
         super().__init__(given)
         self.left = float("inf") if self.given == "always" else self.number
 
-    def on_request(self, call: Call) -> Script | None:
+    def on_request(self, call: Call) -> Response | None:
         if self.left <= 0:
             return None
         self.left -= 1
         message = (
             f"Rate limit reached for model `{call.site.model}` on requests per min (RPM): Limit 30, Used 30, "
-            f"Requested 1. "
-            "Please try again in 1s."
+            f"Requested 1. Please try again in 1s."
         )
-        refusal = call.site.style.error(call, 429, message, "requests", code="rate_limit_exceeded")
+        refusal = self.error(429, message, "requests", code="rate_limit_exceeded")
         for name, text in (
             ("Retry-After", "1"),
             ("x-ratelimit-limit-requests", "30"),
@@ -43,19 +42,19 @@ class RateLimited(Fault):
 
 
 class Quota(Fault):
-    """The account has no money left: waiting does not help."""
+    """The account has no credit left; waiting does not help."""
 
     name = "quota"
     summary = "every chat request gets 429 insufficient_quota"
     yields = ("limits.quota",)
 
-    def on_chat(self, call: Call) -> Script | None:
+    def on_chat(self, call: Call) -> Response | None:
         message = "You exceeded your current quota, please check your plan and billing details."
-        return call.site.style.error(call, 429, message, "insufficient_quota", code="insufficient_quota")
+        return self.error(429, message, "insufficient_quota", code="insufficient_quota")
 
 
 class Loading(Fault):
-    """A server that is still reading the weights; waiting helps."""
+    """The server is still reading the weights; waiting helps."""
 
     name = "loading-503"
     summary = "the first N requests get 503 while the model loads (harmless when waited out)"
@@ -65,33 +64,31 @@ class Loading(Fault):
         super().__init__(given)
         self.left = self.number
 
-    def on_request(self, call: Call) -> Script | None:
+    def on_request(self, call: Call) -> Response | None:
         if self.left <= 0:
             return None
         self.left -= 1
-        refusal = call.site.style.error(call, 503, "Loading model", "unavailable_error", code=503)
-        return refusal.with_header("Retry-After", "1")
-
-
-# Prompts that are too long lose their beginning without a word. ------------------------------------
+        return self.error(503, "Loading model", "unavailable_error", code=503).with_header("Retry-After", "1")
 
 
 class ContextSilent(Fault):
-    """Ollama's way: the oldest turns go first, then the beginning of what is left."""
+    """As Ollama does it: the oldest turns are dropped first, then the beginning of the last one."""
 
     name = "context-silent"
-    summary = "a prompt of more than N tokens silently loses its beginning"
+    summary = "a prompt of more than N tokens loses its beginning without an error (=N)"
     yields = ("limits.context-silent",)
     value = "2048"
 
     def on_prompt(self, call: Call) -> None:
-        limit = int(self.number)
         messages = [dict(turn) for turn in call.messages]
-        while len(messages) > 1 and prompt_tokens({**call.body, "messages": messages}) > limit:
+
+        def excess() -> int:
+            return prompt_tokens({**call.body, "messages": messages}) - int(self.number)
+
+        while len(messages) > 1 and excess() > 0:
             oldest = next((place for place, turn in enumerate(messages[:-1]) if turn.get("role") != "system"), 0)
             del messages[oldest]
-        over = prompt_tokens({**call.body, "messages": messages}) - limit
-        if over > 0 and messages and isinstance(messages[-1].get("content"), str):
+        if messages and isinstance(messages[-1].get("content"), str) and excess() > 0:
             text = messages[-1]["content"]
-            messages[-1]["content"] = text[len(clip(text, over)) :]
+            messages[-1]["content"] = text[len(clip(text, excess())) :]
         call.body = {**call.body, "messages": messages}

@@ -1,31 +1,31 @@
-"""Models of other characters behind a server without fault."""
+"""Models of other characters behind a healthy server."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from probe.simulator.call import JSON, Call, Chunk, Reply
-from probe.simulator.fault import Fault, deltas
+from probe.simulator.call import Call, Chunk, Reply
+from probe.simulator.fault import Fault, choices, deltas
 
 
 class Reasoning(Fault):
-    """Thinks first, in a field of its own (=reasoning_content, reasoning), and uses up small limits doing so."""
+    """A reasoning model: the reasoning is in a field of its own and counts towards the token limit."""
 
     name = "reasoning-model"
-    summary = "the model thinks first, in a field of its own (=reasoning_content or reasoning)"
+    summary = "the model reasons first, in a field of its own (=reasoning_content or reasoning)"
     value = "reasoning_content"
     personality = "reasoning"
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return replace(reply, notes={**reply.notes, "reasoning_field": self.given})
+        return replace(reply, reasoning_field=self.given)
 
 
 class ThinkTags(Fault):
-    """Thinks first, in the text."""
+    """A reasoning model without a reasoning parser: the reasoning is in the text."""
 
     name = "think-tags"
-    summary = "the model thinks first, between <think> tags in the text"
+    summary = "the model reasons first, between <think> tags in the text"
     personality = "reasoning"
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
@@ -36,23 +36,23 @@ class ThinkTags(Fault):
 
 
 class HiddenReasoning(Fault):
-    """Thinks first and does not show it: only time and tokens tell."""
+    """A reasoning model whose reasoning is not sent: only time and token counts show it."""
 
     name = "hidden-reasoning"
-    summary = "the model thinks first and does not show it"
+    summary = "the model reasons first and the reasoning is not sent"
     personality = "reasoning"
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        return [chunk for chunk in chunks if not any("reasoning_content" in delta for delta in deltas(chunk))]
+        return [chunk for chunk in chunks if not any("reasoning_content" in delta for delta in deltas(chunk.data))]
 
-    def on_response(self, call: Call, payload: JSON) -> Any:
-        for choice in payload.get("choices") or [] if isinstance(payload, dict) else []:
-            (choice.get("message") or {}).pop("reasoning_content", None)
+    def on_json(self, call: Call, payload: Any) -> Any:
+        for choice in choices(payload):
+            choice["message"].pop("reasoning_content", None)
         return payload
 
 
 class Weak(Fault):
-    """Prose without sense up to the limit."""
+    """Text without sense up to the limit."""
 
     name = "weak-model"
     summary = "a very small model: it ignores instructions and writes nonsense up to the limit"
@@ -60,7 +60,7 @@ class Weak(Fault):
 
 
 class Small(Fault):
-    """Follows the newest question and a short system message, and makes nothing of anything else."""
+    """Uses the newest question and a short system message, and nothing else."""
 
     name = "small-model"
     summary = "a small model: it repeats what a question says, and uses no tools, results, pictures or earlier turns"
@@ -69,7 +69,7 @@ class Small(Fault):
 
 
 class Copies(Fault):
-    """Follows the newest question, and makes nothing of anything else."""
+    """Uses the newest question and nothing else."""
 
     name = "copying-model"
     summary = "the same, and it uses no system message either"
@@ -78,8 +78,8 @@ class Copies(Fault):
 
 
 class Chatty(Fault):
-    """Right, with many words around it."""
+    """Right answers with many words around them."""
 
     name = "chatty-model"
-    summary = "the model wraps every right answer in friendly prose and markdown"
+    summary = "the model wraps every right answer in friendly prose and Markdown"
     personality = "chatty"

@@ -1,4 +1,4 @@
-"""JSON mode that is refused or has no effect."""
+"""JSON mode and JSON schemas: refused, without effect, or obeyed loosely."""
 
 from __future__ import annotations
 
@@ -6,17 +6,34 @@ import json
 from dataclasses import replace
 
 from probe.simulator.call import Call, Reply
-from probe.simulator.fault import Fault, without
-from probe.simulator.script import Script
+from probe.simulator.fault import Fault, drop_fields, format_type
+from probe.simulator.response import Response
 
 
 def in_prose(reply: Reply) -> Reply:
-    """The answer as a model gives it that nothing holds to JSON: a fenced block with a sentence around it."""
+    """A JSON answer as an unconstrained model gives it: in a code block with a sentence around it."""
     try:
         json.loads(reply.text)
     except ValueError:
         return reply
     return replace(reply, text=f"Here is what you asked for:\n\n```json\n{reply.text}\n```\n\nI hope this helps!")
+
+
+class _Ignored(Fault):
+    """A response_format that is accepted and has no effect."""
+
+    kind: str
+
+    def on_prompt(self, call: Call) -> None:
+        if format_type(call) == self.kind:
+            drop_fields(call, "response_format")
+            call.notes["unconstrained"] = True
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return in_prose(reply) if call.notes.get("unconstrained") else reply
+
+
+# json_object -------------------------------------------------------------------------------------------
 
 
 class JsonObjectRejected(Fault):
@@ -26,65 +43,33 @@ class JsonObjectRejected(Fault):
     summary = "response_format json_object is refused"
     yields = ("output.json-object-rejected",)
 
-    def on_chat(self, call: Call) -> Script | None:
-        if (call.body.get("response_format") or {}).get("type") != "json_object":
+    def on_chat(self, call: Call) -> Response | None:
+        if format_type(call) != "json_object":
             return None
-        return call.site.style.error(
-            call, 400, "'response_format.type' must be 'json_schema' or 'text'", "invalid_request_error"
-        )
+        return self.error(400, "'response_format.type' must be 'json_schema' or 'text'")
 
 
-class JsonObjectIgnored(Fault):
-    """Accepted and forgotten (TabbyAPI, transformers serve)."""
+class JsonObjectIgnored(_Ignored):
+    """Accepted without effect (TabbyAPI, transformers serve)."""
 
     name = "json-object-ignored"
     summary = "response_format json_object has no effect"
     yields = ("output.json-object-ignored",)
-
-    def on_prompt(self, call: Call) -> None:
-        if (call.body.get("response_format") or {}).get("type") == "json_object":
-            without(call, "response_format")
-            call.notes["loose"] = True
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return in_prose(reply) if call.notes.get("loose") else reply
-
-
-# JSON that is told to the model and not held to. ---------------------------------------------------
-
-
-def _wants(call: Call, kind: str) -> bool:
-    return (call.body.get("response_format") or {}).get("type") == kind
+    kind = "json_object"
 
 
 class Fenced(Fault):
-    """A gateway that puts the wish for JSON into the prompt and trusts the model."""
+    """A gateway that asks for JSON in the prompt and does not constrain the model."""
 
     name = "json-object-fenced"
-    summary = "in JSON mode the object comes in a Markdown code fence"
+    summary = "in JSON mode the object comes in a Markdown code block"
     yields = ("output.json-object-ignored",)
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return replace(reply, text=f"```json\n{reply.text}\n```") if _wants(call, "json_object") else reply
+        return replace(reply, text=f"```json\n{reply.text}\n```") if format_type(call) == "json_object" else reply
 
 
-class Loose(Fault):
-    """A schema that the model follows except where it does not."""
-
-    name = "schema-loose"
-    summary = "an object that fits the schema but for its last required property"
-    yields = ("output.schema-ignored",)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        if not _wants(call, "json_schema"):
-            return reply
-        value = json.loads(reply.text)
-        if isinstance(value, dict) and value:
-            value.popitem()
-        return replace(reply, text=json.dumps(value))
-
-
-# Schemas that are refused or have no effect. -------------------------------------------------------
+# json_schema -------------------------------------------------------------------------------------------
 
 
 class SchemaRejected(Fault):
@@ -94,23 +79,32 @@ class SchemaRejected(Fault):
     summary = "response_format json_schema is refused"
     yields = ("output.schema-rejected",)
 
-    def on_chat(self, call: Call) -> Script | None:
-        if (call.body.get("response_format") or {}).get("type") != "json_schema":
+    def on_chat(self, call: Call) -> Response | None:
+        if format_type(call) != "json_schema":
             return None
-        return call.site.style.error(call, 400, "This response_format type is unavailable now", "invalid_request_error")
+        return self.error(400, "This response_format type is unavailable now")
 
 
-class SchemaIgnored(Fault):
-    """Accepted and forgotten: the model answers in its own form."""
+class SchemaIgnored(_Ignored):
+    """Accepted without effect: the model answers in its own form."""
 
     name = "schema-ignored"
     summary = "response_format json_schema has no effect"
     yields = ("output.schema-ignored",)
+    kind = "json_schema"
 
-    def on_prompt(self, call: Call) -> None:
-        if (call.body.get("response_format") or {}).get("type") == "json_schema":
-            without(call, "response_format")
-            call.notes["loose"] = True
+
+class Loose(Fault):
+    """The schema is only shown to the model, which follows most of it."""
+
+    name = "schema-loose"
+    summary = "an object that fits the schema but for its last required property"
+    yields = ("output.schema-ignored",)
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return in_prose(reply) if call.notes.get("loose") else reply
+        if format_type(call) != "json_schema":
+            return reply
+        value = json.loads(reply.text)
+        if isinstance(value, dict) and value:
+            value.popitem()
+        return replace(reply, text=json.dumps(value))

@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from probe.simulator.call import JSON, Call, Chunk
-from probe.simulator.fault import Fault
+from probe.simulator.fault import Fault, each_object, is_finished
 
 _MISSING = object()
 
 
+def _changed(payload: Any, path: str | None, value: Any) -> Any:
+    """A chat completion or chunk with the field at that path changed; anything else as it is."""
+    if path is None or not isinstance(payload, dict) or "choices" not in payload:
+        return payload
+    changed = copy.deepcopy(payload)
+    _set(changed, path.split("."), value)
+    return changed
+
+
 def _set(holder: Any, path: list[str], value: Any) -> None:
-    """Put a value where a path leads, or take the member away; `[]` goes to every element of a list."""
+    """Set or remove the field at a path; `[]` in the path means every element of a list."""
     name, rest = path[0], path[1:]
     if name == "[]":
         for item in holder if isinstance(holder, list) else ():
@@ -29,10 +38,11 @@ def _set(holder: Any, path: list[str], value: Any) -> None:
 
 
 class _Field(Fault):
-    """One field of every answer or chunk is not as the API has it.
+    """One field of every answer or chunk deviates from the API.
 
-    answer, chunk    the path of the field in whole answers and in chunks; None leaves those alone
-    last             only the chunk with the finish reason
+    answer, chunk  the path of the field in whole answers and in chunks; None leaves those as they are
+    last           only the chunk with the finish reason is changed
+    put            the new value, a function of the old one, or `_MISSING` to remove the field
     """
 
     answer: ClassVar[str | None] = None
@@ -40,27 +50,14 @@ class _Field(Fault):
     last: ClassVar[bool] = False
     put: ClassVar[tuple[Any]] = (None,)
 
-    def on_response(self, call: Call, payload: JSON) -> Any:
-        if self.answer is None or "choices" not in payload:
-            return payload
-        changed = copy.deepcopy(payload)
-        _set(changed, self.answer.split("."), self.put[0])
-        return changed
+    def on_json(self, call: Call, payload: Any) -> Any:
+        return _changed(payload, self.answer, self.put[0])
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        if self.chunk is None:
-            return chunks
-        return [Chunk(chunk.at, self._changed(chunk.data)) for chunk in chunks]
-
-    def _changed(self, data: JSON | str) -> JSON | str:
-        if isinstance(data, str) or self.chunk is None or "choices" not in data:
-            return data
-        ends = bool(data["choices"]) and data["choices"][0].get("finish_reason")
-        if self.last and not ends:
-            return data
-        changed = copy.deepcopy(data)
-        _set(changed, self.chunk.split("."), self.put[0])
-        return changed
+        return each_object(
+            chunks,
+            lambda data: data if self.last and not is_finished(data) else _changed(data, self.chunk, self.put[0]),
+        )
 
 
 def _parts(content: Any) -> Any:
@@ -79,17 +76,15 @@ class UsageWithoutChoices(Fault):
     yields = ("shape.chunk",)
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        made = []
-        for chunk in chunks:
-            if isinstance(chunk.data, dict) and chunk.data.get("choices") == []:
-                chunk = Chunk(chunk.at, {name: value for name, value in chunk.data.items() if name != "choices"})
-            made.append(chunk)
-        return made
+        def without(data: JSON) -> JSON:
+            return {key: value for key, value in data.items() if key != "choices" or value}
+
+        return each_object(chunks, without)
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A line of the table; the members are those of ``_Field``."""
+    """One fault of the table; see `_Field` for its members."""
 
     name: str
     summary: str

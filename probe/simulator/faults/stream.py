@@ -1,4 +1,4 @@
-"""Streams that are held back, replayed or bunched by a buffer."""
+"""Streams that are refused, buffered, cut, badly framed or that damage text."""
 
 from __future__ import annotations
 
@@ -7,42 +7,100 @@ import json
 from dataclasses import replace
 
 from probe.simulator.call import Call, Chunk
-from probe.simulator.fault import Fault, each_frame, finish_reasons, is_events, joined, without
-from probe.simulator.script import Script
+from probe.simulator.fault import Fault, drop_fields, is_finished
+from probe.simulator.response import Response
+
+# Refused, or not a stream ------------------------------------------------------------------------------
+
+
+class Rejected(Fault):
+    """Kong's refusal."""
+
+    name = "stream-rejected"
+    summary = "stream: true is refused"
+    yields = ("stream.rejected",)
+
+    def on_chat(self, call: Call) -> Response | None:
+        if not call.stream:
+            return None
+        return self.error(400, "response streaming is not enabled for this LLM", param="stream")
+
+
+class NotSse(Fault):
+    """A gateway that waits for the whole answer and forwards it as it is."""
+
+    name = "stream-not-sse"
+    summary = "stream: true is answered with one JSON object"
+    yields = ("stream.not-sse",)
+
+    def on_prompt(self, call: Call) -> None:
+        drop_fields(call, "stream", "stream_options")
+
+
+class NotAsked(Fault):
+    """The server streams whatever the request says (kaito-project/kaito issue 1880)."""
+
+    name = "stream-not-asked"
+    summary = "every chat request is answered by an event stream, even with `stream: false`"
+    yields = ("stream.not-asked",)
+
+    def on_prompt(self, call: Call) -> None:
+        call.body = {**call.body, "stream": True}
+
+
+class NotAskedByDefault(Fault):
+    """The server streams unless the request says otherwise (unslothai/unsloth issue 6570)."""
+
+    name = "stream-by-default"
+    summary = "a chat request without `stream` is answered by an event stream"
+    yields = ("stream.not-asked",)
+
+    def on_prompt(self, call: Call) -> None:
+        call.body = {"stream": True, **call.body}
+
+
+class ContentType(Fault):
+    """Events with another media type; strict readers refuse them (WHATWG HTML section 9.2)."""
+
+    name = "stream-content-type"
+    summary = "the stream is sent with another media type (=text/plain, application/json …)"
+    yields = ("stream.content-type",)
+    value = "text/plain"
+
+    def on_stream(self, call: Call, response: Response) -> Response:
+        return response.with_header("Content-Type", self.given)
+
+
+# Buffers -----------------------------------------------------------------------------------------------
 
 
 class Held(Fault):
-    """Everything comes at the end, the headers too: a proxy that buffers responses."""
+    """A proxy that buffers whole responses: even the headers come at the end."""
 
     name = "stream-held"
     summary = "nothing arrives before the end of the generation"
     yields = ("stream.held",)
     layer = 1
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        if not is_events(script):
-            return script
-        end = script.finished_at()
-        return replace(joined(script, [(end, script.body)]), head_at=end)
+    def on_stream(self, call: Call, response: Response) -> Response:
+        return response.with_writes([(response.finished_at(), response.body)])
 
 
 class Replayed(Fault):
-    """The server generates the whole answer and then plays it back quickly (fake streaming)."""
+    """Simulated streaming: the server generates the whole answer and then plays it back quickly."""
 
     name = "stream-replayed"
     summary = "the answer is generated whole and then played back as a stream"
     yields = ("stream.replayed",)
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        if not is_events(script):
-            return script
-        end, first = script.finished_at(), script.writes[0].at
-        writes = [replace(write, at=end + (write.at - first) * 0.25) for write in script.writes]
-        return replace(script, writes=writes, end_at=writes[-1].at, head_at=script.writes[0].at)
+    def on_stream(self, call: Call, response: Response) -> Response:
+        end, first = response.finished_at(), response.writes[0].at
+        writes = [replace(write, at=end + (write.at - first) * 0.25) for write in response.writes]
+        return replace(response, writes=writes, end_at=writes[-1].at)
 
 
 class SizeBuffered(Fault):
-    """A buffer that is passed on when it is full, wherever the event happens to be."""
+    """A buffer that is flushed when it is full, even within an event."""
 
     name = "stream-size-buffered"
     summary = "the stream is flushed every N bytes, in the middle of events (=N)"
@@ -50,59 +108,53 @@ class SizeBuffered(Fault):
     value = "4096"
     layer = 1
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        if not is_events(script):
-            return script
+    def on_stream(self, call: Call, response: Response) -> Response:
         size = max(int(self.number), 1)
-        made: list[tuple[float, bytes]] = []
-        held = b""
-        for write in script.writes:
-            held += write.data
-            while len(held) >= size:
-                made.append((write.at, held[:size]))
-                held = held[size:]
-        made.append((script.finished_at(), held))
-        return replace(joined(script, made), head_at=made[0][0])
+        flushed: list[tuple[float, bytes]] = []
+        buffered = b""
+        for write in response.writes:
+            buffered += write.data
+            while len(buffered) >= size:
+                flushed.append((write.at, buffered[:size]))
+                buffered = buffered[size:]
+        return response.with_writes([*flushed, (response.finished_at(), buffered)])
 
 
 class Coalesced(Fault):
-    """A timer that flushes whole events now and then (HAProxy without http-no-delay)."""
+    """A timer that flushes whole events (HAProxy without http-no-delay)."""
 
     name = "stream-coalesced"
-    summary = "events are bunched and flushed every N seconds (=N)"
+    summary = "events are collected and flushed every N seconds (=N)"
     yields = ("stream.coalesced",)
     value = "0.25"
     layer = 1
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        if not is_events(script):
-            return script
+    def on_stream(self, call: Call, response: Response) -> Response:
         period = max(self.number, 0.001)
-        bursts: dict[int, list[bytes]] = {}
-        for write in script.writes:
-            bursts.setdefault(int(write.at / period) + 1, []).append(write.data)
-        made = [(tick * period, b"".join(parts)) for tick, parts in sorted(bursts.items())]
-        return replace(joined(script, made), head_at=made[0][0])
+        bursts: dict[int, bytes] = {}
+        for write in response.writes:
+            tick = int(write.at / period) + 1
+            bursts[tick] = bursts.get(tick, b"") + write.data
+        return response.with_writes((tick * period, data) for tick, data in sorted(bursts.items()))
 
 
 class Compressed(Fault):
-    """A compressor without flushing, which acts only when the client says that it takes gzip."""
+    """Compression without flushing, applied only for clients that accept gzip."""
 
     name = "stream-compressed"
     summary = "with Accept-Encoding: gzip the stream is compressed and withheld until the end"
     yields = ("stream.compressed",)
     layer = 1
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        accepts = (call.request.header("accept-encoding") or "").lower()
-        if "gzip" not in accepts or not script.writes or script.status != 200:
-            return script
-        end = script.finished_at()
-        script = replace(joined(script, [(end, gzip.compress(script.body, 5))]), head_at=end)
-        return script.with_header("Content-Encoding", "gzip").with_header("Vary", "Accept-Encoding")
+    def on_response(self, call: Call, response: Response) -> Response:
+        accepted = (call.request.header("accept-encoding") or "").lower()
+        if "gzip" not in accepted or not response.writes or response.status != 200:
+            return response
+        response = response.with_writes([(response.finished_at(), gzip.compress(response.body, 5))])
+        return response.with_header("Content-Encoding", "gzip").with_header("Vary", "Accept-Encoding")
 
 
-# Streams that end too early, without their last words, or with an error. ---------------------------
+# Ends --------------------------------------------------------------------------------------------------
 
 
 class NoDone(Fault):
@@ -117,7 +169,7 @@ class NoDone(Fault):
 
 
 class Truncated(Fault):
-    """The rest of the answer is missing: the backend died, and the hop in front may hide it."""
+    """The backend died in the middle of the answer; a proxy in front may hide it."""
 
     name = "stream-truncated"
     summary = "the stream stops half-way (=clean: a proper end; cut: no last chunk; mid-chunk; reset)"
@@ -126,14 +178,14 @@ class Truncated(Fault):
     choices = ("clean", "cut", "mid-chunk", "reset")
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        last = next((place for place, chunk in enumerate(chunks) if finish_reasons(chunk)), len(chunks))
         call.notes["truncated"] = True
+        last = next((place for place, chunk in enumerate(chunks) if is_finished(chunk.data)), len(chunks))
         return chunks[: max(1, (last + 1) * 3 // 5)]
 
-    def on_script(self, call: Call, script: Script) -> Script:
+    def on_response(self, call: Call, response: Response) -> Response:
         if self.given == "clean" or not call.notes.get("truncated"):
-            return script
-        return replace(script, end=self.given)  # type: ignore[arg-type]
+            return response
+        return replace(response, end=self.given)  # type: ignore[arg-type]
 
 
 class NoUsage(Fault):
@@ -144,7 +196,7 @@ class NoUsage(Fault):
     yields = ("stream.no-usage",)
 
     def on_prompt(self, call: Call) -> None:
-        without(call, "stream_options")
+        drop_fields(call, "stream_options")
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
         kept = []
@@ -168,15 +220,11 @@ class ErrorInBand(Fault):
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
         kept = chunks[: min(1 + int(self.number), max(len(chunks) - 2, 1))]
-        error = {
-            "message": "Internal server error: the inference backend stopped responding",
-            "type": "server_error",
-            "code": 500,
-        }
-        return [*kept, Chunk(kept[-1].at, {"error": error})]
+        message = "Internal server error: the inference backend stopped responding"
+        return [*kept, Chunk(kept[-1].at, {"error": {"message": message, "type": "server_error", "code": 500}})]
 
 
-# Streams whose events are not framed as the standard has it (WHATWG HTML section 9.2). -------------
+# Framing of events (WHATWG HTML section 9.2) -----------------------------------------------------------
 
 
 def _data(frame: bytes) -> bytes:
@@ -184,12 +232,12 @@ def _data(frame: bytes) -> bytes:
 
 
 def _json_lines(frame: bytes) -> bytes:
-    """Bare JSON lines, as Ollama's own API sends them."""
+    """JSON lines, as Ollama's own API sends them."""
     return _data(frame) + b"\n" if frame.startswith(b"data:") else frame
 
 
 def _no_blank_line(frame: bytes) -> bytes:
-    """No empty line ends an event, so all of them are one."""
+    """No empty line ends an event, so that all of them are one."""
     return frame.rstrip(b"\n") + b"\n"
 
 
@@ -211,11 +259,11 @@ def _double_encoded(frame: bytes) -> bytes:
 
 
 def _double_prefix(frame: bytes) -> bytes:
-    """A proxy frames what was framed already."""
+    """A proxy frames what is framed already."""
     return b"data: " + frame if frame.startswith(b"data:") else frame
 
 
-_KINDS = {
+_FRAMINGS = {
     "json-lines": _json_lines,
     "no-blank-line": _no_blank_line,
     "split-json": _split_json,
@@ -225,105 +273,39 @@ _KINDS = {
 
 
 class Framing(Fault):
-    """The bytes are no event stream that a client could read."""
+    """The bytes are not an event stream that clients can read."""
 
     name = "stream-framing"
     summary = "events are framed wrongly (=json-lines, no-blank-line, split-json, double-encoded, double-prefix)"
     yields = ("stream.framing",)
     value = "json-lines"
-    choices = tuple(_KINDS)
+    choices = tuple(_FRAMINGS)
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        return each_frame(script, _KINDS[self.given or "json-lines"]) if is_events(script) else script
-
-
-# Streams that are refused or not delivered as streams. ---------------------------------------------
+    def on_stream(self, call: Call, response: Response) -> Response:
+        return response.with_each_write(_FRAMINGS[self.given])
 
 
-class Rejected(Fault):
-    """Kong's refusal."""
-
-    name = "stream-rejected"
-    summary = "stream: true is refused"
-    yields = ("stream.rejected",)
-
-    def on_chat(self, call: Call) -> Script | None:
-        if not call.stream:
-            return None
-        return call.site.style.error(
-            call, 400, "response streaming is not enabled for this LLM", "invalid_request_error", "stream"
-        )
+# Characters outside ASCII ------------------------------------------------------------------------------
 
 
-class NotSse(Fault):
-    """A gateway that waits for the whole answer and forwards it as it is."""
-
-    name = "stream-not-sse"
-    summary = "stream: true is answered with one JSON object"
-    yields = ("stream.not-sse",)
-
-    def on_prompt(self, call: Call) -> None:
-        without(call, "stream", "stream_options")
-
-
-class ContentType(Fault):
-    """Events under another media type; strict readers refuse them (WHATWG HTML section 9.2)."""
-
-    name = "stream-content-type"
-    summary = "the stream is sent as another media type (=text/plain, application/json …)"
-    yields = ("stream.content-type",)
-    value = "text/plain"
-
-    def on_script(self, call: Call, script: Script) -> Script:
-        return script.with_header("Content-Type", self.given) if is_events(script) else script
-
-
-# Streams that spoil what is not ASCII. -------------------------------------------------------------
-
-
-def _halved(frame: bytes) -> bytes:
-    """Each token decoded by itself, with characters cut in half: U+FFFD in place of every one."""
+def _replaced(frame: bytes) -> bytes:
+    """Each token decoded by itself, with characters cut in half: U+FFFD instead of each."""
     return "".join(char if ord(char) < 128 else "\ufffd\ufffd" for char in frame.decode()).encode()
 
 
-def _latin1(frame: bytes) -> bytes:
-    """Latin-1 bytes (or `?`) under a UTF-8 name: no valid UTF-8."""
+def _invalid(frame: bytes) -> bytes:
+    """Start bytes of UTF-8 sequences without the rest."""
     return b"".join(char.encode() if ord(char) < 128 else bytes([0xC0 | (ord(char) & 0x1F)]) for char in frame.decode())
 
 
 class Utf8(Fault):
-    """Characters of several bytes do not survive."""
+    """Characters of several bytes are damaged."""
 
     name = "stream-utf8"
-    summary = "characters outside ASCII are mangled in streams (=replaced or invalid)"
+    summary = "characters outside ASCII are damaged in streams (=replaced or invalid)"
     yields = ("stream.utf8",)
     value = "replaced"
     choices = ("replaced", "invalid")
 
-    def on_script(self, call: Call, script: Script) -> Script:
-        if not is_events(script):
-            return script
-        return each_frame(script, _halved if self.given == "replaced" else _latin1)
-
-
-class NotAsked(Fault):
-    """The server streams whatever is asked (kaito-project/kaito issue 1880)."""
-
-    name = "stream-not-asked"
-    summary = "every chat request is answered by an event stream, with `stream: false` too"
-    yields = ("stream.not-asked",)
-
-    def on_prompt(self, call: Call) -> None:
-        call.body = {**call.body, "stream": True}
-
-
-class NotAskedByDefault(Fault):
-    """The server streams unless it is told not to (unslothai/unsloth issue 6570)."""
-
-    name = "stream-by-default"
-    summary = "a chat request that leaves `stream` out is answered by an event stream"
-    yields = ("stream.not-asked",)
-
-    def on_prompt(self, call: Call) -> None:
-        if "stream" not in call.body:
-            call.body = {**call.body, "stream": True}
+    def on_stream(self, call: Call, response: Response) -> Response:
+        return response.with_each_write(_replaced if self.given == "replaced" else _invalid)

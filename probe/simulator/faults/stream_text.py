@@ -1,4 +1,4 @@
-"""Streams whose joined text is not the answer, or whose finish reason is missing or misplaced."""
+"""Streams whose joined text differs from the answer, whose finish reason is wrong, or with events of other kinds."""
 
 from __future__ import annotations
 
@@ -8,51 +8,49 @@ from dataclasses import replace
 from typing import Any
 
 from probe.simulator.call import JSON, Call, Chunk, Reply
-from probe.simulator.fault import Fault
-
-
-def _choice(chunk: Chunk) -> JSON | None:
-    """The first choice of a chunk, or None."""
-    data = chunk.data
-    found = data.get("choices") if isinstance(data, dict) else None
-    return found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else None
+from probe.simulator.fault import Fault, choices
 
 
 def _content(chunk: Chunk) -> str:
-    choice = _choice(chunk)
-    delta = choice.get("delta") if choice else None
-    text = delta.get("content") if isinstance(delta, dict) else None
+    """The text in the first choice of a chunk."""
+    listed = choices(chunk.data)
+    text = listed[0]["delta"].get("content") if listed else None
     return text if isinstance(text, str) else ""
 
 
 def _edited(chunk: Chunk, edit: Callable[[JSON], None]) -> Chunk:
-    """The chunk with its first choice changed; as it was where it has none."""
-    if _choice(chunk) is None:
-        return chunk
+    """A copy of the chunk after `edit(first choice)`; the chunk itself where it has none."""
     data = copy.deepcopy(chunk.data)
-    assert isinstance(data, dict)
-    edit(data["choices"][0])
+    listed = choices(data)
+    if not listed:
+        return chunk
+    edit(listed[0])
     return replace(chunk, data=data)
 
 
+def _with_content(chunk: Chunk, text: Any) -> Chunk:
+    return _edited(chunk, lambda choice: choice["delta"].update(content=text))
+
+
+# Text --------------------------------------------------------------------------------------------------
+
+
 class NumberTokens(Fault):
-    """A JSON reader on the way turns tokens that look like numbers into numbers (cloudflare/ai issue 651)."""
+    """A proxy parses tokens that look like numbers as numbers (cloudflare/ai issue 651)."""
 
     name = "stream-number-tokens"
     summary = "`delta.content` is a JSON number where a token looks like one"
     yields = ("stream.text-differs", "shape.chunk")
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        def edit(choice: JSON) -> None:
-            text = choice["delta"].get("content")
-            if isinstance(text, str) and text.strip().isdigit() and text.strip().isascii():
-                choice["delta"]["content"] = int(text)
-
-        return [_edited(chunk, edit) if _content(chunk) else chunk for chunk in chunks]
+        texts = [(chunk, _content(chunk).strip()) for chunk in chunks]
+        return [
+            _with_content(chunk, int(text)) if text.isdigit() and text.isascii() else chunk for chunk, text in texts
+        ]
 
 
 class Repeated(Fault):
-    """One more delta holds the whole answer (infiniflow/ragflow issue 15286)."""
+    """One more delta contains the whole answer (infiniflow/ragflow issue 15286)."""
 
     name = "stream-answer-repeated"
     summary = "after the increments one more delta repeats the whole answer"
@@ -62,27 +60,23 @@ class Repeated(Fault):
         written = [place for place, chunk in enumerate(chunks) if _content(chunk)]
         if len(written) < 2:
             return chunks
-        text = "".join(_content(chunks[place]) for place in written)
         last = written[-1]
-        again = _edited(chunks[last], lambda choice: choice["delta"].update(content=text))
+        again = _with_content(chunks[last], "".join(map(_content, chunks)))
         return [*chunks[: last + 1], again, *chunks[last + 1 :]]
 
 
 class Cumulative(Fault):
-    """Every delta holds the answer so far."""
+    """Every delta contains the answer so far."""
 
     name = "stream-cumulative"
-    summary = "every delta holds all text so far"
+    summary = "every delta contains all text so far"
     yields = ("stream.text-differs",)
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
         made, text = [], ""
         for chunk in chunks:
-            if piece := _content(chunk):
-                text += piece
-                so_far = text
-                chunk = _edited(chunk, lambda choice, so_far=so_far: choice["delta"].update(content=so_far))  # type: ignore[misc]
-            made.append(chunk)
+            text += _content(chunk)
+            made.append(_with_content(chunk, text) if _content(chunk) else chunk)
         return made
 
 
@@ -98,7 +92,7 @@ class Doubled(Fault):
 
 
 class Lost(Fault):
-    """A hop loses events."""
+    """A proxy loses events."""
 
     name = "stream-chunks-lost"
     summary = "every seventh chunk with text is dropped"
@@ -114,28 +108,45 @@ class Lost(Fault):
 
 
 class InReasoning(Fault):
-    """A reasoning parser takes the whole stream for thoughts (vllm-project/vllm issues 23429 and 40816)."""
+    """A reasoning parser treats the whole stream as reasoning (vllm-project/vllm issues 23429 and 40816)."""
 
     name = "stream-text-in-reasoning"
     summary = "streamed text comes in `delta.reasoning`, and `content` stays empty"
     yields = ("stream.text-differs",)
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        def edit(choice: JSON) -> None:
-            choice["delta"]["reasoning"] = choice["delta"].pop("content", None)
+        def move(choice: JSON) -> None:
+            choice["delta"]["reasoning"] = choice["delta"].pop("content")
 
-        return [_edited(chunk, edit) if _content(chunk) else chunk for chunk in chunks]
+        return [_edited(chunk, move) if _content(chunk) else chunk for chunk in chunks]
 
 
-def _with_finish(chunks: list[Chunk], word: Callable[[Any], Any]) -> list[Chunk]:
-    return [
-        _edited(chunk, lambda choice: choice.update(finish_reason=word(choice.get("finish_reason"))))
-        for chunk in chunks
-    ]
+class EncodedTwice(Fault):
+    """The bytes of UTF-8 are taken for Latin-1 and encoded again (langchain4j/langchain4j issue 3108)."""
+
+    name = "text-encoded-twice"
+    summary = "the text of answers is UTF-8 that was encoded twice, whole and streamed (=latin-1 or cp1252)"
+    yields = ("stream.utf8",)
+    value = "latin-1"
+    choices = ("latin-1", "cp1252")
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        text = "".join(bytes([byte]).decode(self.given, "ignore") or chr(byte) for byte in reply.text.encode())
+        return replace(reply, text=text)
+
+
+# Finish reasons and other events -----------------------------------------------------------------------
+
+
+def _with_finish(chunks: list[Chunk], reason: str | None) -> list[Chunk]:
+    """The chunks of a text stream with this finish reason everywhere; a stream with tool calls as it is."""
+    if any(choice["delta"].get("tool_calls") for chunk in chunks for choice in choices(chunk.data)):
+        return chunks
+    return [_edited(chunk, lambda choice: choice.update(finish_reason=reason)) for chunk in chunks]
 
 
 class FinishAfterEveryChunk(Fault):
-    """A translation closes the choice after every piece (open-webui/open-webui issue 16377)."""
+    """A translating gateway ends the choice after every piece (open-webui/open-webui issue 16377)."""
 
     name = "finish-after-every-chunk"
     summary = "a chunk with an empty delta and finish_reason `stop` follows every chunk with text"
@@ -154,11 +165,11 @@ class FinishEmpty(Fault):
     """The finish reason is an empty string in every chunk."""
 
     name = "finish-empty"
-    summary = 'finish_reason is "" in every chunk of a text stream, the last too'
+    summary = 'finish_reason is "" in every chunk of a text stream, even in the last'
     yields = ("stream.finish-reason",)
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        return chunks if _calls(chunks) else _with_finish(chunks, lambda word: "")
+        return _with_finish(chunks, "")
 
 
 class FinishMissing(Fault):
@@ -169,14 +180,14 @@ class FinishMissing(Fault):
     yields = ("stream.finish-reason",)
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        return chunks if _calls(chunks) else _with_finish(chunks, lambda word: None)
+        return _with_finish(chunks, None)
 
 
 class ForeignEvents(Fault):
-    """A hop keeps the stream alive with events of its own."""
+    """A proxy keeps the stream alive with events of its own."""
 
     name = "stream-foreign-events"
-    summary = 'events {"type": "ping"} stand between the chunks'
+    summary = 'there are events {"type": "ping"} between the chunks'
     yields = ("stream.foreign-events",)
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
@@ -186,22 +197,3 @@ class ForeignEvents(Fault):
             if place % 9 == 2:
                 made.append(Chunk(chunk.at, {"type": "ping"}))
         return made
-
-
-def _calls(chunks: list[Chunk]) -> bool:
-    return any((_choice(chunk) or {}).get("delta", {}).get("tool_calls") for chunk in chunks)
-
-
-class EncodedTwice(Fault):
-    """The bytes of UTF-8 are taken for Latin-1 and encoded again (langchain4j/langchain4j issue 3108)."""
-
-    name = "text-encoded-twice"
-    summary = "the text of answers is UTF-8 that was encoded twice, whole and streamed (=latin-1, cp1252)"
-    yields = ("stream.utf8",)
-    value = "latin-1"
-    choices = ("latin-1", "cp1252")
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        coding = self.given or "latin-1"
-        shown = "".join(bytes([byte]).decode(coding, "ignore") or chr(byte) for byte in reply.text.encode())
-        return replace(reply, text=shown)

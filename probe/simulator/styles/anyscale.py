@@ -1,18 +1,14 @@
-"""Anyscale: the shared endpoints ended in August 2024; today's services are vLLM deployments of one's own."""
+"""Anyscale services, which run vLLM. (The shared Anyscale Endpoints ended in August 2024.)"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from probe.simulator.script import Headers, Script
+from probe.simulator.call import JSON, Call, Site
+from probe.simulator.response import Headers
 from probe.simulator.styles.vllm import VLLM
-
-if TYPE_CHECKING:
-    from probe.simulator.call import JSON, Call, Site
 
 
 class Anyscale(VLLM):
-    """vLLM run by Ray Serve LLM, behind an Envoy; the model list is Ray's."""
+    """vLLM run by Ray Serve LLM behind Envoy; the model list is Ray's."""
 
     name = "anyscale"
     summary = "like an Anyscale service: vLLM run by Ray Serve LLM behind an Envoy"
@@ -25,6 +21,5 @@ class Anyscale(VLLM):
             "id": name, "object": "model", "owned_by": "organization-owner", "permission": [], "metadata": about,
         }  # fmt: skip
 
-    def fixed_headers(self, call: Call, script: Script) -> Headers:
-        date = super().fixed_headers(call, script)[:1]
-        return [*date, ("Server", "envoy"), ("x-envoy-upstream-service-time", "3")]
+    def own_headers(self, call: Call) -> Headers:
+        return [("Server", "envoy"), ("x-envoy-upstream-service-time", "3")]

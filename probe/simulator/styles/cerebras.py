@@ -2,55 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
-from probe.simulator.script import Headers, Script, plain, send_json
-from probe.simulator.style import Style, hexes
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from probe.simulator.call import JSON, Call, Reply, Site
+from probe.simulator.call import JSON, Call, Reply, Site
+from probe.simulator.response import Headers, Response, plain, send_json
+from probe.simulator.style import CHAT_ONLY, Style, hexes
 
 
 class Cerebras(Style):
-    """Flat errors, 403 without a key, text only."""
+    """The public API: flat errors, 403 without a key, text only."""
 
     name = "cerebras"
     summary = "like Cerebras: flat errors, 403 when no key is sent, time_info, text only"
     default_models = ("llama3.1-8b",)
-    routes: ClassVar[dict[str, tuple[str, str]]] = {"/chat/completions": ("chat", "POST"), "/models": ("models", "GET")}
+    routes = CHAT_ONLY
     vision = False
     null_usage = False
-    usage_place = "finish"
-    tool_deltas = "whole"
+    usage_on_finish = True
+    whole_calls = True
     reasoning_field = "reasoning"
 
-    def not_found(self, call: Call) -> Script:
+    def not_found(self, call: Call) -> Response:
         return plain(404, b"", "text/plain")
 
-    def error(
-        self, call: Call, status: int, message: str, kind: str, param: str | None = None, code: Any = None
-    ) -> Script:
+    def error(self, status: int, message: str, kind: str, param: str | None = None, code: Any = None) -> Response:
         return send_json(status, {"message": message, "type": kind, "param": param, "code": code})
 
-    def refuse_key(self, call: Call, given: str | None) -> Script:
+    def refuse_key(self, given: str | None) -> Response:
         if given is None:
             return send_json(403, {"detail": "Not authenticated"})
-        return self.error(call, 401, "Wrong API Key", "invalid_request_error", "api_key", "wrong_api_key")
+        return self.error(401, "Wrong API Key", "invalid_request_error", "api_key", "wrong_api_key")
 
-    def unknown_model(self, call: Call, name: str) -> Script | None:
+    def unknown_model(self, call: Call, name: str) -> Response:
         message = f"Model {name} does not exist or you do not have access to it."
-        return self.error(call, 404, message, "not_found_error", "model", "model_not_found")
+        return self.error(404, message, "not_found_error", "model", "model_not_found")
 
-    def validate(self, call: Call) -> Script | None:
+    def validate(self, call: Call) -> Response | None:
         body = call.body if isinstance(call.body, dict) else {}
         if body.get("tools") and body.get("response_format"):
             message = '"tools" is incompatible with "response_format"'
-            return self.error(call, 400, message, "invalid_request_error", None, "wrong_api_format")
+            return self.error(400, message, "invalid_request_error", None, "wrong_api_format")
         return super().validate(call)
 
-    def tool_call_id(self, call: Call, index: int, name: str) -> str:
+    def tool_call_id(self) -> str:
         return hexes(9)
 
     def fingerprint(self) -> str | None:
@@ -59,17 +54,14 @@ class Cerebras(Style):
     def model_card(self, site: Site, name: str) -> JSON:
         return {"id": name, "object": "model", "created": 0, "owned_by": "Meta"}
 
-    def _times(self) -> JSON:
-        return {"queue_time": 0.0001, "prompt_time": 0.002, "completion_time": 0.02, "total_time": 0.03}
-
     def whole(self, call: Call, replies: Sequence[Reply]) -> JSON:
         made = super().whole(call, replies)
         made.pop("service_tier")
-        return {**made, "time_info": {**self._times(), "created": call.created}}
+        times = {"queue_time": 0.0001, "prompt_time": 0.002, "completion_time": 0.02, "total_time": 0.03}
+        return {**made, "time_info": {**times, "created": call.created}}
 
     def role_delta(self) -> JSON:
         return {"role": "assistant"}
 
-    def fixed_headers(self, call: Call, script: Script) -> Headers:
-        date = super().fixed_headers(call, script)[:1]
-        return [*date, ("inference-id", call.id)] if call.id else date
+    def own_headers(self, call: Call) -> Headers:
+        return [("inference-id", call.id)] if call.id else []

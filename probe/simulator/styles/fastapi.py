@@ -1,34 +1,29 @@
-"""What servers built on FastAPI and uvicorn share (seen on vLLM 0.32 and on test applications of FastAPI 0.165)."""
+"""Behaviour that servers built on FastAPI and uvicorn share (seen on vLLM 0.32 and FastAPI 0.165)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from probe.simulator.script import Headers, Script, send_empty, send_json
+from probe.simulator.call import Call
+from probe.simulator.response import Headers, Response, redirect, send_json
 from probe.simulator.style import Style
-
-if TYPE_CHECKING:
-    from probe.simulator.call import Call
 
 
 class FastAPI(Style):
-    """Starlette's answers to unknown paths, wrong methods and one trailing slash."""
+    """Starlette's answers to unknown paths, wrong methods and a trailing slash."""
 
     lower_case = True
     server: ClassVar[str | None] = "uvicorn"
 
-    def not_found(self, call: Call) -> Script:
+    def not_found(self, call: Call) -> Response:
         if call.path.endswith("/") and not call.path.endswith("//"):
             bare = call.path[:-1]
-            known = any(bare == prefix + path for prefix in call.site.prefixes for path in self.routes)
-            if known:
-                host = call.request.header("host") or f"127.0.0.1:{call.site.port}"
-                return send_empty(307, [("Location", f"{call.site.scheme}://{host}{bare}")])
+            if any(bare == prefix + path for prefix in call.site.prefixes for path in self.routes):
+                return redirect(307, call.site.url(call.request, bare))
         return send_json(404, {"detail": "Not Found"})
 
-    def wrong_method(self, call: Call, allowed: str) -> Script:
+    def wrong_method(self, call: Call, allowed: str) -> Response:
         return send_json(405, {"detail": "Method Not Allowed"}, [("Allow", allowed)])
 
-    def fixed_headers(self, call: Call, script: Script) -> Headers:
-        date = super().fixed_headers(call, script)[:1]
-        return [*date, *([("Server", self.server)] if self.server else [])]
+    def own_headers(self, call: Call) -> Headers:
+        return [("Server", self.server)] if self.server else []

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from probe.simulator import completion
-from probe.simulator.script import Headers, Script, send_html, send_json
-from probe.simulator.style import hexes, token
+import probe.simulator.completion as completion
+from probe.simulator.call import JSON, Call, Reply, Site
+from probe.simulator.response import Headers, Response, send_html, send_json
+from probe.simulator.style import token, uuid
 from probe.simulator.styles.fastapi import FastAPI
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from probe.simulator.call import JSON, Call, Reply, Site
-    from probe.simulator.validation import Problem
+from probe.simulator.validation import Problem
 
 _VERSION = "1.106.2"
 _PAGE = (
@@ -34,14 +31,14 @@ class LiteLLM(FastAPI):
     null_usage = False
     auth_before_routing = False
 
-    def extra(self, call: Call) -> Script | None:
+    def extra(self, call: Call) -> Response | None:
         if call.path == "/" and call.request.method == "GET":
             return send_html(200, _PAGE)
         if call.path == "/health/liveliness" and call.request.method == "GET":
             return send_json(200, "I'm alive!")
         return None
 
-    def refuse_key(self, call: Call, given: str | None) -> Script:
+    def refuse_key(self, given: str | None) -> Response:
         if given is None:
             message = "Authentication Error, No api key passed in."
             return send_json(401, {"error": {"message": message, "type": "auth_error", "param": "None", "code": "401"}})
@@ -54,24 +51,22 @@ class LiteLLM(FastAPI):
         body = {"message": message, "type": "token_not_found_in_db", "param": "key", "code": "401"}
         return send_json(401, {"error": body})
 
-    def error(
-        self, call: Call, status: int, message: str, kind: str, param: str | None = None, code: Any = None
-    ) -> Script:
+    def error(self, status: int, message: str, kind: str, param: str | None = None, code: Any = None) -> Response:
         body = {"message": message, "type": kind, "param": param, "code": str(status)}
         return send_json(status, {"error": body})
 
-    def bad_json(self, call: Call, wrong: ValueError) -> Script:
+    def bad_json(self, call: Call) -> Response:
         message = "Invalid JSON payload: unexpected end of data: line 1 column 29 (char 28)"
-        return self.error(call, 400, message, "invalid_request_error", "request_body")
+        return self.error(400, message, "invalid_request_error", "request_body")
 
-    def invalid(self, call: Call, problem: Problem) -> Script | None:
+    def invalid(self, call: Call, problem: Problem) -> Response | None:
         if problem.param == "messages" and problem.kind == "missing":
             message = "/chat/completions: Missing required parameter: 'messages'."
-            return self.error(call, 400, message, "invalid_request_error", "messages")
+            return self.error(400, message, "invalid_request_error", "messages")
         text = f"litellm.BadRequestError: OpenAIException - {problem.message}"
-        return self.error(call, 400, text, "invalid_request_error", None)
+        return self.error(400, text, "invalid_request_error", None)
 
-    def _no_model(self, call: Call, name: str | None) -> Script:
+    def _no_model(self, name: str | None) -> Response:
         message = (
             f"/chat/completions: Invalid model name passed in model={name}. Call `/v1/models` to view available models "
             "for your key."
@@ -79,21 +74,19 @@ class LiteLLM(FastAPI):
         body = {"message": message, "type": "invalid_request_error", "param": None, "code": "400"}
         return send_json(400, {"error": {**body, "provider_specific_fields": {"error": message}}})
 
-    def unknown_model(self, call: Call, name: str) -> Script | None:
-        return self._no_model(call, name)
+    def unknown_model(self, call: Call, name: str) -> Response:
+        return self._no_model(name)
 
-    def missing_model(self, call: Call) -> Script | None:
-        return self._no_model(call, None)
+    def missing_model(self) -> Response:
+        return self._no_model(None)
 
-    def overflow(self, call: Call, tokens: int) -> Script:
+    def overflow(self, call: Call, tokens: int) -> Response:
         message = (
-            "litellm.ContextWindowExceededError: litellm.BadRequestError: ContextWindowExceededError: "
-            "OpenAIException - "
-            f"This model's maximum context length is {call.site.context_length} tokens. However, you "
-            f"requested {tokens} "
-            "tokens. Please reduce the length of the messages."
+            "litellm.ContextWindowExceededError: litellm.BadRequestError: ContextWindowExceededError: OpenAIException "
+            f"- This model's maximum context length is {call.site.context_length} tokens. However, you requested "
+            f"{tokens} tokens. Please reduce the length of the messages."
         )
-        return self.error(call, 400, message, "invalid_request_error")
+        return self.error(400, message, "invalid_request_error")
 
     def new_id(self) -> str:
         return "chatcmpl-" + token(32)
@@ -104,25 +97,25 @@ class LiteLLM(FastAPI):
     def models(self, call: Call) -> Any:
         return {"data": [self.model_card(call.site, name) for name in call.site.models], "object": "list"}
 
-    def usage(self, call: Call, replies: Sequence[Reply]) -> JSON:
+    def usage(self, replies: Sequence[Reply]) -> JSON:
         return completion.usage(replies)
 
     def whole(self, call: Call, replies: Sequence[Reply]) -> JSON:
         listed = []
-        for choice in completion.choices(self, call, replies):
+        for choice in self.choices(call, replies):
             kept = {key: choice[key] for key in ("finish_reason", "index", "message")}
             listed.append({**kept, "logprobs": choice["logprobs"]} if choice["logprobs"] else kept)
         return {
-            "id": call.id, "created": call.created, "model": call.notes["model"], "object": "chat.completion",
-            "system_fingerprint": self.fingerprint(), "choices": listed, "usage": self.usage(call, replies),
+            "id": call.id, "created": call.created, "model": call.model, "object": "chat.completion",
+            "system_fingerprint": self.fingerprint(), "choices": listed, "usage": self.usage(replies),
         }  # fmt: skip
 
-    def message(self, call: Call, reply: Reply) -> JSON:
-        return {**completion.message(self, reply), "provider_specific_fields": {"refusal": None}}
+    def message(self, reply: Reply) -> JSON:
+        return {**self.bare_message(reply), "provider_specific_fields": {"refusal": None}}
 
     def chunk(self, call: Call, choices: list[JSON]) -> JSON:
         return {
-            "id": call.id, "created": call.created, "model": call.notes["model"], "object": "chat.completion.chunk",
+            "id": call.id, "created": call.created, "model": call.model, "object": "chat.completion.chunk",
             "system_fingerprint": self.fingerprint(), "choices": choices or [{"index": 0, "delta": {}}],
         }  # fmt: skip
 
@@ -135,16 +128,14 @@ class LiteLLM(FastAPI):
             made = {"finish_reason": finish, **made}
         return {**made, "logprobs": logprobs} if logprobs else made
 
-    def fixed_headers(self, call: Call, script: Script) -> Headers:
-        made = super().fixed_headers(call, script)
-        if call.operation == "chat":
-            mark = hexes(32)
-            made += [
-                ("x-litellm-call-id", f"{mark[:8]}-{mark[8:12]}-4{mark[13:16]}-a{mark[17:20]}-{mark[20:]}"),
-                ("x-litellm-version", _VERSION),
-                ("x-litellm-response-cost", "0"),
-                ("x-litellm-key-spend", "0.0"),
-            ]
+    def own_headers(self, call: Call) -> Headers:
+        accounting = [
+            ("x-litellm-call-id", uuid()),
+            ("x-litellm-version", _VERSION),
+            ("x-litellm-response-cost", "0"),
+            ("x-litellm-key-spend", "0.0"),
+        ]
+        made = accounting if call.operation == "chat" else []
         return [*made, ("x-frame-options", "DENY"), ("x-content-type-options", "nosniff")]
 
     def stream_headers(self) -> Headers:

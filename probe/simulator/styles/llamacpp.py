@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
-from probe.simulator import completion
-from probe.simulator.script import Headers, Script, send_empty, send_json
+import probe.simulator.completion as completion
+from probe.simulator.call import JSON, Call, Chunk, Reply, Site
+from probe.simulator.response import Headers, Response, send_empty, send_json
 from probe.simulator.style import Style, token
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from probe.simulator.call import JSON, Call, Chunk, Reply, Site
-    from probe.simulator.validation import Problem
+from probe.simulator.validation import Problem
 
 _BUILD = "b6527-7f766929"
 
@@ -26,18 +23,14 @@ class LlamaCpp(Style):
     yields = ("models.id-not-checked",)
     default_models = ("qwen2.5-7b-instruct-q4_k_m.gguf",)
     prefixes = ("", "/v1")
-    routes: ClassVar[dict[str, tuple[str, str]]] = {
-        "/chat/completions": ("chat", "POST"),
-        "/models": ("models", "GET"),
-        "/responses": ("responses", "POST"),
-    }
     auth_before_routing = True
     checks_model = False
+    needs_model = False
     null_usage = False
     json_type = "application/json; charset=utf-8"
     stream_type = "text/event-stream"
 
-    def extra(self, call: Call) -> Script | None:
+    def extra(self, call: Call) -> Response | None:
         if call.request.method == "OPTIONS":
             allow = [
                 ("Access-Control-Allow-Credentials", "true"),
@@ -71,59 +64,57 @@ class LlamaCpp(Style):
             return self.not_found(call)
         return None
 
-    def not_found(self, call: Call) -> Script:
+    def not_found(self, call: Call) -> Response:
         return send_json(404, {"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}})
 
-    def wrong_method(self, call: Call, allowed: str) -> Script:
+    def wrong_method(self, call: Call, allowed: str) -> Response:
         return self.not_found(call)
 
     def guarded(self, call: Call) -> bool:
         return call.path not in ("/health", "/v1/health") and call.request.method != "OPTIONS"
 
     def presented_key(self, call: Call) -> str | None:
-        value = call.authorization()
+        value = call.request.header("authorization")
         if value is not None:
             return value.removeprefix("Bearer ")
         return call.request.header("x-api-key")
 
-    def refuse_key(self, call: Call, given: str | None) -> Script:
+    def refuse_key(self, given: str | None) -> Response:
         return send_json(401, {"error": {"message": "Invalid API Key", "type": "authentication_error", "code": 401}})
 
-    def error(
-        self, call: Call, status: int, message: str, kind: str, param: str | None = None, code: Any = None
-    ) -> Script:
+    def error(self, status: int, message: str, kind: str, param: str | None = None, code: Any = None) -> Response:
         return send_json(status, {"error": {"code": status, "message": message, "type": kind}})
 
-    def bad_json(self, call: Call, wrong: ValueError) -> Script:
+    def bad_json(self, call: Call) -> Response:
         body = call.request.body.decode("utf-8", "replace")
         message = (
             f"[json.exception.parse_error.101] parse error at line 1, column {len(body) + 1}: syntax error "
             f"while parsing "
             "value - unexpected end of input; expected '[', '{', or a literal"
         )
-        return self.error(call, 400, message, "invalid_request_error")
+        return self.error(400, message, "invalid_request_error")
 
-    def invalid(self, call: Call, problem: Problem) -> Script | None:
+    def invalid(self, call: Call, problem: Problem) -> Response | None:
         if problem.param == "messages":
             if problem.kind == "value":
                 return None  # an empty list is taken
             text = "'messages' is required" if problem.kind == "missing" else "Expected 'messages' to be an array"
-            return self.error(call, 400, text, "invalid_request_error")
+            return self.error(400, text, "invalid_request_error")
         if re.fullmatch(r"messages\[\d+\]\.role", problem.param):
             if problem.kind == "value":
                 return None
-            return self.error(call, 500, "Failed to parse messages: Missing 'role' in message", "server_error")
+            return self.error(500, "Failed to parse messages: Missing 'role' in message", "server_error")
         if problem.param.endswith(".content"):
             if problem.value is None:
                 return None
-            return self.error(call, 400, "Expected 'content' to be a string or an array", "invalid_request_error")
+            return self.error(400, "Expected 'content' to be a string or an array", "invalid_request_error")
         if problem.param.endswith(".type") and ".content" in problem.param:
-            return self.error(call, 400, "unsupported content[].type", "invalid_request_error")
+            return self.error(400, "unsupported content[].type", "invalid_request_error")
         if problem.param == "tool_choice" and problem.kind == "value":
-            return self.error(call, 400, f"Invalid tool_choice: {problem.value}", "invalid_request_error")
+            return self.error(400, f"Invalid tool_choice: {problem.value}", "invalid_request_error")
         if problem.param == "response_format.type":
             text = f'response_format type must be one of "text" or "json_object", but got: {problem.value}'
-            return self.error(call, 400, text, "invalid_request_error")
+            return self.error(400, text, "invalid_request_error")
         if problem.param in ("temperature", "stop", "stream_options", "tool_choice") and problem.kind != "type":
             return None
         if problem.param in ("max_tokens", "n") and problem.kind == "value":
@@ -134,31 +125,25 @@ class LlamaCpp(Style):
                 f"Field '{problem.param}': Value must be between {least} <= value <= 2147483647, but got "
                 f"{problem.value}"
             )
-            return self.error(call, 400, text, "invalid_request_error")
+            return self.error(400, text, "invalid_request_error")
         if problem.kind == "type":
             names = {str: "string", list: "array", dict: "object", bool: "boolean"}
             text = (
                 f"Field '{problem.param}': [json.exception.type_error.302] type must be number, but is "
                 f"{names.get(type(problem.value), 'null')}"
             )
-            return self.error(call, 400, text, "invalid_request_error")
-        return self.error(call, 400, problem.message, "invalid_request_error")
+            return self.error(400, text, "invalid_request_error")
+        return self.error(400, problem.message, "invalid_request_error")
 
-    def validate(self, call: Call) -> Script | None:
+    def validate(self, call: Call) -> Response | None:
         refusal = super().validate(call)
         wanted = call.body.get("n") if refusal is None else None
         if isinstance(wanted, int) and wanted > 1:
             text = f"Field 'n': Value must be between 1 <= value <= 1, but got {wanted}"
-            return self.error(call, 400, text, "invalid_request_error")
+            return self.error(400, text, "invalid_request_error")
         return refusal
 
-    def unknown_model(self, call: Call, name: str) -> Script | None:
-        return None
-
-    def missing_model(self, call: Call) -> Script | None:
-        return None
-
-    def overflow(self, call: Call, tokens: int) -> Script:
+    def overflow(self, call: Call, tokens: int) -> Response:
         limit = call.site.context_length
         message = f"request ({tokens} tokens) exceeds the available context size ({limit} tokens), try increasing it"
         body = {"code": 400, "message": message, "type": "exceed_context_size_error", "n_prompt_tokens": tokens}
@@ -167,7 +152,7 @@ class LlamaCpp(Style):
     def new_id(self) -> str:
         return "chatcmpl-" + token(32)
 
-    def tool_call_id(self, call: Call, index: int, name: str) -> str:
+    def tool_call_id(self) -> str:
         return token(32)
 
     def model_card(self, site: Site, name: str) -> JSON:
@@ -192,11 +177,11 @@ class LlamaCpp(Style):
     def fingerprint(self) -> str | None:
         return _BUILD
 
-    def message(self, call: Call, reply: Reply) -> JSON:
-        made = completion.message(self, reply)
+    def message(self, reply: Reply) -> JSON:
+        made = self.bare_message(reply)
         return {**made, "content": reply.text}
 
-    def usage(self, call: Call, replies: Sequence[Reply]) -> JSON:
+    def usage(self, replies: Sequence[Reply]) -> JSON:
         counts = completion.usage(replies)
         order = ("completion_tokens", "prompt_tokens", "total_tokens")
         return {**{key: counts[key] for key in order}, "prompt_tokens_details": {"cached_tokens": 0}}
@@ -213,19 +198,19 @@ class LlamaCpp(Style):
 
     def whole(self, call: Call, replies: Sequence[Reply]) -> JSON:
         listed = []
-        for choice in completion.choices(self, call, replies):
+        for choice in self.choices(call, replies):
             chances = choice.pop("logprobs")
             made = {"finish_reason": choice["finish_reason"], "index": choice["index"], "message": choice["message"]}
             listed.append({**made, "logprobs": {"content": chances["content"]}} if chances else made)
         return {
-            "choices": listed, "created": call.created, "model": call.notes["model"],
-            "system_fingerprint": self.fingerprint(), "object": "chat.completion", "usage": self.usage(call, replies),
+            "choices": listed, "created": call.created, "model": call.model,
+            "system_fingerprint": self.fingerprint(), "object": "chat.completion", "usage": self.usage(replies),
             "id": call.id, "timings": self._timings(call, replies),
         }  # fmt: skip
 
     def chunk(self, call: Call, choices: list[JSON]) -> JSON:
         return {
-            "choices": choices, "created": call.created, "id": call.id, "model": call.notes["model"],
+            "choices": choices, "created": call.created, "id": call.id, "model": call.model,
             "system_fingerprint": self.fingerprint(), "object": "chat.completion.chunk",
         }  # fmt: skip
 
@@ -242,8 +227,8 @@ class LlamaCpp(Style):
         last["timings"] = self._timings(call, replies)
         return made
 
-    def fixed_headers(self, call: Call, script: Script) -> Headers:
-        ending = ("Connection", "close") if script.status >= 400 else ("Keep-Alive", "timeout=5, max=100")
+    def fixed_headers(self, call: Call, response: Response) -> Headers:
+        ending = ("Connection", "close") if response.status >= 400 else ("Keep-Alive", "timeout=5, max=100")
         return [("Server", "llama.cpp"), ("Access-Control-Allow-Origin", ""), ending]
 
     def stream_headers(self) -> Headers:

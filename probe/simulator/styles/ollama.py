@@ -7,19 +7,14 @@ healthy, so here they are honoured; `--fault tool-choice-ignored` shows the firs
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from probe.simulator import completion
-from probe.simulator.script import Headers, Script, send_empty, send_json, send_text
-from probe.simulator.style import Style, token
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from probe.simulator.call import JSON, Call, Chunk, Reply, Site
-    from probe.simulator.validation import Problem
-
-_LOWER = "abcdefghijklmnopqrstuvwxyz0123456789"
+import probe.simulator.completion as completion
+from probe.simulator.call import JSON, Call, Chunk, Reply, Site
+from probe.simulator.response import Headers, Response, redirect, send_json, send_text
+from probe.simulator.style import LOWER, Style, token
+from probe.simulator.validation import Problem
 
 
 class Ollama(Style):
@@ -30,11 +25,11 @@ class Ollama(Style):
     default_key = None
     default_models = ("llama3.1:8b",)
     reasoning_field = "reasoning"
-    tool_deltas = "whole"
+    whole_calls = True
     null_usage = False
     stream_type = "text/event-stream"
 
-    def extra(self, call: Call) -> Script | None:
+    def extra(self, call: Call) -> Response | None:
         get = call.request.method in ("GET", "HEAD")
         if call.path == "/":
             return send_text(200, "Ollama is running") if get else send_text(405, "405 method not allowed")
@@ -45,35 +40,33 @@ class Ollama(Style):
         if call.path.endswith("/") and any(
             call.path[:-1] == prefix + path for prefix in call.site.prefixes for path in self.routes
         ):
-            return send_empty(307, [("Location", call.path[:-1])])
+            return redirect(307, call.path[:-1])
         return None
 
-    def not_found(self, call: Call) -> Script:
+    def not_found(self, call: Call) -> Response:
         return send_text(404, "404 page not found")
 
-    def wrong_method(self, call: Call, allowed: str) -> Script:
+    def wrong_method(self, call: Call, allowed: str) -> Response:
         return send_text(405, "405 method not allowed", [("Allow", allowed)])
 
-    def refuse_key(self, call: Call, given: str | None) -> Script:
+    def refuse_key(self, given: str | None) -> Response:
         return send_json(401, {"error": "unauthorized"})
 
-    def error(
-        self, call: Call, status: int, message: str, kind: str, param: str | None = None, code: Any = None
-    ) -> Script:
+    def error(self, status: int, message: str, kind: str, param: str | None = None, code: Any = None) -> Response:
         kinds = {400: "invalid_request_error", 404: "not_found_error"}
         body = {"message": message, "type": kinds.get(status, "api_error"), "param": None, "code": None}
         return send_json(status, {"error": body})
 
-    def bad_json(self, call: Call, wrong: ValueError) -> Script:
-        return self.error(call, 400, "unexpected EOF", "invalid_request_error")
+    def bad_json(self, call: Call) -> Response:
+        return self.error(400, "unexpected EOF", "invalid_request_error")
 
-    def invalid(self, call: Call, problem: Problem) -> Script | None:
+    def invalid(self, call: Call, problem: Problem) -> Response | None:
         if problem.param == "messages" and problem.kind in ("missing", "value"):
-            return self.error(call, 400, "[] is too short - 'messages'", "invalid_request_error")
+            return self.error(400, "[] is too short - 'messages'", "invalid_request_error")
         if problem.param.endswith(".content") and problem.value is None:
-            return self.error(call, 400, "invalid message content type: <nil>", "invalid_request_error")
+            return self.error(400, "invalid message content type: <nil>", "invalid_request_error")
         if ".content[" in problem.param:
-            return self.error(call, 400, "invalid message format", "invalid_request_error")
+            return self.error(400, "invalid message format", "invalid_request_error")
         if problem.kind == "type":
             field = problem.param.partition("[")[0]
             names = {str: "string", list: "array", dict: "object", bool: "bool", int: "number", float: "number"}
@@ -81,27 +74,27 @@ class Ollama(Style):
                 f"json: cannot unmarshal {names.get(type(problem.value), 'null')} into Go struct field "
                 f"ChatCompletionRequest.{field} of type {'float64' if field in ('temperature', 'top_p') else 'int'}"
             )
-            return self.error(call, 400, text, "invalid_request_error")
+            return self.error(400, text, "invalid_request_error")
         return None  # the rest is taken as it comes
 
-    def unknown_model(self, call: Call, name: str) -> Script | None:
-        return self.error(call, 404, f"model '{name}' not found", "not_found_error")
+    def unknown_model(self, call: Call, name: str) -> Response:
+        return self.error(404, f"model '{name}' not found", "not_found_error")
 
-    def missing_model(self, call: Call) -> Script | None:
-        return self.error(call, 400, "model is required", "invalid_request_error")
+    def missing_model(self) -> Response:
+        return self.error(400, "model is required", "invalid_request_error")
 
-    def overflow(self, call: Call, tokens: int) -> Script:
+    def overflow(self, call: Call, tokens: int) -> Response:
         message = (
             "the prompt is longer than the context length currently available to the model; reduce the prompt or raise "
             "the context length"
         )
-        return self.error(call, 400, message, "invalid_request_error")
+        return self.error(400, message, "invalid_request_error")
 
     def new_id(self) -> str:
         return f"chatcmpl-{random.randrange(999)}"
 
-    def tool_call_id(self, call: Call, index: int, name: str) -> str:
-        return "call_" + token(8, _LOWER)
+    def tool_call_id(self) -> str:
+        return "call_" + token(8, LOWER)
 
     def model_card(self, site: Site, name: str) -> JSON:
         return {"id": name, "object": "model", "created": site.started, "owned_by": "library"}
@@ -109,24 +102,24 @@ class Ollama(Style):
     def fingerprint(self) -> str | None:
         return "fp_ollama"
 
-    def message(self, call: Call, reply: Reply) -> JSON:
-        made = {**completion.message(self, reply), "content": reply.text}
+    def message(self, reply: Reply) -> JSON:
+        made = {**self.bare_message(reply), "content": reply.text}
         if reply.tool_calls:
             made["tool_calls"] = [{**part, "index": place} for place, part in enumerate(made["tool_calls"])]
         return made
 
-    def usage(self, call: Call, replies: Sequence[Reply]) -> JSON:
+    def usage(self, replies: Sequence[Reply]) -> JSON:
         return completion.usage(replies)
 
     def whole(self, call: Call, replies: Sequence[Reply]) -> JSON:
         listed = []
-        for choice in completion.choices(self, call, replies):
+        for choice in self.choices(call, replies):
             if choice["logprobs"] is None:
                 del choice["logprobs"]
             listed.append(choice)
         return {
             **self.envelope(call, "chat.completion"), "system_fingerprint": self.fingerprint(), "choices": listed,
-            "usage": self.usage(call, replies),
+            "usage": self.usage(replies),
         }  # fmt: skip
 
     def chunk(self, call: Call, choices: list[JSON]) -> JSON:
@@ -148,5 +141,5 @@ class Ollama(Style):
             if place > 0 or len(made) <= 2  # the role stands in every chunk; there is no chunk for it alone
         ]
 
-    def fixed_headers(self, call: Call, script: Script) -> Headers:
-        return super().fixed_headers(call, script)[:1]
+    def own_headers(self, call: Call) -> Headers:
+        return []

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
-from probe.simulator import completion
-from probe.simulator.script import Headers, Script, send_empty, send_json
-from probe.simulator.style import hexes
+import probe.simulator.completion as completion
+from probe.simulator.call import JSON, Call, Reply, Site
+from probe.simulator.response import Headers, Response, send_empty, send_json
+from probe.simulator.style import CHAT_ONLY, hexes
 from probe.simulator.styles.fastapi import FastAPI
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from probe.simulator.call import JSON, Call, Reply, Site
-    from probe.simulator.validation import Problem
+from probe.simulator.validation import Problem
 
 
 class SGLang(FastAPI):
@@ -23,11 +20,13 @@ class SGLang(FastAPI):
     summary = "like SGLang: flat errors, any model id answered, matched_stop, reasoning_content in every delta"
     yields = ("models.id-not-checked",)
     default_models = ("Qwen/Qwen2.5-7B-Instruct",)
-    routes: ClassVar[dict[str, tuple[str, str]]] = {"/chat/completions": ("chat", "POST"), "/models": ("models", "GET")}
+    routes = CHAT_ONLY
     auth_before_routing = True
+    checks_model = False
+    needs_model = False
     null_usage = False
 
-    def extra(self, call: Call) -> Script | None:
+    def extra(self, call: Call) -> Response | None:
         if call.request.method != "GET":
             return None
         if call.path in ("/health", "/ready"):
@@ -41,40 +40,32 @@ class SGLang(FastAPI):
     def guarded(self, call: Call) -> bool:
         return not call.path.startswith(("/health", "/ready", "/metrics"))
 
-    def refuse_key(self, call: Call, given: str | None) -> Script:
+    def refuse_key(self, given: str | None) -> Response:
         return send_json(401, {"error": "Unauthorized"})
 
-    def error(
-        self, call: Call, status: int, message: str, kind: str, param: str | None = None, code: Any = None
-    ) -> Script:
+    def error(self, status: int, message: str, kind: str, param: str | None = None, code: Any = None) -> Response:
         body = {"object": "error", "message": message, "type": "BadRequest", "param": param, "code": status}
         return send_json(status, body)
 
-    def bad_json(self, call: Call, wrong: ValueError) -> Script:
-        return self.error(call, 400, "[{'type': 'json_invalid', 'loc': ('body', 1), 'msg': 'JSON decode error'}]", "")
+    def bad_json(self, call: Call) -> Response:
+        return self.error(400, "[{'type': 'json_invalid', 'loc': ('body', 1), 'msg': 'JSON decode error'}]", "")
 
-    def invalid(self, call: Call, problem: Problem) -> Script | None:
+    def invalid(self, call: Call, problem: Problem) -> Response | None:
         if problem.code == "empty_array":
-            return self.error(call, 400, "Messages cannot be empty.", "")
-        return self.error(call, 400, problem.message, "", problem.param)
+            return self.error(400, "Messages cannot be empty.", "")
+        return self.error(400, problem.message, "", problem.param)
 
-    def unknown_model(self, call: Call, name: str) -> Script | None:
-        return None
-
-    def missing_model(self, call: Call) -> Script | None:
-        return None
-
-    def overflow(self, call: Call, tokens: int) -> Script:
+    def overflow(self, call: Call, tokens: int) -> Response:
         message = (
             f"The input ({tokens} tokens) is longer than the model's context length "
             f"({call.site.context_length} tokens)."
         )
-        return self.error(call, 400, message, "")
+        return self.error(400, message, "")
 
     def new_id(self) -> str:
         return hexes(32)
 
-    def tool_call_id(self, call: Call, index: int, name: str) -> str:
+    def tool_call_id(self) -> str:
         return "call_" + hexes(24)
 
     def model_card(self, site: Site, name: str) -> JSON:
@@ -83,25 +74,20 @@ class SGLang(FastAPI):
             "max_model_len": site.context_length,
         }  # fmt: skip
 
-    def choice_extras(self, call: Call) -> JSON:
+    def choice_extras(self) -> JSON:
         return {"matched_stop": None}
 
-    def message(self, call: Call, reply: Reply) -> JSON:
-        made = completion.message(self, reply)
-        return {"reasoning_content": None, "tool_calls": None, **made}
+    def message(self, reply: Reply) -> JSON:
+        return {"reasoning_content": None, "tool_calls": None, **self.bare_message(reply)}
 
-    def usage(self, call: Call, replies: Sequence[Reply]) -> JSON:
+    def usage(self, replies: Sequence[Reply]) -> JSON:
         return {**completion.usage(replies), "prompt_tokens_details": None, "reasoning_tokens": 0}
 
     def whole(self, call: Call, replies: Sequence[Reply]) -> JSON:
-        made = self.envelope(call, "chat.completion")
-        listed = completion.choices(self, call, replies)
         return {
-            **made,
-            "choices": listed,
-            "usage": self.usage(call, replies),
-            "metadata": {"weight_version": "default"},
-        }
+            **self.envelope(call, "chat.completion"), "choices": self.choices(call, replies),
+            "usage": self.usage(replies), "metadata": {"weight_version": "default"},
+        }  # fmt: skip
 
     def chunk(self, call: Call, choices: list[JSON]) -> JSON:
         return {**self.envelope(call, "chat.completion.chunk"), "choices": choices}

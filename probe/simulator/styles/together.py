@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
-from probe.simulator.script import Headers, Script, send_html, send_json, send_text
-from probe.simulator.style import Style, hexes, token
-
-if TYPE_CHECKING:
-    from probe.simulator.call import JSON, Call, Site
+from probe.simulator.call import JSON, Call, Site
+from probe.simulator.response import Headers, Response, send_html, send_json, send_text
+from probe.simulator.style import CHAT_ONLY, Style, hexes, token
 
 _PAGE = (
     '<!DOCTYPE html><html lang="en"><head><title>404: This page could not be '
@@ -23,33 +21,31 @@ class Together(Style):
     summary = "like Together AI: the model list is a bare array, text/plain when no key is sent, HTML 404"
     yields = ("models.no-list",)
     default_models = ("meta-llama/Llama-3.3-70B-Instruct-Turbo",)
-    routes: ClassVar[dict[str, tuple[str, str]]] = {"/chat/completions": ("chat", "POST"), "/models": ("models", "GET")}
+    routes = CHAT_ONLY
     null_usage = False
-    usage_place = "finish"
+    usage_on_finish = True
 
-    def not_found(self, call: Call) -> Script:
+    def not_found(self, call: Call) -> Response:
         return send_html(404, _PAGE, [("vary", "rsc, next-router-state-tree, next-router-prefetch")])
 
-    def refuse_key(self, call: Call, given: str | None) -> Script:
-        return (
-            send_text(401, "Missing API key")
-            if given is None
-            else send_json(401, {"error": {"message": "Unauthorized"}})
-        )
+    def refuse_key(self, given: str | None) -> Response:
+        if given is None:
+            return send_text(401, "Missing API key")
+        return send_json(401, {"error": {"message": "Unauthorized"}})
 
-    def unknown_model(self, call: Call, name: str) -> Script | None:
+    def unknown_model(self, call: Call, name: str) -> Response:
         message = (
             f"Unable to access model {name}. Please visit https://api.together.ai/models to view the list of supported "
             "models."
         )
-        return self.error(call, 404, message, "invalid_request_error", code="model_not_available")
+        return self.error(404, message, "invalid_request_error", code="model_not_available")
 
-    def overflow(self, call: Call, tokens: int) -> Script:
+    def overflow(self, call: Call, tokens: int) -> Response:
         message = (
             f"Input validation error: `inputs` tokens + `max_new_tokens` must be <= {call.site.context_length + 1}. "
             f"Given: {tokens} `inputs` tokens and 0 `max_new_tokens`"
         )
-        return self.error(call, 422, message, "invalid_request_error")
+        return self.error(422, message, "invalid_request_error")
 
     def new_id(self) -> str:
         return token(7) + "-" + token(6) + "-" + hexes(16)
@@ -65,5 +61,5 @@ class Together(Style):
     def models(self, call: Call) -> Any:
         return [self.model_card(call.site, name) for name in call.site.models]
 
-    def fixed_headers(self, call: Call, script: Script) -> Headers:
-        return [*super().fixed_headers(call, script)[:1], ("x-together-traceid", hexes(32))]
+    def own_headers(self, call: Call) -> Headers:
+        return [("x-together-traceid", hexes(32))]

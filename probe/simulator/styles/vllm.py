@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from probe.simulator import completion
-from probe.simulator.script import Headers, Script, send_empty, send_json, send_text
+import probe.simulator.completion as completion
+from probe.simulator.call import JSON, Call, Chunk, Reply, Site
+from probe.simulator.response import Headers, Response, send_empty, send_json, send_text
 from probe.simulator.style import hexes
 from probe.simulator.styles.fastapi import FastAPI
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from probe.simulator.call import JSON, Call, Chunk, Reply, Site
-    from probe.simulator.validation import Problem
+from probe.simulator.validation import Problem
 
 _VERSION = "0.32.0"
 
@@ -25,10 +22,11 @@ class VLLM(FastAPI):
     summary = "like vLLM 0.32: /v1 only, uvicorn, BadRequestError bodies, reasoning field, max_model_len"
     default_models = ("Qwen/Qwen2.5-7B-Instruct",)
     auth_before_routing = True
+    needs_model = False
     reasoning_field = "reasoning"
     null_usage = False
 
-    def extra(self, call: Call) -> Script | None:
+    def extra(self, call: Call) -> Response | None:
         if call.request.method not in ("GET", "HEAD"):
             return None
         if call.path in ("/health", "/ping"):
@@ -42,42 +40,39 @@ class VLLM(FastAPI):
     def guarded(self, call: Call) -> bool:
         return any(call.path.startswith(prefix) for prefix in (*call.site.prefixes, "/v1", "/v2"))
 
-    def refuse_key(self, call: Call, given: str | None) -> Script:
+    def refuse_key(self, given: str | None) -> Response:
         return send_json(401, {"error": "Unauthorized"})
 
-    def error(
-        self, call: Call, status: int, message: str, kind: str, param: str | None = None, code: Any = None
-    ) -> Script:
+    def error(self, status: int, message: str, kind: str, param: str | None = None, code: Any = None) -> Response:
         kinds = {400: "BadRequestError", 404: "NotFoundError", 401: "UnauthorizedError", 500: "InternalServerError"}
         body = {"message": message, "type": kinds.get(status, kind), "param": param, "code": status}
         return send_json(status, {"error": body})
 
-    def _pydantic(self, kind: str, where: str, text: str, shown: str) -> Script:
+    def _pydantic(self, kind: str, where: str, text: str, shown: str) -> Response:
         message = f"1 validation error:\n  {{'type': '{kind}', 'loc': '{where}', 'msg': '{text}', 'input': {shown}}}"
         return send_json(400, {"error": {"message": message, "type": "Bad Request", "param": where, "code": 400}})
 
-    def bad_json(self, call: Call, wrong: ValueError) -> Script:
-        place = getattr(wrong, "pos", 0)
+    def bad_json(self, call: Call) -> Response:
         message = (
-            f"1 validation error:\n  {{'type': 'json_invalid', 'loc': 'body.{place}', 'msg': 'JSON decode error', "
+            "1 validation error:\n  {'type': 'json_invalid', 'loc': 'body.0', 'msg': 'JSON decode error', "
             "'input': '<dict of 0 items>', 'ctx': {'error': 'Expecting value'}}"
         )
-        body = {"message": message, "type": "Bad Request", "param": f"body.{place}", "code": 400}
+        body = {"message": message, "type": "Bad Request", "param": "body.0", "code": 400}
         return send_json(400, {"error": body})
 
-    def invalid(self, call: Call, problem: Problem) -> Script | None:
+    def invalid(self, call: Call, problem: Problem) -> Response | None:
         where = "body." + problem.param.replace("[", ".").replace("]", "")
         if problem.code == "empty_array":
             message = "Cannot apply chat template to an empty conversation. Provide at least one message."
-            return self.error(call, 400, message, "BadRequestError")
+            return self.error(400, message, "BadRequestError")
         if problem.param.endswith(".role") and problem.kind == "value":
             return None  # unknown roles go to the chat template as they are
         if problem.param == "stream_options":
             message = "Stream options can only be defined when `stream=True`. (parameter=stream_options)"
-            return self.error(call, 400, message, "BadRequestError", "stream_options")
+            return self.error(400, message, "BadRequestError", "stream_options")
         if problem.param == "tool_choice" and problem.kind == "conflict":
             message = "When using `tool_choice`, `tools` must be set."
-            return self.error(call, 400, message, "BadRequestError", "tool_choice")
+            return self.error(400, message, "BadRequestError", "tool_choice")
         if problem.param == "response_format.type":
             return self._pydantic("literal_error", where, "Input should be a valid response format", "'<str>'")
         if problem.kind == "missing":
@@ -86,9 +81,9 @@ class VLLM(FastAPI):
             return self._pydantic("value_error", where, f"Input should be {problem.wanted}", repr(problem.value)[:80])
         message = f"{problem.param} must be {problem.wanted or 'valid'}, got {str(problem.value)[:80]}."
         detail = f" (parameter={problem.param}, value={str(problem.value)[:80]})"
-        return self.error(call, 400, message + detail, "BadRequestError", problem.param)
+        return self.error(400, message + detail, "BadRequestError", problem.param)
 
-    def validate(self, call: Call) -> Script | None:
+    def validate(self, call: Call) -> Response | None:
         kind = (call.request.header("content-type") or "").partition(";")[0].strip().lower()
         if kind != "application/json":
             message = "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed"
@@ -96,7 +91,7 @@ class VLLM(FastAPI):
         refusal = super().validate(call)
         if refusal is None and call.body.get("tools") == []:
             message = "`tools` must not be an empty array. Either provide at least one tool or omit the field entirely."
-            return self.error(call, 400, message + " (parameter=tools)", "BadRequestError", "tools")
+            return self.error(400, message + " (parameter=tools)", "BadRequestError", "tools")
         limit = call.site.context_length
         asked = call.body.get("max_tokens") or call.body.get("max_completion_tokens") if refusal is None else None
         if isinstance(asked, int) and asked > limit:
@@ -104,27 +99,24 @@ class VLLM(FastAPI):
                 f"max_tokens={asked} cannot be greater than max_model_len={limit}. Please request fewer output tokens. "
                 f"(parameter=max_tokens, value={asked})"
             )
-            return self.error(call, 400, message, "BadRequestError", "max_tokens")
+            return self.error(400, message, "BadRequestError", "max_tokens")
         return refusal
 
-    def unknown_model(self, call: Call, name: str) -> Script | None:
-        return self.error(call, 404, f"The model `{name}` does not exist.", "NotFoundError", "model")
+    def unknown_model(self, call: Call, name: str) -> Response:
+        return self.error(404, f"The model `{name}` does not exist.", "NotFoundError", "model")
 
-    def missing_model(self, call: Call) -> Script | None:
-        return None
-
-    def overflow(self, call: Call, tokens: int) -> Script:
+    def overflow(self, call: Call, tokens: int) -> Response:
         message = (
             f"This model's maximum context length is {call.site.context_length} tokens. However, your prompt contains "
             f"{tokens} input tokens, which exceeds this limit even without any output tokens. Please reduce the length "
             f"of the input prompt. (parameter=input_tokens, value={tokens})"
         )
-        return self.error(call, 400, message, "BadRequestError", "input_tokens")
+        return self.error(400, message, "BadRequestError", "input_tokens")
 
     def new_id(self) -> str:
         return "chatcmpl-" + hexes(16)
 
-    def tool_call_id(self, call: Call, index: int, name: str) -> str:
+    def tool_call_id(self) -> str:
         return "chatcmpl-tool-" + hexes(16)
 
     def model_card(self, site: Site, name: str) -> JSON:
@@ -141,18 +133,18 @@ class VLLM(FastAPI):
     def fingerprint(self) -> str | None:
         return f"vllm-{_VERSION}-99e193bf"
 
-    def message(self, call: Call, reply: Reply) -> JSON:
-        made = completion.message(self, reply)
+    def message(self, reply: Reply) -> JSON:
+        made = self.bare_message(reply)
         return {
             "role": "assistant", "content": made["content"], "refusal": None, "annotations": None, "audio": None,
             "function_call": None, **({"tool_calls": made["tool_calls"]} if reply.tool_calls else {}),
             "reasoning": reply.reasoning or None, **{key: made[key] for key in made if key == "reasoning_content"},
         }  # fmt: skip
 
-    def choice_extras(self, call: Call) -> JSON:
+    def choice_extras(self) -> JSON:
         return {"stop_reason": None, "token_ids": None}
 
-    def usage(self, call: Call, replies: Sequence[Reply]) -> JSON:
+    def usage(self, replies: Sequence[Reply]) -> JSON:
         return {**completion.usage(replies), "prompt_tokens_details": None, "completion_tokens_details": None}
 
     def whole(self, call: Call, replies: Sequence[Reply]) -> JSON:

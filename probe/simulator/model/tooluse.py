@@ -7,13 +7,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from probe.simulator.call import ToolCall
-from probe.simulator.standin.filling import Filler
-from probe.simulator.standin.words import codes, content_words, proper_names, sentences
+from probe.simulator.model.filling import Filler
+from probe.simulator.model.words import codes, content_words, proper_names, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from probe.simulator.standin.prompt import Prompt, Tool
+    from probe.simulator.model.prompt import Prompt, Tool
 
 _ASKS_TOOL = re.compile(
     r"\b(?:use|using|call|invoke|run|with) (?:the |an? |any |both |all |each |your |available |provided |"

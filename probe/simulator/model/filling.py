@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from probe.simulator.standin.words import STOP_WORDS, codes, content_words, numbers, proper_names, quoted, stem
+from probe.simulator.model.words import STOP_WORDS, codes, content_words, numbers, proper_names, quoted, stem
 
 _DEPTH = 8
 _YES = re.compile(r"\b(?:true|yes|on|enabled?|with|include|including)\b", re.I)

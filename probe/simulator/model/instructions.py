@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from probe.simulator.standin.arithmetic import times
-from probe.simulator.standin.words import codes, sentences, starts_quoted
+from probe.simulator.model.arithmetic import times
+from probe.simulator.model.words import codes, sentences, starts_quoted
 
 _VERB = re.compile(
     r"\b(repeat|say|reply|respond|answer|output|print|write|echo|return|type|emit|send|copy|produce|give)\b(?!\s+(?:the|a|an)?\s*(?:question|story|poem))",

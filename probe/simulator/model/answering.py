@@ -14,12 +14,12 @@ from dataclasses import replace
 from typing import Any
 
 from probe.simulator.call import Reply, ToolCall
-from probe.simulator.standin import arithmetic, pictures, prose, tooluse
-from probe.simulator.standin.filling import Filler
-from probe.simulator.standin.instructions import Persona, literals
-from probe.simulator.standin.prompt import Prompt, clip, content_text, count, count_tools, data_uris, read
-from probe.simulator.standin.prose import recall
-from probe.simulator.standin.words import codes
+from probe.simulator.model import arithmetic, pictures, prose, tooluse
+from probe.simulator.model.filling import Filler
+from probe.simulator.model.instructions import Persona, literals
+from probe.simulator.model.prompt import Prompt, clip, content_text, count, count_tools, data_uris, read
+from probe.simulator.model.prose import recall
+from probe.simulator.model.words import codes
 
 JSON = dict[str, Any]
 
@@ -79,38 +79,27 @@ def _thinking(prompt: Prompt) -> str:
 
 def _limited(reply: Reply, body: JSON, limit: int) -> Reply:
     """The reply cut at the stop sequences and at the token limit, with its counts."""
-    finish = "tool_calls" if reply.tool_calls else "stop"
-    stops = body.get("stop")
     text = reply.text
+    stops = body.get("stop")
     for stop in [stops] if isinstance(stops, str) else stops or []:
         if isinstance(stop, str) and stop and stop in text:
             text = text[: text.index(stop)]
-    thought = count(reply.reasoning)
-    if thought >= limit:
-        cut = clip(reply.reasoning, limit)
-        notes = {"reasoning_tokens": limit}
-        return replace(
-            reply, text="", tool_calls=(), reasoning=cut, finish_reason="length", completion_tokens=limit, notes=notes
-        )
-    left = limit - thought
-    written = count(text)
-    calls: tuple[ToolCall, ...] = reply.tool_calls
-    if written > left:
-        text, written, finish, calls = clip(text, left), left, "length", ()
-    else:
-        spent = sum(8 + count(call.name) + count(str(call.arguments)) for call in calls)
-        if calls and written + spent > left:  # the call is cut before its end: no parser finds one
-            calls, finish, written = (), "length", left
-        else:
-            written += spent
-    notes = {"reasoning_tokens": thought} if thought else {}
+    thought, written = count(reply.reasoning), count(text)
+    calls, finish = reply.tool_calls, "tool_calls" if reply.tool_calls else "stop"
+    for call in calls:
+        written += 8 + count(call.name) + count(str(call.arguments))
+    if thought + written > limit or thought >= limit:
+        # A call that is cut before its end is none: no parser finds it.
+        finish, calls, thought = "length", (), min(thought, limit)
+        text, written = clip(text, limit - thought), limit - thought
     return replace(
         reply,
         text=text,
+        reasoning=clip(reply.reasoning, thought) if finish == "length" else reply.reasoning,
         tool_calls=calls,
         finish_reason=finish,
-        completion_tokens=thought + max(written, 1),
-        notes=notes,
+        completion_tokens=thought + (written if thought >= limit else max(written, 1)),
+        reasoning_tokens=thought,
     )
 
 

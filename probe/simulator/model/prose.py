@@ -8,10 +8,10 @@ import zlib
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from probe.simulator.standin.words import codes, content_words, quoted, sentences, starts_quoted
+from probe.simulator.model.words import codes, content_words, quoted, sentences, starts_quoted
 
 if TYPE_CHECKING:
-    from probe.simulator.standin.prompt import Prompt
+    from probe.simulator.model.prompt import Prompt
 
 _WORDS = (
     "the river carried light along the quiet valley while people walked between old stone houses and spoke of "
