@@ -63,6 +63,8 @@ def battery(client: Client) -> list[tuple[int, str]]:
         client.body("Use it.", {"response_format": AS_OBJECT}),
         client.body(CODE, {"stream": True, "stream_options": {"include_usage": True}}),
         client.body(BOTH, {"stream": True, "tools": [WEATHER, CLOCK]}),
+        client.body("Repeat exactly: Grüße", {}),
+        client.body("Count from 1 to 12.", {"stream": True}),
     ]
     requests = [("POST", url, body) for body in bodies]
     requests += [
@@ -73,7 +75,7 @@ def battery(client: Client) -> list[tuple[int, str]]:
     made = []
     for method, place, body in requests:
         response = http.request(method, place, json=body) if body is not None else http.request(method, place)
-        text = re.sub(r'"(?:id|call_id|item_id|created|created_at|request_id)":(?:"[^"]*"|\d+)', "", response.text)
+        text = re.sub(r'"(?:id|call_id|item_id|request_id)":"[^"]*"|"created(?:_at)?":\d+', "", response.text)
         made.append((response.status_code, text))
     return made
 
