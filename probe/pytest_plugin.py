@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 if TYPE_CHECKING:
-    from probe.cli.options import Given
     from probe.model import Check, CheckRecord, Report
     from probe.run.options import Options
+    from probe.run.typed_options import Given
 
 #: pytest's option and the option of `endpoint-probe run` that it stands for.
 _PASSED_ON = {
@@ -109,13 +109,11 @@ class Session:
     def __init__(self, config: pytest.Config, url: str) -> None:
         import click
 
-        from probe.cli.options import Given
-        from probe.cli.run import command
-        from probe.cli.run_and_report import check_folder, select
-        from probe.cli.settings import endpoint_and_known, options_for
+        from probe.cli.run import check_folder, run_command, select
+        from probe.run.typed_options import Given, Unusable, endpoint_and_known, options_for
 
         try:
-            context = command.make_context("pytest", [*_arguments(config), "--", url])
+            context = run_command.make_context("pytest", [*_arguments(config), "--", url])
             self.given: Given = Given(**{name: value for name, value in context.params.items() if name != "endpoint"})
             typed, known = endpoint_and_known(url)
             self.options: Options = options_for(typed, self.given, known)
@@ -126,6 +124,8 @@ class Session:
                 check_folder(self.out)
         except click.ClickException as error:
             raise pytest.UsageError(f"endpoint-probe: {error.format_message()}") from None
+        except Unusable as error:
+            raise pytest.UsageError(f"endpoint-probe: {error}") from None
         self.report: Report | None = None
         self.written: list[Path] = []
         self._failure: str | None = None
@@ -166,7 +166,7 @@ class Session:
         report = anyio.run(main)
         report = replace(report, run=replace(report.run, fail_on=self.given.fail_on))
         if self.out:
-            from probe.report import write_whole
+            from probe.files import write_whole
 
             for reporter in chosen(self.given.formats or ("json", "html")):
                 write_whole(self.out / reporter.filename, reporter.render(report))

@@ -7,8 +7,6 @@ shipped in ``reports/schema`` is generated from them.
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -341,26 +339,6 @@ def load(path: Path) -> Report:
         return decode(content)
     except BadReport as error:
         raise BadReport(f"cannot use {path}: {error}") from None
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: to a neighbour first, then renamed over it.
-
-    Raises:
-        OSError: the folder cannot be made or written; nothing is left behind.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def json_schema() -> dict[str, Any]:

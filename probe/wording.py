@@ -57,6 +57,14 @@ def quote(text: str, limit: int, empty: str = "nothing") -> str:
     return f'"{line}"' if line else empty
 
 
+def did_you_mean(word: str, known: Iterable[str], otherwise: str, cutoff: float = 0.5) -> str:
+    """The nearest known word as a hint, or ``otherwise`` where none is similar (``cutoff`` as in difflib)."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), 1, cutoff)
+    return f"did you mean '{near[0]}'?" if near else otherwise
+
+
 def shown(value: Any, limit: int = 200) -> str:
     """A JSON value as a short text: a string as it is (line ends kept), anything else as JSON."""
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""The command line.  This module is all that `--help` loads beside click."""
+"""The command line: entry point, exit status and the list of commands. `--help` loads only this module and click."""
 
 from __future__ import annotations
 
@@ -16,67 +16,83 @@ import click
 from probe.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-UNUSABLE = 2
-INTERRUPTED = 130
+#: Exit status: findings at or above --fail-on, unusable input, no usable chat completion, ended by a signal.
+FOUND, UNUSABLE, NO_CHAT, INTERRUPTED = 1, 2, 3, 130
+_PACKAGES = ("probe", "checks", "reports")
+
+#: The module of each command and what `--help` says of it; a module is imported when its command is used.
+COMMANDS = {
+    "run": ("run", "Diagnose one endpoint and write the report."),
+    "demo": ("simulate", "Diagnose a simulated endpoint; needs no arguments."),
+    "simulate": ("simulate", "Serve the simulated endpoint until stopped."),
+    "checks": ("catalogue", "List the checks: what each proves and may spend."),
+    "explain": ("catalogue", "What a finding means, why it matters, how to fix it."),
+    "export": ("export", "Write a client's provider configuration from a saved report."),
+    "render": ("saved_reports", "Write a saved report.json in another format."),
+    "diff": ("saved_reports", "Show what changed between two saved reports."),
+    "audit": ("audit", "Diagnose many endpoints and models and write one matrix."),
+    "history": ("history", "Show the results of earlier audits and when they changed."),
+    "provider": ("provider", "Saved providers: add, test, verify, list, show, set, remove."),
+}
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; the console script's entry point.
 
-    Whatever goes wrong ends in one line on standard error and never in a traceback.
+    Every error ends in one line on standard error and never in a traceback.
     """
     if args is not None:
         return _command(args)
     _end_at_once(INTERRUPTED)  # until a run has something to save
-    atexit.register(_no_more_signals)
+    atexit.register(_ignore_signals)
     _no_core_files()
     try:
         status = _command(None)
     except KeyboardInterrupt:
         status = INTERRUPTED
-    _end_at_once(status)  # all is said: a signal changes nothing about how it ended
+    _end_at_once(status)  # everything is written: a signal no longer changes the exit status
     return status
 
 
 def _command(args: Sequence[str] | None) -> int:
-    _steady_streams()
-    import click
-
-    problem = intruder()
-    if problem:
-        return _fail(problem)
+    for stream in (sys.stdout, sys.stderr):  # a character that the terminal cannot show must not raise
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="replace")
+    if problem := intruder():
+        print(f"endpoint-probe: {problem}", file=sys.stderr)  # nothing of `reports` can be imported now
+        return UNUSABLE
     try:
         status = cli.main(args=None if args is None else list(args), prog_name="endpoint-probe", standalone_mode=False)
         sys.stdout.flush()
-    except click.ClickException as error:
-        return _fail(_told(error))
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
-        _silence()
+        discard_output()
         return UNUSABLE
     except Exception as error:
-        return _fail(internal(error))
+        return _fail(error)
     return status if isinstance(status, int) else 0
+
+
+# Signals and the process ---------------------------------------------------------------------------------
 
 
 def _end_at_once(status: int) -> None:
     """From now on Ctrl-C and SIGTERM end the process at once, with this status."""
+    _on_signals(lambda _number, _frame: os._exit(status))
 
-    def leave(_number: int, _frame: object) -> None:
-        os._exit(status)
 
+def _ignore_signals() -> None:
+    """The interpreter removes its handlers at shutdown but keeps ignored signals ignored (CPython,
+    Modules/signalmodule.c, _PySignal_Fini); otherwise a signal could still replace the exit status."""
+    _on_signals(signal.SIG_IGN)
+
+
+def _on_signals(handler: Callable[[int, object], object] | signal.Handlers) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, leave)
-
-
-def _no_more_signals() -> None:
-    """The interpreter takes itself down and its handlers with it, but leaves alone what is ignored (CPython,
-    Modules/signalmodule.c, _PySignal_Fini); otherwise a signal would still replace the exit status."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, handler)
 
 
 def _no_core_files() -> None:
@@ -94,28 +110,33 @@ def _no_core_files() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (1 if most else 0, most))
 
 
-def _steady_streams() -> None:
-    """A character the terminal cannot show becomes a mark and never an exception."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure:
-            reconfigure(errors="replace")
+def discard_output() -> None:
+    """Send standard output to the null device: its reader has closed the pipe."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _silence() -> None:
-    """Standard output goes nowhere from now on: its reader has left."""
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-    except (OSError, ValueError):
-        return
+# Errors --------------------------------------------------------------------------------------------------
 
 
-def _told(error: Exception) -> str:
-    """click's message as one line, with the place where more can be read."""
-    import click
+def _fail(error: Exception) -> int:
+    from probe.redaction.key_patterns import without_keys
+    from reports.text import printable
 
-    message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    with contextlib.suppress(OSError):
+        print(f"endpoint-probe: {printable(without_keys(_message(error)))}", file=sys.stderr, flush=True)
+    return UNUSABLE
+
+
+def _message(error: Exception) -> str:
+    """One line for an error; click's usage errors with the place where more can be read."""
+    from probe.run.typed_options import Unusable
+
+    if isinstance(error, Unusable):
+        return str(error)
+    if not isinstance(error, click.ClickException):
+        return internal(error)
+    message = error.format_message()
     context = getattr(error, "ctx", None)
     if context is not None and isinstance(error, click.UsageError) and type(error) is not click.BadParameter:
         message = f"{message.rstrip('.')}; '{context.command_path} --help' shows what to write"
@@ -123,7 +144,7 @@ def _told(error: Exception) -> str:
 
 
 def internal(error: Exception) -> str:
-    """What kind of exception came from where; not its text, which may hold a secret."""
+    """Type and place of an exception; not its text, which may hold a secret."""
     import traceback
     from pathlib import PurePath
 
@@ -132,38 +153,33 @@ def internal(error: Exception) -> str:
     if frames:
         path = PurePath(frames[-1].filename)
         place = f" at {path.parent.name}/{path.name}:{frames[-1].lineno}"
-    return f"internal error: {type(error).__name__}{place}; this is a fault of endpoint-probe, please report it"
+    return f"internal error: {type(error).__name__}{place}; this is a bug in endpoint-probe, please report it"
 
 
-def _fail(message: str) -> int:
-    from probe.redaction.key_patterns import without_keys
-    from reports.text import printable
-
-    with contextlib.suppress(OSError):
-        print(f"endpoint-probe: {printable(without_keys(message))}", file=sys.stderr, flush=True)
-    return UNUSABLE
+# Commands ------------------------------------------------------------------------------------------------
 
 
-# The commands by name.  A command's module is imported when the command is used. -------------------
+class CommandGroup(click.Group):
+    """A group whose error for an unknown command names the nearest one."""
 
-#: What `--help` shows of each command; the module of the same name holds it.
-COMMANDS = {
-    "run": "Diagnose one endpoint and write the report.",
-    "demo": "The same against a simulated endpoint; needs no arguments.",
-    "simulate": "Serve the simulated endpoint until stopped.",
-    "checks": "List the checks: what each proves and may spend.",
-    "explain": "What a finding means, why it matters, how to fix it.",
-    "export": "Write a client's provider configuration from a saved report.",
-    "render": "Write a saved report.json in another format.",
-    "diff": "What changed between two saved reports.",
-    "audit": "Diagnose a whole fleet of endpoints and models, one matrix.",
-    "history": "What earlier audits said, and when it changed.",
-    "provider": "Saved providers: add, test, verify, list, show, set, remove.",
-}
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not name.startswith("-"):
+            from probe.wording import did_you_mean
+
+            hint = f"use one of {', '.join(known)}"
+            if ctx.parent is None and ("/" in name or "." in name):
+                hint = f"to diagnose an endpoint write: endpoint-probe run {name}"
+            hint = did_you_mean(name, known, hint)
+            full = " ".join((*ctx.command_path.split()[1:], name[:40]))
+            raise click.ClickException(f"there is no command '{full}'; {hint}")
+        return super().resolve_command(ctx, args)
 
 
-class LazyGroup(click.Group):
-    """A group that knows its commands by name and loads one when it is needed."""
+class LazyGroup(CommandGroup):
+    """The group of all commands; it imports a command when that is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -171,29 +187,21 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        found = getattr(import_module(f"probe.cli.{cmd_name}"), "command")  # noqa: B009
-        return found if isinstance(found, click.Command) else None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, COMMANDS, 1, 0.5)
-            if near:
-                hint = f"did you mean '{near[0]}'?"
-            elif "/" in name or "." in name:
-                hint = f"to diagnose an endpoint write: endpoint-probe run {name}"
-            else:
-                hint = f"use one of {', '.join(COMMANDS)}"
-            raise click.ClickException(f"there is no command '{name}'; {hint}")
-        return super().resolve_command(ctx, args)
+        try:
+            module = import_module(f"probe.cli.{COMMANDS[cmd_name][0]}")
+        except ModuleNotFoundError as error:
+            if error.name not in ("alembic", "sqlalchemy"):
+                raise
+            raise click.ClickException(
+                f"{cmd_name} needs SQLAlchemy and alembic; install them in a checkout of endpoint-probe with: "
+                "pip install '.[fleet]'"
+            ) from None
+        found: click.Command = getattr(module, f"{cmd_name}_command")
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 @click.group(
@@ -201,46 +209,31 @@ class LazyGroup(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit status: 0 nothing found at or above --fail-on, 1 something was, 2 the command line or a file "
-    "is unusable, 3 no chat completion could be had, 130 interrupted.",
+    "is unusable, 3 no usable chat completion, 130 interrupted.",
 )
 @click.version_option(VERSION, "-V", "--version", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Tells what an OpenAI-compatible chat endpoint can really do, what is wrong with it, and who can fix it."""
+    """Diagnose an OpenAI-compatible chat endpoint: what works, what is wrong, and who can fix it."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
-# Three generic import names, one product: make sure that they belong together. ---------------------
-#
-# ``probe``, ``checks`` and ``reports`` are names that other projects use too.  Where
-# another folder of one of these names stands first on the import path, half of this
-# program would be somebody else's code; so that is said before anything else happens.
-
-_PACKAGES = ("probe", "checks", "reports")
-
-
-def _folder(name: str) -> str | None:
-    """The folder of a package, without importing it."""
-    spec = find_spec(name)
-    if spec is None:
-        return None
-    places = list(spec.submodule_search_locations or ())
-    if places:
-        return os.path.realpath(places[0])
-    return os.path.realpath(spec.origin) if spec.origin else None
+# Other projects' packages of the same names --------------------------------------------------------------
 
 
 def intruder() -> str | None:
-    """One line that names the package that is not ours, or None when all is well."""
+    """One line that names a package `probe`, `checks` or `reports` of another project on the import path, or None."""
     home = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # noqa: PTH120
     for name in _PACKAGES:
-        found = _folder(name)
-        if found is None:
-            return f"the package '{name}' is missing beside {os.path.join(home, 'probe')}; install endpoint-probe again"  # noqa: PTH118
+        spec = find_spec(name)
+        places = [*(spec.submodule_search_locations or ()), spec.origin or ""] if spec else [""]
+        if not places[0]:
+            return f"the package '{name}' is missing from {home}; install endpoint-probe again"
+        found = os.path.realpath(places[0])
         if os.path.dirname(found) != home:  # noqa: PTH120
             return (
-                f"'{name}' is imported from {found} in place of {os.path.join(home, name)}; "  # noqa: PTH118
-                "start endpoint-probe from another folder, unset PYTHONPATH, or install it on its own with pipx"
+                f"'{name}' is imported from {found} instead of {os.path.join(home, name)}; "  # noqa: PTH118
+                "start endpoint-probe from another folder, unset PYTHONPATH, or install it alone with pipx"
             )
     return None

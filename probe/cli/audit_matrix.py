@@ -1,18 +1,20 @@
-"""From the store to the matrix."""
+"""The matrix of an audit, assembled from the store, and its files: the matrix in every format and each run's report."""
 
 from __future__ import annotations
 
 import gzip
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 
-from probe.cli.options import Unusable
+from probe.cli.options import Unusable, write
+from probe.files import write_whole
 from probe.fleet.changes import Change, changes, ordered, path_differences
-from probe.fleet.job import Judged
+from probe.fleet.job import Cell, Judged
 from probe.fleet.store import Audit, Planned, Ran, Store
 from probe.model import CAPABILITIES
-from probe.report import BadReport, decode, write_whole
+from probe.report import BadReport, decode
 from probe.version import VERSION
 from reports.matrix import formats as tables
 from reports.matrix import junit, page
@@ -26,9 +28,9 @@ def assemble(store: Store, audit: Audit, since: str | None = None, *, links: boo
     """The matrix of an audit.
 
     Args:
-        since: compare with what was known at this time (as the store keeps times) in place
-            of the run before.
-        links: whether the reports are beside the matrix.
+        since: compare with what was known at this time (as the store keeps times) instead of
+            with the run before.
+        links: whether the matrix links to the reports.
     """
     runs = {run.cell: run for run in store.runs(audit=audit)}
     earlier = [item for item in store.audits(audit.fleet) if item.started_at < audit.started_at]
@@ -61,44 +63,29 @@ def assemble(store: Store, audit: Audit, since: str | None = None, *, links: boo
     )
 
 
-def report_name(run: Ran) -> str:
+def report_name(cell: Cell, run_id: str) -> str:
     """The file name of a run's report, without its ending; no two runs share one."""
-    return f"{run.cell.slug}-{run.id[:8]}"
+    return f"{cell.slug}-{run_id[:8]}"
 
 
 def change_line(item: Change) -> ChangeLine:
     """A change as the matrix shows it."""
     cell = item.cell
-    return ChangeLine(
-        item.kind,
-        cell.target,
-        cell.model,
-        cell.vantage,
-        item.capability,
-        item.before,
-        item.after,
-        item.trials,
-        item.agreed,
-        item.finding,
-        item.since,
-        item.note,
-    )
+    known = {name.name: getattr(item, name.name) for name in fields(item) if name.name != "cell"}
+    return ChangeLine(target=cell.target, model=cell.model, vantage=cell.vantage, **known)
 
 
 def _row(item: Planned, run: Ran | None, changed: Mapping[str, str], *, links: bool) -> Row:
     cell = item.cell
+    row = Row(cell.target, cell.model, cell.vantage, item.endpoint, item.labels, item.state, item.problem)
     if run is None:
-        return Row(cell.target, cell.model, cell.vantage, item.endpoint, item.labels, item.state, item.problem)
+        return row
     server = run.software if run.version is None else f"{run.software} {run.version}"
     hops = [hop for hop in run.hops if hop != run.software]
-    return Row(
-        cell.target,
-        cell.model,
-        cell.vantage,
-        item.endpoint,
-        item.labels,
-        item.state,
-        item.problem,
+    known = [name for name in CAPABILITIES if name in run.verdicts]
+    names = (*known, *(set(run.verdicts) - set(known)))
+    return replace(
+        row,
         usable=run.usable,
         complete=run.complete,
         base_url=run.base_url,
@@ -107,14 +94,9 @@ def _row(item: Planned, run: Ran | None, changed: Mapping[str, str], *, links: b
         duration_s=run.duration_s,
         requests=run.requests,
         findings=tuple(FindingLine(each.code, each.severity, each.owner, each.title) for each in run.findings),
-        marks={name: _mark(judged, item, run, changed.get(name, "")) for name, judged in _in_order(run)},
-        report=f"reports/{report_name(run)}.html" if links else None,
+        marks={name: _mark(run.verdicts[name], item, run, changed.get(name, "")) for name in names},
+        report=f"reports/{report_name(cell, run.id)}.html" if links else None,
     )
-
-
-def _in_order(run: Ran) -> list[tuple[str, Judged]]:
-    known = [name for name in CAPABILITIES if name in run.verdicts]
-    return [(name, run.verdicts[name]) for name in (*known, *(set(run.verdicts) - set(known)))]
 
 
 def _mark(judged: Judged, item: Planned, run: Ran, changed: str) -> Mark:
@@ -127,23 +109,19 @@ def _mark(judged: Judged, item: Planned, run: Ran, changed: str) -> Mark:
         judged.trials,
         judged.agreed,
         expected,
-        met(judged.state, expected, usable=run.usable),
+        is_met(judged.state, expected, usable=run.usable),
         changed,
     )
 
 
-def met(state: str, expected: tuple[str, ...], *, usable: bool) -> bool | None:
-    """Whether an expectation holds; None where there is none or it could not be told.
+def is_met(state: str, expected: tuple[str, ...], *, usable: bool) -> bool | None:
+    """Whether an expectation is met; None where there is none or the verdict is unknown.
 
-    Where no chat completion can be had, nothing works that should.
+    Without a usable chat completion an unknown capability counts as missed.
     """
-    if not expected:
+    if not expected or (usable and state == "unknown" and state not in expected):
         return None
-    if state in expected:
-        return True
-    if state == "unknown" and usable:
-        return None
-    return False
+    return state in expected
 
 
 def _trend(store: Store, audit: Audit) -> tuple[Point, ...]:
@@ -156,7 +134,7 @@ def _trend(store: Store, audit: Audit) -> tuple[Point, ...]:
     return tuple(points)
 
 
-# The files of an audit: the matrix in every format, and each run's report beside it. ---------------
+# The files -----------------------------------------------------------------------------------------------
 
 FORMATS: dict[str, tuple[str, Callable[[Matrix], bytes]]] = {
     "html": ("matrix.html", page.render),
@@ -176,21 +154,9 @@ def write_matrix(matrix: Matrix, out: Path, formats: Iterable[str]) -> list[Path
     written = []
     for name in formats:
         file, render = FORMATS[name]
-        write(out / file, render(matrix))
+        write(out / file, render(matrix), "name another folder with --out")
         written.append(out / file)
     return written
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write one file whole or not at all.
-
-    Raises:
-        Unusable: it cannot be written.
-    """
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise Unusable(f"cannot write {path} ({error.strerror}); name another place") from None
 
 
 def write_report(content: bytes, stem: str) -> None:
@@ -208,7 +174,7 @@ def write_report(content: bytes, stem: str) -> None:
 
 
 def complete_reports(store: Store, audit: Audit, out: Path) -> None:
-    """Write the reports that are missing, and take away those of earlier audits.
+    """Write the reports that are missing, and delete those of earlier audits.
 
     Raises:
         Unusable: a file cannot be written.
@@ -217,7 +183,7 @@ def complete_reports(store: Store, audit: Audit, out: Path) -> None:
     kept: set[str] = set()
     try:
         for run in store.runs(audit=audit):
-            stem = report_name(run)
+            stem = report_name(run.cell, run.id)
             kept |= {f"{stem}.html", f"{stem}.json"}
             if (folder / f"{stem}.html").exists():
                 continue

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from probe.cli.options import Unusable
+from probe.cli.options import Unusable, saved_report
 
 if TYPE_CHECKING:
     from probe.model import Report
@@ -20,23 +20,22 @@ _SIZES = {"context": "tokens of context", "max_output": "tokens of one answer"}
 _SWITCH = {"on": True, "off": False, "true": True, "false": False}
 
 
-@click.command("export", context_settings={"max_content_width": 100})
+@click.command("export")
 @click.argument("report", required=False)
 @click.option("--to", "to", metavar="CLIENT", help="The client; '--list' names them.")
-@click.option("--merge", metavar="FILE", help="Put the provider into this file; everything else in it stays.")
+@click.option("--merge", metavar="FILE", help="Put the provider into this file; everything else in it is kept.")
 @click.option("--output", metavar="FILE", help="Where to write; default: standard output, or the file of --merge.")
-@click.option("--name", metavar="ID", help="How the client shall name it; default: made from the host.")
+@click.option("--name", metavar="ID", help="Its name in the client; default: made from the host.")
 @click.option("--key-env", metavar="NAME", help="Environment variable in which the client finds the key.")
 @click.option(
     "--set",
     "sets",
     metavar="NAME=VALUE",
     multiple=True,
-    help="What the report does not know or a person knows better, repeatable: context=32768, max_output=4096, "
-    "or a capability as in vision=off.",
+    help="Overrides the report, repeatable: context=32768, max_output=4096, or a capability as in vision=off.",
 )
-@click.option("--list", "listing", is_flag=True, help="Name the clients and their files, then end.")
-def command(
+@click.option("--list", "listing", is_flag=True, help="List the clients and their files, then end.")
+def export_command(
     report: str | None,
     to: str | None,
     merge: str | None,
@@ -50,17 +49,19 @@ def command(
 
     REPORT is a report.json, a folder that holds one, or the name of a provider that
     'provider test' has saved. The configuration never holds a key: it names where the
-    client finds it. What cannot be expressed is told on standard error.
+    client finds it. What cannot be expressed is printed on standard error.
     """
-    if listing:
-        return _list()
-    if report is None or to is None:
-        raise Unusable("name the report and the client, as in: endpoint-probe export report.json --to kenaz")
     from reports.clients.documents import BadFile
     from reports.clients.exporter import CannotExport, export
-    from reports.clients.registry import UnknownClient, client
+    from reports.clients.registry import UnknownClient, client, clients
     from reports.clients.settings import settings_of
 
+    if listing:
+        for item in clients():
+            click.echo(f"{item.name:<15} {item.title}: {item.file}")
+        return 0
+    if report is None or to is None:
+        raise Unusable("name the report and the client, as in: endpoint-probe export report.json --to kenaz")
     try:
         wanted = client(to)
     except UnknownClient as error:
@@ -81,40 +82,24 @@ def command(
     except CannotExport as error:
         raise Unusable(str(error)) from None
     except BadFile as error:
-        raise Unusable(f"cannot merge into {merge}: {error}; it was left as it is") from None
+        raise Unusable(f"cannot merge into {merge}: {error}; it was left unchanged") from None
     _write(made.text, merge, output, wanted)
-    _say(made.notes, known["report"], to)
-    return 0
-
-
-def _list() -> int:
-    from reports.clients.registry import clients
-
-    for item in clients():
-        click.echo(f"{item.name:<15} {item.title}: {item.file}")
+    _print_notes(made.notes, known["report"], to)
     return 0
 
 
 def _known(text: str) -> dict[str, Any]:
-    """The report; with the name, key and hand-set toggles of the saved provider where it is one."""
-    from probe.report import BadReport, load
-
+    """The report; for a saved provider also its name, key and hand-set toggles."""
     path = Path(text)
     try:
-        if path.is_dir() and (path / "report.json").is_file():
-            return {"report": load(path / "report.json")}
-        if path.is_file() or os.sep in text or text.endswith(".json"):
-            return {"report": load(path)}
-        return _saved(text)
-    except BadReport as error:
-        raise Unusable(str(error)) from None
+        is_path = (path / "report.json").is_file() or path.is_file() or os.sep in text or text.endswith(".json")
     except ValueError:
         raise Unusable("the report's path holds a character no path has") from None
+    return {"report": saved_report(text)} if is_path else _saved(text)
 
 
 def _saved(name: str) -> dict[str, Any]:
     from probe.provider import store
-    from probe.report import load
 
     try:
         provider = store.Store().get(name)
@@ -127,8 +112,7 @@ def _saved(name: str) -> dict[str, Any]:
     path = store.report_path(name)
     if not path.is_file():
         raise Unusable(f"{name} was not tested yet; write: endpoint-probe provider test {name}")
-    report: Report = load(path)
-    return {"report": report, "id": name, "key": _key(provider), "hand": provider.by_hand()}
+    return {"report": saved_report(str(path)), "id": name, "key": _key(provider), "hand": provider.by_hand()}
 
 
 def _key(provider: Any) -> Key:
@@ -146,7 +130,7 @@ def _sets(words: tuple[str, ...], wanted: Client) -> tuple[dict[str, bool], dict
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
-            raise Unusable(f"--set takes NAME=VALUE, as in --set context=32768, and '{word[:40]}' is none")
+            raise Unusable(f"--set takes NAME=VALUE, as in --set context=32768, not '{word[:40]}'")
         if name in _SIZES:
             if not (value.isascii() and value.isdigit() and 0 < int(value[:12]) == int(value)):
                 raise Unusable(f"--set {name} takes a whole number of {_SIZES[name]}, as in --set {name}=4096")
@@ -159,7 +143,7 @@ def _sets(words: tuple[str, ...], wanted: Client) -> tuple[dict[str, bool], dict
             extras[name] = value
         else:
             names = ", ".join((*_SIZES, *wanted.extras, "or a capability as the report names it"))
-            raise Unusable(f"--set knows no '{name[:40]}'; there are {names}")
+            raise Unusable(f"--set cannot set '{name[:40]}'; there are {names}")
     return hand, extras
 
 
@@ -174,11 +158,11 @@ def _existing(merge: str | None) -> str | None:
     except OSError as error:
         raise Unusable(f"cannot read {merge} ({error.strerror}); name a file that can be read") from None
     except ValueError:
-        raise Unusable(f"{merge} is no UTF-8 text; it was left as it is") from None
+        raise Unusable(f"{merge} is not UTF-8 text; it was left unchanged") from None
 
 
 def _write(text: str, merge: str | None, output: str | None, wanted: Client) -> None:
-    from probe.provider.store import write_private_or_alike
+    from probe.files import overwrite
 
     target = output or merge
     if target is None or target == "-":
@@ -186,13 +170,13 @@ def _write(text: str, merge: str | None, output: str | None, wanted: Client) -> 
         sys.stdout.flush()
         return
     try:
-        write_private_or_alike(Path(target), text.encode(), wanted.mode)
+        overwrite(Path(target), text.encode(), wanted.mode)
     except OSError as error:
         raise Unusable(f"cannot write {target} ({error.strerror}); name another file with --output") from None
 
 
-def _say(notes: tuple[str, ...], report: Report, to: str) -> None:
-    """What the person must know, on standard error: whether it will work, and what is left."""
+def _print_notes(notes: tuple[str, ...], report: Report, to: str) -> None:
+    """Print on standard error whether the client will work, and what could not be expressed."""
     from reports.clients.judgement import CLIENTS, works_with
     from reports.text import printable
 

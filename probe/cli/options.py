@@ -1,246 +1,132 @@
-"""The options that every command which sends requests shares.
+"""Options that several commands share, and the files they read and write.
 
-Only click is imported here, so that `run --help` is quick; the meaning of the values is
-in ``probe.cli.settings``.
+Only click is imported at the top, so that `run --help` is quick.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from probe.cli import shell_completion
+from probe.run.typed_options import Given, Unusable
 
 if TYPE_CHECKING:
     from probe.model import Report
 
+__all__ = ["Given", "Unusable"]
 Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Any], Any]
 
 
-class Unusable(click.ClickException):
-    """Something typed, or a file, cannot be used; the message says what to write instead."""
-
-    exit_code = 2
-
-
-class Number:
-    """An option's callback: a finite number between bounds, with a message that gives an example.
+def number(
+    option: str, unit: str, low: float, high: float, example: str, help: str, default: float | None = None
+) -> Decorator:
+    """An option that takes a number between two bounds, both allowed; a whole number where the bounds are whole.
 
     Args:
-        unit: what is counted, for the message.
-        low, high: the bounds, both allowed.
-        whole: only whole numbers.
-        example: what to write.
+        unit: what is counted, for the message about a wrong value.
+        example: a value for that message.
     """
+    whole = isinstance(low, int)
 
-    def __init__(self, unit: str, low: float, high: float, *, whole: bool = False, example: str) -> None:
-        self.unit = unit
-        self.low = low
-        self.high = high
-        self.whole = whole
-        self.example = example
-
-    def __call__(self, _ctx: click.Context, param: click.Parameter, value: Any) -> float | None:
+    def checked(_ctx: click.Context, _param: click.Parameter, value: Any) -> float | None:
         if value is None:
             return None
-        option = param.opts[0]
-        instead = f"write a {'whole ' if self.whole else ''}number of {self.unit}, as in {option} {self.example}"
+        instead = f"write a {'whole ' if whole else ''}number of {unit}, as in {option} {example}"
         try:
-            number = int(value) if self.whole else float(value)
+            found = int(value) if whole else float(value)
         except (ValueError, OverflowError):
             raise Unusable(f"{option} cannot be '{str(value)[:40]}'; {instead}") from None
-        if not math.isfinite(number) or number < self.low:
-            raise Unusable(f"{option} cannot be {value}; the least is {self.low:g}: {instead}")
-        if number > self.high:
-            raise Unusable(f"{option} cannot be {value}; the most is {self.high:g}: {instead}")
-        return number
+        if not math.isfinite(found) or found < low:
+            raise Unusable(f"{option} cannot be {value}; the least is {low:g}: {instead}")
+        if found > high:
+            raise Unusable(f"{option} cannot be {value}; the most is {high:g}: {instead}")
+        return found
+
+    metavar = unit.upper() if unit in ("seconds", "days") else "N"
+    return click.option(
+        option,
+        metavar=metavar,
+        type=click.UNPROCESSED,
+        callback=checked,
+        default=default,
+        show_default=default is not None,
+        help=help,
+    )
 
 
-@dataclass(frozen=True)
-class Given:
-    """The shared options as typed; None where an option was left out and has no fixed default."""
-
-    model: str | None
-    api_key_env: str | None
-    api_key_file: str | None
-    api_key_stdin: bool
-    auth: str
-    auth_header: str | None
-    header: tuple[str, ...]
-    depth: str
-    only: tuple[str, ...]
-    skip: tuple[str, ...]
-    idle: float | None
-    keepalive: int
-    trials: int | None
-    timeout: float
-    deadline: float | None
-    max_requests: int | None
-    max_tokens: int | None
-    concurrency: int
-    ca_bundle: str | None
-    insecure: bool
-    proxy: str | None
-    http: str | None
-    out: str
-    formats: tuple[str, ...]
-    as_json: bool
-    fail_on: str
-    dry_run: bool
-    quiet: bool
-    verbose: bool
+def choice(option: str, values: Iterable[str], help: str, default: str | None = None) -> Decorator:
+    """An option that takes one of some words; the part before a ``/`` is the parameter's name."""
+    *name, option = option.split("/")
+    return click.option(
+        option, *name, type=click.Choice(list(values)), default=default, show_default=default is not None, help=help
+    )
 
 
-_SECONDS = Number("seconds", 0.1, 86_400, example="60")
-_SHARED = (
+def several(option: str, metavar: str, help: str, completion: shell_completion.Offer | None = None) -> Decorator:
+    """A repeatable option; the part before a ``/`` is the parameter's name."""
+    *name, option = option.split("/")
+    return click.option(option, *name, metavar=metavar, multiple=True, shell_complete=completion, help=help)
+
+
+text_or_json: Decorator = choice("form/--format", ["text", "json"], "How to print.", "text")
+request_timeout: Decorator = number("--timeout", "seconds", 0.1, 86_400, "60", "Limit of one request.", 60)
+_SHARED: tuple[Decorator, ...] = (
     click.option("--model", metavar="ID", help="Model to use; default: the only listed one, or the first."),
     click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the key."),
     click.option("--api-key-file", metavar="PATH", help="File that holds the key."),
     click.option("--api-key-stdin", is_flag=True, help="Read the key from standard input."),
-    click.option(
-        "--auth",
-        type=click.Choice(["bearer", "api-key-header", "none"]),
-        default="bearer",
-        show_default=True,
-        help="How the key is sent.",
-    ),
+    choice("--auth", ["bearer", "api-key-header", "none"], "How the key is sent.", "bearer"),
     click.option("--auth-header", metavar="NAME", help="Header of the key; default with api-key-header: X-API-Key."),
-    click.option(
-        "--header",
-        metavar="'NAME: VALUE'",
-        multiple=True,
-        help="Extra header, repeatable; ${VAR} is read from the environment and kept secret.",
-    ),
-    click.option(
-        "--depth",
-        type=click.Choice(["quick", "standard", "deep"]),
-        default="standard",
-        show_default=True,
-        help="How much to spend.",
-    ),
-    click.option(
-        "--only",
-        metavar="GLOB",
-        multiple=True,
-        shell_complete=shell_completion.checks,
-        help="Only checks whose id fits; repeatable.",
-    ),
-    click.option(
-        "--skip",
-        metavar="GLOB",
-        multiple=True,
-        shell_complete=shell_completion.checks,
-        help="No checks whose id fits; repeatable.",
-    ),
-    click.option(
-        "--idle",
-        metavar="SECONDS",
-        type=click.UNPROCESSED,
-        callback=Number("seconds", 0, 86_400, example="75"),
-        help="Longest silence to try; default 0 in quick, 10 in standard, 75 in deep.",
-    ),
-    click.option(
-        "--keepalive",
-        metavar="SECONDS",
-        type=click.UNPROCESSED,
-        callback=Number("seconds", 0, 32_767, whole=True, example="30"),
-        default=30,
-        show_default=True,
-        help="TCP keepalive of the probing client, 0 = off.",
-    ),
-    click.option(
-        "--trials",
-        metavar="N",
-        type=click.UNPROCESSED,
-        callback=Number("repetitions", 1, 100, whole=True, example="5"),
-        help="Repetitions where the model has a choice; default: adaptive.",
-    ),
-    click.option(
-        "--timeout",
-        metavar="SECONDS",
-        type=click.UNPROCESSED,
-        callback=_SECONDS,
-        default=60,
-        show_default=True,
-        help="Limit of one request.",
-    ),
-    click.option(
-        "--deadline",
-        metavar="SECONDS",
-        type=click.UNPROCESSED,
-        callback=Number("seconds", 0.1, 86_400, example="300"),
-        help="Limit of the run; default 60 in quick, 300 in standard, 1200 in deep.",
-    ),
-    click.option(
-        "--max-requests",
-        metavar="N",
-        type=click.UNPROCESSED,
-        callback=Number("requests", 1, 1_000_000, whole=True, example="40"),
-        help="Requests to spend at most.",
-    ),
-    click.option(
-        "--max-tokens",
-        metavar="N",
-        type=click.UNPROCESSED,
-        callback=Number("tokens", 1, 1_000_000_000, whole=True, example="10000"),
-        help="Prompt and completion tokens to spend at most.",
-    ),
-    click.option(
-        "--concurrency",
-        metavar="N",
-        type=click.UNPROCESSED,
-        callback=Number("requests", 1, 64, whole=True, example="4"),
-        default=4,
-        show_default=True,
-        help="Checks in flight at once; timing checks always run alone.",
-    ),
+    several("--header", "'NAME: VALUE'", "Extra header, repeatable; ${VAR} is a secret from the environment."),
+    choice("--depth", ["quick", "standard", "deep"], "How much to spend.", "standard"),
+    several("--only", "GLOB", "Run only checks whose id matches; repeatable.", shell_completion.checks),
+    several("--skip", "GLOB", "Leave out checks whose id matches; repeatable.", shell_completion.checks),
+    number("--idle", "seconds", 0.0, 86_400, "75", "Longest silence to try; default: 0, 10 or 75, by the depth."),
+    number("--keepalive", "seconds", 0, 32_767, "30", "TCP keepalive of the client, 0 = off.", 30),
+    number("--trials", "repetitions", 1, 100, "5", "Repetitions where the model has a choice; default: adaptive."),
+    request_timeout,
+    number("--deadline", "seconds", 0.1, 86_400, "300", "Limit of the run; default: 60, 300 or 1200, by the depth."),
+    number("--max-requests", "requests", 1, 1_000_000, "40", "Most requests to send."),
+    number("--max-tokens", "tokens", 1, 1_000_000_000, "10000", "Most prompt and completion tokens to spend."),
+    number("--concurrency", "requests", 1, 64, "4", "Checks in flight at once; timing checks always run alone.", 4),
     click.option("--ca-bundle", metavar="PATH", help="PEM file of further trusted certificates."),
     click.option("--insecure", is_flag=True, help="Do not verify certificates."),
     click.option("--proxy", metavar="URL", help="HTTP proxy; default: the environment's, as clients do."),
-    click.option("--http", type=click.Choice(["1", "2"]), help="HTTP version; default: what the server prefers."),
+    choice("--http", ["1", "2"], "HTTP version; default: what the server prefers."),
     click.option("--out", metavar="DIR", default="endpoint-report", show_default=True, help="Folder for the reports."),
-    click.option(
-        "--format",
-        "formats",
-        metavar="FORMAT",
-        multiple=True,
-        shell_complete=shell_completion.formats,
-        help="json, html, markdown, junit or sarif; repeatable; default json and html.",
+    several(
+        "formats/--format",
+        "FORMAT",
+        "json, html, markdown, junit or sarif; repeatable; default json and html.",
+        shell_completion.formats,
     ),
     click.option("--json", "as_json", is_flag=True, help="Print report.json on standard output and nothing else."),
-    click.option(
-        "--fail-on",
-        type=click.Choice(["error", "warning", "never"]),
-        default="error",
-        show_default=True,
-        help="From which severity on the exit status is 1.",
-    ),
+    choice("--fail-on", ["error", "warning", "never"], "Lowest severity that gives exit status 1.", "error"),
     click.option("--dry-run", is_flag=True, help="Show what would be spent; send nothing."),
     click.option("--quiet", "-q", is_flag=True, help="No progress and no tables: one line with the result."),
-    click.option("--verbose", "-v", is_flag=True, help="A line for each exchange."),
+    click.option("--verbose", "-v", is_flag=True, help="Print a line for each exchange."),
 )
 
 
 def shared_options(command: Command) -> Command:
-    """Give a command every shared option; its keyword arguments fit ``Given``."""
+    """Give a command every option of `run`; its keyword arguments fit ``Given``."""
     for option in reversed(_SHARED):
         command = option(command)
     return command
 
 
-# Reading a report that an earlier run saved. -------------------------------------------------------
-
-
 def saved_report(named: str) -> Report:
-    """The report of this file, or the report.json of this folder.
+    """The report in this file, or in the report.json of this folder.
 
     Raises:
-        Unusable: it cannot be read or is no report.
+        Unusable: it cannot be read or is not a report.
     """
     from probe.report import BadReport, load
 
@@ -253,20 +139,27 @@ def saved_report(named: str) -> Report:
         raise Unusable(f"no path is named {named!r}; name a report.json or its folder") from None
 
 
+def write(path: str | Path, content: bytes, instead: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        Unusable: it cannot be written; the message ends with ``instead``.
+    """
+    from probe.files import write_whole
+
+    try:
+        write_whole(Path(path), content)
+    except OSError as error:
+        raise Unusable(f"cannot write {path} ({error.strerror}); {instead}") from None
+
+
 def print_or_write(content: bytes, output: str | None) -> None:
-    """Write to the file, whole or not at all, or to standard output where none is named.
+    """Write to a file, whole or not at all, or to standard output where none is named.
 
     Raises:
         Unusable: the file cannot be written.
     """
-    import sys
-
-    from probe.report import write_whole
-
     if output is None:
         sys.stdout.buffer.write(content)
-        return
-    try:
-        write_whole(Path(output), content)
-    except OSError as error:
-        raise Unusable(f"cannot write {output} ({error.strerror}); name another file with --output") from None
+    else:
+        write(output, content, "name another file with --output")

@@ -1,27 +1,221 @@
-"""`run`: diagnose one endpoint."""
+"""`run`: diagnose one endpoint, with progress, report files, the printed result and the exit status."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from probe.cli.options import Given, shared_options
+from probe.cli import FOUND, INTERRUPTED, NO_CHAT, discard_output, internal
+from probe.cli.options import Given, Unusable, shared_options, write
+
+if TYPE_CHECKING:
+    from probe.cli.progress import Display
+    from probe.model import Check, Report
+    from probe.run.interruption import Interrupted
+    from probe.run.options import Options
+    from reports.registry import Reporter
+
+_FAILING = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 
 
-@click.command("run", context_settings={"max_content_width": 100})
+@click.command("run")
 @click.argument("endpoint", required=False)
 @shared_options
-def command(endpoint: str | None, **given: Any) -> int:
+def run_command(endpoint: str | None, **given: Any) -> int:
     """Diagnose one endpoint and write the report.
 
-    ENDPOINT is its URL in whatever form it is at hand: with or without a scheme, /v1, or
-    /chat/completions.  Without it OPENAI_BASE_URL is used, and then OPENAI_API_KEY and
-    OPENAI_MODEL with it.
+    ENDPOINT is its URL in any form: with or without a scheme, /v1, or /chat/completions.
+    Without it OPENAI_BASE_URL is used, together with OPENAI_API_KEY and OPENAI_MODEL.
     """
-    from probe.cli.run_and_report import diagnose
-    from probe.cli.settings import endpoint_and_known, options_for
+    from probe.run.typed_options import endpoint_and_known, options_for
 
-    wanted = Given(**given)
     typed, known = endpoint_and_known(endpoint)
-    return diagnose(options_for(typed, wanted, known), wanted)
+    return diagnose(options_for(typed, Given(**given), known), Given(**given))
+
+
+def diagnose(options: Options, given: Given) -> int:
+    """Run the chosen checks, write the reports, print the result; returns the exit status.
+
+    Raises:
+        Unusable: a glob, a format or the output folder cannot be used; nothing was sent.
+    """
+    from probe.run.interruption import Interrupted
+
+    interrupted = Interrupted()
+    with interrupted.listening():  # from here until the last file is complete
+        return _diagnose(options, given, interrupted)
+
+
+def _diagnose(options: Options, given: Given, interrupted: Interrupted) -> int:
+    from probe.catalogue import registry
+    from probe.cli.progress import make_display
+    from reports.registry import UnknownFormat, chosen
+    from reports.text import printable
+
+    checks = select(options)
+    try:
+        reporters = chosen(given.formats or ("json", "html"))
+    except UnknownFormat as error:
+        raise Unusable(str(error)) from None
+    if given.dry_run:
+        show_plan(checks, options, as_json=given.as_json)
+        return 0
+    out = Path(given.out)
+    check_folder(out)
+    for problem in registry.problems():
+        print(f"endpoint-probe: {printable(problem)}", file=sys.stderr)
+    report, ended_early = _run(options, checks, make_display(given, options, checks), interrupted)
+    written = _write_all(report, reporters, out)
+    _print_result(report, given, written)
+    return status_of(report, given.fail_on, checks, interrupted=ended_early)
+
+
+def select(options: Options) -> list[Check]:
+    """The checks of a run.
+
+    Raises:
+        Unusable: a glob matches no check, or no check is left.
+    """
+    from probe.catalogue import registry
+
+    try:
+        found = registry.select(options.depth, options.only, options.skip)
+    except registry.RegistryError as error:
+        raise Unusable(str(error)) from None
+    if not found:
+        raise Unusable("no check is left to run; 'endpoint-probe checks' lists the ids for --only and --skip")
+    return found
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder and verify that it can be written, before anything is sent.
+
+    Raises:
+        Unusable: it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".endpoint-probe."):
+            pass
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise Unusable(f"cannot write reports to {folder} ({reason}); name another folder with --out") from None
+    except ValueError:
+        raise Unusable("--out holds a character no path has; name a folder, as in --out endpoint-report") from None
+
+
+def _run(options: Options, checks: list[Check], display: Display, interrupted: Interrupted) -> tuple[Report, bool]:
+    """Run the checks; returns the report, and whether a signal ended the run early."""
+    import anyio
+
+    from probe.run.interruption import hush
+    from probe.run.runner import run
+    from probe.wire.resolver_threads import use_loose_threads
+
+    async def main() -> Report:
+        hush()
+        use_loose_threads()
+        return await run(options, emit=display.emit, interrupted=interrupted, checks=checks)
+
+    with display:
+        report = anyio.run(main)
+    return report, interrupted.signal is not None and not report.run.complete
+
+
+def _write_all(report: Report, reporters: list[Reporter], out: Path) -> list[Path]:
+    """Write every format; a reporter that raises is a bug of this program and does not stop the others.
+
+    Raises:
+        Unusable: a file cannot be written.
+    """
+    written = []
+    for reporter in sorted(reporters, key=lambda item: item.name != "json"):  # the others can be made from it
+        path = out / reporter.filename
+        try:
+            content = reporter.render(report)
+        except Exception as error:
+            print(f"endpoint-probe: {path} was not made: {internal(error)}", file=sys.stderr)
+            continue
+        write(path, content, "name another folder with --out")
+        written.append(path)
+    return written
+
+
+def _print_result(report: Report, given: Given, written: list[Path]) -> None:
+    """The result on standard output; a closed pipe is not an error."""
+    try:
+        if given.as_json:
+            from probe.report import encode
+
+            sys.stdout.buffer.write(encode(report))
+        else:
+            from reports.terminal import print_report
+
+            print_report(report, written, quiet=given.quiet)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()
+
+
+def status_of(report: Report, fail_on: str, checks: list[Check], *, interrupted: bool) -> int:
+    """The exit status of a finished run: interruption first, then no chat completion, then findings.
+
+    Where no chosen check asks for a chat completion, the lack of one is not judged.
+    """
+    from probe.run.runner import usable
+
+    if interrupted:
+        return INTERRUPTED
+    if any("chat" in item.provides for item in checks) and not usable(report):
+        return NO_CHAT
+    return FOUND if any(finding.severity in _FAILING[fail_on] for finding in report.findings) else 0
+
+
+def show_plan(checks: Sequence[Check], options: Options, *, as_json: bool) -> None:
+    """Print the most requests, tokens and seconds of each check, and the totals, for `--dry-run`.
+
+    A run may send fewer: checks share requests, and a check whose requirements are not met is
+    skipped.  A budget given on the command line is the upper limit of the totals.
+    """
+    requests = sum(check.max_requests for check in checks)
+    tokens = sum(check.max_tokens for check in checks)
+    seconds = sum(check.max_seconds for check in checks)
+    at_most = {
+        "requests": min(requests, options.max_requests or requests),
+        "tokens": min(tokens, options.max_tokens or tokens),
+        "seconds": options.deadline_s,
+    }
+    endpoint = options.endpoint.origin + options.endpoint.path
+    if as_json:
+        rows = [
+            {
+                "id": check.id,
+                "title": check.title,
+                "max_requests": check.max_requests,
+                "max_tokens": check.max_tokens,
+                "waiting_s": check.max_seconds,
+                "exclusive": check.exclusive,
+            }
+            for check in checks
+        ]
+        plan = {"endpoint": endpoint, "depth": str(options.depth), "checks": rows, "at_most": at_most}
+        print(json.dumps(plan, indent=2))
+        return
+    wide = max(len(check.id) for check in checks)
+    print(f"Nothing is sent. At most, against {endpoint}:\n")
+    print(f"{'check':<{wide}}  requests  tokens  seconds of waiting")
+    for check in checks:
+        alone = "  (runs alone)" if check.exclusive else ""
+        print(f"{check.id:<{wide}}  {check.max_requests:>8}  {check.max_tokens:>6}  {check.max_seconds:>7g}{alone}")
+    print(f"{'total':<{wide}}  {requests:>8}  {tokens:>6}  {seconds:>7g}")
+    print(
+        f"\nThe run ends after {at_most['requests']} requests, {at_most['tokens']} tokens or "
+        f"{options.deadline_s:g} s at the latest; the limit of one request is {options.timeout_s:g} s. "
+        "\nMost runs send far fewer requests, because checks share them."
+    )

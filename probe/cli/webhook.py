@@ -1,4 +1,4 @@
-"""The alarm: one POST with what got worse, signed where a secret is given.
+"""The alarm: one POST with the capabilities that regressed, signed where a secret is given.
 
 Body (JSON): ``schema_version``, ``event`` ("regression"), ``text`` (one paragraph, which
 chat systems show), ``fleet``, ``audit``, ``started_at``, and the lists ``regressions``,
@@ -13,38 +13,39 @@ import hmac
 import json
 import os
 import time
+from dataclasses import fields
 from urllib.parse import urlsplit
 
 from probe.cli.options import Unusable
-from probe.fleet.job_runner import BadTarget, filled
+from probe.run.typed_options import expand_variables
+from probe.version import VERSION
 from reports.matrix.table import ChangeLine, Matrix, headline
 from reports.text import printable
 
+SIGNATURE = "X-Endpoint-Probe-Signature"
 _TRIES = 3
 _TIMEOUT_S = 10.0
 _SHOWN = 20
-SIGNATURE = "X-Endpoint-Probe-Signature"
 
 
 def resolve(url: str | None, secret_env: str | None) -> tuple[str, bytes | None] | None:
-    """The URL with its variables filled in and the secret, or None without a URL.
+    """The URL with its variables replaced and the secret, or None without a URL.
 
     Raises:
-        Unusable: a variable is not set, or the URL is none.
+        Unusable: a variable is not set, or this is not a URL.
     """
     if url is None:
         if secret_env is not None:
             raise Unusable("--webhook-secret-env signs what --webhook sends; give --webhook too")
         return None
+    found, _ = expand_variables(url, "--webhook")
     try:
-        found, _ = filled(url, "--webhook")
         parts = urlsplit(found)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError
-    except BadTarget as error:
-        raise Unusable(str(error)) from None
+        usable = parts.scheme in ("http", "https") and parts.hostname
     except ValueError:
-        raise Unusable("--webhook is no URL; write it like https://hooks.example/${HOOK_TOKEN}") from None
+        usable = False
+    if not usable:
+        raise Unusable("--webhook is not a URL; write it like https://hooks.example/${HOOK_TOKEN}")
     if secret_env is None:
         return found, None
     secret = os.environ.get(secret_env)
@@ -54,18 +55,24 @@ def resolve(url: str | None, secret_env: str | None) -> tuple[str, bytes | None]
 
 
 def body(matrix: Matrix) -> bytes | None:
-    """What is sent, or None where nothing got worse."""
+    """The body of the request, or None where nothing regressed."""
     worse = matrix.changed("regression")
     if not worse:
         return None
     lines = [f"{item.name}: {item.capability} {item.before} -> {item.after}" for item in worse[:_SHOWN]]
     more = f"; and {len(worse) - _SHOWN} more" if len(worse) > _SHOWN else ""
     unmet = [
-        {"target": row.target, "model": row.model, "vantage": row.vantage, "capability": name,
-         "expected": list(row.marks[name].expected), "state": row.marks[name].state}
+        {
+            "target": row.target,
+            "model": row.model,
+            "vantage": row.vantage,
+            "capability": name,
+            "expected": list(row.marks[name].expected),
+            "state": row.marks[name].state,
+        }
         for row in matrix.rows
         for name in row.unmet
-    ]  # fmt: skip
+    ]
     text = f"endpoint-probe: {matrix.fleet}: {headline(matrix)}. {'; '.join(lines)}{more}"
     shown = {
         "schema_version": matrix.schema_version,
@@ -82,42 +89,31 @@ def body(matrix: Matrix) -> bytes | None:
 
 
 def _line(item: ChangeLine) -> dict[str, object]:
-    return {
-        "target": item.target,
-        "model": item.model,
-        "vantage": item.vantage,
-        "capability": item.capability,
-        "before": item.before,
-        "after": item.after,
-        "finding": item.finding,
-        "trials": item.trials,
-        "agreed": item.agreed,
-        "note": item.note,
-    }
+    return {name.name: getattr(item, name.name) for name in fields(item) if name.name not in ("kind", "since")}
 
 
 def send(url: str, secret: bytes | None, content: bytes) -> str | None:
-    """Deliver the alarm; why it could not be delivered, or None when it was.
+    """Deliver the alarm; returns why it could not be delivered, or None when it was.
 
-    A failure of the network or of the server is tried again; a refusal is not.
+    A failure of the network or of the server is retried; a refusal is not.
     """
     import httpx
 
-    headers = {"Content-Type": "application/json", "User-Agent": "endpoint-probe/0.1"}
+    headers = {"Content-Type": "application/json", "User-Agent": f"endpoint-probe/{VERSION}"}
     if secret is not None:
         headers[SIGNATURE] = "sha256=" + hmac.new(secret, content, hashlib.sha256).hexdigest()
-    why = ""
+    problem = ""
     for number in range(_TRIES):
         if number:
             time.sleep(2.0 ** (number - 1))
         try:
             answer = httpx.post(url, content=content, headers=headers, timeout=_TIMEOUT_S)
         except httpx.HTTPError as error:
-            why = type(error).__name__
+            problem = type(error).__name__
             continue
         if answer.status_code < 300:
             return None
-        why = f"it answered {answer.status_code}"
+        problem = f"it answered {answer.status_code}"
         if answer.status_code < 500 and answer.status_code != 429:
             break
-    return why
+    return problem

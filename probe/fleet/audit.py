@@ -1,73 +1,74 @@
-"""One audit: plan it or take it up again, run what is left, keep every outcome as it comes."""
+"""One audit: plan it or resume it, run the jobs that are left, keep every outcome as it arrives."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from probe.fleet.executors import Executor
 from probe.fleet.job import Cell, Fleet, Job, Outcome, Target
 from probe.fleet.store import FAILED, PLANNED, Audit, Planned, Store
+from probe.wording import amount
 
-#: What was interrupted longer ago is not gone on with: half of the matrix would be of another day.
-FRESH = timedelta(hours=24)
-#: Told of every outcome that was kept: how many jobs are done, of how many, and the outcome.
-Progress = Callable[[int, int, Outcome], None]
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Who is told what goes on."""
-
-    say: Callable[[str], None]
-    discovering: Callable[[int], None]
-    started: Callable[[int, int], None]
-    progress: Progress
+#: An audit that was interrupted longer ago is not resumed: half of its matrix would be of another day.
+_RESUMABLE = timedelta(hours=24)
 
 
-async def audit(fleet: Fleet, store: Store, executor: Executor, watch: Watch, *, resume: bool) -> Audit:
+class Progress:
+    """Receives the progress of an audit; this one ignores it."""
+
+    def note(self, text: str) -> None:
+        """A line for the user."""
+
+    def started(self, done: int, total: int) -> None:
+        """The plan is made, or resumed with some jobs done."""
+
+    def finished(self, done: int, total: int, outcome: Outcome) -> None:
+        """One more outcome was kept."""
+
+
+async def audit(fleet: Fleet, store: Store, executor: Executor, progress: Progress, *, resume: bool) -> Audit:
     """Run an audit of a fleet to its end.
 
     Args:
-        resume: take up the fleet's last audit where it was interrupted; its done jobs are
-            not run again.  Where there is none to take up, a new one is begun.
+        resume: continue the fleet's last audit where it was interrupted; its finished jobs
+            are not run again.  Where there is none to continue, a new one is begun.
 
     Raises:
-        StoreError, ExecutorError: the store or the place of work fails.
+        StoreError, ExecutorError: the store or the executor fails.
     """
-    found = resumable(fleet, store, watch.say) if resume else None
+    found = _resumable(fleet, store, progress.note) if resume else None
     if found is None:
-        plan = await _planned(fleet, executor, watch)
-        found = store.begin(fleet.name, fleet.digest, executor.name, plan)
+        found = store.begin(fleet.name, fleet.digest, executor.name, await _planned(fleet, executor, progress))
     plan = store.plan(found)
     left = [item for item in plan if item.state == PLANNED]
     done = len(plan) - len(left)
-    watch.started(done, len(plan))
+    progress.started(done, len(plan))
 
     async def keep(outcome: Outcome) -> None:
         nonlocal done
         if store.record(found, outcome):
             done += 1
-            watch.progress(done, len(plan), outcome)
+            progress.finished(done, len(plan), outcome)
 
     await executor.run([_job(fleet, store, found, item) for item in left], keep)
     store.finish(found)
     return found
 
 
-def resumable(fleet: Fleet, store: Store, say: Callable[[str], None]) -> Audit | None:
-    """The fleet's last audit, where it was interrupted and can be taken up; else None, and why is said."""
+def _resumable(fleet: Fleet, store: Store, note: Callable[[str], None]) -> Audit | None:
+    """The fleet's last audit, if it was interrupted and can be resumed; else None, with a note that says why."""
     found = store.unfinished(fleet.name)
     if found is None:
-        say(f"no audit of '{fleet.name}' was interrupted: a new one is begun")
+        note(f"no audit of '{fleet.name}' was interrupted: a new one is begun")
         return None
     begun = datetime.fromisoformat(found.started_at)
     if found.digest != fleet.digest:
-        say(f"the fleet file has changed since {begun:%Y-%m-%d %H:%M} UTC: a new audit is begun")
+        note(f"the fleet file has changed since {begun:%Y-%m-%d %H:%M} UTC: a new audit is begun")
         return None
-    if datetime.now(UTC) - begun > FRESH:
-        say(f"what was interrupted is of {begun:%Y-%m-%d %H:%M} UTC: a new audit is begun")
+    if datetime.now(UTC) - begun > _RESUMABLE:
+        note(f"the interrupted audit is from {begun:%Y-%m-%d %H:%M} UTC: a new audit is begun")
         return None
     return found
 
@@ -77,8 +78,8 @@ def _job(fleet: Fleet, store: Store, found: Audit, item: Planned) -> Job:
     return Job(item.cell, fleet.target(item.cell.target), known, fleet.settings.confirm)
 
 
-async def _planned(fleet: Fleet, executor: Executor, watch: Watch) -> list[Planned]:
-    """Every cell of the fleet, the models of discovering targets looked up first."""
+async def _planned(fleet: Fleet, executor: Executor, progress: Progress) -> list[Planned]:
+    """Every cell of the fleet; targets with ``discover`` are asked for their models first."""
     asking = [
         Job(Cell(target.name, "", place), target, discover=True)
         for target in fleet.targets
@@ -87,7 +88,7 @@ async def _planned(fleet: Fleet, executor: Executor, watch: Watch) -> list[Plann
     ]
     listed: dict[Cell, Outcome] = {}
     if asking:
-        watch.discovering(len(asking))
+        progress.note(f"asking {amount(len(asking), 'endpoint')} for {'its' if len(asking) == 1 else 'their'} models")
 
         async def take(outcome: Outcome) -> None:
             listed[outcome.cell] = outcome

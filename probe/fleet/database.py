@@ -1,9 +1,7 @@
-"""Opening a store: SQLite in one file, PostgreSQL by URL, brought to the present schema."""
+"""Opening a store: SQLite in one file or PostgreSQL by URL, with its schema upgraded."""
 
 from __future__ import annotations
 
-import os
-import re
 import sqlite3
 import threading
 import time
@@ -18,13 +16,14 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from probe.run.typed_options import Unusable, expand_variables
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 #: How long one audit waits for another that writes to the same SQLite file.
-_PATIENCE_S = 30
-#: What SQLite says of a file that is locked, by its primary result code (sqlite.org, "Result and Error Codes").
+_LOCK_TIMEOUT_S = 30
+#: SQLite's errors for a locked file, by their primary result code (sqlite.org, "Result and Error Codes").
 _BUSY = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED))
-#: alembic keeps what it is doing in module globals, so one thread of a process upgrades at a time.
+#: alembic keeps its state in module globals, so one thread of a process upgrades at a time.
 _UPGRADING = threading.Lock()
 
 
@@ -33,22 +32,22 @@ class StoreError(RuntimeError):
 
 
 def parse(text_: str) -> URL:
-    """A store's URL; a plain path is an SQLite file, and ``${VAR}`` is filled in.
+    """A store's URL; a plain path is an SQLite file, and ``${VAR}`` is replaced from the environment.
 
     Raises:
-        StoreError: it is no URL this program can use.
+        StoreError: this program cannot use the URL.
     """
-    for name in _VARIABLE.findall(text_):
-        if not os.environ.get(name):
-            raise StoreError(f"--store needs the environment variable {name}, which is not set; export it")
-    filled = _VARIABLE.sub(lambda match: os.environ[match[1]], text_)
+    try:
+        filled, _ = expand_variables(text_, "--store")
+    except Unusable as error:
+        raise StoreError(str(error)) from None
     if "://" not in filled:
         return URL.create("sqlite", database=filled)
     try:
         url = make_url(filled)
     except (ArgumentError, ValueError):
         raise StoreError(
-            "--store is no URL; write sqlite:///history.sqlite3 or postgresql+psycopg://user@host/database"
+            "--store is not a URL; write sqlite:///history.sqlite3 or postgresql+psycopg://user@host/database"
         ) from None
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise StoreError(f"--store cannot use {url.get_backend_name()[:20]}; there are sqlite and postgresql")
@@ -58,13 +57,13 @@ def parse(text_: str) -> URL:
 
 
 def connect(url: URL) -> Engine:
-    """An engine for this store, with its schema up to date.
+    """An engine for this store, its schema up to date.
 
     Raises:
         StoreError: it cannot be opened, or is of a later version of this program.
     """
     sqlite = url.get_backend_name() == "sqlite"
-    arguments: dict[str, Any] = {"timeout": _PATIENCE_S} if sqlite else {"connect_timeout": _PATIENCE_S}
+    arguments: dict[str, Any] = {"timeout": _LOCK_TIMEOUT_S} if sqlite else {"connect_timeout": _LOCK_TIMEOUT_S}
     try:
         if sqlite and url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +94,7 @@ def shown(url: URL) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Why, in one line; the driver's own words, without statement and values."""
+    """The driver's message in one line, without statement and values."""
     inner = getattr(error, "orig", None) or error
     return " ".join(str(inner).split())[:200] or type(inner).__name__
 
@@ -111,12 +110,12 @@ def _sqlite_settings(connection: Any, _record: Any) -> None:
 
 
 def _write_ahead(cursor: sqlite3.Cursor) -> None:
-    """Readers do not wait for the audit that writes (sqlite.org, "Write-Ahead Logging").
+    """Set WAL mode, so that readers do not wait for the audit that writes (sqlite.org, "Write-Ahead Logging").
 
-    The mode is kept in the file.  While it is changed SQLite does not wait for others that
-    are about to change it as well, but fails at once: so it is waited here.
+    The mode is kept in the file.  SQLite does not wait for another process that is about
+    to change it too, but fails at once, so the change is retried here.
     """
-    end = time.monotonic() + _PATIENCE_S
+    end = time.monotonic() + _LOCK_TIMEOUT_S
     while True:
         try:
             if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
@@ -139,7 +138,7 @@ def _config(connection: Connection) -> Config:
 def upgrade(connection: Connection, revision: str = "head") -> None:
     """Bring the schema to a revision; does nothing where it is there already.
 
-    Several processes may do so at once: one does it, the others wait and find it done.
+    Several processes may call it at once: one upgrades, the others wait and find it done.
 
     Raises:
         StoreError: the store was written by a later version of this program.
@@ -150,7 +149,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
         if _revision(connection) == head:
             return
         if connection.dialect.name == "sqlite":
-            # The lock comes before the first look, and the whole upgrade is one transaction.
+            # Lock before the revision is read again; the whole upgrade is one transaction.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         try:
             command.upgrade(config, revision)

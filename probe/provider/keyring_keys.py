@@ -1,40 +1,40 @@
-"""Keys in the operating system's keyring, under this program's name and the provider's."""
+"""Keys in the operating system's keyring, under the name of this program and of the provider."""
 
 from __future__ import annotations
 
 SERVICE = "endpoint-probe"
-_INSTEAD = "keep it in an environment variable or a file: --api-key-env NAME or --api-key-file PATH"
+_ALTERNATIVE = "keep it in an environment variable or a file: --api-key-env NAME or --api-key-file PATH"
 
 
 class KeyProblem(Exception):
-    """The keyring cannot be used, or holds no such key; the message is one line."""
+    """The keyring cannot be used, or does not hold the key; the message is one line."""
 
 
 def save(name: str, key: str) -> None:
     """Put a provider's key into the keyring.
 
     Raises:
-        KeyProblem: there is no keyring, or it refuses.
+        KeyProblem: there is no keyring, or it fails.
     """
     import keyring
     from keyring.errors import KeyringError
 
     try:
         keyring.set_password(SERVICE, name, key)
-        kept = keyring.get_password(SERVICE, name)
+        saved = keyring.get_password(SERVICE, name)
     except KeyringError:
-        raise KeyProblem(f"this machine has no keyring that takes a key; {_INSTEAD}") from None
+        raise KeyProblem(f"this machine has no usable keyring; {_ALTERNATIVE}") from None
     except Exception as error:  # backends raise errors of their own systems
-        raise KeyProblem(f"the keyring failed ({type(error).__name__}); {_INSTEAD}") from None
-    if kept != key:
-        raise KeyProblem(f"the keyring did not keep the key; {_INSTEAD}")
+        raise KeyProblem(f"the keyring failed ({type(error).__name__}); {_ALTERNATIVE}") from None
+    if saved != key:
+        raise KeyProblem(f"the keyring did not keep the key; {_ALTERNATIVE}")
 
 
 def load(name: str) -> str:
     """A provider's key.
 
     Raises:
-        KeyProblem: it is not there.
+        KeyProblem: the keyring cannot be read or does not hold it.
     """
     import keyring
 
@@ -48,7 +48,7 @@ def load(name: str) -> str:
 
 
 def forget(name: str) -> bool:
-    """Take a provider's key out of the keyring; whether there was one."""
+    """Delete a provider's key from the keyring; returns whether there was one."""
     import keyring
 
     try:

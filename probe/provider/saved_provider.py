@@ -1,4 +1,4 @@
-"""A saved provider as plain data, and its form in the file."""
+"""A saved provider: its data, its form in the file, and the toggles that a test gives it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from probe.model import CAPABILITIES, Report, State, Verdict, tried
+from probe.model import CAPABILITIES, Report, State
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 KEY_KINDS = ("none", "env", "file", "keyring")
@@ -15,15 +15,15 @@ SCHEMES = ("bearer", "api-key-header", "none")
 
 
 class BadEntry(ValueError):
-    """An entry of the file that is no provider; the message says what is wrong with it."""
+    """An entry of the file that cannot be read; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True)
 class KeyReference:
     """Where the key is: an environment variable, a file, the keyring, or nowhere.
 
-    ``locator`` is the variable's name or the file's path; the keyring goes by the
-    provider's name.
+    ``locator`` is the variable's name or the file's path; in the keyring the key is under
+    the provider's name.
     """
 
     kind: str = "none"
@@ -37,7 +37,7 @@ class KeyReference:
 class Toggle:
     """A capability's switch: on, off, or None for the client's default.
 
-    ``by`` is probe or hand; ``verdict`` is what the last test said of it.
+    ``by`` is probe or hand; ``verdict`` is that of the last test.
     """
 
     on: bool | None = None
@@ -47,7 +47,7 @@ class Toggle:
 
 @dataclass(frozen=True)
 class Found:
-    """What the last test found: the URL and model to use, how the key is sent, and some facts."""
+    """The result of the last test: the URL and model to use, how the key is sent, and some facts."""
 
     at: str
     base_url: str | None = None
@@ -59,11 +59,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Provider:
-    """An endpoint under a name.
-
-    ``headers`` are lines as typed, with ``${VAR}`` where a secret is; ``toggles`` are by
-    capability.
-    """
+    """An endpoint under a name; ``headers`` are lines as typed, with ``${VAR}`` in place of secrets."""
 
     name: str
     endpoint: str
@@ -84,18 +80,13 @@ class Provider:
             name: toggle.on for name, toggle in self.toggles.items() if toggle.by == "hand" and toggle.on is not None
         }
 
-    def on(self, capability: str) -> bool | None:
-        """A toggle: on, off, or None."""
-        toggle = self.toggles.get(capability)
-        return toggle.on if toggle else None
-
     def with_toggle(self, capability: str, toggle: Toggle) -> Provider:
         """The same provider with one toggle changed."""
         return replace(self, toggles={**self.toggles, capability: toggle})
 
 
 def to_data(provider: Provider) -> dict[str, Any]:
-    """The provider as it stands in the file."""
+    """The provider as the file holds it."""
     data: dict[str, Any] = {
         "name": provider.name,
         "endpoint": provider.endpoint,
@@ -126,13 +117,13 @@ def to_data(provider: Provider) -> dict[str, Any]:
 
 
 def from_data(data: Any) -> Provider:
-    """A provider read from the file; what this version does not know is passed over.
+    """A provider read from the file; unknown fields are ignored.
 
     Raises:
-        BadEntry: something in it is missing or of another kind.
+        BadEntry: a field is missing or of another type.
     """
     if not isinstance(data, Mapping):
-        raise BadEntry("it is no object")
+        raise BadEntry("it is not an object")
     name = _text(data, "name")
     if not NAME.fullmatch(name):
         raise BadEntry("its name cannot be used")
@@ -146,7 +137,7 @@ def _provider(data: Mapping[str, Any], name: str) -> Provider:
     key, auth, transport = (_part(data, part) for part in ("key", "auth", "transport"))
     headers = data.get("headers", [])
     if not isinstance(headers, list) or not all(isinstance(line, str) for line in headers):
-        raise BadEntry("headers is no list of lines")
+        raise BadEntry("headers is not a list of lines")
     return Provider(
         name=name,
         endpoint=_text(data, "endpoint"),
@@ -173,7 +164,7 @@ def _found(data: Any) -> Found | None:
     if data is None:
         return None
     if not isinstance(data, Mapping):
-        raise BadEntry("found is no object")
+        raise BadEntry("found is not an object")
     auth = _part(data, "auth")
     return Found(
         _text(data, "at"),
@@ -190,7 +181,7 @@ def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise BadEntry(f"{name} is no object")
+        raise BadEntry(f"{name} is not an object")
     return value
 
 
@@ -204,7 +195,7 @@ def _text(data: Mapping[str, Any], name: str) -> str:
 def _text_or_none(data: Mapping[str, Any], name: str) -> str | None:
     value = data.get(name)
     if value is not None and not isinstance(value, str):
-        raise BadEntry(f"{name} is no text")
+        raise BadEntry(f"{name} is not a text")
     return value
 
 
@@ -213,11 +204,11 @@ def _one_of(data: Mapping[str, Any], name: str, known: tuple[str, ...], default:
     if value is None:
         return default
     if value not in known:
-        raise BadEntry(f"{name} is none of {', '.join(known)}")
+        raise BadEntry(f"{name} is not one of {', '.join(known)}")
     return str(value)
 
 
-# From a test's verdicts to saved toggles; what a person set by hand stays. -------------------------
+# From a test's verdicts to toggles -----------------------------------------------------------------------
 
 #: Facts that a client needs to be set up.
 _FACTS = (
@@ -232,11 +223,8 @@ _FACTS = (
 
 
 @dataclass(frozen=True)
-class Change:
-    """What a test did to one toggle.
-
-    ``kept`` says that a person's setting differs from the verdict and was left.
-    """
+class ToggleChange:
+    """How a test changed one toggle; ``kept`` where it was set by hand and differs from the verdict."""
 
     capability: str
     before: bool | None
@@ -245,50 +233,33 @@ class Change:
     kept: bool = False
 
 
-def switch(verdict: Verdict | None) -> bool | None:
-    """The toggle of a verdict: on where it works, off where it does not, None where it is not known."""
-    if verdict is None or verdict.verdict is State.UNKNOWN:
-        return None
-    return verdict.verdict is State.WORKS
-
-
-def taken_over(provider: Provider, report: Report) -> tuple[Provider, list[Change]]:
+def with_verdicts(provider: Provider, report: Report) -> tuple[Provider, list[ToggleChange]]:
     """The provider with the toggles that a report gives, and what changed.
 
-    A capability that the run did not look at keeps its toggle.  A toggle set by hand
-    keeps its value; the verdict is noted beside it.
+    A capability that the run did not try keeps its toggle.  A toggle set by hand keeps its
+    value; the verdict is saved with it.
     """
     toggles: dict[str, Toggle] = dict(provider.toggles)
     changes = []
     for name in CAPABILITIES:
         verdict = report.capabilities.get(name)
-        if verdict is None or not tried(verdict):
+        if verdict is None or (verdict.verdict is State.UNKNOWN and not verdict.checks):
             continue
         old = toggles.get(name, Toggle())
-        by_verdict = switch(verdict)
-        hand = old.by == "hand"
-        new = Toggle(old.on if hand else by_verdict, old.by, str(verdict.verdict))
+        on = None if verdict.verdict is State.UNKNOWN else verdict.verdict is State.WORKS
+        by_hand = old.by == "hand"
+        new = Toggle(old.on if by_hand else on, old.by, str(verdict.verdict))
         toggles[name] = new
-        changes.append(
-            Change(
-                name,
-                old.on,
-                new.on,
-                str(verdict.verdict),
-                kept=hand and by_verdict is not None and old.on != by_verdict,
-            )
-        )
-    toggles = {name: toggles[name] for name in CAPABILITIES if name in toggles}
+        kept = by_hand and on is not None and old.on != on
+        changes.append(ToggleChange(name, old.on, new.on, str(verdict.verdict), kept))
+    auth = report.target.auth
     found = Found(
         at=report.run.finished_at,
         base_url=report.target.base_url,
         model=report.target.model,
-        auth_scheme=report.target.auth.scheme if report.target.auth.scheme in ("bearer", "api-key-header") else "none",
-        auth_header=report.target.auth.header,
-        facts=_facts(report.facts),
+        auth_scheme=auth.scheme if auth.scheme in ("bearer", "api-key-header") else "none",
+        auth_header=auth.header,
+        facts={name: report.facts[name] for name in _FACTS if report.facts.get(name) is not None},
     )
-    return replace(provider, toggles=toggles, found=found), changes
-
-
-def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: facts[name] for name in _FACTS if facts.get(name) is not None}
+    ordered = {name: toggles[name] for name in CAPABILITIES if name in toggles}
+    return replace(provider, toggles=ordered, found=found), changes

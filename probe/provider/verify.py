@@ -1,7 +1,7 @@
-"""Proof by use: a short session through a saved provider with the official ``openai`` SDK.
+"""A short session through a saved provider with the official ``openai`` SDK.
 
-Only what the toggles allow is asked for.  A step fails where the SDK cannot use what
-comes back; where the model did not do what was asked it could not be told, since a weak
+Only what the toggles allow is requested.  A step fails where the SDK cannot use the
+answer.  Where the model did not do what was asked, the step is not judged, since a weak
 model is not a broken endpoint.
 """
 
@@ -17,22 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from probe.parsing import png
 from probe.redaction.redactor import Redactor
+from probe.wording import cut
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
-
-# A small picture for `provider verify`. ------------------------------------------------------------
-
-
-def red_square(side: int = 128) -> str:
-    """A data URI of a red PNG of ``side`` by ``side`` pixels."""
-    return png.data_uri(png.encode(side, (b"\0" + b"\xff\0\0" * side) * side))
-
-
-# Proof by use: a short session through a saved provider with the official ``openai`` SDK. ----------
-
-_ROOM = 400
+_MOST_TOKENS = 400
 _CITY = "Paris"
 _DEGREES = "48213"
 _TOOL = {
@@ -49,12 +39,17 @@ _TOOL = {
 }
 
 
+def red_square(side: int = 128) -> str:
+    """A data URI of a red PNG of ``side`` by ``side`` pixels."""
+    return png.data_uri(png.encode(side, (b"\0" + b"\xff\0\0" * side) * side))
+
+
 class SdkMissing(Exception):
     """The SDK is not installed; the message is one line with the command."""
 
 
 class Held(StrEnum):
-    """How a step ended."""
+    """How a step ended; UNSURE where the model decided the result."""
 
     HELD = "held"
     FAILED = "failed"
@@ -64,7 +59,7 @@ class Held(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the session: what was tried, how it ended, and why."""
+    """One step of the session: what was tried, how it ended, and a note."""
 
     name: str
     held: Held
@@ -74,13 +69,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Session:
-    """What the SDK is told.
+    """Settings of the SDK.
 
     Attributes:
-        headers: extra headers for every request, and that of the key where it is no Bearer.
+        headers: extra headers for every request, with that of the key where it is not a bearer key.
         query: query parameters for every request.
         on: toggles by capability; None and missing ones are not determined.
-        limit_param: the parameter that limits the output.
+        limit_param: the parameter that limits the output tokens.
     """
 
     base_url: str
@@ -96,11 +91,11 @@ class Session:
 
 
 class _Failed(Exception):
-    """The SDK could not use what came back."""
+    """The SDK could not use the answer."""
 
 
 class _Unsure(Exception):
-    """It could not be told."""
+    """The result depends on the model and is not judged."""
 
 
 def make_client(session: Session) -> OpenAI:
@@ -132,7 +127,7 @@ def make_client(session: Session) -> OpenAI:
 
 
 def verify(session: Session) -> list[Step]:
-    """Run the session; the first step is the plain chat, without which the others are left out.
+    """Run the session; where the first step, a plain chat, fails, the others are left out.
 
     Raises:
         SdkMissing: the SDK is not installed.
@@ -152,12 +147,12 @@ def verify(session: Session) -> list[Step]:
                 steps.append(Step(name, Held.LEFT_OUT, "there is no chat"))
             else:
                 steps.append(_step(name, on, act))
-    # The endpoint's words may repeat what it was sent.
+    # An error text of the endpoint may repeat the key.
     return [replace(step, note=redactor.text(step.note)) for step in steps]
 
 
 def holds(steps: list[Step]) -> bool:
-    """Whether nothing that the toggles promise has failed."""
+    """Whether no step failed."""
     return all(step.held is not Held.FAILED for step in steps)
 
 
@@ -176,57 +171,48 @@ def _step(name: str, on: bool | None, act: Callable[[], str]) -> Step:
     except _Failed as failure:
         note = str(failure)
     except openai.APIStatusError as error:
-        note = f"refused with status {error.status_code}: {_short(_said(error))}"
+        body = error.body
+        message = body.get("message") if isinstance(body, dict) else None
+        note = f"refused with status {error.status_code}: {cut(str(message or error.message), 160)}"
     except openai.APITimeoutError:
         note = "no answer within the time limit"
     except openai.APIConnectionError as error:
         note = f"the connection failed ({type(error.__cause__ or error).__name__})"
     except openai.APIError as error:
-        note = f"an error came inside the answer: {_short(str(error))}"
-    except Exception as error:  # what a malformed answer does to the SDK is its user's exception
+        note = f"the answer is an error: {cut(str(error), 160)}"
+    except Exception as error:  # a malformed answer may raise anything in the SDK
         note = f"the SDK could not read the answer ({type(error).__name__})"
     return Step(name, held, note, round(time.monotonic() - begin, 2))
 
 
-def _said(error: Any) -> str:
-    body = error.body
-    said = body.get("message") if isinstance(body, dict) else None
-    return str(said or error.message)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 160 else line[:159] + "…"
-
-
 class _Caller:
-    """The session's steps; each returns a note, or raises _Failed or _Unsure."""
+    """The steps of the session; each returns a note, or raises _Failed or _Unsure."""
 
     def __init__(self, client: OpenAI, session: Session) -> None:
         self.client = client
         self.session = session
 
-    def _ask(self, messages: list[dict[str, Any]], **more: Any) -> Any:
+    def _create(self, messages: list[dict[str, Any]], **more: Any) -> Any:
         create: Any = self.client.chat.completions.create
-        more[self.session.limit_param] = _ROOM
+        more[self.session.limit_param] = _MOST_TOKENS
         if self.session.key is None:
             from openai import Omit
 
-            # The SDK would send its own placeholder; only a request can leave the header out.
+            # The SDK requires a key and would send it; only a request can omit the header.
             more["extra_headers"] = {"Authorization": Omit()}
         return create(model=self.session.model, messages=messages, temperature=0, **more)
 
     def chat(self) -> str:
         """A plain question and its answer."""
-        answer = self._ask([_user("Repeat exactly: ZEBRA-48213")])
+        answer = self._create([_user("Repeat exactly: ZEBRA-48213")])
         return _text_of(_message(answer), _finish(answer))
 
     def streamed(self) -> str:
-        """The same, streamed; with token counts where they are promised."""
+        """A streamed chat; with token counts where the toggle is on."""
         counted = self.session.on.get("stream_usage") is True
         options = {"stream_options": {"include_usage": True}} if counted else {}
         text, finish, usage, pieces = "", None, None, 0
-        for chunk in self._ask([_user("Count from 1 to 20, one number per line.")], stream=True, **options):
+        for chunk in self._create([_user("Count from 1 to 20, one number per line.")], stream=True, **options):
             usage = chunk.usage or usage
             for choice in chunk.choices or []:
                 piece = choice.delta.content
@@ -236,11 +222,11 @@ class _Caller:
         if not text:
             raise (_Unsure if finish == "length" else _Failed)("the stream ended without any text")
         if counted and usage is None:
-            raise _Failed("no chunk has the token counts that were asked for")
+            raise _Failed("no chunk has the token counts that were requested")
         return f"{pieces} pieces of text" + (f", {usage.total_tokens} tokens counted" if usage else "")
 
     def tools(self) -> str:
-        """A call, its result, and the answer to it; streamed where that is promised."""
+        """A tool call, its result, and the answer to it; streamed where that toggle is on."""
         on = self.session.on
         choice: dict[str, Any] = {}
         if on.get("tool_choice_required") is True:
@@ -251,27 +237,27 @@ class _Caller:
         stream = on.get("streaming_tools") is True and on.get("streaming") is True
         call = self._call(asked, stream, choice)
         if on.get("tool_results") is False:
-            return "the call came back; results are off"
+            return "call read; tool results are off"
         message = {"role": "assistant", "content": None, "tool_calls": [call]}
         result = {
             "role": "tool",
             "tool_call_id": call["id"],
             "content": json.dumps({"city": _CITY, "degrees": _DEGREES}),
         }
-        answer = self._ask([*asked, message, result], tools=[_TOOL])
+        answer = self._create([*asked, message, result], tools=[_TOOL])
         reply = _message(answer)
         if reply.tool_calls:
-            return "the result was taken, and another call came"
+            return "the result was accepted, and the model called again"
         if not reply.content:
-            raise _Unsure("the result was taken, and the model said nothing")
-        used = "and used" if _DEGREES in reply.content else "and answered"
-        return f"{'streamed ' if stream else ''}call read, result taken {used}"
+            raise _Unsure("the result was accepted, and the answer is empty")
+        used = "and used" if _DEGREES in reply.content else "but not quoted"
+        return f"{'streamed ' if stream else ''}call read, result accepted {used}"
 
     def _call(self, asked: list[dict[str, Any]], stream: bool, choice: Mapping[str, Any]) -> dict[str, Any]:
         if stream:
-            found, text = _joined(self._ask(asked, tools=[_TOOL], stream=True, **choice))
+            found, text = _assembled(self._create(asked, tools=[_TOOL], stream=True, **choice))
         else:
-            reply = _message(self._ask(asked, tools=[_TOOL], **choice))
+            reply = _message(self._create(asked, tools=[_TOOL], **choice))
             text = reply.content or ""
             found = [
                 {"id": item.id, "name": item.function.name, "arguments": item.function.arguments}
@@ -279,35 +265,35 @@ class _Caller:
             ]
         if not found:
             if choice:
-                raise _Failed("no call came, though one was forced")
-            raise _Unsure("the model answered without a call" if text else "the model neither called nor answered")
+                raise _Failed("no tool call, although one was forced")
+            raise _Unsure("the model answered without a call" if text else "the answer has neither a call nor text")
         first = found[0]
         if not first["id"] or first["name"] != "get_weather":
             raise _Failed("the call has no id" if not first["id"] else "the call names another function")
         try:
             given = json.loads(first["arguments"])
         except (TypeError, ValueError):
-            raise _Failed("the call's arguments are no JSON text") from None
+            raise _Failed("the call's arguments are not JSON text") from None
         if not isinstance(given, dict):
-            raise _Failed("the call's arguments are no JSON object")
+            raise _Failed("the call's arguments are not a JSON object")
         function = {"name": first["name"], "arguments": first["arguments"]}
         return {"id": first["id"], "type": "function", "function": function}
 
     def picture(self) -> str:
-        """A red square, and what colour it is."""
+        """A red square, and the question which colour it is."""
         parts = [
             {"type": "text", "text": "Which colour is this picture? Answer with one word."},
             {"type": "image_url", "image_url": {"url": red_square()}},
         ]
-        answer = self._ask([{"role": "user", "content": parts}])
+        answer = self._create([{"role": "user", "content": parts}])
         _text_of(_message(answer), _finish(answer))
         if "red" not in _message(answer).content.lower():
-            raise _Unsure("the picture was taken, and the answer does not say red")
-        return "it is red"
+            raise _Unsure("the picture was accepted, and the answer does not name red")
+        return "the model named the colour"
 
 
-def _joined(chunks: Any) -> tuple[list[dict[str, Any]], str]:
-    """Calls joined from their pieces by index, as the SDK's users do, and the text beside them."""
+def _assembled(chunks: Any) -> tuple[list[dict[str, Any]], str]:
+    """Calls assembled from their chunks by index, as users of the SDK do, and the text."""
     calls: dict[int, dict[str, Any]] = {}
     text = ""
     for chunk in chunks:
@@ -319,7 +305,7 @@ def _joined(chunks: Any) -> tuple[list[dict[str, Any]], str]:
                 if piece.function:
                     call["name"] += piece.function.name or ""
                     if not isinstance(piece.function.arguments, str | None):
-                        raise _Failed("the call's arguments are no JSON text")
+                        raise _Failed("the call's arguments are not JSON text")
                     call["arguments"] += piece.function.arguments or ""
     return [calls[index] for index in sorted(calls)], text
 
@@ -343,6 +329,6 @@ def _text_of(message: Any, finish: Any) -> str:
     if not isinstance(message.content, str) or not message.content.strip():
         thought = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
         if finish == "length" or thought:
-            raise _Unsure("the model used up its room without an answer")
+            raise _Unsure("the model used up the token limit without an answer")
         raise _Failed("the answer has no text")
     return f"{len(message.content)} characters of text"

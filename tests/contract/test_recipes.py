@@ -13,8 +13,8 @@ import click
 import pytest
 from ruamel.yaml import YAML
 
-from probe.cli.audit import command as audit_command
-from probe.cli.history import command as history_command
+from probe.cli.audit import audit_command
+from probe.cli.history import history_command
 from probe.fleet.file import parse
 
 ROOT = Path(__file__).parent.parent.parent

@@ -149,7 +149,7 @@ def test_models_are_discovered_and_chosen_by_globs(tmp_path: Path) -> None:
         ('[[target]]\nendpoint = "http://127.0.0.1:9"\nonly = ["nothing.*"]', (), "no check is called"),
         ('[[target]]\nendpoint = "http://127.0.0.1:9"\nvantage = ["dmz"]', (), "--executor dask://"),
         ('[[target]]\nendpoint = "http://127.0.0.1:9"', ("--executor", "cloud"), "--executor cannot be 'cloud'"),
-        ('[[target]]\nendpoint = "http://127.0.0.1:9"', ("--since", "someday"), "names no time"),
+        ('[[target]]\nendpoint = "http://127.0.0.1:9"', ("--since", "someday"), "is not a time"),
         ('[[target]]\nendpoint = "http://127.0.0.1:9"', ("--webhook", "${NO_HOOK}"), "NO_HOOK"),
         ('[[target]]\nendpoint = "http://127.0.0.1:9"', ("--store", "mysql://h/d"), "sqlite and postgresql"),
     ],

@@ -69,7 +69,7 @@ with Store.open(sys.argv[1]) as store:
         ("mysql://h/d", "there are sqlite and postgresql"),
         ("postgresql+psycopg://u:secret-pw@127.0.0.1:1/d", "cannot open the store postgresql+psycopg://u:***@"),
         ("postgresql+psycopg://u:${NO_SUCH_PW}@h/d", "NO_SUCH_PW"),
-        ("://", "no URL"),
+        ("://", "is not a URL"),
         ("/proc/nowhere/history.sqlite3", "cannot open the store"),
     ],
 )

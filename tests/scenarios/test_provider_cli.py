@@ -105,7 +105,7 @@ def test_add_test_set_verify_export_remove(home: Home, sim: Simulator) -> None:
     done = home("verify", "lab", "--format", "json")
     assert done.status == (0 if json.loads(done.out)["holds"] else 1)
     done = home("test", "lab", *words, "--only", "url.*", "--only", "tools.*")
-    assert "stays on as set by hand" in done.out
+    assert "kept on as set by hand" in done.out
     assert home("set", "lab", "tools", "auto").out.split()[1] == "off"
 
     exported = run("export", "lab", "--to", "kenaz", cwd=home.path, env=home.env)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from probe.provider.verify import Held, SdkMissing, Session, Step, holds, red_square, verify
+from probe.provider.verify import RED_SQUARE, Held, SdkMissing, Session, Step, holds, verify
 from probe.simulator import Simulator
 
 ALL_ON = dict.fromkeys(
@@ -37,7 +37,7 @@ def test_a_sound_endpoint_holds_in_every_step() -> None:
     steps = outcome([])
     assert {step.held for step in steps.values()} == {Held.HELD}, steps
     assert list(steps) == ["chat", "streamed chat", "tool round trip", "picture"]
-    assert steps["picture"].note == "it is red"
+    assert steps["picture"].note == "the model named the colour"
     assert "streamed call read, result taken" in steps["tool round trip"].note
 
 
@@ -53,15 +53,15 @@ def test_only_what_the_toggles_allow_is_asked_for() -> None:
     ("fault", "step", "said"),
     [
         ("tools-rejected", "tool round trip", "refused with status 400"),
-        ("tools-as-hermes", "tool round trip", "no call came, though one was forced"),
-        ("arguments-not-json=python", "tool round trip", "no JSON text"),
-        ("arguments-object", "tool round trip", "no JSON text"),
+        ("tools-as-hermes", "tool round trip", "no tool call, although one was forced"),
+        ("arguments-not-json=python", "tool round trip", "not JSON text"),
+        ("arguments-object", "tool round trip", "not JSON text"),
         ("tool-id-missing=absent", "tool round trip", "no id"),
         ("tool-result-rejected", "tool round trip", "refused with status"),
-        ("tool-stream-leak", "tool round trip", "no call came"),
+        ("tool-stream-leak", "tool round trip", "no tool call"),
         ("stream-no-usage", "streamed chat", "no chunk has the token counts"),
         ("stream-rejected", "streamed chat", "refused with status"),
-        ("stream-error-in-band=0", "streamed chat", "an error came inside"),
+        ("stream-error-in-band=0", "streamed chat", "the answer is an error"),
         ("vision-rejected=vllm", "picture", "refused with status"),
     ],
 )
@@ -117,6 +117,6 @@ def test_the_picture_is_a_png_of_that_size() -> None:
     import base64
     import struct
 
-    content = base64.b64decode(red_square(16).partition(",")[2])
+    content = base64.b64decode(RED_SQUARE.partition(",")[2])
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
-    assert struct.unpack(">II", content[16:24]) == (16, 16)
+    assert struct.unpack(">II", content[16:24]) == (128, 128)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe import files
 from probe import report as file
 from probe.model import Evidence, Exchange, Report, Request, Response, Timeline
 from tests.scenarios.runs import diagnose
@@ -128,9 +129,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     target = tmp_path / "out" / "report.json"
-    file.write_whole(target, b"old")
+    files.write_whole(target, b"old")
     target.unlink()
     target.mkdir()
     with pytest.raises(OSError):
-        file.write_whole(target, b"new")
+        files.write_whole(target, b"new")
     assert [item.name for item in target.parent.iterdir()] == ["report.json"]

@@ -9,10 +9,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from probe.cli.options import Given, Unusable, shared_options
-from probe.cli.settings import Known, endpoint_and_known, options_for
+from probe.cli.options import shared_options
 from probe.model import Depth
 from probe.run.options import Options
+from probe.run.typed_options import Given, Known, Unusable, endpoint_and_known, options_for
 
 HERE = "http://127.0.0.1:9/v1"
 

@@ -96,7 +96,7 @@ def test_merge_changes_the_file_and_leaves_it_where_it_cannot(folder: Folder) ->
     again = export(folder, "--to", "zed", "--name", "lab", "--merge", "settings.json")
     assert again.status == 0 and settings.read_text() == text
     settings.write_text("{ broken")
-    refused(export(folder, "--to", "zed", "--merge", "settings.json"), "left as it is")
+    refused(export(folder, "--to", "zed", "--merge", "settings.json"), "left unchanged")
     assert settings.read_text() == "{ broken"
 
 
@@ -147,7 +147,7 @@ def test_the_list_names_every_client(folder: Folder) -> None:
         (["--to", "kenaz", "--set", "context=many"], "whole number"),
         (["--to", "kenaz", "--set", "context=0"], "whole number"),
         (["--to", "kenaz", "--set", "tools=maybe"], "on or off"),
-        (["--to", "kenaz", "--set", "colour=red"], "knows no 'colour'"),
+        (["--to", "kenaz", "--set", "colour=red"], "cannot set 'colour'"),
         (["--to", "models.dev"], "--set release_date"),
     ],
 )

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probe.model import CAPABILITIES, Exchange, Report, Request, Response, State, Timeline, Verdict
-from probe.provider.saved_provider import KeyReference, Provider, taken_over
+from probe.provider.saved_provider import KeyReference, Provider, with_verdicts
 from probe.provider.store import Store
 from probe.redaction.redactor import Redactor
 from reports.clients.exporter import CannotExport, export
@@ -94,7 +94,7 @@ def test_no_saved_provider_holds_a_key(data: st.DataObject, key: str, tmp_path_f
     kept = Store(path)
     kept.add(Provider("lab", "http://127.0.0.1:9999/v1", key=KeyReference("keyring")))
     made = data.draw(reports(key))
-    kept.update("lab", lambda provider: taken_over(provider, made)[0])
+    kept.update("lab", lambda provider: with_verdicts(provider, made)[0])
     for file in path.parent.rglob("*"):
         assert key.encode() not in file.read_bytes()
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from probe.cli.audit_matrix import met
+from probe.cli.audit_matrix import is_met
 from probe.fleet.changes import changes, path_differences, timeline
 from probe.fleet.host_limits import host_of
 from probe.fleet.job import Cell, Found, Judged
@@ -129,7 +129,7 @@ def test_moments(text: str, wanted: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "someday", "2026-13-01", "2027-01-01", "999999w"])
 def test_no_moment_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"names no time|in the future"):
+    with pytest.raises(ValueError, match=r"is not a time|in the future"):
         moment(text, NOW)
 
 
@@ -146,7 +146,7 @@ def test_no_moment_is_refused(text: str) -> None:
     ],
 )
 def test_expectations(state: str, expected: tuple[str, ...], usable: bool, wanted: bool | None) -> None:
-    assert met(state, expected, usable=usable) is wanted
+    assert is_met(state, expected, usable=usable) is wanted
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from probe.fleet.file import BadFleet, Lines, line_of, load, parse
-from probe.fleet.job_runner import BadTarget, options_of
+from probe.fleet.job_runner import options_of
+from probe.run.typed_options import Unusable
 
 GOOD = """\
 [fleet]
@@ -73,9 +74,9 @@ def test_a_good_file_is_read_whole() -> None:
         ('endpoint = "https://gw2.example/v1"', "", 22, "has no endpoint"),
         ("discover = true", "discover = 1", 24, "true or false"),
         ("[defaults]", "[default]", 5, "did you mean 'defaults'?"),
-        ("[defaults]", "[defaults", 5, "this is no TOML"),
+        ("[defaults]", "[defaults", 5, "this is not TOML"),
         ('depth = "quick"', 'depth = "quik"', 6, "did you mean 'quick'?"),
-        ('name = "prod"', 'name = "prod', 2, "this is no TOML"),
+        ('name = "prod"', 'name = "prod', 2, "this is not TOML"),
         ('labels = { tier = "prod" }', "labels = { tier = 3 }", 7, "short text"),
     ],
 )
@@ -132,5 +133,5 @@ def test_references_are_filled_in_where_the_run_is(monkeypatch: pytest.MonkeyPat
     assert str(options.depth) == "quick"
     assert "key-123456789" not in repr(target)
     monkeypatch.delenv("GATE")
-    with pytest.raises(BadTarget, match="GATE"):
+    with pytest.raises(Unusable, match="GATE"):
         options_of(target, "x")

@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> str:
     ("words", "said"),
     [
         (["aa"], "no target 'aa' was ever probed; did you mean 'a'?"),
-        (["gateway"], "no target 'gateway' was ever probed; 'endpoint-probe history' shows what there is"),
+        (["gateway"], "no target 'gateway' was ever probed; 'endpoint-probe history' lists the audits"),
         (["a", "--model", "m9"], "the model 'm9' was never probed there"),
         (["--fleet", "prd"], "the store knows no fleet 'prd'; did you mean 'prod'?"),
         (["--report", "f"], "no run has the id 'f'"),

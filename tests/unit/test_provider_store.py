@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probe.files import overwrite, write_whole
 from probe.model import CAPABILITIES, State, Verdict
 from probe.provider.saved_provider import (
     BadEntry,
@@ -21,10 +22,10 @@ from probe.provider.saved_provider import (
     Provider,
     Toggle,
     from_data,
-    taken_over,
     to_data,
+    with_verdicts,
 )
-from probe.provider.store import NoSuchProvider, Store, StoreError, write_atomic, write_private_or_alike
+from probe.provider.store import NoSuchProvider, Store, StoreError
 from tests.unit.configs_cases import BASE, MODEL, case
 
 LAB = Provider("lab", BASE, key=KeyReference("env", "LAB_API_KEY"))
@@ -89,14 +90,14 @@ def test_what_is_not_there_is_named(kept: Store) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"{", "broken: no JSON"),
-        (b"\xff\xfe", "broken: no JSON"),
-        (b"[" * 100_000, "broken: no JSON"),
+        (b"{", "broken: not JSON"),
+        (b"\xff\xfe", "broken: not JSON"),
+        (b"[" * 100_000, "broken: not JSON"),
         (b"[]", "no schema_version"),
         (b'{"providers": []}', "no schema_version"),
         (b'{"schema_version": "2.0", "providers": []}', "version 2.0"),
-        (b'{"schema_version": "1.0"}', "providers is no list"),
-        (b'{"schema_version": "1.0", "providers": [3]}', "it is no object"),
+        (b'{"schema_version": "1.0"}', "providers is not a list"),
+        (b'{"schema_version": "1.0", "providers": [3]}', "it is not an object"),
         (b'{"schema_version": "1.0", "providers": [{"name": "a"}]}', "a: endpoint is missing"),
         (b'{"schema_version": "1.0", "providers": [{"name": "../a", "endpoint": "x"}]}', "name cannot be used"),
         (
@@ -117,7 +118,7 @@ def test_a_broken_or_newer_file_is_told_in_one_line_and_left(kept: Store, conten
         with pytest.raises(StoreError) as raised:
             act()
         assert said in str(raised.value)
-        assert "left as it is" in str(raised.value)
+        assert "left unchanged" in str(raised.value)
         assert "\n" not in str(raised.value)
     assert kept.path.read_bytes() == content
 
@@ -133,7 +134,7 @@ def test_fields_of_a_later_minor_version_are_kept(kept: Store) -> None:
     after = json.loads(kept.path.read_text())
     assert after["later"] == {"x": 1} and after["schema_version"] == "1.7"
     assert after["providers"][0]["later"] == [1]
-    assert kept.get("lab").on("tools") is True
+    assert kept.get("lab").toggles["tools"].on is True
 
 
 def test_a_link_is_followed(tmp_path: Path) -> None:
@@ -177,11 +178,11 @@ def test_files_of_others_keep_their_permissions(tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
     path.write_text("x")
     path.chmod(0o640)
-    write_private_or_alike(path, b"y", None)
+    overwrite(path, b"y", None)
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"y", 0o640)
-    write_private_or_alike(path, b"z", 0o600)
+    overwrite(path, b"z", 0o600)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    write_atomic(tmp_path / "new" / "file", b"", 0o600)
+    write_whole(tmp_path / "new" / "file", b"", 0o600)
     assert stat.S_IMODE((tmp_path / "new" / "file").stat().st_mode) == 0o600
 
 
@@ -224,7 +225,7 @@ def test_a_test_sets_toggles_and_leaves_a_persons_alone() -> None:
         toggles={"vision": Toggle(False, "hand"), "tools": Toggle(True), "json_schema": Toggle(True, "probe", "works")},
     )
     made = case({"tools": (State.BROKEN, "tools.parser-missing")}, unknown=frozenset({"json_schema", "stop"}))
-    after, changes = taken_over(before, made)
+    after, changes = with_verdicts(before, made)
     assert after.toggles["tools"] == Toggle(False, "probe", "broken")
     assert after.toggles["vision"] == Toggle(False, "hand", "works")
     assert after.toggles["json_schema"] == Toggle(True, "probe", "works")  # the run did not look at it
@@ -241,6 +242,6 @@ def test_could_not_tell_is_the_clients_default() -> None:
     changed = type(made)(
         **{**{name: getattr(made, name) for name in made.__dataclass_fields__}, "capabilities": looked}
     )
-    after, _ = taken_over(Provider("lab", BASE, toggles={"vision": Toggle(True, "probe", "works")}), changed)
+    after, _ = with_verdicts(Provider("lab", BASE, toggles={"vision": Toggle(True, "probe", "works")}), changed)
     assert after.toggles["vision"] == Toggle(None, "probe", "unknown")
     assert set(after.toggles) <= set(CAPABILITIES)

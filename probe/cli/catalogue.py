@@ -1,13 +1,16 @@
-"""`explain`: what a finding means, from the catalogue that the checks declare."""
+"""`checks` and `explain`: the checks, and the diagnoses that they declare."""
 
 from __future__ import annotations
 
+import json
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import click
 
 from probe.cli import shell_completion
-from probe.cli.options import Unusable
+from probe.cli.options import Unusable, text_or_json
+from probe.wording import amount, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +20,46 @@ if TYPE_CHECKING:
 _WIDTH = 78
 
 
-@click.command("explain", context_settings={"max_content_width": 100})
+@click.command("checks")
+@text_or_json
+def checks_command(form: str) -> int:
+    """List the checks: id, what each proves, and the most requests it can send."""
+    from probe.catalogue import registry
+    from reports.text import printable
+
+    found = registry.checks()
+    for problem in registry.problems():
+        click.echo(f"endpoint-probe: {printable(problem)}", err=True)
+    if form == "json":
+        rows = [
+            {
+                "id": check.id,
+                "version": check.version,
+                "family": check.family,
+                "title": check.title,
+                "proves": check.proves,
+                "depth": str(check.depth),
+                "requires": sorted(check.requires),
+                "provides": sorted(check.provides),
+                "codes": [diagnosis.code for diagnosis in check.emits],
+                "max_requests": check.max_requests,
+                "max_tokens": check.max_tokens,
+                "waiting_s": check.max_seconds,
+                "exclusive": check.exclusive,
+            }
+            for check in found
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return 0
+    for check in found:
+        depth = "" if check.depth == "quick" else f", from --depth {check.depth} on"
+        click.echo(f"{check.id}  (at most {amount(check.max_requests, 'request')}{depth})")
+        click.echo(fill(check.proves, _WIDTH, initial_indent="    ", subsequent_indent="    "))
+    click.echo(f"\n{len(found)} checks; 'endpoint-probe explain CODE' explains a finding.")
+    return 0
+
+
+@click.command("explain")
 @click.argument("code", required=False, shell_complete=shell_completion.codes)
 @click.option(
     "--server",
@@ -25,11 +67,9 @@ _WIDTH = 78
     shell_complete=shell_completion.servers,
     help="Show the remedy for this software only, as in --server vllm.",
 )
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
-)
-def command(code: str | None, server: str | None, form: str) -> int:
-    """What a finding means, why it matters, how to fix it and how to see that it is fixed.
+@text_or_json
+def explain_command(code: str | None, server: str | None, form: str) -> int:
+    """Explain a finding: what it means, why it matters, how to fix it and how to verify the fix.
 
     Without CODE all codes are listed.
     """
@@ -37,65 +77,53 @@ def command(code: str | None, server: str | None, form: str) -> int:
 
     catalogue = registry.catalogue()
     if code is None:
-        _list(catalogue, form)
+        _list_codes(catalogue, form)
         return 0
     diagnosis = catalogue.get(code.strip().lower())
     if diagnosis is None:
         raise Unusable(f"there is no finding code '{code[:60]}'; {_nearest(code, catalogue)}")
     software = None if server is None else _software(server, catalogue)
     checks = [check.id for check in registry.checks() if diagnosis in check.emits]
-    if form == "json":
-        _as_json(diagnosis, software, checks)
-    else:
-        _as_text(diagnosis, software, checks)
+    (_explain_as_json if form == "json" else _explain_as_text)(diagnosis, software, checks)
     return 0
 
 
 def _nearest(code: str, catalogue: Mapping[str, Diagnosis]) -> str:
-    from difflib import get_close_matches
-
+    """A hint at the code that was meant: a similar one, or one with the same fault in another family."""
     wanted = code.strip().lower()
-    near = get_close_matches(wanted, catalogue, 1, 0.6)
-    if not near:
-        fault = wanted.rpartition(".")[2]
-        near = [known for known in catalogue if fault and fault in known.partition(".")[2]]
-    if not near:
-        near = get_close_matches(wanted, catalogue, 1, 0.5)
-    return f"did you mean '{near[0]}'?" if near else "'endpoint-probe explain' lists them all"
+    fault = wanted.rpartition(".")[2]
+    same = next((known for known in catalogue if fault and fault in known.partition(".")[2]), None)
+    otherwise = did_you_mean(wanted, catalogue, "'endpoint-probe explain' lists them all")
+    return did_you_mean(wanted, catalogue, f"did you mean '{same}'?" if same else otherwise, 0.6)
 
 
 def _software(server: str, catalogue: Mapping[str, Diagnosis]) -> str:
-    """The software's id.
+    """The id of a software, from its id or its title ("llama.cpp", "Text Generation WebUI", "LiteLLM proxy").
 
     Raises:
         Unusable: no remedy names it.
     """
-    from difflib import get_close_matches
-
     from probe.catalogue import registry
 
     guides = registry.guides()
     known = sorted({*guides, *(name for diagnosis in catalogue.values() for name in diagnosis.remedies)})
+    by_name = {_alphanumeric(guide.title): name for name, guide in guides.items()}
+    by_name |= {_alphanumeric(name): name for name in known}
     wanted = server.strip().lower()
     if wanted in known:
         return wanted
-    # The id, or the name for readers: "llama.cpp", "Text Generation WebUI", "LiteLLM proxy".
-    plain = {_squeezed(guide.title): name for name, guide in guides.items()} | {_squeezed(name): name for name in known}
-    if _squeezed(wanted) in plain:
-        return plain[_squeezed(wanted)]
-    near = get_close_matches(wanted, known, 1, 0.5)
-    hint = f"did you mean '{near[0]}'?" if near else f"use one of {', '.join(known)}"
+    if _alphanumeric(wanted) in by_name:
+        return by_name[_alphanumeric(wanted)]
+    hint = did_you_mean(wanted, known, f"use one of {', '.join(known)}")
     raise Unusable(f"no remedy is known for the server '{server[:40]}'; {hint}")
 
 
-def _squeezed(name: str) -> str:
-    return "".join(character for character in name.lower() if character.isalnum())
+def _alphanumeric(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))
 
 
-def _list(catalogue: Mapping[str, Diagnosis], form: str) -> None:
+def _list_codes(catalogue: Mapping[str, Diagnosis], form: str) -> None:
     if form == "json":
-        import json
-
         rows = [{"code": d.code, "severity": str(d.severity), "title": d.title} for d in catalogue.values()]
         click.echo(json.dumps(rows, indent=2))
         return
@@ -105,7 +133,7 @@ def _list(catalogue: Mapping[str, Diagnosis], form: str) -> None:
 
 
 def _remedy(diagnosis: Diagnosis, software: str | None) -> tuple[str, str]:
-    """(what to change in this software, how to see that it worked); the general ones where nothing special is known."""
+    """The remedy in this software and how to verify it; the general ones where no special ones are known."""
     from probe.catalogue import registry
 
     advice = registry.advice(diagnosis.code, software) if software else None
@@ -114,9 +142,7 @@ def _remedy(diagnosis: Diagnosis, software: str | None) -> tuple[str, str]:
     return advice.do, advice.check or diagnosis.verify
 
 
-def _as_json(diagnosis: Diagnosis, software: str | None, checks: list[str]) -> None:
-    import json
-
+def _explain_as_json(diagnosis: Diagnosis, software: str | None, checks: list[str]) -> None:
     remedy, verify = _remedy(diagnosis, software)
     shown = {
         "code": diagnosis.code,
@@ -135,14 +161,12 @@ def _as_json(diagnosis: Diagnosis, software: str | None, checks: list[str]) -> N
     click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
-def _as_text(diagnosis: Diagnosis, software: str | None, checks: list[str]) -> None:
-    from textwrap import fill
-
+def _explain_as_text(diagnosis: Diagnosis, software: str | None, checks: list[str]) -> None:
     def section(title: str, text: str) -> None:
         click.echo(f"\n{title}")
         click.echo(fill(text, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_long_words=False))
 
-    def listed(text: str) -> None:
+    def item(text: str) -> None:
         click.echo(fill(text, _WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False))
 
     click.echo(f"{diagnosis.code}: {diagnosis.title}")
@@ -159,11 +183,11 @@ def _as_text(diagnosis: Diagnosis, software: str | None, checks: list[str]) -> N
             click.echo(f"  (This is the general remedy; none is known that is special to {title}.)")
     else:
         section("How to fix it", diagnosis.remedy)
-        for name, remedy in sorted(diagnosis.remedies.items()):
-            listed(f"{name}: {remedy}")
-    section("How to see that it is fixed", verify)
+        for name, special in sorted(diagnosis.remedies.items()):
+            item(f"{name}: {special}")
+    section("How to verify the fix", verify)
     if diagnosis.sources:
         click.echo("\nSources")
         for source in diagnosis.sources:
-            listed(source)
+            item(source)
     click.echo(f"\nFound by: {', '.join(checks)}")

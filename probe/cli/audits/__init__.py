@@ -1,1 +1,0 @@
-"""What `audit` and `history` share: from the store to the matrix, its files, and who is told."""

@@ -1,1 +1,0 @@
-"""The commands of `provider`, one a file."""

@@ -1,0 +1,52 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes, mode: int | None = None) -> None:
+    """Write a temporary file in the same folder, then rename it over the path.
+
+    Args:
+        mode: permissions of the file; default: those that the umask leaves.  With a mode a
+            new folder is for its owner only.
+
+    Raises:
+        OSError: the folder cannot be made or written; nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o777 if mode is None else 0o700)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    if mode is None:
+        umask = os.umask(0)
+        os.umask(umask)
+        mode = 0o666 & ~umask
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def overwrite(path: Path, content: bytes, mode: int | None) -> None:
+    """Write a file of another program: a link is followed, and without a mode its permissions are kept.
+
+    A device such as /dev/stdout is written directly.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
+    if mode is None and path.exists():
+        mode = stat.S_IMODE(path.stat().st_mode)
+    write_whole(path.resolve(), content, mode)
