@@ -59,7 +59,7 @@ def test_checks_as_text_names_them_all(tmp_path: Path) -> None:
 def test_explain_has_every_section(tmp_path: Path) -> None:
     done = run("explain", "url.missing-v1", cwd=tmp_path)
     assert done.status == 0
-    for heading in ("What it means", "Why it matters", "How to fix it", "How to see that it is fixed", "Sources"):
+    for heading in ("What it means", "Why it matters", "How to fix it", "How to verify the fix", "Sources"):
         assert heading in done.out
     assert max(map(len, done.out.splitlines())) <= 80
 

@@ -157,7 +157,7 @@ def test_an_interrupted_or_dry_test_saves_nothing(home: Home, sim: Simulator) ->
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["add", "Lab", "http://x.example/v1"], "no usable name"),
+        (["add", "Lab", "http://x.example/v1"], "not a usable name"),
         (["add", "lab", "ftp://x.example/v1"], "not supported"),
         (["add", "lab", "http://me:pw@x.example/v1"], "user name"),
         (["add", "lab", "http://x.example/v1?api-key=abcdefgh"], "holds a key"),
@@ -178,7 +178,7 @@ def test_an_interrupted_or_dry_test_saves_nothing(home: Home, sim: Simulator) ->
         (["set", "nobody", "tools", "on"], "there is none yet"),
         (["set", "lab", "tool", "on"], "did you mean 'tools'"),
         (["set", "lab", "tools", "maybe"], "on, off or auto"),
-        (["ad", "lab"], "use one of add, test"),
+        (["ad", "lab"], "did you mean 'add'?"),
     ],
 )
 def test_what_cannot_be_used_is_told_in_one_line(home: Home, words: list[str], said: str) -> None:
@@ -198,7 +198,7 @@ def test_a_broken_file_is_left_alone(home: Home) -> None:
     home.file.parent.mkdir(parents=True)
     home.file.write_text("{ broken")
     for words in (["list"], ["add", "lab", "http://127.0.0.1:9/v1"], ["remove", "lab"], ["test", "lab"]):
-        refused(home(*words), "left as it is")
+        refused(home(*words), "left unchanged")
     assert home.file.read_text() == "{ broken"
 
 

@@ -38,7 +38,7 @@ def test_a_sound_endpoint_holds_in_every_step() -> None:
     assert {step.held for step in steps.values()} == {Held.HELD}, steps
     assert list(steps) == ["chat", "streamed chat", "tool round trip", "picture"]
     assert steps["picture"].note == "the model named the colour"
-    assert "streamed call read, result taken" in steps["tool round trip"].note
+    assert "streamed call read, result accepted" in steps["tool round trip"].note
 
 
 def test_only_what_the_toggles_allow_is_asked_for() -> None:
