@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import click
 
 from probe.cli import FOUND, INTERRUPTED, NO_CHAT, discard_output, internal
 from probe.cli.options import Given, Unusable, shared_options, write
+from probe.model import fails, lacks_chat
 
 if TYPE_CHECKING:
     from probe.cli.progress import Display
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from probe.run.interruption import Interrupted
     from probe.run.options import Options
     from reports.registry import Reporter
-
-_FAILING = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 
 
 @click.command("run")
@@ -71,9 +71,10 @@ def _diagnose(options: Options, given: Given, interrupted: Interrupted) -> int:
     for problem in registry.problems():
         print(f"endpoint-probe: {printable(problem)}", file=sys.stderr)
     report, ended_early = _run(options, checks, make_display(given, options, checks), interrupted)
+    report = replace(report, run=replace(report.run, fail_on=given.fail_on))
     written = _write_all(report, reporters, out)
     _print_result(report, given, written)
-    return status_of(report, given.fail_on, checks, interrupted=ended_early)
+    return status_of(report, interrupted=ended_early)
 
 
 def select(options: Options) -> list[Check]:
@@ -163,18 +164,13 @@ def _print_result(report: Report, given: Given, written: list[Path]) -> None:
         discard_output()
 
 
-def status_of(report: Report, fail_on: str, checks: list[Check], *, interrupted: bool) -> int:
-    """The exit status of a finished run: interruption first, then no chat completion, then findings.
-
-    Where no chosen check asks for a chat completion, the lack of one is not judged.
-    """
-    from probe.run.runner import usable
-
+def status_of(report: Report, *, interrupted: bool) -> int:
+    """The exit status of a finished run: interruption first, then no chat completion, then findings."""
     if interrupted:
         return INTERRUPTED
-    if any("chat" in item.provides for item in checks) and not usable(report):
+    if lacks_chat(report):
         return NO_CHAT
-    return FOUND if any(finding.severity in _FAILING[fail_on] for finding in report.findings) else 0
+    return FOUND if fails(report.findings, report.run.fail_on) else 0
 
 
 def show_plan(checks: Sequence[Check], options: Options, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from probe.model import CAPABILITIES, Report, State
+from probe.model import CAPABILITIES, Report, State, tried
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 KEY_KINDS = ("none", "env", "file", "keyring")
@@ -243,7 +243,7 @@ def with_verdicts(provider: Provider, report: Report) -> tuple[Provider, list[To
     changes = []
     for name in CAPABILITIES:
         verdict = report.capabilities.get(name)
-        if verdict is None or (verdict.verdict is State.UNKNOWN and not verdict.checks):
+        if verdict is None or not tried(verdict):
             continue
         old = toggles.get(name, Toggle())
         on = None if verdict.verdict is State.UNKNOWN else verdict.verdict is State.WORKS

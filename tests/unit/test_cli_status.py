@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from probe.cli.run_and_report import status_of
+from probe.cli.run import status_of
 from probe.model import Report, State, Verdict
 from tests.reports_fixtures import faulty, healthy, verdicts
 
