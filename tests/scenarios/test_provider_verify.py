@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from probe.provider.verify import RED_SQUARE, Held, SdkMissing, Session, Step, holds, verify
+from probe.provider.verify import Held, SdkMissing, Session, Step, holds, red_square, verify
 from probe.simulator import Simulator
 
 ALL_ON = dict.fromkeys(
@@ -117,6 +117,6 @@ def test_the_picture_is_a_png_of_that_size() -> None:
     import base64
     import struct
 
-    content = base64.b64decode(RED_SQUARE.partition(",")[2])
+    content = base64.b64decode(red_square(16).partition(",")[2])
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
-    assert struct.unpack(">II", content[16:24]) == (128, 128)
+    assert struct.unpack(">II", content[16:24]) == (16, 16)
