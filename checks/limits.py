@@ -238,9 +238,6 @@ def rate_limits(exchanges: Sequence[Exchange]) -> dict[str, str] | None:
     return None
 
 
-# Diagnosis ------------------------------------------------------------------------------------------
-
-
 def diagnose_limits(exchanges: Sequence[Exchange], throttled: Sequence[Exchange]) -> Result:
     """How rate limits and quotas affected the run.
 

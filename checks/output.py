@@ -17,7 +17,6 @@ from checks.shared.outcome import Answer, last_outcome, words_of
 from checks.shared.trials import repeat_unclear
 from probe.api import (
     Diagnosis,
-    Evidence,
     Exchange,
     Finding,
     Owner,
@@ -118,7 +117,7 @@ async def json_object(ctx: Context) -> Result:
     asked = await repeat_unclear(lambda: ctx.chat(OBJECT_QUESTION, limit=80, response_format=form), *_FEATURE_WORDS)
     if _needs_room(asked[-1]):
         asked.append(await ctx.chat(OBJECT_QUESTION, limit=ROOM, response_format=form))
-    return diagnose_json_object(asked, thinks=ctx.target.thinks)
+    return diagnose_json(asked, thinks=ctx.target.thinks)
 
 
 @check(
@@ -141,7 +140,7 @@ async def json_schema(ctx: Context) -> Result:
     elif not completion.ok(asked[-1]) and completion.speaks_of(asked[-1], *_STRICTNESS):
         loose = schema_format(codes, strict=False)
         plainer = await ctx.chat(SCHEMA_QUESTION, limit=120, response_format=loose)
-    return diagnose_json_schema(asked, codes, plainer, thinks=ctx.target.thinks)
+    return diagnose_json(asked, codes, plainer, thinks=ctx.target.thinks)
 
 
 def schema_format(codes: Sequence[str], *, strict: bool = True) -> dict[str, Any]:
@@ -199,41 +198,13 @@ def begins_object(text: str) -> bool:
     return True
 
 
-# Diagnosis ------------------------------------------------------------------------------------------
-
-
-def diagnose_json_object(asked: Sequence[Exchange], *, thinks: bool = False) -> Result:
-    """Judge JSON mode.
+def diagnose_json(
+    asked: Sequence[Exchange], codes: Sequence[str] = (), plainer: Exchange | None = None, *, thinks: bool = False
+) -> Result:
+    """Judge JSON mode, or a strict schema if there are codes.
 
     Args:
         asked: the same request, sent once or more; the last one is judged.
-        thinks: whether the model is known to think before it answers.
-
-    Raises:
-        Inconclusive: the requests were lost, or failed once without a reason.
-    """
-    exchange = asked[-1]
-    text = completion.answer(exchange)
-    verdict = _refused(asked, OBJECT_REJECTED)
-    if isinstance(verdict, Finding):
-        return Result.of(verdict, json_object=State.REJECTED)
-    verdict = verdict or _unjudged(exchange, text, thinks)
-    if verdict is None and isinstance(parse(text), dict):
-        verdict = works(_after_thinking(exchange))
-    if verdict is not None:
-        return Result(verdicts={"json_object": verdict})
-    state, answer = _violation(exchange, text)
-    detail = f"With JSON mode enabled, the answer to '{OBJECT_QUESTION}' is {answer}."
-    return Result.of(OBJECT_IGNORED.found(detail, _content(exchange, text)), json_object=state)
-
-
-def diagnose_json_schema(
-    asked: Sequence[Exchange], codes: Sequence[str], plainer: Exchange | None = None, *, thinks: bool = False
-) -> Result:
-    """Judge a strict schema.
-
-    Args:
-        asked: the request with the strict schema, sent once or more; the last one is judged.
         codes: the four codes of ``schema_format``.
         plainer: the request with a schema that is not strict, sent if the strict one was refused.
         thinks: whether the model is known to think before it answers.
@@ -241,22 +212,27 @@ def diagnose_json_schema(
     Raises:
         Inconclusive: the requests were lost, or failed once without a reason.
     """
+    capability = "json_schema" if codes else "json_object"
     exchange = asked[-1]
     text = completion.answer(exchange)
-    verdict = _refused(asked, SCHEMA_REJECTED)
+    verdict = _refused(asked, SCHEMA_REJECTED if codes else OBJECT_REJECTED)
     if isinstance(verdict, Finding):
-        if plainer is not None and _fits(plainer, codes, strict=False):
-            note = f"only with a schema that is not strict: {words_of(exchange)}"
-            return Result(verdicts={"json_schema": works(note, 0.8)})
-        return Result.of(verdict, json_schema=State.REJECTED)
+        if plainer is None or not _fits(plainer, codes, strict=False):
+            return Result.of(verdict, **{capability: State.REJECTED})
+        verdict = works(f"only with a schema that is not strict: {words_of(exchange)}", 0.8)
     verdict = verdict or _unjudged(exchange, text, thinks, codes)
-    if verdict is None and _fits(exchange, codes):
-        verdict = works(_after_thinking(exchange))
+    if verdict is None and (_fits(exchange, codes) if codes else isinstance(parse(text), dict)):
+        verdict = works("JSON after thinking in the text" if _thinks_in_text(exchange) else "")
     if verdict is not None:
-        return Result(verdicts={"json_schema": verdict})
+        return Result(verdicts={capability: verdict})
     state, answer = _violation(exchange, text, codes)
-    detail = f"With a strict schema, the answer to '{SCHEMA_QUESTION}' is {answer}."
-    return Result.of(SCHEMA_IGNORED.found(detail, _content(exchange, text)), json_schema=state)
+    diagnosis, question = (SCHEMA_IGNORED, SCHEMA_QUESTION) if codes else (OBJECT_IGNORED, OBJECT_QUESTION)
+    content = "/response/body/choices/0/message/content"
+    finding = diagnosis.found(
+        f"With {'a strict schema' if codes else 'JSON mode enabled'}, the answer to '{question}' is {answer}.",
+        exchange.shows(content, expected="a JSON object as requested", actual=text[:300]),
+    )
+    return Result.of(finding, **{capability: state})
 
 
 def _refused(asked: Sequence[Exchange], diagnosis: Diagnosis) -> Finding | Verdict | None:
@@ -287,8 +263,8 @@ def _unjudged(exchange: Exchange, text: str, thinks: bool, codes: Sequence[str] 
     return None
 
 
-def _after_thinking(exchange: Exchange) -> str:
-    return "JSON after thinking in the text" if completion.reasoning_of(exchange)[0] == "think_tags" else ""
+def _thinks_in_text(exchange: Exchange) -> bool:
+    return completion.reasoning_of(exchange)[0] == "think_tags"
 
 
 def _fits(exchange: Exchange, codes: Sequence[str], *, strict: bool = True) -> bool:
@@ -326,8 +302,3 @@ def _violation(exchange: Exchange, text: str, codes: Sequence[str] = ()) -> tupl
     if value is not None:
         return State.IGNORED, f"a JSON {type(value).__name__}, not an object"
     return State.IGNORED, f"text: {wording.quote(text, 120)}"
-
-
-def _content(exchange: Exchange, text: str) -> Evidence:
-    pointer = "/response/body/choices/0/message/content"
-    return exchange.shows(pointer, expected="a JSON object as requested", actual=text[:300])

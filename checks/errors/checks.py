@@ -107,9 +107,6 @@ def _is_server_error(exchange: Exchange) -> bool:
     return (exchange.status or 0) >= 500 and not completion.obstacle(exchange)
 
 
-# Diagnosis ------------------------------------------------------------------------------------------
-
-
 def diagnose_invalid(asked: Sequence[Exchange]) -> Result:
     """Whether a request with ``messages`` as a string is answered with a client error.
 

@@ -120,11 +120,7 @@ def was_lost(tried: Reused) -> bool:
 
 
 def diagnose_reuse(tried: Sequence[Reused]) -> Result:
-    """Judge the pauses of one length.
-
-    Raises:
-        Inconclusive: the request before the pause was lost, or only one request after it.
-    """
+    """Judge the pauses of one length; Inconclusive if a request was lost outside the pauses, or only once."""
     first = tried[0]
     if first.before.response is None:
         raise Inconclusive("the request before the pause was lost")

@@ -78,15 +78,8 @@ async def silence(ctx: Context) -> Result:
     return diagnose_silence(replace(tried, delivery=ctx.facts.get("delivery")))
 
 
-# Diagnosis ------------------------------------------------------------------------------------------
-
-
 def diagnose_silence(tried: Provoked) -> Result:
-    """Judge the provoked silence.
-
-    Raises:
-        Inconclusive: the request failed for another reason.
-    """
+    """Judge the provoked silence; Inconclusive if the request failed for another reason."""
     death = death_of(tried.silent)
     if death is None:
         return _not_ended(tried)

@@ -239,9 +239,6 @@ async def sampling(ctx: Context) -> Result:
     return diagnose_sampling(seeded, several)
 
 
-# Diagnosis ------------------------------------------------------------------------------------------
-
-
 def diagnose_limit(answers: Mapping[str, Sequence[Exchange]]) -> Result:
     """Judge the two names of the limit.
 

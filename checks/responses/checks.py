@@ -71,11 +71,7 @@ def responses_url(chat_url: str) -> str | None:
 
 
 def diagnose_whole(exchange: Exchange) -> Verdict:
-    """The verdict on an answer that is not streamed.
-
-    Raises:
-        Inconclusive: the request was lost, or the answer is not about the operation.
-    """
+    """The verdict on a whole answer; Inconclusive if it was lost, or is not about the operation."""
     refused = _refused(exchange)
     if refused is not None:
         return refused

@@ -65,11 +65,7 @@ def _has_surrogates(text: str) -> bool:
 
 
 def diagnose_characters(streamed: Exchange, whole: Exchange | None) -> Result:
-    """Judge the repeated sample.
-
-    Raises:
-        Inconclusive: the request failed.
-    """
+    """Judge the repeated sample; Inconclusive if the request failed."""
     if streamed.error is not None or not completion.is_stream(streamed):
         raise Inconclusive("the streamed request failed")
     reading = completion.read_stream(streamed)

@@ -7,6 +7,7 @@ Only if something is wrong are runs repeated with one thing changed, to find the
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -51,26 +52,21 @@ class Measured:
     long_question: stream_requests.Question = stream_requests.FIRST
 
     @property
-    def by_long(self) -> bool:
-        """Whether the long run was judged."""
-        return self.long is not None and self.runs.best is self.runs.long
-
-    @property
     def judged(self) -> Exchange:
         """The exchange of the judged run."""
-        return self.long if self.by_long and self.long is not None else self.basic
+        return self.long if self.long is not None and self.runs.best is self.runs.long else self.basic
 
     @property
     def question(self) -> stream_requests.Question:
         """The question of the judged run."""
-        return self.long_question if self.by_long else stream_requests.FIRST
+        return stream_requests.FIRST if self.judged is self.basic else self.long_question
 
     def remade(self, exchange: Exchange) -> Measured:
         """The same with another exchange for the judged run."""
         run = measure(exchange)
-        if self.by_long:
-            return replace(self, runs=replace(self.runs, long=run), long=exchange)
-        return replace(self, runs=replace(self.runs, basic=run), basic=exchange)
+        if self.judged is self.basic:
+            return replace(self, runs=replace(self.runs, basic=run), basic=exchange)
+        return replace(self, runs=replace(self.runs, long=run), long=exchange)
 
 
 @check(
@@ -186,19 +182,17 @@ async def explain(
 
 
 async def _repeat(ctx: Context, question: stream_requests.Question, wire: Wire, options: bool) -> Exchange | None:
-    try:
+    with suppress(BudgetExceeded, Throttled):
         found = await stream_requests.timed(ctx, question, wire=wire, options=options)
-    except (BudgetExceeded, Throttled):
-        return None
-    return found if usable(found) else None
+        return found if usable(found) else None
+    return None
 
 
 async def _without_streaming(ctx: Context) -> Exchange | None:
-    try:
+    with suppress(BudgetExceeded, Throttled):
         found = await stream_requests.whole(ctx)
-    except (BudgetExceeded, Throttled):
-        return None
-    return found if completion.is_completion(found) else None
+        return found if completion.is_completion(found) else None
+    return None
 
 
 def _other_http(ctx: Context, basic: Exchange) -> Wire | None:
@@ -256,15 +250,8 @@ def on_the_path(exchange: Exchange) -> str | None:
     return None
 
 
-# Diagnosis ------------------------------------------------------------------------------------------
-
-
 def diagnose_delivery(measured: Measured, found: Delivery | Need | Undecided, tried: Tried) -> Result:
-    """The findings and facts about the delivery.
-
-    Raises:
-        Inconclusive: it could not be determined, with the reason.
-    """
+    """The findings and facts about the delivery; Inconclusive, with the reason, if it is unknown."""
     runs = measured.runs
     best = runs.best
     if isinstance(found, Undecided):

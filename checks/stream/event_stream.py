@@ -100,15 +100,8 @@ async def _with_control(ctx: Context, seen: Seen) -> Seen:
     return seen
 
 
-# Diagnosis ------------------------------------------------------------------------------------------
-
-
 def diagnose_shape(seen: Seen) -> Result:
-    """Judge the first stream.
-
-    Raises:
-        Inconclusive: the request was lost before anything could be judged.
-    """
+    """Judge the first stream; Inconclusive if the request was lost before anything could be judged."""
     exchange = seen.exchange
     if exchange.response is None or stream_requests.refuses(exchange) or not is_event_stream(exchange):
         return _no_stream(seen)

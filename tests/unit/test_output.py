@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.output import begins_object, diagnose_json_object, diagnose_json_schema, misfit, schema_format
+from checks.output import begins_object, diagnose_json, misfit, schema_format
 from probe.api import Exchange, Inconclusive, Result, State
 from tests.unit.answers import chat, lost, refusal
 
@@ -30,7 +30,7 @@ def codes_of(result: Result) -> list[str]:
 
 
 def schema(answer: Exchange, *, thinks: bool = False) -> Result:
-    return diagnose_json_schema([answer], CODES, thinks=thinks)
+    return diagnose_json([answer], CODES, thinks=thinks)
 
 
 # JSON mode ------------------------------------------------------------------------------
@@ -38,7 +38,7 @@ def schema(answer: Exchange, *, thinks: bool = False) -> Result:
 
 @pytest.mark.parametrize("text", ['{"answer": "JavaScript Object Notation"}', " \n{}\n", '<think>hm</think>{"a": 1}'])
 def test_an_object_is_what_was_asked_for(text: str) -> None:
-    result = diagnose_json_object([chat(text)])
+    result = diagnose_json([chat(text)])
     assert result.verdicts["json_object"].verdict is State.WORKS
     assert not result.findings
 
@@ -55,26 +55,26 @@ def test_an_object_is_what_was_asked_for(text: str) -> None:
 )
 @pytest.mark.parametrize("finish", ["stop", None])
 def test_anything_else_that_ended_by_itself_is_not(text: str, finish: str | None) -> None:
-    result = diagnose_json_object([chat(text, finish=finish)])
+    result = diagnose_json([chat(text, finish=finish)])
     assert codes_of(result) == ["output.json-object-ignored"]
     assert result.verdicts["json_object"].verdict is State.IGNORED
 
 
 def test_json_in_the_thinking_leaves_nothing_to_parse() -> None:
-    result = diagnose_json_object([chat("", reasoning_content='{"answer": 1}')])
+    result = diagnose_json([chat("", reasoning_content='{"answer": 1}')])
     assert codes_of(result) == ["output.json-object-ignored"]
     assert result.verdicts["json_object"].verdict is State.BROKEN
 
 
 def test_json_that_was_cut_is_json_so_far() -> None:
-    result = diagnose_json_object([chat('{"answer": "JavaScript Obj', finish="length")])
+    result = diagnose_json([chat('{"answer": "JavaScript Obj', finish="length")])
     assert result.verdicts["json_object"].verdict is State.WORKS
     assert result.verdicts["json_object"].confidence < 1
 
 
 def test_json_that_was_cut_in_silence_cannot_be_parsed() -> None:
     for result, name in (
-        (diagnose_json_object([chat('{"answer": "JavaScript Obj')]), "json_object"),
+        (diagnose_json([chat('{"answer": "JavaScript Obj')]), "json_object"),
         (schema(chat(GOOD[:-8])), "json_schema"),
     ):
         assert [code.rpartition("-")[2] for code in codes_of(result)] == ["ignored"]
@@ -83,8 +83,8 @@ def test_json_that_was_cut_in_silence_cannot_be_parsed() -> None:
 
 def test_prose_that_was_cut_began_as_no_json_can() -> None:
     cut = chat("JSON stands for", finish="length")
-    assert codes_of(diagnose_json_object([cut])) == ["output.json-object-ignored"]
-    assert diagnose_json_object([cut], thinks=True).verdicts["json_object"].verdict is State.UNKNOWN
+    assert codes_of(diagnose_json([cut])) == ["output.json-object-ignored"]
+    assert diagnose_json([cut], thinks=True).verdicts["json_object"].verdict is State.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_prose_that_was_cut_began_as_no_json_can() -> None:
 )
 def test_refusal_and_truncation_are_no_violation(answer: Exchange) -> None:
     for result, name in (
-        (diagnose_json_object([answer]), "json_object"),
+        (diagnose_json([answer]), "json_object"),
         (schema(answer), "json_schema"),
     ):
         assert not result.findings
@@ -118,8 +118,8 @@ def test_refusal_and_truncation_are_no_violation(answer: Exchange) -> None:
 )
 def test_an_honest_refusal_is_only_information(status: int, text: str) -> None:
     for result, name, code in (
-        (diagnose_json_object([refusal(status, text)]), "json_object", "output.json-object-rejected"),
-        (diagnose_json_schema([refusal(status, text)], CODES), "json_schema", "output.schema-rejected"),
+        (diagnose_json([refusal(status, text)]), "json_object", "output.json-object-rejected"),
+        (diagnose_json([refusal(status, text)], CODES), "json_schema", "output.schema-rejected"),
     ):
         assert codes_of(result) == [code]
         assert str(result.findings[0].severity) == "info"
@@ -137,8 +137,8 @@ def test_an_honest_refusal_is_only_information(status: int, text: str) -> None:
 def test_a_model_that_fails_the_servers_own_check_is_no_refusal(status: int, text: str) -> None:
     answer = refusal(status, text)
     for result, name in (
-        (diagnose_json_object([answer, answer]), "json_object"),
-        (diagnose_json_schema([answer, answer], CODES), "json_schema"),
+        (diagnose_json([answer, answer]), "json_object"),
+        (diagnose_json([answer, answer], CODES), "json_schema"),
     ):
         assert not result.findings
         assert result.verdicts[name].verdict is State.UNKNOWN
@@ -146,9 +146,9 @@ def test_a_model_that_fails_the_servers_own_check_is_no_refusal(status: int, tex
 
 def test_a_lost_request_tells_nothing() -> None:
     with pytest.raises(Inconclusive):
-        diagnose_json_object([lost()])
+        diagnose_json([lost()])
     with pytest.raises(Inconclusive):
-        diagnose_json_schema([lost("timeout")], CODES)
+        diagnose_json([lost("timeout")], CODES)
 
 
 # Schemas --------------------------------------------------------------------------------
@@ -211,10 +211,10 @@ def test_a_record_that_was_cut_shows_its_codes() -> None:
 
 def test_a_schema_that_is_not_strict_may_be_all_there_is() -> None:
     refused = refusal(400, "additionalProperties is not supported")
-    result = diagnose_json_schema([refused], CODES, chat(GOOD))
+    result = diagnose_json([refused], CODES, chat(GOOD))
     assert result.verdicts["json_schema"].verdict is State.WORKS
     assert "additionalProperties" in result.verdicts["json_schema"].note
-    result = diagnose_json_schema([refused], CODES, chat("prose"))
+    result = diagnose_json([refused], CODES, chat("prose"))
     assert codes_of(result) == ["output.schema-rejected"]
 
 

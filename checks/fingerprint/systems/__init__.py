@@ -221,11 +221,7 @@ def parse(name: str, text: str) -> Signature:
 
 @cache
 def signatures() -> Mapping[str, Signature]:
-    """All systems, by id; read once.
-
-    Raises:
-        BadSignature: a data file is damaged.
-    """
+    """All systems, by id; read once.  BadSignature if a data file is damaged."""
     folder = files(__name__)
     names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".toml"))
     return {
