@@ -136,7 +136,7 @@ def test_the_key_stays_with_the_typed_origin() -> None:
     assert received == []
 
 
-def test_a_wrong_key_is_told_from_no_key() -> None:
+def test_a_wrong_key_differs_from_no_key() -> None:
     with Simulator() as sim:
         wrong = against(sim, auth=Auth(key="sk-certainly-wrong-key", source="test"), only=ONLY)
         none = against(sim, auth=Auth(), only=ONLY)

@@ -21,7 +21,7 @@ def test_what_was_waited_out_is_no_verdict() -> None:
     assert report.facts["rate_limits"]["x-ratelimit-limit-requests"] == "30"
 
 
-def test_loading_that_was_waited_out_is_not_told() -> None:
+def test_loading_that_was_waited_out_is_not_reported() -> None:
     report = diagnose(["loading-503=2"], sim=FAST, only=("limits.seen", "roles.system"))
     assert codes(report) == set()
     assert report.capabilities["chat"].verdict is State.WORKS
@@ -46,7 +46,7 @@ def test_a_prompt_that_does_not_fit_is_refused_or_read(style: str, length: int) 
 
 
 @pytest.mark.parametrize("personality", ["weak", "reasoning"])
-def test_models_of_every_kind_are_not_accused(personality: str) -> None:
+def test_models_of_every_kind_give_no_finding(personality: str) -> None:
     report = diagnose(sim={**FAST, "personality": personality}, only=ONLY)
     assert codes(report) == set()
 

@@ -36,7 +36,7 @@ def test_a_healthy_endpoint_has_nothing_to_mend(style: str) -> None:
 
 
 @pytest.mark.parametrize("personality", ["weak", "reasoning", "chatty"])
-def test_models_of_every_kind_are_not_accused(personality: str) -> None:
+def test_models_of_every_kind_give_no_finding(personality: str) -> None:
     report = diagnose(sim={**FAST, "personality": personality}, only=ONLY)
     assert codes(report, "output") == set()
     assert not errors(report)

@@ -60,7 +60,7 @@ def test_a_healthy_endpoint_has_nothing_to_mend(style: str) -> None:
 
 @pytest.mark.parametrize("personality", ["weak", "small", "copies", "reasoning", "chatty"])
 @pytest.mark.parametrize("quirk", [None, "usage-missing"])
-def test_models_of_every_kind_are_not_accused(personality: str, quirk: str | None) -> None:
+def test_models_of_every_kind_give_no_finding(personality: str, quirk: str | None) -> None:
     report = diagnose([quirk] if quirk else [], sim={**FAST, "personality": personality}, only=ONLY)
     assert codes(report) == set()
     assert report.capabilities["stop"].verdict is State.WORKS

@@ -16,7 +16,7 @@ FAST = {"rate_tokens_s": 0, "first_token_s": 0.0}
     ("given", "state", "requests"),
     [([], State.WORKS, 2), (["no-responses"], State.REJECTED, 1), (["responses-unstreamed"], State.BROKEN, 2)],
 )
-def test_what_is_there_is_told(given: list[str], state: State, requests: int) -> None:
+def test_the_verdict_follows_what_is_offered(given: list[str], state: State, requests: int) -> None:
     report = diagnose(given, sim=FAST, only=ONLY)
     assert report.capabilities["responses_api"].verdict is state
     assert report.capabilities["responses_api"].note

@@ -44,7 +44,7 @@ def test_thinking_and_talk_do_not_hide_the_code(personality: str) -> None:
 
 
 @pytest.mark.parametrize("quirks", [(), ("usage-missing",), ("usage-constant",)])
-def test_a_weak_model_is_not_accused(quirks: tuple[str, ...]) -> None:
+def test_a_weak_model_gives_no_finding(quirks: tuple[str, ...]) -> None:
     report = diagnose(quirks, sim={**FAST, "personality": "weak"}, only=ONLY)
     assert codes(report) == set()
     assert report.capabilities["system_role"].verdict is State.UNKNOWN

@@ -42,7 +42,7 @@ def test_one_request_proves_a_healthy_endpoint() -> None:
 
 
 @pytest.mark.parametrize("personality", ["weak", "reasoning", "chatty", "declines", "refuses"])
-def test_models_of_every_kind_are_not_accused(personality: str) -> None:
+def test_models_of_every_kind_give_no_finding(personality: str) -> None:
     report = diagnose(sim={**FAST, "personality": personality}, only=ONLY)
     assert codes(report, "vision") == set()
     assert not errors(report)

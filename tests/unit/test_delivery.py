@@ -60,7 +60,7 @@ class World:
 @pytest.mark.parametrize("kind", ["regular", "irregular", "paired"])
 @pytest.mark.parametrize("rate", [40, 60, 100])
 @pytest.mark.parametrize("name", PATHS)
-def test_every_path_is_told_at_ordinary_speed(name: str, rate: float, kind: str, rough: bool) -> None:
+def test_every_path_is_recognised_at_ordinary_speed(name: str, rate: float, kind: str, rough: bool) -> None:
     for seed in range(4):
         assert World(PATHS[name], rate, kind, seed=seed, rough=rough).delivery() == name
 
@@ -69,7 +69,7 @@ def test_every_path_is_told_at_ordinary_speed(name: str, rate: float, kind: str,
 @pytest.mark.parametrize("kind", ["regular", "irregular", "paired"])
 @pytest.mark.parametrize("rate", [8, 15, 60, 300, 2000])
 @pytest.mark.parametrize("first_s", [0.02, 0.5, 3.0, 8.0])
-def test_an_honest_stream_is_never_accused(first_s: float, rate: float, kind: str, rough: bool) -> None:
+def test_a_live_stream_gives_no_finding(first_s: float, rate: float, kind: str, rough: bool) -> None:
     for seed in range(2):
         world = World(streams.direct, rate, kind, first_s, seed, rough)
         assert world.delivery() in (Delivery.STREAMING, Delivery.TOO_FAST)
@@ -126,7 +126,7 @@ def test_an_ordinary_stream_costs_no_further_run() -> None:
     assert world.asked == [COUNTED]
 
 
-def test_a_quick_playback_is_told_from_one_piece() -> None:
+def test_a_quick_replay_differs_from_one_piece() -> None:
     def played(tokens: int) -> Run:
         end = tokens / 100
         return measure(streamed([(end + 0.0025 * n, data) for n, (_, data) in enumerate(answer([0.0] * tokens))]))
@@ -207,7 +207,7 @@ def test_the_numbers_of_a_run() -> None:
     assert measure(streamed([])).events == 0
 
 
-def test_size_and_timer_are_told_by_where_they_cut() -> None:
+def test_size_and_timer_differ_in_where_bursts_end() -> None:
     made = answer(pace(COUNTED, 60, "regular", random.Random(1)))
     assert measure(streamed(streams.sized(made, 4096))).midcut > 0.9
     assert measure(streamed(streams.timed(made))).midcut == 0.0

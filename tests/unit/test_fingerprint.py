@@ -115,7 +115,7 @@ def test_a_hop_is_named_by_its_headers_or_its_error_page(hop: str) -> None:
     assert found.software == "unknown"
 
 
-def test_what_a_provider_stands_behind_by_itself_is_left_out() -> None:
+def test_hops_that_belong_to_a_provider_are_left_out() -> None:
     """Mistral's host answers through Kong and Cloudflare, which nobody else can set."""
     assert recognise(collect(DOCUMENTED["mistral"])).hops == ()
     assert recognise(collect(DOCUMENTED["deepseek"])).hops == ()
@@ -232,7 +232,7 @@ def test_strange_bodies_are_read_without_harm(body: Any) -> None:
             recognise(collect([seen(status, body, path, x_litellm_model_api_base="http://[::1", server="\x00")]))
 
 
-def test_a_version_is_only_taken_where_it_is_one() -> None:
+def test_a_version_must_look_like_one() -> None:
     odd = seen(200, chat(), x_litellm_version="1.2.3; rm -rf\x1b[31m")
     assert recognise(collect([odd])).version is None
 
@@ -240,7 +240,7 @@ def test_a_version_is_only_taken_where_it_is_one() -> None:
 # What to ask next -------------------------------------------------------------------------
 
 
-def test_nothing_is_asked_where_enough_is_known() -> None:
+def test_no_page_is_requested_if_enough_is_known() -> None:
     for known in (
         [seen(200, chat(), server="llama.cpp")],
         [seen(200, chat(), x_groq_region="dls")],
@@ -280,7 +280,7 @@ def test_asking_comes_to_an_end() -> None:
         ("/x", "/x"),
     ],
 )
-def test_pages_stand_where_the_server_is_mounted(base: str, root: str) -> None:
+def test_pages_are_below_the_mount_path(base: str, root: str) -> None:
     assert root_of(base) == root
 
 
@@ -290,7 +290,7 @@ def test_a_page_below_a_prefix_counts() -> None:
     assert recognise(collect([page])).software == "unknown"
 
 
-def test_one_line_says_what_was_recognised() -> None:
+def test_the_summary_names_what_was_recognised() -> None:
     assert summary(ServerInfo()) == "not recognised"
     assert (
         summary(ServerInfo("vllm", "0.33.0", 0.9, (), (Hop("nginx"), Hop("litellm"))))

@@ -214,7 +214,7 @@ def test_a_silent_server_is_not_the_networks_fault() -> None:
         diagnose_silence(Provoked(4.0, at(answers.refusal(400, "no"), 0.1)))
 
 
-def test_what_the_clients_keepalive_can_be_is_said() -> None:
+def test_the_note_names_the_clients_keepalive() -> None:
     assert "whole seconds" in keepalive_note(30)
     assert "without" in keepalive_note(0)
 

@@ -76,7 +76,7 @@ def test_the_length_that_a_list_declares(entry: dict[str, Any], tokens: int | No
     assert declared_context([listed({"id": "m", **entry}, top=None)], "m") == tokens
 
 
-def test_another_models_length_is_not_taken() -> None:
+def test_another_models_length_is_not_used() -> None:
     both = listed({"id": "a", "context_length": 1000}, {"id": "b", "context_length": 2000})
     assert declared_context([both], "b") == 2000
     assert declared_context([both], "c") is None
@@ -113,7 +113,7 @@ def test_what_came_through_later_is_only_noted() -> None:
     assert finding.severity is Severity.WARNING
 
 
-def test_a_busy_server_is_told_only_where_it_never_answered() -> None:
+def test_a_busy_server_is_reported_only_if_it_never_answered() -> None:
     turned = at(refusal(503, "Loading model"), 1)
     assert not diagnose_limits([turned, at(chat("hi"), 2)], [turned]).findings
     assert diagnose_limits([turned], [turned]).findings[0].severity is Severity.WARNING

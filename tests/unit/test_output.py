@@ -37,7 +37,7 @@ def schema(answer: Exchange, *, thinks: bool = False) -> Result:
 
 
 @pytest.mark.parametrize("text", ['{"answer": "JavaScript Object Notation"}', " \n{}\n", '<think>hm</think>{"a": 1}'])
-def test_an_object_is_what_was_asked_for(text: str) -> None:
+def test_any_object_satisfies_json_mode(text: str) -> None:
     result = diagnose_json([chat(text)])
     assert result.verdicts["json_object"].verdict is State.WORKS
     assert not result.findings
@@ -229,7 +229,7 @@ _VALUES = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.text(), _VALUES), st.data())
-def test_every_beginning_of_an_object_is_taken_for_one(value: dict[str, Any], data: st.DataObject) -> None:
+def test_every_beginning_of_an_object_is_recognised(value: dict[str, Any], data: st.DataObject) -> None:
     text = json.dumps(value, ensure_ascii=data.draw(st.booleans()))
     assert begins_object(text[: data.draw(st.integers(1, len(text)))])
 

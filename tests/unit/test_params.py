@@ -125,7 +125,7 @@ TURTLES = "I like turtles and all that swims in the sea."
     ("text", "word"),
     [(TURTLES, " and"), ("To find", " find"), ("Turtles", None), ("1 2 3 4", None), ("", None), ("no no no no", " no")],
 )
-def test_a_stop_sequence_is_made_of_what_the_model_says(text: str, word: str | None) -> None:
+def test_a_stop_sequence_is_a_word_of_the_answer(text: str, word: str | None) -> None:
     assert word_within(text) == word
 
 

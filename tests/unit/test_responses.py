@@ -29,7 +29,7 @@ def response(*output: Any, status: str = "completed") -> Exchange:
         ("", None),
     ],
 )
-def test_the_url_stands_beside_the_chat_url(chat_url: str, expected: str | None) -> None:
+def test_the_url_shares_the_base_of_the_chat_url(chat_url: str, expected: str | None) -> None:
     assert responses_url(chat_url) == expected
 
 

@@ -71,7 +71,7 @@ def test_a_byte_order_mark_and_multi_line_data_are_legal() -> None:
         {"x_groq": {"id": "req_1", "usage": {"prompt_tokens": 3, "completion_tokens": 9}}},
     ],
 )
-def test_counts_may_stand_on_the_last_chunk(usage: dict[str, object]) -> None:
+def test_counts_may_be_on_the_last_chunk(usage: dict[str, object]) -> None:
     made = [*WORDS[:-3], (2.0, chunk({}, "stop", **usage)), WORDS[-1]]
     result = diagnose_shape(Seen(streamed(made)))
     assert codes(result) == {}
@@ -184,7 +184,7 @@ def test_a_server_error_must_repeat() -> None:
     assert codes(diagnose_shape(Seen(said, said))) == {"stream.rejected": Severity.ERROR}
 
 
-def test_refused_stream_options_are_told_from_refused_streaming() -> None:
+def test_refused_stream_options_differ_from_refused_streaming() -> None:
     refused = answers.refusal(400, "Unknown parameter: stream_options")
     silent = streamed(answer(TIMES, usage=False))
     result = diagnose_shape(Seen(silent, refused))
