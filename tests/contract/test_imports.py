@@ -54,17 +54,6 @@ def test_a_reporter_only_reads_reports(file: Path) -> None:
     assert not {"httpx", "socket", "urllib.request", "anyio"} & imported(file)
 
 
-def test_the_engine_knows_no_check_and_no_reporter() -> None:
-    may_show = {"cli", "docs.py", "pytest_plugin.py"}
-    for file in sorted((ROOT / "probe").rglob("*.py")):
-        part = file.name if file.name in may_show else file.relative_to(ROOT / "probe").parts[0]
-        names = {name.partition(".")[0] for name in ours(imported(file))}
-        if part in may_show:
-            continue
-        allowed = {"probe", "checks"} if file.name == "registry.py" else {"probe"}
-        assert names <= allowed, file
-
-
 def loaded(*arguments: str, cwd: Path) -> set[str]:
     """Which heavy modules a command has loaded when it ends."""
     script = (
