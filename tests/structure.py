@@ -20,6 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("probe", "checks", "reports")
+#: Single modules of the product, next to the packages.
+SINGLE = ("endpoint_probe_pytest",)
 
 #: The rooms, a floor a line, the lowest first.  A room is a name and the modules that belong to it; a name that ends
 #: in ``.*`` stands for each module or package below it, each a room of its own.  A module belongs to the room with
@@ -49,14 +51,14 @@ FLOORS: tuple[tuple[tuple[str, ...], ...], ...] = (
     # A script of the checkout: it writes the pages of the catalogue from the checks and the simulator.
     (("probe.catalogue.docs", "probe.catalogue.system_pages"),),
     (("probe.cli",),),
-    (("probe",), ("probe.*",)),
+    (("probe",), ("probe.*",), SINGLE),
 )
 _PATTERNS = {f"{package}.*" for package in PACKAGES}
 
 
 def modules(root: Path = ROOT) -> dict[str, Path]:
     """Every module of the product by its full name."""
-    found = {}
+    found = {name: root / f"{name}.py" for name in SINGLE if (root / f"{name}.py").exists()}
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
             parts = path.relative_to(root).with_suffix("").parts

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent.parent
 #: What a user's shell would pass on; nothing that names an endpoint, a key or a proxy.
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
 
@@ -62,3 +64,16 @@ def run(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None, given:
         timeout=120,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def interpreter(folder: Path, *paths: Path) -> str:
+    """The Python of a new virtual environment that sees this checkout, these folders and our dependencies.
+
+    In isolated mode too, where PYTHONPATH counts for nothing.
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    site = next((folder / "lib").glob("python3*/site-packages"))
+    # Plain path lines: packages are found there, but the .pth files in those folders are not read.
+    lines = [str(ROOT), *map(str, paths), sysconfig.get_path("purelib")]
+    (site / "dependencies.pth").write_text("\n".join(lines) + "\n")
+    return str(folder / "bin" / "python")

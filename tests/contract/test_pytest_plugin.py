@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from probe.report import load
 from probe.simulator import Simulator
-from tests.contract.running import environment
+from tests.contract.running import ROOT, environment, interpreter
 
 KEY = "sk-plugin-0123456789abcdef"
 #: A check that passes or fails with the URL, one that needs https, and what they need.
@@ -46,17 +47,17 @@ def faulty() -> Iterator[Simulator]:
 class Ran:
     """What another pytest said; the outcomes are counted from its JUnit file."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        command = [sys.executable, "-m", "pytest", "--rootdir", str(folder), "-p", "no:cacheprovider"]
+    def __init__(self, folder: Path, *arguments: str, python: str = sys.executable) -> None:
+        command = [python, "-m", "pytest", "--rootdir", str(folder), "-p", "no:cacheprovider"]
         if not _installed():
-            command += ["-p", "probe.pytest_plugin"]
+            command += ["-p", "endpoint_probe_pytest"]
         done = subprocess.run(
             [*command, "-W", "error", *arguments],
             check=False,
             capture_output=True,
             text=True,
             cwd=folder,
-            env=environment({"K": KEY, "COLUMNS": "200", "PYTHONPATH": str(folder)}),
+            env=environment({"K": KEY, "COLUMNS": "200", "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"}),
             timeout=120,
         )
         self.status = done.returncode
@@ -72,7 +73,7 @@ class Ran:
 def _installed() -> bool:
     from importlib.metadata import entry_points
 
-    return any(point.value == "probe.pytest_plugin" for point in entry_points(group="pytest11"))
+    return any(point.value == "endpoint_probe_pytest" for point in entry_points(group="pytest11"))
 
 
 def test_each_check_is_a_test(sim: Simulator, tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_a_finding_fails_its_test_with_the_remedy_and_no_traceback(faulty: Simul
     assert ran.lines["url.resolve"] == "FAILED"
     assert "error: url.missing-v1" in ran.out
     assert f"Use {faulty.base_url} as the base URL" in ran.out
-    assert "pytest_plugin.py" not in ran.out.partition("FAILURES")[2].partition("short test summary")[0]
+    assert "endpoint_probe_pytest.py" not in ran.out.partition("FAILURES")[2].partition("short test summary")[0]
 
 
 def test_could_not_tell_is_a_skip_and_a_fault_of_this_program_an_error(sim: Simulator, tmp_path: Path) -> None:
@@ -102,11 +103,11 @@ def test_could_not_tell_is_a_skip_and_a_fault_of_this_program_an_error(sim: Simu
     (info / "entry_points.txt").write_text("[endpoint_probe.checks]\nstrange = strange\n")
     ran = Ran(
         tmp_path, "-v", "-rs", "--endpoint-probe", sim.base_url, "--endpoint-probe-key-env", "K",
-        "--endpoint-probe-only", "strange.*",
+        "--endpoint-probe-only", "strange.*", python=interpreter(tmp_path / "venv", tmp_path),
     )  # fmt: skip
     assert ran.lines == {"strange.broken": "ERROR", "strange.untold": "SKIPPED"}
-    assert "inconclusive: the model rambles" in ran.out
-    assert "strange.broken broke inside endpoint-probe: KeyError" in ran.out
+    assert "inconclusive: the model \\x1b[31mrambles" in ran.out
+    assert "internal error of endpoint-probe in strange.broken: KeyError" in ran.out
     assert "secret" not in ran.out.partition("ERRORS")[2]
     assert "\x1b[31mrambles" not in ran.out
     assert ran.status == 1
@@ -148,6 +149,7 @@ def test_the_report_is_written_where_it_is_wanted(sim: Simulator, tmp_path: Path
     assert ran.status == 0, ran.out + ran.err
     assert load(tmp_path / "out" / "report.json").target.base_url == sim.base_url
     assert (tmp_path / "out" / "report.html").exists()
+    assert (tmp_path / "out" / "report.junit.xml").exists()
     assert "Report: out/report.html, out/report.json" in ran.out
     assert 'name="url.resolve"' in (tmp_path / "junit.xml").read_text()
 
@@ -175,7 +177,7 @@ def test_without_the_option_it_does_nothing_and_imports_nothing(tmp_path: Path) 
     (tmp_path / "test_own.py").write_text(
         "import sys\n\ndef test_own():\n"
         "    loaded = {name for name in sys.modules if name.partition('.')[0] in ('probe', 'checks', 'reports')}\n"
-        "    assert loaded == {'probe', 'probe.pytest_plugin'}, loaded\n"
+        "    assert loaded == set(), loaded\n"
         "    assert 'httpx' not in sys.modules\n"
     )
     ran = Ran(tmp_path, "-v", "-p", "no:anyio", "-p", "no:hypothesispytest")
@@ -184,9 +186,19 @@ def test_without_the_option_it_does_nothing_and_imports_nothing(tmp_path: Path) 
     assert "endpoint-probe" not in ran.out.partition("collected")[2]
 
 
+def test_the_plugin_imports_nothing_of_the_program() -> None:
+    import ast
+
+    tree = ast.parse((ROOT / "endpoint_probe_pytest.py").read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert names
+    assert {name.partition(".")[0] for name in names} - {"__future__", "pytest"} <= sys.stdlib_module_names
+
+
 def test_it_is_declared_as_a_plugin_of_pytest() -> None:
     import tomllib
 
-    project = tomllib.loads((Path(__file__).parent.parent.parent / "pyproject.toml").read_text())
-    assert project["project"]["entry-points"]["pytest11"] == {"endpoint-probe": "probe.pytest_plugin"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["entry-points"]["pytest11"] == {"endpoint-probe": "endpoint_probe_pytest"}
     assert "pytest" not in json.dumps(project["project"]["dependencies"])

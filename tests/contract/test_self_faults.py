@@ -14,7 +14,7 @@ import pytest
 
 from probe.model import Outcome, Result, State, works
 from probe.simulator import Simulator
-from tests.contract.running import run, start
+from tests.contract.running import interpreter, run, start
 from tests.contract.signals import established, of_session
 from tests.contract.test_pytest_plugin import KEY, Ran
 from tests.unit.test_engine import FAULT, make, outcomes, report_of
@@ -178,7 +178,7 @@ def test_a_plugin_that_cannot_be_imported_is_left_out_whole_and_shown(
 def test_pytest_tells_of_a_plugin_that_cannot_be_imported_too(sim: Simulator, tmp_path: Path) -> None:
     plugin(tmp_path, "import a_package_that_is_not_there")
     words = ("-q", "--endpoint-probe", sim.base_url, "--endpoint-probe-key-env", "K", "--endpoint-probe-only", "url.*")
-    ran = Ran(tmp_path, *words)
+    ran = Ran(tmp_path, *words, python=interpreter(tmp_path / "venv", tmp_path))
     assert "plugin 'strange' was left out: ModuleNotFoundError" in ran.out
 
 

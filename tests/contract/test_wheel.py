@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from probe.simulator import Simulator
 from tests.contract.running import environment
 
 ROOT = Path(__file__).parent.parent.parent
@@ -52,7 +53,13 @@ def test_it_holds_the_three_packages_and_their_data(wheel: Path) -> None:
         names = set(archive.namelist())
         size = sum(item.file_size for item in archive.infolist())
     folders = {name.partition("/")[0] for name in names}
-    assert folders == {"probe", "checks", "reports", f"{wheel.name.rsplit('-', 3)[0]}.dist-info"}
+    assert folders == {
+        "probe",
+        "checks",
+        "reports",
+        "endpoint_probe_pytest.py",
+        f"{wheel.name.rsplit('-', 3)[0]}.dist-info",
+    }
     for needed in (
         "reports/html/templates/page.html.j2",
         "reports/html/assets/page.css",
@@ -129,3 +136,48 @@ def test_it_runs_on_its_own(installed: Path, tmp_path: Path) -> None:
         check=True, capture_output=True, text=True, cwd=tmp_path, env=environment(),
     )  # fmt: skip
     assert str(installed) in where.stdout
+
+
+#: A project of somebody else that uses the same three generic names.
+_PROJECT = {
+    "probe.py": "NAME = 'their probe'\n",
+    "checks/__init__.py": "from probe import NAME\n",
+    "reports/__init__.py": "NAME = 'their reports'\n",
+    "test_own.py": (
+        "import checks, probe, reports\n\n"
+        "def test_own():\n"
+        "    assert probe.NAME == checks.NAME == 'their probe'\n"
+        "    assert reports.NAME == 'their reports'\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["option-not-used", "option-used"])
+def test_the_pytest_plugin_does_not_disturb_a_project_with_the_same_names(
+    used: bool, installed: Path, tmp_path: Path
+) -> None:
+    for name, text in _PROJECT.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with Simulator() as sim:
+        option = ["--endpoint-probe", sim.base_url, "--endpoint-probe-key-env", "K", "--endpoint-probe-only", "url.*"]
+        done = subprocess.run(
+            [
+                str(installed / "bin" / "python"),
+                "-m",
+                "pytest",
+                "-v",
+                "-p",
+                "no:cacheprovider",
+                *(option if used else []),
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment({"K": sim.key or ""}),
+            timeout=120,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_own.py::test_own PASSED" in done.stdout
+    assert ("endpoint-probe::url.resolve PASSED" in done.stdout) is used
