@@ -1,6 +1,13 @@
-"""The ways in which a check ends without a verdict.  None of them accuses the endpoint."""
+"""How a check ends without a verdict.  None of these blames the endpoint.
+
+Four exceptions with which a check says so, and the words for an exception that nobody expected.
+"""
 
 from __future__ import annotations
+
+from pathlib import PurePath
+
+_PACKAGES = frozenset(("probe", "checks", "reports"))
 
 
 class Inconclusive(Exception):
@@ -12,7 +19,7 @@ class Skip(Exception):
 
 
 class Throttled(Inconclusive):
-    """The endpoint kept saying "not now" for as long as this run could wait."""
+    """The endpoint answered "not now" for as long as this run could wait."""
 
 
 class KeyWithheld(Inconclusive):
@@ -20,4 +27,29 @@ class KeyWithheld(Inconclusive):
 
 
 class BudgetExceeded(Exception):
-    """A request would go over the budget; the text names which and how far."""
+    """A request would exceed the budget; the text names which limit and by how much."""
+
+
+def failed_at(error: BaseException, plugin: str = "") -> str:
+    """The type of an exception and the line of this program or of a plugin that it came out of.
+
+    Of several frames the innermost one that is ours: what a library raises was provoked by its
+    caller.  Of an exception group it is the first exception.  Values are left out, since they
+    may be secret.
+
+    Args:
+        plugin: the name of a module whose top-level package counts as ours too.
+    """
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    ours = _PACKAGES | {plugin.partition(".")[0]}
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] in ours:
+            file = PurePath(trace.tb_frame.f_code.co_filename).name
+            folders = module.split(".") if file == "__init__.py" else module.split(".")[:-1]
+            place = f" at {'/'.join([*folders, file])}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__name__}{place}"

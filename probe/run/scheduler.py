@@ -34,7 +34,7 @@ from probe.model import (
 from probe.run.budget import Budget
 from probe.run.context import Context
 from probe.run.options import Options, Settled
-from probe.run.outcomes import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled
+from probe.run.outcomes import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled, failed_at
 from probe.run.process_state import Alone
 from probe.run.run_state import Log
 from probe.wire.client import Client
@@ -237,7 +237,7 @@ class Scheduler:
         except TimeoutError as error:
             idle = context.activity.idle_s
             if not context.scope.cancel_called:  # raised by the check itself, long before its time was up
-                outcome, reason = Outcome.ERROR, _own_fault(error)
+                outcome, reason = Outcome.ERROR, failed_at(error, item.run.__module__)
             elif self._is_hung(item, context, min(CHECK_SLACK_S, HUNG_S)):
                 outcome, reason = Outcome.ERROR, f"the check hung: for {idle:.0f} s it had waited for no answer"
             elif self.budget.left_s <= 0:
@@ -245,11 +245,11 @@ class Scheduler:
             else:
                 outcome, reason = Outcome.ERROR, f"the check did not end within {limit:.0f} s"
         except (Exception, SystemExit) as error:
-            outcome, reason = Outcome.ERROR, _own_fault(error)
+            outcome, reason = Outcome.ERROR, failed_at(error, item.run.__module__)
         except BaseException as error:
             if not _is_strange(error):
                 raise
-            outcome, reason = Outcome.ERROR, _own_fault(error)
+            outcome, reason = Outcome.ERROR, failed_at(error, item.run.__module__)
         finally:
             del self._contexts[item.id]
         if outcome is Outcome.ERROR:
@@ -337,17 +337,3 @@ def _misshapen(result: Result) -> str | None:
     except (TypeError, ValueError, RecursionError):
         return "facts cannot be written as JSON"
     return None
-
-
-def _own_fault(error: BaseException) -> str:
-    """Where in this program an exception came from, in one line without its values."""
-    import traceback
-    from pathlib import PurePath
-
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if PurePath(frame.filename).parent.name in ("checks", "probe", "tools")]
-    if not (ours or frames):
-        return type(error).__name__
-    frame = (ours or list(frames))[-1]
-    path = PurePath(frame.filename)
-    return f"{type(error).__name__} at {path.parent.name}/{path.name}:{frame.lineno}"

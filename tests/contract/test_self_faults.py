@@ -77,7 +77,7 @@ def test_a_check_that_raises_or_makes_what_it_did_not_declare_is_our_fault(sim: 
     found = ends(report)
     assert {found[f"strange.{name}"][0] for name in bodies} == {"error"}
     assert found["strange.sound"][0] == "pass"
-    assert "KeyError" in found["strange.raises"][1]
+    assert "KeyError at strange.py:" in found["strange.raises"][1]
     assert "undeclared finding: strange.other" in found["strange.emits"][1]
     assert "CancelledError" in found["strange.cancels"][1]
     assert "facts are no mapping" in found["strange.misshapen"][1]
