@@ -28,7 +28,7 @@ SINGLE = ("endpoint_probe_pytest",)
 #: the longest name that fits.  A room may import itself and the rooms of lower floors, and no other.  What is found
 #: by name at run time (checks and plugins by the registry, commands, reporters) is not an import.
 FLOORS: tuple[tuple[tuple[str, ...], ...], ...] = (
-    (("probe.version",), ("probe.wording",), ("probe.redaction",)),
+    (("probe.version",), ("probe.wording",), ("probe.files",), ("probe.redaction",)),
     # The recorded exchange and what reads it.
     (("probe.exchange", "probe.parsing"),),
     (("probe.model",),),

@@ -14,7 +14,7 @@ import pytest
 
 from probe.model import Outcome, Result, State, works
 from probe.simulator import Simulator
-from tests.contract.running import interpreter, run, start
+from tests.contract.running import ROOT, interpreter, run, start
 from tests.contract.signals import established, of_session
 from tests.contract.test_pytest_plugin import KEY, Ran
 from tests.unit.test_engine import FAULT, make, outcomes, report_of
@@ -49,7 +49,7 @@ def plugin(folder: Path, code: str) -> dict[str, str]:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[endpoint_probe.checks]\nstrange = strange\n")
-    return {"PYTHONPATH": str(folder), "KEY": KEY}
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "KEY": KEY}
 
 
 def saved(folder: Path) -> dict[str, Any]:
