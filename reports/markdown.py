@@ -15,7 +15,7 @@ from typing import Any
 
 from probe.model import Finding, Outcome, Report, Severity
 from reports import summary
-from reports.clients import judgement as clients
+from reports.clients import compatibility
 from reports.text import shorten, visible
 
 _MARKUP = re.compile(r"([\\`*_\[\]~$#!{}])")
@@ -162,14 +162,14 @@ def _capabilities(report: Report) -> list[str]:
 
 def _clients(report: Report) -> list[str]:
     """The clients with their answer, and the configuration of those that work, folded."""
-    found = clients.rows(report)
+    found = compatibility.rows(report)
     if not found:
         return []
     rows = [
         (
             inline(row.fit.title),
             f"**{inline(str(row.fit.answer))}**",
-            " ".join([*(code(name) for name in row.fit.codes), inline(clients.why(row.fit))]).strip(),
+            " ".join([*(code(name) for name in row.fit.codes), inline(row.fit.why)]).strip(),
         )
         for row in found
     ]

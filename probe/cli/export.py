@@ -13,7 +13,7 @@ from probe.cli.options import Unusable, saved_report
 
 if TYPE_CHECKING:
     from probe.model import Report
-    from reports.clients.exporter import Client
+    from reports.clients.client import Client
     from reports.clients.settings import Key
 
 _SIZES = {"context": "tokens of context", "max_output": "tokens of one answer"}
@@ -51,10 +51,10 @@ def export_command(
     'provider test' has saved. The configuration never holds a key: it names where the
     client finds it. What cannot be expressed is printed on standard error.
     """
+    from reports.clients.client import export
     from reports.clients.documents import BadFile
-    from reports.clients.exporter import CannotExport, export
     from reports.clients.registry import UnknownClient, client, clients
-    from reports.clients.settings import settings_of
+    from reports.clients.settings import CannotExport, settings_of
 
     if listing:
         for item in clients():
@@ -177,11 +177,11 @@ def _write(text: str, merge: str | None, output: str | None, wanted: Client) -> 
 
 def _print_notes(notes: tuple[str, ...], report: Report, to: str) -> None:
     """Print on standard error whether the client will work, and what could not be expressed."""
-    from reports.clients.judgement import CLIENTS, works_with
+    from reports.clients.compatibility import works_with
+    from reports.clients.registry import client
     from reports.text import printable
 
     lines = [f"note: {note}" for note in notes]
-    if to in CLIENTS:
-        lines.insert(0, works_with(report, [to])[0].sentence)
-    for line in lines:
+    answers = [fit.sentence for fit in works_with(report, [client(to)])]
+    for line in (*answers, *lines):
         print(printable(line), file=sys.stderr)

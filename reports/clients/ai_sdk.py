@@ -1,64 +1,44 @@
-"""Vercel AI SDK: a JavaScript snippet with createOpenAICompatible."""
+"""Vercel AI SDK: a JavaScript module with createOpenAICompatible."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
-from reports.clients.exporter import Client, Made, header
+from reports.clients.client import Client, Made, Needs, module
 from reports.clients.settings import Settings
 
 
 def make(settings: Settings) -> Made:
     """A module that exports ``provider`` and ``model``."""
+    # JSON is JavaScript but for two line separators, which json.dumps escapes.
     environment = f"process.env.{settings.key.variable}"
-    values: list[tuple[str, str]] = [("name", _js(settings.id)), ("baseURL", _js(settings.base_url))]
-    if settings.key.needed and settings.auth_scheme == "api-key-header":
-        values.append(("headers", f"{{ {_js(settings.auth_header or 'X-API-Key')}: {environment} }}"))
-    elif settings.key.needed:
-        values.append(("apiKey", environment))
+    values = {"name": json.dumps(settings.id), "baseURL": json.dumps(settings.base_url)}
+    if settings.key_header:
+        values["headers"] = f"{{ {json.dumps(settings.key_header)}: {environment} }}"
+    elif settings.bearer:
+        values["apiKey"] = environment
     for name, capability in (("includeUsage", "stream_usage"), ("supportsStructuredOutputs", "json_schema")):
         on = settings.on(capability)
         if on is not None:
-            values.append((name, _js(on)))
-    drop = _dropped(settings)
+            values[name] = json.dumps(on)
+    drop = [*settings.rejected, *(("tools", "tool_choice") if settings.tools_whole is False else ())]
+    drop = [name for name in dict.fromkeys(drop) if name.isidentifier() and name.isascii()]
     if drop:
-        values.append(
-            ("transformRequestBody", f"({{ {', '.join(f'{name}: _{name}' for name in drop)}, ...body }}) => body")
-        )
+        ignored = ", ".join(f"{name}: _{name}" for name in drop)
+        values["transformRequestBody"] = f"({{ {ignored}, ...body }}) => body"
     lines = [
-        *header(settings, "//"),
         'import { createOpenAICompatible } from "@ai-sdk/openai-compatible";',
         "",
         "export const provider = createOpenAICompatible({",
-        *(f"  {name}: {value}," for name, value in values),
+        *(f"  {name}: {value}," for name, value in values.items()),
         "});",
-        f"export const model = provider({_js(settings.model)});",
+        f"export const model = provider({json.dumps(settings.model)});",
     ]
-    return Made(text="\n".join(lines) + "\n", notes=tuple(_notes(settings)))
-
-
-def _dropped(settings: Settings) -> list[str]:
-    drop = list(settings.rejected)
-    if settings.tools_whole is False:
-        drop += ["tools", "tool_choice"]
-    return [name for name in dict.fromkeys(drop) if name.isidentifier() and name.isascii()]
-
-
-def _js(value: Any) -> str:
-    """A JavaScript literal; JSON is one, but for two line ends that old engines refuse (ECMA-262, 2019)."""
-    return json.dumps(value)
-
-
-def _notes(settings: Settings) -> list[str]:
-    notes = settings.general_notes() if settings.query else []
-    notes += settings.cannot("vision", "system_role", "block_content")
+    notes = settings.query_notes() + settings.cannot("vision", "system_role", "block_content")
     notes += settings.cannot("streaming", hint="call generateText, not streamText")
     if settings.tools_whole and settings.tools_streamed is False:
         notes.append(f"with tools call generateText, not streamText ({settings.why('streaming_tools')})")
-    if settings.key.needed:
-        notes.append(f"export {settings.key.variable} with the key")
-    return notes
+    return module(settings, "//", lines, notes + settings.key_notes())
 
 
 CLIENT = Client(
@@ -68,4 +48,11 @@ CLIENT = Client(
     "code",
     make,
     "vercel/ai packages/openai-compatible/src/openai-compatible-provider.ts; ai-sdk.dev, OpenAI Compatible Providers",
+    Needs(
+        usage="switch",
+        usage_setting="includeUsage: false",
+        stream_setting="generateText in place of streamText",
+        tools_setting="pass no tools",
+        vision_setting="",
+    ),
 )

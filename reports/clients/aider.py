@@ -1,33 +1,52 @@
-"""aider: the model's settings in .aider.model.settings.yml.  aider never sends tools."""
+"""aider: the model's settings in .aider.model.settings.yml, its sizes in .aider.model.metadata.json.
+
+aider never sends tools.
+"""
 
 from __future__ import annotations
 
 from shlex import quote
 
+from reports.clients.client import Client, Made, Needs
 from reports.clients.documents import Item, Put
-from reports.clients.exporter import Client, Made
 from reports.clients.settings import Settings, pruned
+
+_SOURCE = "Aider-AI/aider aider/models.py; aider.chat/docs/config/adv-model-settings.html"
 
 
 def make(settings: Settings) -> Made:
     """The settings of ``openai/MODEL``."""
     name = f"openai/{settings.model}"
-    system = settings.on("system_role")
     entry = {
         "streaming": settings.streaming,
         "use_temperature": False if "temperature" in settings.rejected else None,
-        "use_system_prompt": system,
+        "use_system_prompt": settings.on("system_role"),
         "reasoning_tag": "think" if settings.report.facts.get("reasoning_field") == "think_tags" else None,
     }
-    notes = settings.general_notes() if settings.query else []
+    notes = settings.query_notes()
     notes += settings.cannot("vision", hint="that is in the metadata: export --to aider-metadata")
     notes += settings.cannot("stream_usage", "block_content")
     notes.append(
         f"export OPENAI_API_BASE={quote(settings.base_url)} and OPENAI_API_KEY; then: aider --model {quote(name)}"
     )
-    if settings.key.needed and settings.auth_scheme == "api-key-header":
-        notes.append(f"the key goes out as Bearer; the header {settings.auth_header} cannot be expressed here")
-    return Made((Put((Item("name", name),), pruned(entry)),), [], notes=tuple(notes))
+    return Made([Put((Item("name", name),), pruned(entry))], [], notes + settings.bearer_notes())
+
+
+def make_metadata(settings: Settings) -> Made:
+    """The metadata of ``openai/MODEL``, in the format of LiteLLM's price list."""
+    known = settings.context is not None
+    entry = {
+        "max_tokens": settings.output if known else None,
+        "max_input_tokens": settings.input if known else None,
+        "max_output_tokens": settings.output if known else None,
+        "input_cost_per_token": 0,
+        "output_cost_per_token": 0,
+        "litellm_provider": "openai",
+        "mode": "chat",
+        "supports_vision": settings.vision,
+    }
+    notes = ["streaming and the system prompt are in the settings: export --to aider"]
+    return Made([Put((f"openai/{settings.model}",), pruned(entry))], {}, notes)
 
 
 CLIENT = Client(
@@ -36,5 +55,14 @@ CLIENT = Client(
     ".aider.model.settings.yml in the home folder or the project",
     "yaml",
     make,
-    "Aider-AI/aider aider/models.py; aider.chat/docs/config/adv-model-settings.html",
+    _SOURCE,
+    Needs(tools="never", stream_setting="streaming: false", vision_setting="supports_vision: false", system=False),
+)
+METADATA = Client(
+    "aider-metadata",
+    "aider (metadata)",
+    ".aider.model.metadata.json in the home folder or the project",
+    "json",
+    make_metadata,
+    _SOURCE,
 )

@@ -1,22 +1,21 @@
-"""Crush: an openai-compat provider in crush.json."""
+"""Crush: an openai-compat provider in crush.json.  It always streams and always sends tools."""
 
 from __future__ import annotations
 
+from reports.clients.client import Client, Made, Needs
 from reports.clients.documents import Item, Put
-from reports.clients.exporter import Client, Made
 from reports.clients.settings import Settings, pruned
 
 
 def make(settings: Settings) -> Made:
-    """The provider and its model; every field that the schema requires is there."""
-    header = settings.key.needed and settings.auth_scheme == "api-key-header"
+    """The provider and its model, with every field that the schema requires."""
     reference = f"${settings.key.variable}"
     provider = {
         "type": "openai-compat",
         "name": settings.title,
         "base_url": settings.base_url,
-        "api_key": reference if settings.key.needed and not header else None,
-        "extra_headers": {settings.auth_header or "X-API-Key": reference} if header else None,
+        "api_key": reference if settings.bearer else None,
+        "extra_headers": {settings.key_header: reference} if settings.key_header else None,
         "discover_models": False,
     }
     model = {
@@ -32,12 +31,10 @@ def make(settings: Settings) -> Made:
         "cost_per_1m_out_cached": 0,
     }
     path = ("providers", settings.id)
-    puts = (Put(path, pruned(provider)), Put((*path, "models", Item("id", settings.model)), model))
+    puts = [Put(path, pruned(provider)), Put((*path, "models", Item("id", settings.model)), model)]
     notes = settings.general_notes() + settings.sizes_note()
     notes += settings.cannot("tools", "streaming", "stream_usage", "system_role", "json_schema", "block_content")
-    if settings.key.needed:
-        notes.append(f"export {settings.key.variable} with the key")
-    return Made(puts, {"$schema": "https://charm.land/crush.json"}, notes=tuple(notes))
+    return Made(puts, {"$schema": "https://charm.land/crush.json"}, notes + settings.key_notes())
 
 
 CLIENT = Client(
@@ -47,4 +44,5 @@ CLIENT = Client(
     "json",
     make,
     "charmbracelet/crush schema.json, internal/config/config.go",
+    Needs(always_streams=True, tools="always", agent=True, vision_setting="supports_attachments: false"),
 )

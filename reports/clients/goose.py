@@ -1,22 +1,17 @@
 """Goose: a custom provider, in a file of its own.
 
-``toolshim`` makes Goose emulate tools in the text, for endpoints that have none.
+``toolshim`` makes Goose emulate tools in the text, for endpoints without tools.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+from reports.clients.client import Client, Made, Needs
 from reports.clients.documents import Item, Put
-from reports.clients.exporter import Client, Made
 from reports.clients.settings import Settings, pruned
 
 
 def make(settings: Settings) -> Made:
     """The provider and its model."""
-    extra: dict[str, Any] = {}
-    if settings.parallel is False and "parallel_tool_calls" not in settings.rejected and settings.tools:
-        extra["parallel_tool_calls"] = False
     provider = {
         "name": settings.id,
         "engine": "openai",
@@ -32,16 +27,12 @@ def make(settings: Settings) -> Made:
         "name": settings.model,
         "context_limit": settings.context,
         "reasoning": settings.on("reasoning"),
-        "request_params": extra or None,
+        "request_params": (settings.parallel_off if settings.tools else None) or None,
     }
-    puts = (Put((), pruned(provider)), Put(("models", Item("name", settings.model)), pruned(model)))
+    puts = [Put((), pruned(provider)), Put(("models", Item("name", settings.model)), pruned(model))]
     notes = settings.general_notes()
     notes += settings.cannot("vision", "stream_usage", "json_schema", "system_role", "block_content")
-    if settings.key.needed and settings.auth_scheme == "api-key-header":
-        notes.append(f"the key goes out as Bearer; the header {settings.auth_header} cannot be expressed here")
-    if settings.key.needed:
-        notes.append(f"export {settings.key.variable} with the key")
-    return Made(puts, {}, notes=tuple(notes))
+    return Made(puts, {}, notes + settings.bearer_notes() + settings.key_notes())
 
 
 CLIENT = Client(
@@ -51,4 +42,5 @@ CLIENT = Client(
     "json",
     make,
     "aaif-goose/goose crates/goose-providers/src/declarative.rs",
+    Needs(stream_setting="supports_streaming: false", tools_setting="toolshim: true"),
 )

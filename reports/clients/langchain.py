@@ -1,19 +1,20 @@
-"""LangChain: a Python snippet with ChatOpenAI and its model profile."""
+"""LangChain: a Python module with ChatOpenAI and its model profile."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from reports.clients.exporter import Client, Made, arguments, call, header
+from reports.clients.client import Client, Made, Needs, call, module
 from reports.clients.settings import Settings, pruned
 
 
 def profile(settings: Settings) -> dict[str, Any]:
     """The model profile: only what was determined."""
+    known = settings.context is not None
     return pruned(
         {
-            "max_input_tokens": settings.input if settings.context else None,
-            "max_output_tokens": settings.output if settings.context else None,
+            "max_input_tokens": settings.input if known else None,
+            "max_output_tokens": settings.output if known else None,
             "tool_calling": settings.tools_whole,
             "tool_choice": settings.on("tool_choice_required"),
             "tool_call_streaming": settings.on("streaming_tools"),
@@ -26,21 +27,20 @@ def profile(settings: Settings) -> dict[str, Any]:
 
 def make(settings: Settings) -> Made:
     """A module that defines ``model``."""
-    key = f'os.environ["{settings.key.variable}"]' if settings.key.needed else '"none"'
-    named = settings.key.needed and settings.auth_scheme == "api-key-header"
+    key = f'os.environ["{settings.key.variable}"]'
     values: dict[str, str] = {
         "model": repr(settings.model),
         "base_url": repr(settings.base_url),
-        "api_key": '"none"' if named else key,
+        "api_key": key if settings.bearer else '"none"',
     }
-    if named:
-        values["default_headers"] = f"{{{settings.auth_header or 'X-API-Key'!r}: {key}}}"
+    if settings.key_header:
+        values["default_headers"] = f"{{{settings.key_header!r}: {key}}}"
     if settings.on("stream_usage") is not None:
         values["stream_usage"] = repr(settings.on("stream_usage"))
     if settings.streaming is False:
         values["disable_streaming"] = "True"
     elif settings.tools_whole and settings.tools_streamed is False:
-        # Calls come back whole: only turns with tools go without streaming.
+        # Calls come back without streaming: only requests with tools are not streamed.
         values["disable_streaming"] = '"tool_calling"'
     off = {name: None for name in settings.rejected if name != "stream_options"}
     if settings.parallel is False:
@@ -50,26 +50,19 @@ def make(settings: Settings) -> Made:
     values["use_responses_api"] = "False"
     values["profile"] = repr(profile(settings))
     lines = [
-        *header(settings, "#"),
         *(["import os", ""] if settings.key.needed else []),
         "from langchain_openai import ChatOpenAI",
         "",
-        *call("model = ChatOpenAI", arguments(values)),
+        *call("model = ChatOpenAI", **values),
     ]
-    return Made(text="\n".join(lines) + "\n", notes=tuple(_notes(settings)))
-
-
-def _notes(settings: Settings) -> list[str]:
     notes = settings.cannot("system_role", "block_content")
     if settings.query:
         notes.append(f"every request needs the query ?{settings.query}: pass it as default_query")
     if settings.on("tools") is False:
         notes.append("the profile only describes tools: bind none to this model")
-    if settings.limit_param == "max_tokens":
-        notes.append("a limit of the output goes out as max_completion_tokens, which is refused: set it in extra_body")
-    if settings.key.needed:
-        notes.append(f"export {settings.key.variable} with the key")
-    return notes
+    if settings.found("params.max-completion-tokens-rejected"):
+        notes.append("a limit of the output is sent as max_completion_tokens, which is refused: set it in extra_body")
+    return module(settings, "#", lines, notes + settings.key_notes())
 
 
 CLIENT = Client(
@@ -79,4 +72,11 @@ CLIENT = Client(
     "code",
     make,
     "langchain-ai/langchain libs/core/langchain_core/language_models/model_profile.py, libs/partners/openai",
+    Needs(
+        usage="switch",
+        usage_setting="stream_usage=False",
+        stream_setting="disable_streaming=True",
+        tools_setting="bind no tools",
+        vision_setting="image_inputs=False",
+    ),
 )

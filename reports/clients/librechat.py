@@ -1,65 +1,49 @@
-"""LibreChat: a custom endpoint in librechat.yaml.
+"""LibreChat: a custom endpoint in librechat.yaml.  It always streams.
 
-``dropParams`` and ``addParams`` are its switches on the wire; tools and pictures have
-none: pictures go by a list of model names inside LibreChat.
+``dropParams`` and ``addParams`` change its requests.  Tools and images have no switch: LibreChat
+decides about images by its own list of model names.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+from reports.clients.client import Client, Made, Needs
 from reports.clients.documents import Item, Put
-from reports.clients.exporter import Client, Made
 from reports.clients.settings import Settings, pruned
 
 VERSION = "1.3.17"
-#: Names that LibreChat keeps for its own endpoints.
-_RESERVED = frozenset(
-    "openAI azureOpenAI google anthropic agents assistants azureAssistants bedrock custom".lower().split()
-)
+#: Names that LibreChat keeps for its own endpoints, in lower case.
+_RESERVED = frozenset("openai azureopenai google anthropic agents assistants azureassistants bedrock custom".split())
 
 
 def make(settings: Settings) -> Made:
     """The custom endpoint."""
     name = settings.title if settings.title.lower() not in _RESERVED else f"{settings.title} endpoint"
-    drop = list(settings.rejected)
-    if settings.on("stop") is False:
-        drop.append("stop")
-    plain = settings.tools is not False and settings.on("json_schema") is not False
-    custom = {"reasoningKey": settings.reasoning_field} if settings.reasoning_field else None
-    add: dict[str, Any] = {}
-    if settings.parallel is False and "parallel_tool_calls" not in drop and settings.tools:
-        add["parallel_tool_calls"] = False
-    header = settings.key.needed and settings.auth_scheme == "api-key-header"
+    drop = [*settings.rejected, *(["stop"] if settings.on("stop") is False else [])]
+    structured = settings.tools is not False and settings.on("json_schema") is not False
+    sizes = {settings.model: {"prompt": 0, "completion": 0, "context": settings.context}}
     reference = f"${{{settings.key.variable}}}"
     entry = {
-        "apiKey": reference if settings.key.needed and not header else "none",
+        "apiKey": reference if settings.bearer else "none",
         "baseURL": settings.base_url,
-        "headers": {settings.auth_header or "X-API-Key": reference} if header else None,
+        "headers": {settings.key_header: reference} if settings.key_header else None,
         "models": {"default": [settings.model], "fetch": False},
         "modelDisplayLabel": name,
         "titleConvo": True,
         "titleModel": settings.model,
-        "titleMethod": None if plain else "completion",
+        "titleMethod": None if structured else "completion",
         "dropParams": drop or None,
-        "addParams": add or None,
-        "customParams": custom,
-        "tokenConfig": {settings.model: {"prompt": 0, "completion": 0, "context": settings.context}}
-        if settings.context
-        else None,
+        "addParams": (settings.parallel_off if settings.tools else None) or None,
+        "customParams": {"reasoningKey": settings.reasoning_field} if settings.reasoning_field else None,
+        "tokenConfig": sizes if settings.context else None,
     }
-    path = ("endpoints", "custom", Item("name", name))
-    return Made((Put(path, pruned(entry)),), {"version": VERSION}, notes=tuple(_notes(settings)))
-
-
-def _notes(settings: Settings) -> list[str]:
     notes = settings.general_notes()
     notes += settings.cannot("tools", "vision", "streaming", "system_role", "block_content")
-    if not settings.said_rejected("stream_usage"):
+    if not settings.refused("stream_usage"):
         notes += settings.cannot("stream_usage")
     if settings.key.needed:
         notes.append(f"put {settings.key.variable} with the key into LibreChat's .env")
-    return notes
+    path = ("endpoints", "custom", Item("name", name))
+    return Made([Put(path, pruned(entry))], {"version": VERSION}, notes)
 
 
 CLIENT = Client(
@@ -69,4 +53,5 @@ CLIENT = Client(
     "yaml",
     make,
     "danny-avila/LibreChat packages/data-provider/src/config.ts; librechat.ai, object structure of custom endpoints",
+    Needs(always_streams=True, vision_setting="", tools_setting="start no agent with tools"),
 )

@@ -1,37 +1,34 @@
 """LiteLLM's proxy: a deployment in the model list of its config.yaml.
 
-The ``supports_*`` flags are read by clients and by LiteLLM's own helpers and change
-nothing on the wire for an ``openai/`` model; ``additional_drop_params`` does.
+The ``supports_*`` flags are read by clients and by LiteLLM's own helpers and do not change requests
+to an ``openai/`` model; ``additional_drop_params`` does.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+from reports.clients.client import Client, Made, Needs
 from reports.clients.documents import Item, Put
-from reports.clients.exporter import Client, Made
 from reports.clients.settings import Settings, pruned
 
 
 def make(settings: Settings) -> Made:
-    """The deployment, named ``id/model`` so that it stands beside others of the same model."""
+    """The deployment, named ``id/model`` so that others of the same model can be in the list too."""
     name = f"{settings.id}/{settings.model}"
-    bridged = settings.on("responses_api") is False
-    params: dict[str, Any] = {
+    reference = f"os.environ/{settings.key.variable}"
+    params = {
         "model": f"openai/{settings.model}",
         "api_base": settings.base_url,
         # Without a value LiteLLM would send the OPENAI_API_KEY of its own environment.
-        "api_key": f"os.environ/{settings.key.variable}" if settings.key.needed else "none",
+        "api_key": reference if settings.bearer else "none",
         "additional_drop_params": dropped(settings) or None,
-        "use_chat_completions_api": True if bridged else None,
+        "use_chat_completions_api": True if settings.on("responses_api") is False else None,
+        "extra_headers": {settings.key_header: reference} if settings.key_header else None,
     }
-    if settings.key.needed and settings.auth_scheme == "api-key-header":
-        params["api_key"] = "none"
-        params["extra_headers"] = {settings.auth_header or "X-API-Key": f"os.environ/{settings.key.variable}"}
+    known = settings.context is not None
     info = {
         "mode": "chat",
-        "max_input_tokens": settings.input if settings.context else None,
-        "max_output_tokens": settings.output if settings.context else None,
+        "max_input_tokens": settings.input if known else None,
+        "max_output_tokens": settings.output if known else None,
         "supports_function_calling": settings.tools,
         "supports_tool_choice": settings.on("tool_choice_required"),
         "supports_parallel_function_calling": settings.parallel,
@@ -42,11 +39,11 @@ def make(settings: Settings) -> Made:
         "supports_reasoning": settings.on("reasoning"),
     }
     entry = {"model_name": name, "litellm_params": pruned(params), "model_info": pruned(info)}
-    return Made((Put(("model_list", Item("model_name", name)), entry),), {}, notes=tuple(_notes(settings)))
+    return Made([Put(("model_list", Item("model_name", name)), entry)], {}, _notes(settings))
 
 
 def dropped(settings: Settings) -> list[str]:
-    """The parameters that LiteLLM shall take out of requests."""
+    """The parameters that LiteLLM removes from requests."""
     drop = list(settings.rejected)
     if settings.tools is False:
         drop += ["tools", "tool_choice", "parallel_tool_calls"]
@@ -60,14 +57,13 @@ def dropped(settings: Settings) -> list[str]:
 def _notes(settings: Settings) -> list[str]:
     notes = settings.general_notes()
     notes += settings.cannot("streaming", hint="supports_native_streaming only describes it")
-    notes += settings.cannot("vision", hint="supports_vision only describes it; pictures are still forwarded")
+    notes += settings.cannot("vision", hint="supports_vision only describes it; images are still forwarded")
     notes += settings.cannot("block_content", "system_role")
-    if settings.on("stream_usage") is False and not settings.said_rejected("stream_usage"):
+    if not settings.refused("stream_usage"):
         notes += settings.cannot("stream_usage", hint="LiteLLM counts the tokens itself")
-    if settings.on("json_schema") is False and settings.on("json_object") is not False:
-        notes += settings.cannot("json_schema", hint="dropping response_format would take json_object away too")
-    if settings.on("json_object") is False and settings.on("json_schema") is not False:
-        notes += settings.cannot("json_object", hint="dropping response_format would take json_schema away too")
+    for name, other in (("json_schema", "json_object"), ("json_object", "json_schema")):
+        if settings.on(other) is not False:
+            notes += settings.cannot(name, hint=f"dropping response_format would remove {other} too")
     if settings.key.needed:
         notes.append(f"export {settings.key.variable} with the key, and LITELLM_MASTER_KEY for the proxy itself")
     else:
@@ -82,4 +78,8 @@ CLIENT = Client(
     "yaml",
     make,
     "BerriAI/litellm litellm/types/router.py, litellm/proxy/_types.py; docs.litellm.ai, proxy configs",
+    Needs(
+        tools_setting="additional_drop_params: [tools, tool_choice]",
+        vision_setting="supports_vision: false",
+    ),
 )

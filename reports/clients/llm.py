@@ -1,21 +1,22 @@
 """llm: a model in extra-openai-models.yaml.
 
-Only literal booleans count there; what a model does not support is refused before
-anything is sent.  With streaming on, ``stream_options`` is always sent.
+Only literal booleans count there; what a model does not support is refused before anything is
+sent.  With streaming on, ``stream_options`` is always sent.
 """
 
 from __future__ import annotations
 
+from reports.clients.client import Client, Made, Needs
 from reports.clients.documents import Item, Put
-from reports.clients.exporter import Client, Made
 from reports.clients.settings import Settings, pruned
 
 
 def make(settings: Settings) -> Made:
     """The model, under ``id/model``."""
-    stream = False if settings.said_rejected("stream_usage") else settings.streaming
+    stream = False if settings.refused("stream_usage") else settings.streaming
+    name = f"{settings.id}/{settings.model}"
     entry = {
-        "model_id": f"{settings.id}/{settings.model}",
+        "model_id": name,
         "model_name": settings.model,
         "api_base": settings.base_url,
         # Without a name llm sends a dummy; with one that is not stored, the OPENAI_API_KEY.
@@ -26,21 +27,14 @@ def make(settings: Settings) -> Made:
         "vision": settings.vision,
         "reasoning": settings.on("reasoning"),
     }
-    path = (Item("model_id", str(entry["model_id"])),)
-    return Made((Put(path, pruned(entry)),), [], notes=tuple(_notes(settings)))
-
-
-def _notes(settings: Settings) -> list[str]:
     notes = settings.general_notes() + settings.cannot("system_role", "block_content")
-    if settings.said_rejected("stream_usage"):
+    if settings.refused("stream_usage"):
         notes.append("stream_options is refused and llm sends it with every stream: streaming is off")
-    elif settings.on("stream_usage") is False:
+    else:
         notes += settings.cannot("stream_usage", hint="token counts are missing in its logs")
     if settings.key.needed:
         notes.append(f"store the key with: llm keys set {settings.id} (else OPENAI_API_KEY would be sent)")
-        if settings.auth_scheme == "api-key-header":
-            notes.append(f"the key is sent as Bearer only; the header {settings.auth_header} cannot be expressed here")
-    return notes
+    return Made([Put((Item("model_id", name),), pruned(entry))], [], notes + settings.bearer_notes())
 
 
 CLIENT = Client(
@@ -50,4 +44,11 @@ CLIENT = Client(
     "yaml",
     make,
     "simonw/llm llm/default_plugins/openai_models.py, docs/openai-models.md",
+    Needs(
+        usage="switch",
+        usage_setting="can_stream: false",
+        stream_setting="can_stream: false",
+        tools_setting="supports_tools: false",
+        vision_setting="vision: false",
+    ),
 )

@@ -1,21 +1,22 @@
-"""opencode: a provider on the AI SDK's package for compatible endpoints.
+"""opencode: a provider on the AI SDK's package for compatible endpoints; and models.dev, its model data.
 
-``tool_call`` is metadata: ten tools are sent whatever it says.  ``modalities.input``
-decides whether pictures are sent; ``options.includeUsage`` whether token counts are
-asked for; ``reasoning`` whether reasoning_effort is.
+opencode always streams and always sends ten tools: ``tool_call`` is metadata.  ``modalities.input``
+decides whether images are sent, ``options.includeUsage`` whether token counts are requested, and
+``reasoning`` whether reasoning_effort is sent.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from reports.clients.client import Client, Made, Needs
 from reports.clients.documents import Put
-from reports.clients.exporter import Client, Made
-from reports.clients.settings import Settings, pruned
+from reports.clients.settings import CannotExport, Settings, pruned
 
 
 def model_entry(settings: Settings) -> dict[str, Any]:
-    """What opencode and models.dev say of a model alike."""
+    """The fields of a model that opencode and models.dev share."""
     entry: dict[str, Any] = {
         "tool_call": settings.tools_streamed,
         "reasoning": settings.on("reasoning"),
@@ -32,39 +33,32 @@ def model_entry(settings: Settings) -> dict[str, Any]:
 def make(settings: Settings) -> Made:
     """The provider with its model; a new file makes it the default."""
     key = f"{{env:{settings.key.variable}}}"
-    header = settings.auth_scheme == "api-key-header"
     options = {
         "baseURL": settings.base_url,
-        "apiKey": key if settings.key.needed and not header else None,
-        "headers": {settings.auth_header or "X-API-Key": key} if settings.key.needed and header else None,
+        "apiKey": key if settings.bearer else None,
+        "headers": {settings.key_header: key} if settings.key_header else None,
         "includeUsage": settings.on("stream_usage"),
         "supportsStructuredOutputs": settings.on("json_schema"),
     }
     entry = model_entry(settings)
-    if settings.parallel is False and "parallel_tool_calls" not in settings.rejected and settings.tools_streamed:
-        entry["options"] = {"parallel_tool_calls": False}
+    if settings.parallel_off and settings.tools_streamed:
+        entry["options"] = settings.parallel_off
     provider = {
         "npm": "@ai-sdk/openai-compatible",
         "name": settings.title,
         "options": pruned(options),
         "models": {settings.model: entry},
     }
-    skeleton = {"$schema": "https://opencode.ai/config.json", "model": f"{settings.id}/{settings.model}"}
-    return Made((Put(("provider", settings.id), provider),), skeleton, notes=tuple(_notes(settings)))
-
-
-def _notes(settings: Settings) -> list[str]:
     notes = settings.general_notes() + settings.sizes_note()
     if settings.tools_streamed is False:
         why = settings.why("tools" if settings.on("tools") is False else "streaming_tools")
         notes.append(f"tools are off ({why}), and cannot be switched off here: tool_call only describes it")
-    notes += settings.cannot("streaming", hint="opencode streams always")
+    notes += settings.cannot("streaming", hint="opencode always streams")
     notes += settings.cannot("system_role", "block_content")
-    if settings.limit_param == "max_completion_tokens":
-        notes.append("max_tokens is refused, and opencode sends it always")
-    if settings.key.needed:
-        notes.append(f"export {settings.key.variable} with the key")
-    return notes
+    if settings.found("params.max-tokens-rejected"):
+        notes.append("max_tokens is refused, and opencode always sends it")
+    skeleton = {"$schema": "https://opencode.ai/config.json", "model": f"{settings.id}/{settings.model}"}
+    return Made([Put(("provider", settings.id), provider)], skeleton, notes + settings.key_notes())
 
 
 CLIENT = Client(
@@ -74,4 +68,69 @@ CLIENT = Client(
     "json",
     make,
     "anomalyco/opencode packages/opencode/src/config/provider.ts; opencode.ai/docs/providers",
+    Needs(
+        always_streams=True,
+        usage="switch",
+        usage_setting="options.includeUsage: false",
+        tools="always",
+        agent=True,
+        limit="max_tokens",
+        vision_setting='modalities.input: ["text"]',
+    ),
+)
+
+
+# models.dev ----------------------------------------------------------------------------------------
+
+_DAY = re.compile(r"\d{4}-\d{2}(?:-\d{2})?")
+
+
+def make_models_dev(settings: Settings) -> Made:
+    """The entry of one model, whose release and weights no probe can find out."""
+    given = settings.extras
+    required = {"release_date": "YYYY-MM-DD", "open_weights": "true"}
+    missing = [f"--set {name}={example}" for name, example in required.items() if name not in given]
+    if missing:
+        raise CannotExport(f"models.dev requires what no probe can find out; add {' '.join(missing)}")
+    released = given["release_date"]
+    updated = given.get("last_updated", released)
+    if not (_DAY.fullmatch(released) and _DAY.fullmatch(updated)):
+        raise CannotExport("a date is written like --set release_date=2026-01-31")
+    if given["open_weights"] not in ("true", "false"):
+        raise CannotExport("write --set open_weights=true or --set open_weights=false")
+    shared = model_entry(settings)
+    entry = {
+        "name": settings.model,
+        "attachment": settings.vision is True,
+        "reasoning": settings.on("reasoning") is True,
+        "tool_call": settings.tools is True,
+        "structured_output": settings.on("json_schema"),
+        "temperature": shared["temperature"],
+        "release_date": released,
+        "last_updated": updated,
+        "open_weights": given["open_weights"] == "true",
+        "limit": shared["limit"],
+        "modalities": shared.get("modalities", {"input": ["text"], "output": ["text"]}),
+        "interleaved": shared.get("interleaved"),
+    }
+    notes = [
+        *settings.sizes_note(),
+        f"providers/{settings.id}/provider.toml holds: name = {settings.title!r}, npm = '@ai-sdk/openai-compatible', "
+        f"api = {settings.base_url!r}, env = [{settings.key.variable!r}], doc = 'the page that describes it'",
+    ]
+    return Made([Put((), pruned(entry))], {}, notes)
+
+
+MODELS_DEV = Client(
+    "models.dev",
+    "models.dev",
+    "providers/ID/models/MODEL.toml",
+    "toml",
+    make_models_dev,
+    "anomalyco/models.dev packages/core/src/schema.ts, README.md",
+    extras={
+        "release_date": "when the model was released, YYYY-MM-DD",
+        "open_weights": "whether its weights are open, true or false",
+        "last_updated": "when it was last changed, YYYY-MM-DD; default: release_date",
+    },
 )

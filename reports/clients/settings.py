@@ -1,8 +1,8 @@
-"""What every exporter starts from: a report, and what a person set by hand, in neutral terms.
+"""The common starting point of every client's configuration: a report, and what a person set by hand.
 
 A toggle is on where the verdict is ``works``, off where it is ``broken``, ``ignored`` or
-``rejected``, and None where nothing could be told: then it is left out, and the client's
-own default stands.
+``rejected``, and None where it is ``unknown``: then it is left out of the file, and the client's
+own default applies.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from probe.model import Report, State, usable
-from probe.redaction.key_patterns import looks_like_key as looks_like_key
+from probe.redaction.key_patterns import looks_like_key
 from reports.summary import no_chat
 
-#: What is written where a format demands a size that is not known.
+#: Written where a format requires a size that is not known.
 ASSUMED_CONTEXT = 32_768
 ASSUMED_OUTPUT = 4_096
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-#: What clients replace in their files by the value of a variable, a file's content or a command's output.
-#: An endpoint that lists such a model id would be sent that value as the model.
+#: Syntax that clients replace by the value of a variable, a file's content or a command's output. An
+#: endpoint that lists such a model id would receive that value as the model.
 _REFERENCE = re.compile(r"\$\{|\$\(|\{env:|\{file:|os\.environ/|`")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
 _MODELS_MOST = 100
 
 
 class CannotExport(ValueError):
-    """There is nothing to write for this client; the message is one line and says why."""
+    """Nothing can be written for this client; the message is one line and gives the reason."""
 
 
 @dataclass(frozen=True)
 class Key:
     """Where a client finds the key; never the key itself.
 
-    ``variable`` is the environment variable that formats use which read one; ``kind`` is
-    env, file, keyring or none, and ``locator`` the path of the file.
+    ``variable`` is the environment variable for formats that read one; ``kind`` is env, file,
+    keyring or none, and ``locator`` the path of the file.
     """
 
     variable: str
@@ -52,7 +52,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Settings:
-    """An endpoint as a client should be told of it."""
+    """An endpoint in terms that every client has."""
 
     id: str
     base_url: str
@@ -64,10 +64,8 @@ class Settings:
     hand: Mapping[str, bool] = field(default_factory=dict)
     extras: Mapping[str, str] = field(default_factory=dict)
 
-    # Toggles ------------------------------------------------------------------------------
-
     def on(self, capability: str) -> bool | None:
-        """On, off, or None where it was not determined."""
+        """On, off, or None where the verdict is unknown."""
         if capability in self.hand:
             return self.hand[capability]
         verdict = self.report.capabilities.get(capability)
@@ -76,7 +74,7 @@ class Settings:
         return verdict.verdict is State.WORKS
 
     def why(self, capability: str) -> str:
-        """What an off toggle rests on: ``rejected (tools.rejected)``."""
+        """The reason for an off toggle: ``rejected (tools.rejected)``."""
         if capability in self.hand:
             return "set by hand"
         verdict = self.report.capabilities.get(capability)
@@ -90,37 +88,39 @@ class Settings:
 
     @property
     def tools_whole(self) -> bool | None:
-        """Tools as a client has them that does not stream: calls come back and results are taken."""
+        """Tools for a client that does not stream: calls come back and results are accepted."""
         if self.on("tools") is False or (self.on("tool_results") is False and "tools" not in self.hand):
             return False
         return self.on("tools")
 
     @property
     def tools_streamed(self) -> bool | None:
-        """Tools as a client has them that streams always."""
+        """Tools for a client that always streams."""
         if self.on("streaming_tools") is False and "tools" not in self.hand:
             return False
         return self.tools_whole
 
     @property
     def tools(self) -> bool | None:
-        """Tools for a client in which streaming can be switched: as streaming itself is set."""
+        """Tools for a client in which streaming can be switched off."""
         return self.tools_whole if self.streaming is False else self.tools_streamed
 
     @property
     def vision(self) -> bool | None:
-        """Pictures; they need content blocks in the user's turns."""
+        """Image input; it needs content blocks in the user's messages."""
         seen = self.on("vision")
         if seen is None and self.on("block_content") is False and "user" not in self.listed("block_content_roles"):
             return False
         return seen
 
-    def said_rejected(self, capability: str) -> bool:
-        """Whether the parameter itself is refused, not only without effect."""
+    def refused(self, capability: str) -> bool:
+        """Whether the request is refused, not only without effect."""
         verdict = self.report.capabilities.get(capability)
         return verdict is not None and verdict.verdict is State.REJECTED and capability not in self.hand
 
-    # Facts --------------------------------------------------------------------------------
+    def found(self, code: str) -> bool:
+        """Whether the report has a finding of this code."""
+        return any(finding.code == code for finding in self.report.findings)
 
     def listed(self, fact: str) -> tuple[str, ...]:
         """A fact that is a list of names."""
@@ -144,7 +144,7 @@ class Settings:
 
     @property
     def output(self) -> int:
-        """How many tokens an answer may have: what was given, or a share of the context."""
+        """The longest answer in tokens: as given, or a share of the context."""
         given = self._size("max_output", None)
         return given or min(ASSUMED_OUTPUT, max(1, (self.context or ASSUMED_CONTEXT) // 4))
 
@@ -154,27 +154,26 @@ class Settings:
 
     @property
     def input(self) -> int:
-        """What is left of the context for the prompt, in tokens."""
+        """The part of the context for the prompt, in tokens."""
         return max(1, self.context_or_assumed - self.output)
 
     @property
     def rejected(self) -> tuple[str, ...]:
-        """Request parameters that are refused."""
+        """The request parameters that are refused."""
         found = [name for name in self.listed("rejected_params") if _PARAMETER.fullmatch(name)]
-        if self.said_rejected("stream_usage"):
+        if self.refused("stream_usage"):
             found.append("stream_options")
         return tuple(dict.fromkeys(found))
 
     @property
     def limit_param(self) -> str | None:
-        """The one parameter that limits the output where only one does, else None."""
-        codes = {finding.code for finding in self.report.findings}
-        if "params.max-tokens-rejected" in codes:
+        """The parameter for the length of the output, where one is known to be accepted, else None."""
+        if self.found("params.max-tokens-rejected"):
             return "max_completion_tokens"
-        if "params.max-completion-tokens-rejected" in codes:
+        if self.found("params.max-completion-tokens-rejected"):
             return "max_tokens"
-        told = self.listed("max_tokens_param")
-        return told[0] if len(told) == 1 else None
+        accepted = self.listed("max_tokens_param")
+        return accepted[0] if len(accepted) == 1 else None
 
     @property
     def parallel(self) -> bool | None:
@@ -182,14 +181,31 @@ class Settings:
         return self.on("parallel_tools")
 
     @property
+    def parallel_off(self) -> dict[str, bool]:
+        """``parallel_tool_calls: false`` where parallel calls fail and the parameter is accepted, else empty."""
+        off = self.parallel is False and "parallel_tool_calls" not in self.rejected
+        return {"parallel_tool_calls": False} if off else {}
+
+    @property
+    def key_header(self) -> str | None:
+        """The header that carries the key in place of ``Authorization: Bearer``, or None."""
+        named = self.key.needed and self.auth_scheme == "api-key-header"
+        return (self.auth_header or "X-API-Key") if named else None
+
+    @property
+    def bearer(self) -> bool:
+        """Whether the key is sent as ``Authorization: Bearer``."""
+        return self.key.needed and self.key_header is None
+
+    @property
     def reasoning_field(self) -> str | None:
-        """reasoning_content or reasoning, where thinking arrives in a field of its own."""
-        told = self.report.facts.get("reasoning_field")
-        return told if told in ("reasoning_content", "reasoning") else None
+        """reasoning_content or reasoning, where reasoning arrives in a field of its own."""
+        name = self.report.facts.get("reasoning_field")
+        return name if name in ("reasoning_content", "reasoning") else None
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The model, then others that the endpoint lists."""
+        """The model, then the others that the endpoint lists."""
         listed = tuple(
             item
             for item in self.listed("models")
@@ -199,7 +215,7 @@ class Settings:
 
     @property
     def title(self) -> str:
-        """A name for people."""
+        """The name for people."""
         return self.id.replace("-", " ").replace("_", " ").title() if self.id.islower() else self.id
 
     @property
@@ -207,7 +223,21 @@ class Settings:
         """The query that every request to the endpoint needs, or an empty string."""
         return urlsplit(self.report.target.chat_url or "").query
 
-    # Notes --------------------------------------------------------------------------------
+    # Notes for the person ----------------------------------------------------------------------
+
+    def key_notes(self) -> list[str]:
+        """How to provide the key in its environment variable."""
+        return [f"export {self.key.variable} with the key"] if self.key.needed else []
+
+    def bearer_notes(self) -> list[str]:
+        """For clients that send the key as Bearer only: that another header cannot be expressed."""
+        if self.key_header is None:
+            return []
+        return [f"the key is sent as Bearer; the header {self.auth_header} cannot be expressed here"]
+
+    def query_notes(self) -> list[str]:
+        """For every client: that the query of the URL cannot be expressed."""
+        return [f"every request needs the query ?{self.query}, which cannot be expressed here"] if self.query else []
 
     def cannot(self, *capabilities: str, hint: str = "") -> list[str]:
         """A note for each capability that is off and cannot be switched off in this client."""
@@ -220,7 +250,7 @@ class Settings:
         return notes
 
     def sizes_note(self) -> list[str]:
-        """A note where a size had to be assumed."""
+        """A note where the context length had to be assumed."""
         if self.context:
             return []
         return [
@@ -229,19 +259,17 @@ class Settings:
         ]
 
     def general_notes(self) -> list[str]:
-        """What no client's file says."""
-        notes = []
-        if self.query:
-            notes.append(f"every request needs the query ?{self.query}, which cannot be expressed here")
+        """For clients with one switch for tools: the query, and tools that work only without streaming."""
+        notes = self.query_notes()
         if self.tools_whole and self.tools_streamed is False and self.streaming is not False:
             notes.append(
-                f"tools work without streaming only ({self.why('streaming_tools')}): they are off here; "
+                f"tools work only without streaming ({self.why('streaming_tools')}): they are off here; "
                 "to use them, switch streaming off and tools on"
             )
         return notes
 
 
-#: What a toggle without a verdict of its own may rest on.
+#: The capability behind a toggle that has no verdict of its own.
 _ROOT = {"vision": "block_content", "tools": "streaming_tools"}
 
 
@@ -261,10 +289,10 @@ def settings_of(
     """The settings that a report gives.
 
     Args:
-        id: how clients shall name the endpoint; default: made from its host.
-        key: where the key is, where that is known better than the report has it.
+        id: the name of the endpoint in clients; default: made from its host.
+        key: where the key is, if the caller knows more than the report.
         variable: the environment variable of the key; default: the one it came from.
-        hand: toggles set by a person, which stand before the verdicts.
+        hand: toggles set by a person, which override the verdicts.
         extras: further values that were given, as text.
 
     Raises:
@@ -276,15 +304,17 @@ def settings_of(
     if not target.model or not _plain_name(target.model) or not target.model.strip():
         raise CannotExport("the report names no usable model; run again with --model ID")
     if id is not None and not _ID.fullmatch(id):
-        raise CannotExport(f"'{id[:40]}' is no usable name; write small letters, digits and -, as in corp-vllm")
+        raise CannotExport(
+            f"the name '{id[:40]}' is not usable; write lower-case letters, digits and -, as in corp-vllm"
+        )
     name = id or id_for(target.base_url)
     if variable is not None and (not _VARIABLE.fullmatch(variable) or looks_like_key(variable)):
         raise CannotExport("--key-env takes the name of an environment variable, as in --key-env MY_API_KEY")
     for text in (target.model, target.base_url):
         if _REFERENCE.search(text):
             raise CannotExport(
-                "the model's name or the URL of this report holds what clients replace by a variable or a file; "
-                "it is not written"
+                "the model's name or the URL of this report holds syntax that clients replace by a variable or "
+                "a file; it is not written"
             )
         if looks_like_key(text):
             raise CannotExport("the model's name or the URL of this report looks like a key; it is not written")
@@ -323,14 +353,14 @@ def _key_of(report: Report, name: str, variable: str | None) -> Key:
     source = report.target.auth.source
     if report.target.auth.scheme == "none" and variable is None:
         return Key(variable_for(name), "none")
-    told = source.partition(":")[2] if source.startswith("env:") else ""
-    if not _VARIABLE.fullmatch(told) or looks_like_key(told):
-        told = variable_for(name)
-    return Key(variable or told)
+    known = source.partition(":")[2] if source.startswith("env:") else ""
+    if not _VARIABLE.fullmatch(known) or looks_like_key(known):
+        known = variable_for(name)
+    return Key(variable or known)
 
 
 def pruned(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping without what is None, in nested mappings too."""
+    """The mapping without the values that are None, in nested mappings too."""
     return {
         key: pruned(value) if isinstance(value, Mapping) else value for key, value in data.items() if value is not None
     }

@@ -1,23 +1,22 @@
-"""Zed: an OpenAI-compatible provider in settings.json.
+"""Zed: an OpenAI-compatible provider in settings.json.  It always streams.
 
-Inside ``capabilities`` the first four fields have no default in Zed's own types, so the
-object is written whole; what was not determined gets the value that Zed has without it.
+The first four fields of ``capabilities`` have no default in Zed's own types, so the object is
+written whole; an unknown toggle gets the value that Zed uses without the object.
 """
 
 from __future__ import annotations
 
 import re
 
+from reports.clients.client import Client, Made, Needs
 from reports.clients.documents import Item, Put
-from reports.clients.exporter import Client, Made
 from reports.clients.settings import Settings, pruned
 
 
 def make(settings: Settings) -> Made:
     """The provider and its model."""
-    tools = settings.tools_streamed
     capabilities = {
-        "tools": tools is not False,
+        "tools": settings.tools_streamed is not False,
         "images": settings.vision is True,
         "parallel_tool_calls": settings.parallel is True and "parallel_tool_calls" not in settings.rejected,
         "prompt_cache_key": False,
@@ -33,29 +32,21 @@ def make(settings: Settings) -> Made:
         "capabilities": capabilities,
     }
     provider = ("language_models", "openai_compatible", settings.id)
-    puts = (
+    puts = [
         Put(provider, {"api_url": settings.base_url}),
         Put((*provider, "available_models", Item("name", settings.model)), pruned(model)),
-    )
-    return Made(puts, {}, notes=tuple(_notes(settings)))
-
-
-def variable(settings: Settings) -> str:
-    """The environment variable that Zed reads for a provider of this id."""
-    return re.sub(r"[^A-Z0-9]+", "_", settings.id.upper()) + "_API_KEY"
-
-
-def _notes(settings: Settings) -> list[str]:
+    ]
     notes = settings.general_notes() + settings.sizes_note()
-    notes += settings.cannot("streaming", hint="Zed streams always")
+    notes += settings.cannot("streaming", hint="Zed always streams")
     notes += settings.cannot("stream_usage", "json_schema", "json_object", "system_role", "block_content")
-    if not settings.key.needed:
-        notes.append(f"Zed asks for a key all the same: enter any word, or export {variable(settings)} with one")
+    variable = re.sub(r"[^A-Z0-9]+", "_", settings.id.upper()) + "_API_KEY"
+    if settings.key.needed:
+        notes.append(f"Zed reads the key from {variable} or its own settings page")
     else:
-        notes.append(f"Zed reads the key from {variable(settings)} or its own settings page")
+        notes.append(f"Zed asks for a key all the same: enter any word, or export {variable} with one")
     if settings.auth_scheme == "api-key-header":
         notes.append("Zed sends the key as Bearer; another header for it cannot be expressed without writing the key")
-    return notes
+    return Made(puts, {}, notes)
 
 
 CLIENT = Client(
@@ -65,4 +56,5 @@ CLIENT = Client(
     "json",
     make,
     "zed-industries/zed crates/settings_content/src/language_model.rs, docs/src/ai/use-api-access.md",
+    Needs(always_streams=True, tools_setting="tools: false", vision_setting="images: false"),
 )

@@ -15,8 +15,8 @@ from probe.model import Finding, Report, Severity, State, TargetInfo, Verdict, u
 from probe.report import ExchangeDocument, ReportDocument, document
 from probe.wording import amount
 from reports import curl, summary
-from reports.clients import judgement as clients
-from reports.clients.judgement import Answer
+from reports.clients import compatibility
+from reports.clients.compatibility import Answer
 from reports.text import fit, shorten
 
 #: Bytes of body text that all exchanges of a page may take together.
@@ -102,7 +102,7 @@ def capability(name: str, verdict: Verdict) -> dict[str, Any]:
 _ANSWER_STYLE = {Answer.YES: "works", Answer.WITH_SETTINGS: "works", Answer.NO: "broken", Answer.UNKNOWN: "unknown"}
 
 
-def client_view(row: clients.ClientRow) -> dict[str, Any]:
+def client_view(row: compatibility.ClientRow) -> dict[str, Any]:
     """One client: whether it works, why, and its configuration."""
     return {
         "id": row.fit.client,
@@ -110,7 +110,7 @@ def client_view(row: clients.ClientRow) -> dict[str, Any]:
         "answer": str(row.fit.answer),
         "style": _ANSWER_STYLE[row.fit.answer],
         "codes": row.fit.codes,
-        "why": shorten(clients.why(row.fit), _VALUE_TEXT),
+        "why": shorten(row.fit.why, _VALUE_TEXT),
         "file": row.file,
         "text": row.text,
         "notes": row.notes,
@@ -254,7 +254,7 @@ def context(report: Report) -> dict[str, Any]:
             capability(name, verdict) for name, verdict in shown.capabilities.items() if name not in untried
         ],
         "untried": sorted(untried),
-        "clients": [client_view(row) for row in clients.rows(report)],
+        "clients": [client_view(row) for row in compatibility.rows(report)],
         "findings": [finding_view(finding, anchors) for finding in shown.findings],
         "facts": [(name, exact(value)) for name, value in shown.facts.items()],
         "exchanges": [exchange_view(item, anchors[item.id], room) for item in shown.exchanges],

@@ -23,9 +23,9 @@ from probe.cli import main
 from probe.model import Report
 from probe.redaction.redactor import PLACEHOLDERS
 from probe.run.options import Auth
-from reports.clients.exporter import CannotExport, export
+from reports.clients.client import export
 from reports.clients.registry import clients
-from reports.clients.settings import settings_of
+from reports.clients.settings import CannotExport, settings_of
 from tests.contract.running import command, environment
 from tests.hostile.judging import judged, options_for
 from tests.hostile.keys import METACHARACTERS, forms_of, where_is

@@ -8,9 +8,9 @@ import re
 from typing import Any
 
 from probe.model import CAPABILITIES, AuthInfo, Finding, Owner, Report, ServerInfo, Severity, State, TargetInfo, Verdict
+from reports.clients.client import export
 from reports.clients.documents import parsed
-from reports.clients.exporter import export
-from reports.clients.registry import MODULES, client
+from reports.clients.registry import CLIENTS, client
 from reports.clients.settings import Settings, settings_of
 from tests.reports_fixtures import report
 
@@ -130,7 +130,7 @@ def reading(name: str, made: Report) -> dict[str, bool]:
 def wrong_toggles(made: Report, truth: dict[str, bool]) -> list[str]:
     """What the exporters say against the truth; every switch that is not in it is on."""
     wrong = []
-    for name in MODULES:
+    for name in CLIENTS:
         for switch, said in reading(name, made).items():
             if said is not truth.get(switch, True):
                 wrong.append(f"{name}: {switch} is {said}")

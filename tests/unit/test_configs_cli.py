@@ -13,7 +13,7 @@ from probe.cli import main
 from probe.model import Report, State
 from probe.report import encode
 from reports.clients.kenaz import violations
-from reports.clients.registry import MODULES
+from reports.clients.registry import CLIENTS
 from tests.contract.running import Done
 from tests.unit.configs_cases import BASE, MODEL, case
 
@@ -117,7 +117,7 @@ def test_set_gives_what_the_report_does_not_know(folder: Folder) -> None:
     assert "is not known" in export(folder, "--to", "zed").err
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", CLIENTS)
 def test_every_client_can_be_asked_for(folder: Folder, name: str) -> None:
     extras = ["--set", "release_date=2026-01-31", "--set", "open_weights=true"] if name == "models.dev" else []
     done = export(folder, "--to", name, *extras)
@@ -130,7 +130,7 @@ def test_every_client_can_be_asked_for(folder: Folder, name: str) -> None:
 def test_the_list_names_every_client(folder: Folder) -> None:
     done = folder.run("--list")
     assert done.status == 0
-    assert [line.split()[0] for line in done.out.splitlines()] == list(MODULES)
+    assert [line.split()[0] for line in done.out.splitlines()] == list(CLIENTS)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_the_list_names_every_client(folder: Folder) -> None:
     [
         ([], "name the report and the client"),
         (["--to", "kenas"], "did you mean 'kenaz'"),
-        (["--to", "kenaz", "--name", "a b"], "no usable name"),
+        (["--to", "kenaz", "--name", "a b"], "is not usable"),
         (["--to", "kenaz", "--key-env", "sk-abcdefghijklmnopqrstuvwx"], "--key-env takes the name"),
         (["--to", "kenaz", "--merge", "none.json"], "there is no file none.json"),
         (["--to", "pydantic-ai", "--merge", "report.json"], "cannot be merged"),

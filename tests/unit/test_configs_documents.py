@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.clients.documents import BadFile, Item, Put, fresh, merged, parsed
-from reports.clients.documents.tree import applied
+from reports.clients.documents.edits import applied
 
 LAB = {"id": "lab", "model": "m-1", "hints": {"vision": False, "tools": True}, "limits": [1, 2]}
 IN_LIST = (Put(("providers", Item("id", "lab")), LAB),)

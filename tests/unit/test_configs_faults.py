@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reports.clients.exporter import export
-from reports.clients.registry import MODULES, client
+from reports.clients.client import export
+from reports.clients.registry import CLIENTS, client
 from reports.clients.settings import settings_of
 from tests.unit.configs_cases import EXTRAS, FAULTS, case, reading, settings_for, wrong_toggles
 
@@ -23,7 +23,7 @@ def test_a_healthy_endpoint_has_everything_on() -> None:
 def test_what_cannot_be_switched_off_is_said() -> None:
     for fault, (verdicts, truth) in FAULTS.items():
         made = case(verdicts)
-        for name in MODULES:
+        for name in CLIENTS:
             said = reading(name, made)
             notes = " ".join(export(client(name), settings_for(made)).notes)
             for switch in truth:
@@ -44,7 +44,7 @@ _NEVER_SENDS = {
 def test_undetermined_toggles_are_left_out_or_at_the_safe_default() -> None:
     made = case(unknown=frozenset(case().capabilities) - {"chat"}, facts={"context_length": None})
     settings = settings_of(made, id="lab", extras={key: EXTRAS[key] for key in ("release_date", "open_weights")})
-    texts = {name: export(client(name), settings).text for name in MODULES}
+    texts = {name: export(client(name), settings).text for name in CLIENTS}
     assert '"capability_hints": {}' in texts["kenaz"]
     assert "supports_" not in texts["litellm"] and "drop_params" not in texts["litellm"]
     for word in ("supports_", "vision", "can_stream"):

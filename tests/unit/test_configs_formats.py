@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from probe.model import CAPABILITIES, Report, State, Verdict
+from reports.clients.client import export
 from reports.clients.documents import BadFile, parsed
-from reports.clients.exporter import CannotExport, export
-from reports.clients.registry import MODULES, UnknownClient, client, clients
-from reports.clients.settings import Key, id_for, settings_of, variable_for
+from reports.clients.registry import CLIENTS, UnknownClient, client, clients
+from reports.clients.settings import CannotExport, Key, id_for, settings_of, variable_for
 from tests.unit.client_schemas import SCHEMAS
 from tests.unit.configs_cases import BASE, EXTRAS, MODEL, case, data_of, settings_for, text_of
 
-DOCUMENTS = [name for name in MODULES if client(name).form != "code"]
-CODE = [name for name in MODULES if client(name).form == "code"]
+DOCUMENTS = [name for name in CLIENTS if client(name).form != "code"]
+CODE = [name for name in CLIENTS if client(name).form == "code"]
 
 
 def _problems(name: str, data: Any) -> list[str]:
@@ -49,7 +49,7 @@ def any_report(draw: st.DrawFn) -> Report:
 @given(made=any_report())
 def test_every_file_can_be_read_and_fits_its_schema(made: Report) -> None:
     extras = {name: EXTRAS[name] for name in ("release_date", "open_weights")}
-    for name in MODULES:
+    for name in CLIENTS:
         data = data_of(name, made, extras=extras)
         assert data
         if name in SCHEMAS:
@@ -79,7 +79,7 @@ def _named(data: Any) -> dict[str, Any]:
 def test_there_is_no_exporter_of_another_name() -> None:
     with pytest.raises(UnknownClient, match="did you mean 'opencode'"):
         client("opencod")
-    assert {item.name for item in clients()} == set(MODULES)
+    assert {item.name for item in clients()} == set(CLIENTS)
     assert all(item.source and item.file and item.title for item in clients())
 
 
@@ -94,7 +94,7 @@ def test_without_chat_or_model_there_is_nothing_to_export(parts: dict[str, Any])
 
 @pytest.mark.parametrize("name", ["", "UPPER", "a b", "../x", "a" * 65, "-x", "é"])
 def test_a_name_that_clients_cannot_take_is_refused(name: str) -> None:
-    with pytest.raises(CannotExport, match="usable name"):
+    with pytest.raises(CannotExport, match="is not usable"):
         settings_of(case(), id=name)
 
 
@@ -107,7 +107,7 @@ def test_names_are_made_from_the_host() -> None:
     assert variable_for("192-168-1-9") == "ENDPOINT_192_168_1_9_API_KEY"
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", CLIENTS)
 def test_the_key_is_named_and_not_needed_where_none_is_asked(name: str) -> None:
     keyed = text_of(name, case())
     named_elsewhere = ("llm", "zed", "vscode", "aider", "aider-metadata", "open-webui", "models.dev")
@@ -117,14 +117,14 @@ def test_the_key_is_named_and_not_needed_where_none_is_asked(name: str) -> None:
         assert "LAB_API_KEY" not in keyless
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", CLIENTS)
 def test_a_header_of_its_own_for_the_key_is_written_or_told(name: str) -> None:
     made = export(client(name), settings_for(case(scheme="api-key-header", header="X-Lab-Key")))
     if name not in ("aider-metadata", "models.dev"):
         assert "X-Lab-Key" in made.text or any("header" in note for note in made.notes)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", CLIENTS)
 def test_a_query_that_every_request_needs_is_told(name: str) -> None:
     made = export(client(name), settings_for(case(chat_url=f"{BASE}/chat/completions?api-version=1")))
     if name in ("codex",):

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from probe.model import Hop, State
+from reports.clients.client import export
 from reports.clients.documents import BadFile
-from reports.clients.exporter import export
 from reports.clients.kenaz import TEMPLATES, violations
 from reports.clients.registry import client
 from reports.clients.settings import Key, settings_of
@@ -77,8 +77,8 @@ FIRST = ("providers", 0)
         (_set("version", 2), "version"),
         (_set("version", None), "version"),
         (_set("version", True), "version"),
-        (_set("providers", {}), "providers is no list"),
-        (_set(*FIRST, "text"), "no object"),
+        (_set("providers", {}), "providers is not a list"),
+        (_set(*FIRST, "text"), "not an object"),
         (_set(*FIRST, "id", None), "id is missing"),
         (_set(*FIRST, "id", "  "), "id is missing or blank"),
         (_set(*FIRST, "kind", ""), "kind is missing"),
@@ -94,22 +94,22 @@ FIRST = ("providers", 0)
             (_set(*FIRST, "cred", "locator", f"{prefix}abc"), "begins like a key")
             for prefix in ("sk-", "sk-ant-", "AKIA", "ASIA", "ya29.", "AIza")
         ],
-        (_set("providers", 1, "id", "corp-vllm"), "there twice"),
-        (_set(*FIRST, "capability_hints", "tools", True), "no known hint"),
+        (_set("providers", 1, "id", "corp-vllm"), "occurs twice"),
+        (_set(*FIRST, "capability_hints", "tools", True), "not a known hint"),
         (_set(*FIRST, "capability_hints", "vision", "no"), "neither true nor false"),
-        (_set(*FIRST, "capability_hints", []), "capability_hints is no object"),
+        (_set(*FIRST, "capability_hints", []), "capability_hints is not an object"),
         (_set(*FIRST, "defaults", "auth_scheme", "basic"), "auth_scheme is none of"),
         (_set(*FIRST, "defaults", {"auth_scheme": "custom"}), "auth_header is needed"),
         (_set(*FIRST, "defaults", {"auth_scheme": "custom", "auth_header": " "}), "auth_header"),
         (_set(*FIRST, "defaults", "template_id", "openai"), "template_id is none of"),
         (_set(*FIRST, "defaults", "max_tokens", 0), "max_tokens"),
-        (_set(*FIRST, "defaults", "temperature", "hot"), "temperature is no number"),
+        (_set(*FIRST, "defaults", "temperature", "hot"), "temperature is not a number"),
         (_set(*FIRST, "defaults", "api_key", "x"), "defaults.api_key is not known"),
         (_set(*FIRST, "endpoint", None), "endpoint is missing"),
-        (_set(*FIRST, "endpoint", "vllm.corp.example/v1"), "no http or https URL"),
-        (_set(*FIRST, "endpoint", "https://vllm.corp.example/v1/"), "no base URL"),
-        (_set(*FIRST, "endpoint", "https://x.example/v1/chat/completions"), "no base URL"),
-        (_set(*FIRST, "models", ["a", " "]), "models is no list of names"),
+        (_set(*FIRST, "endpoint", "vllm.corp.example/v1"), "not an http or https URL"),
+        (_set(*FIRST, "endpoint", "https://vllm.corp.example/v1/"), "not a base URL"),
+        (_set(*FIRST, "endpoint", "https://x.example/v1/chat/completions"), "not a base URL"),
+        (_set(*FIRST, "models", ["a", " "]), "models is not a list of names"),
     ],
 )
 def test_each_rule_refuses(change: Callable[[dict[str, Any]], None], said: str) -> None:

@@ -17,9 +17,9 @@ from probe.model import CAPABILITIES, Exchange, Report, Request, Response, State
 from probe.provider.saved_provider import KeyReference, Provider, with_verdicts
 from probe.provider.store import Store
 from probe.redaction.redactor import Redactor
-from reports.clients.exporter import CannotExport, export
+from reports.clients.client import export
 from reports.clients.registry import clients
-from reports.clients.settings import Key, settings_of
+from reports.clients.settings import CannotExport, Key, settings_of
 from tests.unit.configs_cases import EXTRAS, case
 
 _WORD = st.text(string.ascii_letters + string.digits + "-_", min_size=24, max_size=48)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from probe.model import Exchange, Report, Request, Response, State, Timeline
-from reports.clients.judgement import CLIENTS, Answer, Fit, works_with
-from reports.clients.kenaz_reader import LONGEST_LINE, read
-from reports.clients.registry import MODULES
+from reports.clients.compatibility import Answer, Fit, works_with
+from reports.clients.kenaz import LONGEST_LINE, read
+from reports.clients.registry import client, clients
 from tests.unit.configs_cases import BASE, case
 
 ALWAYS_STREAM = ("kenaz", "opencode", "zed", "librechat", "crush")
@@ -43,8 +43,9 @@ def call(**fields: Any) -> dict[str, Any]:
     return {"tool_calls": [fields]}
 
 
-def test_every_client_with_an_exporter_has_a_row() -> None:
-    assert set(CLIENTS) == set(MODULES) - {"aider-metadata", "models.dev"}
+def test_every_client_that_sends_requests_has_a_row() -> None:
+    rows = {fit.client for fit in works_with(case())}
+    assert rows == {item.name for item in clients()} - {"aider-metadata", "models.dev"}
 
 
 def test_a_healthy_endpoint_works_with_all() -> None:
@@ -151,7 +152,7 @@ def test_undetermined_streaming_is_no_yes_for_who_always_streams() -> None:
 
 
 def kenaz(made: Report) -> Fit:
-    return works_with(made, ["kenaz"])[0]
+    return works_with(made, [client("kenaz")])[0]
 
 
 def test_a_good_stream_is_read_whole() -> None:
@@ -176,7 +177,7 @@ def test_streams_that_the_adapter_cannot_read(content: bytes, code: str) -> None
     fit = kenaz(streamed(content))
     assert fit.answer is Answer.NO and fit.codes == (code,)
     # A client that reads by the standard is not told so.
-    assert works_with(streamed(content), ["zed"])[0].answer is Answer.YES
+    assert works_with(streamed(content), [client("zed")])[0].answer is Answer.YES
 
 
 def test_only_status_200_is_success() -> None:
@@ -200,7 +201,7 @@ def test_calls_without_an_index_run_together() -> None:
     )
     reading = read(content)
     assert reading.merged_calls and reading.calls[0]["arguments"] == "{}{}"
-    assert any("run together" in reason for reason in kenaz(streamed(content, tools=[{}])).reasons)
+    assert any("merged" in reason for reason in kenaz(streamed(content, tools=[{}])).reasons)
     apart = frames(call(index=0, id="a", function={}), call(index=1, id="b", function={}))
     assert not read(apart).merged_calls
 

@@ -17,7 +17,7 @@ from probe.run.report_redaction import LONGEST, without_secrets
 from probe.wire import recorder
 from probe.wire.content_coding import BODY_LIMIT
 from probe.wire.recorder import LEAST, LEAST_READS, MOST_READS, Recorder, Room
-from reports.clients import kenaz_reader
+from reports.clients import kenaz
 from reports.registry import chosen
 from tests.reports_fixtures import faulty
 
@@ -125,6 +125,6 @@ def test_a_report_is_written_down_in_short_where_it_is_the_result_of_a_task() ->
 
 @pytest.mark.parametrize("line", [b"\n", b"data: {}\n", b'data: {"choices":[{"delta":{"content":"x"}}]}\n\n'])
 def test_a_flooded_stream_is_read_as_far_as_any_stream_is(line: bytes) -> None:
-    found = kenaz_reader.read(line * (BODY_LIMIT // len(line)))
-    assert found.frames <= kenaz_reader.MOST_LINES == MOST_LINES
+    found = kenaz.read(line * (BODY_LIMIT // len(line)))
+    assert found.frames <= kenaz.MOST_LINES == MOST_LINES
     assert found.malformed is None

@@ -10,8 +10,9 @@ import pytest
 
 from probe.model import Report, State, Verdict
 from reports import html, markdown
-from reports.clients import judgement as clients
-from reports.clients.judgement import CLIENTS, Answer, Fit
+from reports.clients import compatibility as clients
+from reports.clients.compatibility import Answer, Fit
+from reports.clients.registry import clients as known_clients
 from reports.html import page
 from tests.reports_fixtures import ALL, faulty, healthy, hostile, report, verdicts
 
@@ -29,7 +30,7 @@ def row(of: Report, name: str) -> clients.ClientRow:
 
 def test_every_client_has_its_row_and_those_that_work_come_first() -> None:
     rows = clients.rows(faulty())
-    assert {item.fit.client for item in rows} == set(CLIENTS)
+    assert {item.fit.client for item in rows} == {client.name for client in known_clients() if client.needs}
     order = list(Answer)
     ranks = [order.index(item.fit.answer) for item in rows]
     assert ranks == sorted(ranks)
@@ -75,7 +76,7 @@ def test_an_exporter_that_breaks_costs_one_configuration(monkeypatch: pytest.Mon
         return real(client, *more)
 
     monkeypatch.setattr(clients, "export", broken)
-    assert row(good(), "llm").problem == "it could not be made (KeyError)"
+    assert row(good(), "llm").problem == "internal error of endpoint-probe (KeyError)"
     assert row(good(), "kenaz").text is not None
 
 
@@ -88,16 +89,16 @@ def test_no_key_of_the_environment_is_in_it(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_what_stands_in_the_way_reads_as_sentences() -> None:
     fit = Fit("x", "X", Answer.WITH_SETTINGS, reasons=("it is slow",), settings=("a: 1", "b: 2"))
-    assert clients.why(fit) == "Set: a: 1; b: 2. It is slow."
-    assert clients.why(Fit("x", "X", Answer.YES)) == ""
+    assert fit.why == "Set: a: 1; b: 2. It is slow."
+    assert Fit("x", "X", Answer.YES).why == ""
 
 
 def test_the_page_shows_each_row_and_a_button_for_each_configuration() -> None:
     shown = html.render(good()).decode()
-    for name, client in CLIENTS.items():
-        assert f'<th scope="row" role="rowheader">{client.title}</th>' in shown
-        if row(good(), name).text is not None:
-            assert f'data-copy="config-text-{name}"' in shown
+    for item in clients.rows(good()):
+        assert f'<th scope="row" role="rowheader">{item.fit.title}</th>' in shown
+        if item.text is not None:
+            assert f'data-copy="config-text-{item.fit.client}"' in shown
     no = html.render(faulty()).decode()
     assert '<span class="verdict broken">no</span>' in no
     assert 'id="config-kenaz"' not in no

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from probe.cli.run_and_report import status_of
+from probe.cli.run import status_of
 from probe.model import CAPABILITIES, Outcome, Report, Severity, State, Verdict, in_order, worst
 from reports import summary
 from reports.registry import reporters

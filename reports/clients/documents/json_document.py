@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from reports.clients.documents import spans
-from reports.clients.documents.spans import Node, line_break, line_end, line_start
-from reports.clients.documents.tree import BadFile, Put
+from reports.clients.documents.edits import (
+    BadFile,
+    Format,
+    Node,
+    Syntax,
+    edit_text,
+    line_break,
+    line_end,
+    line_start,
+    plain,
+)
 
 _GAP = re.compile(r"(?:[ \t\r\n]+|//[^\r\n]*|/\*.*?\*/)*", re.S)
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
@@ -18,34 +26,27 @@ _DEEPEST = 100
 
 
 def parse(text: str) -> Any:
-    """The plain data, or None where there is nothing but comments.
+    """The plain data, or None where it holds only comments.
 
     Raises:
-        BadFile: it is no JSON; the message names the line.
+        BadFile: it is not JSON; the message names the line.
     """
     body = text.removeprefix("\ufeff")
     if _GAP.fullmatch(body):
         return None
-    return spans.plain(nodes(text))
+    return plain(nodes(text))
 
 
-def write(data: Mapping[str, Any] | Sequence[Any]) -> str:
+def write(data: Any) -> str:
     """Indented by two spaces, ending in a line break."""
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
-def edit(text: str, puts: Sequence[Put]) -> str:
-    """The text with the puts made; see ``spans.edit``."""
-    import sys
-
-    return spans.edit(text, puts, sys.modules[__name__])
-
-
-# Reading ----------------------------------------------------------------------------------
+# Reading -------------------------------------------------------------------------------------------
 
 
 def nodes(text: str) -> Node:
-    """The values with their places."""
+    """The values of a text with their places."""
     start = 1 if text.startswith("\ufeff") else 0
     node = _value(text, _skip(text, start), 0)
     end = _skip(text, node.end)
@@ -55,7 +56,7 @@ def nodes(text: str) -> Node:
 
 
 def _bad(text: str, at: int) -> BadFile:
-    return BadFile(f"it is no JSON (line {text.count(chr(10), 0, at) + 1})")
+    return BadFile(f"it is not JSON (line {text.count(chr(10), 0, at) + 1})")
 
 
 def _skip(text: str, at: int) -> int:
@@ -93,7 +94,7 @@ def _map(text: str, at: int, depth: int) -> Node:
         except ValueError:
             raise _bad(text, here) from None
         child = _value(text, _skip(text, colon + 1), depth + 1)
-        node.members.pop(name, None)  # a key given twice: the last stands, as readers have it
+        node.members.pop(name, None)  # of a key given twice the last counts, as for other readers
         node.members[name] = child
         node.keys[name] = (here, key.end())
         here = _after_value(text, child.end, "}")
@@ -121,7 +122,7 @@ def _after_value(text: str, at: int, close: str) -> int:
     return here
 
 
-# Writing ----------------------------------------------------------------------------------
+# Writing -------------------------------------------------------------------------------------------
 
 
 def add_member(text: str, at: Node, key: str, value: Any) -> str:
@@ -137,7 +138,7 @@ def add_item(text: str, at: Node, value: Any) -> str:
 
 
 def replace(text: str, parent: Node, key: str, value: Any) -> str:
-    """The text with another value for a member that is there."""
+    """The text with another value for an existing member."""
     child = parent.members[key]
     start, _ = parent.keys[key]
     return text[: child.start] + _dump(text, value, _lead(text, start)) + text[child.end :]
@@ -155,7 +156,7 @@ def _add(text: str, at: Node, starts: Sequence[int], ends: Sequence[int], name: 
     comma = _skip(text, last)
     trailing = text[comma : comma + 1] == ","
     if "\n" not in text[at.start : at.end]:
-        body = f"{'' if trailing else ','} {name}{_dump_flat(value)}{',' if trailing else ''}"
+        body = f"{'' if trailing else ','} {name}{json.dumps(value, ensure_ascii=False)}{',' if trailing else ''}"
         place = comma + 1 if trailing else last
         return text[:place] + body + text[place:]
     lead = _lead(text, min(starts))
@@ -177,13 +178,13 @@ def _rest_of_line(text: str, at: int) -> int:
 
 
 def _lead(text: str, at: int) -> str:
-    """The blanks at the beginning of a position's line."""
+    """The indentation of a position's line."""
     line = text[line_start(text, at) : line_end(text, at)].removeprefix("\ufeff")
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
 def _unit(text: str) -> str:
-    """One step of indentation in this text: a tab, or as many blanks as the first indented line has."""
+    """One step of indentation in this text: a tab, or as many spaces as the first indented line has."""
     found = re.search(r"^([ \t]+)\S", text, re.M)
     if not found:
         return "  "
@@ -195,5 +196,5 @@ def _dump(text: str, value: Any, lead: str) -> str:
     return made.replace("\n", line_break(text) + lead)
 
 
-def _dump_flat(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+_SYNTAX = Syntax(nodes, add_member, add_item, replace)
+FORMAT = Format(parse, write, lambda text, puts: edit_text(text, puts, _SYNTAX))

@@ -1,13 +1,12 @@
-"""YAML, edited as text at the places that the parser tells, so that comments and layout stay.
+"""YAML, edited as text at the places that the parser reports, so that comments and layout stay.
 
-What is written is read alike by YAML 1.1 and 1.2: a string is left bare only where no
-version takes it for something else (YAML 1.2.2, section 10.3; YAML 1.1 types).
+The output has one meaning in YAML 1.1 and 1.2: a string is left unquoted only where neither version
+reads it as another type (YAML 1.2.2, section 10.3; YAML 1.1 types).
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,9 +14,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-from reports.clients.documents import spans
-from reports.clients.documents.spans import Node, line_break, line_end
-from reports.clients.documents.tree import BadFile, Put
+from probe.wording import cut
+from reports.clients.documents.edits import BadFile, Format, Node, Syntax, edit_text, line_break, line_end
 
 _BARE = re.compile(r"[A-Za-z_$][A-Za-z0-9_$./+-]*(?::[A-Za-z0-9_$./+-]+)*")
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"))
@@ -28,35 +26,30 @@ def _reader() -> YAML:
 
 
 def parse(text: str) -> Any:
-    """The plain data, or None where there is nothing but comments.
+    """The plain data, or None where it holds only comments.
 
     Raises:
-        BadFile: it is no YAML, or several documents.
+        BadFile: it is not YAML, or it holds several documents.
     """
     try:
         return _reader().load(text)
     except (YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        said = getattr(error, "problem", None) or type(error).__name__
-        raise BadFile(f"it is no YAML ({' '.join(str(said).split())[:120]}{where})") from None
+        problem = getattr(error, "problem", None) or type(error).__name__
+        raise BadFile(f"it is not YAML ({cut(str(problem), 120)}{where})") from None
 
 
-def write(data: Mapping[str, Any] | Sequence[Any]) -> str:
-    """In block style, indented by two blanks."""
+def write(data: Any) -> str:
+    """In block style, indented by two spaces."""
     return "\n".join(_block(data)) + "\n"
 
 
-def edit(text: str, puts: Sequence[Put]) -> str:
-    """The text with the puts made; see ``spans.edit``."""
-    return spans.edit(text, puts, sys.modules[__name__])
-
-
-# Reading ----------------------------------------------------------------------------------
+# Reading -------------------------------------------------------------------------------------------
 
 
 def nodes(text: str) -> Node:
-    """The values with their places."""
+    """The values of a text with their places."""
     shift = 1 if text.startswith("\ufeff") else 0
     body = text[shift:]
     return _node(_reader().compose(body), parse(body), text, shift)
@@ -80,7 +73,7 @@ def _node(found: Any, value: Any, text: str, shift: int) -> Node:
             child = _node(item, value[name], text, shift)
             _, key_end = node.keys[name] = (key.start_mark.index + shift, key.end_mark.index + shift)
             if child.kind == "scalar" and child.value is None and item.value == "":
-                # The parser puts a value that is not there before the next token.
+                # The parser places a missing value before the next token.
                 child.start = child.end = text.index(":", key_end) + 1
             node.members[name] = child
             last = max(last, child.end)
@@ -94,7 +87,7 @@ def _node(found: Any, value: Any, text: str, shift: int) -> Node:
     return node
 
 
-# Writing ----------------------------------------------------------------------------------
+# Writing -------------------------------------------------------------------------------------------
 
 
 def add_member(text: str, at: Node, key: str, value: Any) -> str:
@@ -112,7 +105,7 @@ def add_item(text: str, at: Node, value: Any) -> str:
 
 
 def replace(text: str, parent: Node, key: str, value: Any) -> str:
-    """The text with another value for a member that is there."""
+    """The text with another value for an existing member."""
     child = parent.members[key]
     if parent.flow:
         blank = " " if text[child.start - 1 : child.start] == ":" else ""
@@ -121,7 +114,7 @@ def replace(text: str, parent: Node, key: str, value: Any) -> str:
     absent = child.start == child.end
     if not _nested(value):
         return text[:colon] + " " + _flow(value) + text[child.end :]
-    # A value that was not there may have a comment behind the colon: the block goes below it.
+    # After a missing value there may be a comment behind the colon: the block goes below it.
     head = line_end(text, colon) if absent else colon
     lead = line_break(text) + " " * (parent.column + 2)
     return text[:head] + "".join(lead + line for line in _block(value)) + text[max(head, child.end) :]
@@ -189,3 +182,7 @@ def _character(one: str) -> str:
     if one.isprintable() and one != "\ufeff":
         return one
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+_SYNTAX = Syntax(nodes, add_member, add_item, replace)
+FORMAT = Format(parse, write, lambda text, puts: edit_text(text, puts, _SYNTAX))

@@ -1,0 +1,154 @@
+"""What a client is (its needs, its configuration file), and one export from settings to checked text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from probe.model import Report
+from probe.redaction.key_patterns import looks_like_key
+from reports.clients.documents import BadFile, Put, fresh, merged, parsed
+from reports.clients.settings import CannotExport, Settings
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a client sends whatever its settings, and the setting that avoids it.
+
+    Attributes:
+        always_streams: every request is streamed.
+        usage: whether ``stream_options`` is sent with streams: always, switch or never.
+        usage_setting: what to set so that ``stream_options`` is not sent.
+        tools: whether requests hold tools: always, switch or never.
+        agent: it is of no use without tools.
+        forced_choice_setting: what to set where ``tool_choice: required`` fails; empty where it is not sent.
+        limit: the parameter for the length of the output that is always sent, if any.
+        responses_only: it uses the Responses API and not chat completions.
+        system: its instructions are always sent as a system message.
+        stream_setting, tools_setting, vision_setting: what to set where the feature does not work;
+            None where there is no such setting, empty where none is necessary.
+        reads: what its own reader makes of the recorded streams: (finding code, sentence, whether
+            the client cannot be used).
+    """
+
+    always_streams: bool = False
+    usage: str = "never"
+    usage_setting: str = ""
+    tools: str = "switch"
+    agent: bool = False
+    forced_choice_setting: str = ""
+    limit: str = ""
+    responses_only: bool = False
+    system: bool = True
+    stream_setting: str | None = None
+    tools_setting: str | None = None
+    vision_setting: str | None = None
+    reads: Callable[[Report], Iterable[tuple[str, str, bool]]] | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A client's configuration.
+
+    Attributes:
+        puts: values and their places in the file.
+        skeleton: the rest of a new file, as plain data.
+        notes: lines for the person: what cannot be expressed, and what is left to do.
+        text: the whole text, for clients that are configured in code; then there are no puts.
+    """
+
+    puts: Sequence[Put] = ()
+    skeleton: Any = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Client:
+    """A program that can be given an endpoint.
+
+    Attributes:
+        name: the argument of ``--to``.
+        file: where its configuration belongs.
+        form: json, yaml, toml or code.
+        make: turns settings into the configuration; may raise ``CannotExport``.
+        source: where the format is documented.
+        needs: what decides whether it works with an endpoint; None where it sends no requests.
+        mode: permissions of a new file, or None for the usual ones.
+        extras: values that no probe can find out and the person may give, with their meaning.
+        rules: the problems for which the client would refuse the finished data.
+    """
+
+    name: str
+    title: str
+    file: str
+    form: str
+    make: Callable[[Settings], Made]
+    source: str
+    needs: Needs | None = None
+    mode: int | None = None
+    extras: Mapping[str, str] = field(default_factory=dict)
+    rules: Callable[[Any], list[str]] | None = None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The text of the configuration and the notes that go with it."""
+
+    text: str
+    notes: tuple[str, ...]
+
+
+def export(client: Client, settings: Settings, existing: str | None = None) -> Exported:
+    """The client's configuration, new or merged into an existing file.
+
+    Args:
+        existing: the text of the file that the provider is put into; None for a new one.
+
+    Raises:
+        CannotExport: there is nothing to write for this client, or the result would hold a key.
+        BadFile: the existing file cannot be used; nothing is changed.
+    """
+    made = client.make(settings)
+    if made.text is not None:
+        if existing is not None:
+            raise CannotExport(
+                f"{client.title} is configured in code, which cannot be merged; write it with --output FILE"
+            )
+        text = made.text
+    elif existing is None:
+        text = fresh(client.form, made.skeleton, made.puts)
+    else:
+        text = merged(client.form, existing, made.puts, made.skeleton)
+    problems = client.rules(parsed(client.form, text)) if client.rules else []
+    if problems:
+        error = CannotExport if existing is None else BadFile
+        raise error(f"{client.title} would refuse the file: {problems[0]}")
+    _check_no_key(settings, made, text if existing is None else repr(made.puts))
+    return Exported(text, tuple(made.notes))
+
+
+def _check_no_key(settings: Settings, made: Made, added: str) -> None:
+    """The last check: the added text must not hold the present value of the key's variable."""
+    value = os.environ.get(settings.key.variable, "")
+    if (len(value) >= 8 and value in added) or any(looks_like_key(text) for text in (added, *made.notes)):
+        raise CannotExport("the result would hold what looks like a key; it is not written")
+
+
+# Generated code ------------------------------------------------------------------------------------
+
+
+def module(settings: Settings, comment: str, lines: Iterable[str], notes: Sequence[str]) -> Made:
+    """A module of source code under a comment, which repeats no text of the endpoint."""
+    day = settings.report.run.started_at[:10]
+    when = f" of {day}" if day.replace("-", "").isdigit() else ""
+    top = f"{comment} Written by endpoint-probe from the report{when}. What was not determined is left out."
+    return Made(text="\n".join([top, "", *lines]) + "\n", notes=notes)
+
+
+def call(callee: str, words: Iterable[str] = (), **named: str) -> list[str]:
+    """The lines of a Python call, one argument per line; the values are source text."""
+    arguments = [*words, *(f"{name}={value}" for name, value in named.items())]
+    return [f"{callee}(", *(f"    {argument}," for argument in arguments), ")"]
