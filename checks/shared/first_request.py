@@ -21,8 +21,8 @@ async def first_look(ctx: Context) -> Exchange:
     """The first exchange, shared by the checks of connection, TLS and URL."""
     endpoint = ctx.options.endpoint
     url = endpoint.at(urls.clean_path(endpoint.path), "/models")
-    # Without a key it can still be seen whether something answers at a URL that the key must not be sent to.
-    auth = None if ctx.may_carry_key(url) else Auth("none")
+    # ``may_carry_key`` returns the reason not to send the key; without it, whether something answers still shows.
+    auth = Auth("none") if ctx.may_carry_key(url) else None
     timeout_s = min(TIMEOUT_S, ctx.options.timeout_s)
     return await ctx.send("GET", url, auth=auth, share="models.first", timeout_s=timeout_s, patient=False)
 
