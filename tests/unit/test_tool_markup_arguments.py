@@ -1,4 +1,4 @@
-"""Arguments judged against a schema, stray pieces of markup, kinds of reply, imports."""
+"""Arguments judged against a schema, the offered tools, imports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from checks.tools.markup import find_calls, is_prose, judge, kind_of_reply, stray_markup
+from checks.tools.markup import find_calls, judge
 from checks.tools.markup.text_scan import Tools
 
 SCHEMA: dict[str, Any] = {
@@ -103,48 +103,6 @@ def test_size_and_depth_are_bounded() -> None:
     wide = judge(json.dumps({"city": "x", "tags": list(range(5000))}), SCHEMA)
     assert len(wide.errors) == 20
     assert len(judge(json.dumps({"city": ["x" * 5000]}), SCHEMA).errors[0].actual) <= 120
-
-
-@pytest.mark.parametrize(
-    ("text", "pieces"),
-    [
-        ("It is 21 degrees.\n</tool_call>", ["</tool_call>"]),
-        ("It is 21 degrees.]<]minimax[>[</tool_call>", ["]<]minimax[>[", "</tool_call>"]),
-        ("Fine.\n</parameter>\n</function>", ["</parameter>", "</function>"]),
-        ("<|tool_calls_section_end|>", ["<|tool_calls_section_end|>"]),
-        ("<\uff5ctool\u2581calls\u2581end\uff5c>", ["<\uff5ctool\u2581calls\u2581end\uff5c>"]),
-        ("[TOOL_CALLS]", ["[TOOL_CALLS]"]),
-        ("<|channel|>final<|message|>Hi", ["<|channel|>", "<|message|>"]),
-        ("It is 21 degrees in Paris.", []),
-        ("Use `<tool_call>` for that.", []),
-        ("```\n<tool_call>\n```", []),
-        ("<b>bold</b> and a < b", []),
-    ],
-)
-def test_stray_pieces_of_markup(text: str, pieces: list[str]) -> None:
-    found = stray_markup(text)
-    assert [piece.text for piece in found] == pieces
-    assert all(text[piece.start : piece.end] == piece.text for piece in found)
-
-
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("", "empty"),
-        ("<think>Hm.</think>\n", "empty"),
-        ('{"city": "Paris"}', "json"),
-        ("[1, 2", "prose"),
-        ("```python\nprint(1)\n```", "code"),
-        ("I'm sorry, but I can't access real-time data.", "refusal"),
-        ("As an AI language model, I have no weather.", "refusal"),
-        ("Which city?", "question"),
-        ("It is 21 degrees.", "prose"),
-        ("<think>I cannot do it.</think>It is 21 degrees.", "prose"),
-    ],
-)
-def test_kind_of_reply(text: str, kind: str) -> None:
-    assert kind_of_reply(text) == kind
-    assert is_prose(text) is (kind in ("refusal", "question", "prose"))
 
 
 def test_tools_are_taken_in_every_shape() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.tools.markup import FAMILIES, assemble, find_calls, judge, kind_of_reply, stray_markup
+from checks.tools.markup import FAMILIES, assemble, find_calls, judge
 from tests.unit.test_tool_markup_formats import NAMES, WORDS, arguments, dump, quick
 
 
@@ -36,8 +36,6 @@ def test_markers_without_a_call_are_never_a_leak_of_an_offered_tool(pieces: list
 @settings(quick, max_examples=120)
 def test_arbitrary_text_is_never_a_leak(text: str) -> None:
     assert find_calls(text, NAMES) is None
-    assert kind_of_reply(text) in ("empty", "json", "code", "refusal", "question", "prose")
-    stray_markup(text)
 
 
 @given(

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from checks.tools.markup.call_shapes import call_list, gemma_value, is_placeholder, keywords, typed
-from checks.tools.markup.leak import Arguments, Family, LeakedCall
-from checks.tools.markup.special_tokens import named, object_at
-from checks.tools.markup.text_scan import MAX_CALLS, Scan
+from checks.tools.markup.call_shapes import call_list, is_placeholder, keywords, typed
+from checks.tools.markup.leak import MAX_CALLS, Arguments, Family, LeakedCall, calls_at
+from checks.tools.markup.special_tokens import gemma_calls, named, object_at
+from checks.tools.markup.text_scan import Scan
 from checks.tools.markup.wrapped_json import json_calls
 
 _TOOL_FENCES = frozenset({"tool_code", "tool_call", "tool_calls", "tool", "function_call", "tool_use"})
@@ -44,12 +44,12 @@ def _statements(scan: Scan, pos: int, end: int) -> tuple[list[LeakedCall], int]:
 
 
 def tool_code(scan: Scan) -> list[LeakedCall]:
-    """Calls as Gemini and Gemma write code: a fence or tag `tool_code`, or the module `default_api`.
+    """Calls as Gemini and Gemma write code: in a fence or tag `tool_code`, or with the module `default_api`.
 
-    The statements may be wrapped in print(..), and stand in a fence labelled tool_code, behind a line or
-    tag of that name, or on lines of their own where they begin with `default_api.`. Without the special
-    tokens Gemini's own form is `call:default_api:NAME{k:v}`. Source: Gemma's prompting guide;
-    google-gemini/gemini-cli issues on MALFORMED_FUNCTION_CALL.
+    The statements may be wrapped in print(..).  They are in a fence labelled tool_code, after a line or tag of that
+    name, or on lines that begin with `default_api.`.  Without the special tokens Gemini's form is
+    `call:default_api:NAME{k:v}`.  Source: Gemma's prompting guide; google-gemini/gemini-cli issues on
+    MALFORMED_FUNCTION_CALL.
     """
     calls: list[LeakedCall] = []
     for start, end in _code_places(scan):
@@ -61,11 +61,13 @@ def tool_code(scan: Scan) -> list[LeakedCall]:
         calls += [call for call in found if scan.tools.resolve(call.name)]
         if len(calls) >= MAX_CALLS:
             break
-    return calls or _braced(scan)
+    if calls:
+        return calls
+    return [call for call in gemma_calls(scan, _API_BRACES, True) if not scan.in_inline_code(call.start)]
 
 
 def _code_places(scan: Scan) -> Iterator[tuple[int, int]]:
-    """Offsets (start, end) of code that is a call by its label, or by the module it names."""
+    """Offsets (start, end) of code that its label or its module marks as calls."""
     fenced = [fence for fence in scan.fences if fence.info.split(" ")[0] in _TOOL_FENCES]
     for fence in fenced:
         yield fence.body, fence.body_end
@@ -83,20 +85,6 @@ def _code_places(scan: Scan) -> Iterator[tuple[int, int]]:
             yield match.end(), max(done, match.end())
 
 
-def _braced(scan: Scan) -> list[LeakedCall]:
-    calls: list[LeakedCall] = []
-    match = _API_BRACES.search(scan.text)
-    while match is not None and len(calls) < MAX_CALLS:
-        name, end = scan.tools.resolve(match.group("name")), match.end()
-        if name and not scan.in_inline_code(match.start()):
-            value, end, closed = gemma_value(scan.text, match.end())
-            calls.append(
-                LeakedCall(name, value if closed else scan.text[match.end() : end], match.start(), end, closed)
-            )
-        match = _API_BRACES.search(scan.text, max(end, match.end()))
-    return calls
-
-
 _BEAM_HEAD = re.compile(
     r"(?<!\w)to=(?P<name>[^\s<]{1,128})(?:<\|channel\|>)?(?:analysis)?[ \t]{0,4}(?P<xml><\|constrain\|>xml|xml)?"
     r"[ \t]{0,4}(?P<message><\|message\|>)?(?=<rfl:parameter|\s{0,4}<\||\s{0,4}\Z)"
@@ -109,7 +97,7 @@ _BEAM_STOPS = ("<|call|>", "<|end|>", "<|start|>")
 def beam(scan: Scan) -> list[LeakedCall]:
     """Beam: ` to=NAME<|channel|>analysis <|constrain|>xml<|message|>` and `<rfl:parameter name="k">` elements.
 
-    The special tokens may be gone. Source: SGLang parser/beam.py.
+    The special tokens may be missing.  Source: SGLang parser/beam.py.
     """
     calls: list[LeakedCall] = []
     heads = list(_BEAM_HEAD.finditer(scan.text))[:MAX_CALLS]
@@ -146,20 +134,17 @@ _BRACKETED = re.compile(r"[^\[\]\n]{0,2000}\]")
 
 
 def action_call(scan: Scan) -> list[LeakedCall]:
-    """`Action: NAME(k="v")`, `Action: NAME[{..}]`, `Action: NAME {..}`, and the same behind `Call:`.
+    """`Action: NAME(k="v")`, `Action: NAME[{..}]`, `Action: NAME {..}`, and the same after `Call:`.
 
-    Source: the ReAct paper's `Search[entity]`, and agents' prompts made after it.
+    Source: the ReAct paper's `Search[entity]`, and agent prompts based on it.
     """
-    calls: list[LeakedCall] = []
-    match = _ACTION.search(scan.text)
-    while match is not None and len(calls) < MAX_CALLS:
-        name, end = scan.tools.resolve(match.group("name")), match.end()
+
+    def read(match: re.Match[str]) -> LeakedCall | None:
+        name = scan.tools.resolve(match.group("name"))
         found = _action_arguments(scan, match) if name and scan.fence_at(match.start()) is None else None
-        if name and found is not None:
-            arguments, end, whole = found
-            calls.append(LeakedCall(name, arguments, match.start("name"), end, whole))
-        match = _ACTION.search(scan.text, max(end, match.end()))
-    return calls
+        return LeakedCall(name, found[0], match.start("name"), found[1], found[2]) if name and found else None
+
+    return calls_at(scan, _ACTION, read)
 
 
 def _action_arguments(scan: Scan, match: re.Match[str]) -> tuple[Arguments, int, bool] | None:
@@ -184,9 +169,8 @@ _SENTENCE_LIST = re.compile(r"(?<![\w)\]=(\"'.])\[(?=[^\W\d][\w.\-]{0,127}\()")
 def list_in_sentence(scan: Scan) -> list[LeakedCall]:
     """`I will call [get_weather(city="Paris")] now`: a Python list of calls within a line of prose.
 
-    Outside of code only, every name offered, every argument named, and all of them on the schema: an
-    example that is explained seldom is all of this, and SGLang's parser takes even that for a call
-    (function_call/pythonic_detector.py).
+    Only outside of code, with every name offered, every argument named and on the schema: examples in an explanation
+    rarely meet all of this, and SGLang's parser reads even those as calls (function_call/pythonic_detector.py).
     """
     for match in _SENTENCE_LIST.finditer(scan.text):
         assigned = scan.text[max(0, match.start() - 20) : match.start()].rstrip().endswith(("=", "(", "return", "in"))
@@ -212,7 +196,7 @@ _K3_ARGUMENT = re.compile(r'argument key="(?P<key>[^"\n]{1,128})" type="(?P<type
 
 
 def kimi_k3_tokens_lost(scan: Scan) -> list[LeakedCall]:
-    """Kimi K3 with `<|open|>`, `<|sep|>` and `<|close|>` gone: `call tool="NAME" index="1"argument key=..`."""
+    """Kimi K3 without `<|open|>`, `<|sep|>` and `<|close|>`: `call tool="NAME" index="1"argument key=..`."""
     calls: list[LeakedCall] = []
     heads = list(_K3_CALL.finditer(scan.text))[:MAX_CALLS]
     for at, head in enumerate(heads):
@@ -236,14 +220,11 @@ _PLAMO_ALL_LOST = re.compile(r"(?<![\w.\-])(?P<name>[^\W\d][\w.\-]{0,127}?)json(
 
 
 def plamo3_tokens_lost(scan: Scan) -> list[LeakedCall]:
-    """PLaMo 3 with the special parts of its markers gone: `tool_nameNAMEtool_nametool_argumentsjson{..}`.
+    """PLaMo 3 without the special parts of its markers: `tool_nameNAMEtool_nametool_argumentsjson{..}`.
 
-    Which parts are special: vLLM parser/plamo3.py. Where all of the markers are, `NAMEjson{..}` is left.
+    The special parts: vLLM parser/plamo3.py.  Where the whole markers are special, `NAMEjson{..}` remains.
     """
-    for head in (_PLAMO_PARTS_LOST, _PLAMO_ALL_LOST):
-        if calls := named(scan, head, need_offered=True):
-            return calls
-    return []
+    return named(scan, _PLAMO_PARTS_LOST, need_offered=True) or named(scan, _PLAMO_ALL_LOST, need_offered=True)
 
 
 _INVOKE = re.compile(r"<invoke name=[\"']?(?P<name>[^\"'<>\n]{1,128})[\"']?[ \t]{0,4}>")
@@ -251,7 +232,7 @@ _CHILD = re.compile(r"<(?P<key>[^\W\d][\w.\-]{0,127})>")
 
 
 def minimax_m3_tokens_lost(scan: Scan) -> list[LeakedCall]:
-    """MiniMax M3 without its token: `<invoke name="NAME">` whose children are named after the arguments."""
+    """MiniMax M3 without its token: `<invoke name="NAME">` with children named after the arguments."""
     calls: list[LeakedCall] = []
     for opening in _INVOKE.finditer(scan.text):
         name = scan.tools.resolve(opening.group("name"))
@@ -273,8 +254,8 @@ def minimax_m3_tokens_lost(scan: Scan) -> list[LeakedCall]:
     return calls
 
 
-# Their places in the table: AGENTS stands before the notations of bare_json, BEAM before harmony, which it resembles,
-# and MINIMAX_M3 before the elements of Anthropic. ------------------------------------------------------------------
+# In the table AGENTS comes before the formats of bare_json, BEAM before harmony, which it resembles, and MINIMAX_M3
+# before Anthropic's elements.
 
 BEAM = Family(
     id="beam",
@@ -282,7 +263,6 @@ BEAM = Family(
     extract=beam,
     vllm=("beam",),
     sglang=("beam",),
-    note="",
     source="SGLang parser/beam.py",
     hints=("<rfl:parameter", "<|constrain|>xml", "analysis xml"),
 )
@@ -292,7 +272,6 @@ MINIMAX_M3 = Family(
     extract=minimax_m3_tokens_lost,
     vllm=("minimax_m3",),
     sglang=("minimax-m3",),
-    note="",
     source="vLLM parser/minimax_m3.py",
     hints=("<invoke",),
 )
@@ -301,9 +280,7 @@ AGENTS: tuple[Family, ...] = (
         id="tool_code",
         title="tool_code of Gemini and Gemma",
         extract=tool_code,
-        vllm=(),
         sglang=("pythonic",),
-        note="",
         source="Gemma docs, function calling",
         hints=("```", "~~~", "tool_code", "default_api"),
         bare=True,
@@ -314,7 +291,6 @@ AGENTS: tuple[Family, ...] = (
         extract=kimi_k3_tokens_lost,
         vllm=("kimi_k3",),
         sglang=("kimi_k3",),
-        note="",
         source="SGLang function_call/kimik3_format.py",
         hints=("call tool=",),
         bare=True,
@@ -324,8 +300,6 @@ AGENTS: tuple[Family, ...] = (
         title="PLaMo 3, tokens dropped",
         extract=plamo3_tokens_lost,
         vllm=("plamo3",),
-        sglang=(),
-        note="",
         source="vLLM parser/plamo3.py",
         hints=("json{", "tool_arguments{"),
         bare=True,
@@ -334,12 +308,8 @@ AGENTS: tuple[Family, ...] = (
         id="react",
         title="Action or Call and the call on one line",
         extract=action_call,
-        vllm=(),
-        sglang=(),
-        note=(
-            "A prompt format, not a chat template's: the tools were written into the prompt by a gateway or a client."
-        ),
-        source="ReAct paper, and agents' prompts made after it",
+        note="A prompt format: a gateway or a client wrote the tools into the prompt.",
+        source="ReAct paper, and agent prompts based on it",
         hints=("ction", "all:", "CTION", "ALL:", "all*", "ALL*"),
         bare=True,
     ),
@@ -349,9 +319,7 @@ IN_A_SENTENCE: tuple[Family, ...] = (
         id="pythonic",
         title="Python call list within a sentence",
         extract=list_in_sentence,
-        vllm=(),
         sglang=("pythonic",),
-        note="",
         source="SGLang function_call/pythonic_detector.py",
         hints=("[",),
         bare=True,

@@ -1,8 +1,7 @@
-"""Judges the arguments of a tool call: a string, holding JSON, that fits the tool's schema.
+"""The arguments of a tool call: whether they are a string with JSON in it that fits the tool's schema.
 
-The chat completions reference says of `function.arguments` that it is a string with JSON in it
-(OpenAI API reference, chat completions, message tool calls). The schema is checked with the
-jsonschema library, which is imported on first use.
+Source: OpenAI API reference, chat completions, message tool calls.  The schema is checked with jsonschema, which is
+imported on first use.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _SHOWN = 120
 
 @dataclass(frozen=True, slots=True)
 class SchemaError:
-    """One place that is off the schema: JSON pointer into the arguments, what was asked, what was there."""
+    """One place that is off the schema, as a JSON pointer into the arguments."""
 
     pointer: str
     expected: str
@@ -30,12 +29,11 @@ class SchemaError:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is to be said of one call's arguments.
+    """The result for one call's arguments.
 
-    `verdict`: `ok`; `not-string` (an object or another value stands where a string belongs, and
-    `errors` still tells how it fits the schema); `not-json`; `off-schema`; `not-judged` (too long
-    or too deep to be worth checking). `value` is the decoded arguments, None where they could not
-    be decoded. `detail` is one sentence, empty for `ok`.
+    ``verdict``: ``ok``; ``not-string`` (another JSON value in place of the string; ``errors`` still compares it with
+    the schema); ``not-json``; ``off-schema``; ``not-judged`` (too long or too deep).  ``value``: the decoded
+    arguments, None where they cannot be decoded.  ``detail``: one sentence, empty for ``ok``.
     """
 
     verdict: Verdict
@@ -55,7 +53,7 @@ class Judgement:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _depth(value: Any, most: int) -> int:
@@ -89,10 +87,7 @@ def _pointer(path: Any) -> str:
 
 
 def schema_errors(value: Any, schema: dict[str, Any]) -> tuple[SchemaError, ...]:
-    """Where a decoded value is off a JSON Schema (draft 2020-12 unless `$schema` says otherwise).
-
-    At most MAX_ERRORS, in the order of their pointers.
-    """
+    """Where a value is off a JSON Schema (draft 2020-12 unless `$schema` differs): MAX_ERRORS at most, by pointer."""
     from jsonschema.validators import Draft202012Validator, validator_for
 
     validator = validator_for(schema, default=Draft202012Validator)(schema)
@@ -106,10 +101,11 @@ def schema_errors(value: Any, schema: dict[str, Any]) -> tuple[SchemaError, ...]
 
 
 def judge(arguments: object, schema: dict[str, Any] | None) -> Judgement:
-    """Judge `function.arguments` of one call against the tool's parameter schema.
+    """Judge `function.arguments` of one call; never raises.
 
-    arguments: what stood in the field, of any type. schema: the `parameters` that were offered,
-    None where there were none (then only string and JSON are judged). Never raises.
+    Args:
+        arguments: the value of the field, of any type.
+        schema: the tool's `parameters`; None to judge only string and JSON.
     """
     if isinstance(arguments, str):
         if len(arguments) > MAX_CHARS:
@@ -119,8 +115,8 @@ def judge(arguments: object, schema: dict[str, Any] | None) -> Judgement:
         except RecursionError:
             return Judgement("not-judged", None, (), f"nested deeper than {MAX_DEPTH} levels")
         except ValueError as error:
-            why = "empty, where `{}` is meant" if not arguments.strip() else str(error)
-            return Judgement("not-json", None, (), f"the string does not hold JSON: {why}")
+            why = "it is empty (expected `{}`)" if not arguments.strip() else str(error)
+            return Judgement("not-json", None, (), f"the string is not JSON: {why}")
     else:
         value = arguments
     if _depth(value, MAX_DEPTH) > MAX_DEPTH:
@@ -128,13 +124,13 @@ def judge(arguments: object, schema: dict[str, Any] | None) -> Judgement:
     try:
         errors = _errors(value, schema)
     except Exception as error:
-        # The schema is this program's own; a value that upsets the validator is not judged by it.
-        return Judgement("not-judged", value, (), f"the validator gave up: {type(error).__name__}")
+        # The schema is this program's own, so the value made the validator fail.
+        return Judgement("not-judged", value, (), f"the validator failed: {type(error).__name__}")
     if not isinstance(arguments, str):
         kind = _kind(arguments)
-        return Judgement("not-string", value, errors, f"the field holds {kind}, not a string with JSON in it")
+        return Judgement("not-string", value, errors, f"the field is {kind}, not a string that contains JSON")
     if errors:
-        where = ", ".join(e.pointer or "the whole" for e in errors[:3])
+        where = ", ".join(e.pointer or "the value" for e in errors[:3])
         return Judgement("off-schema", value, errors, f"off the tool's schema at {where}")
     return Judgement("ok", value, (), "")
 

@@ -1,4 +1,4 @@
-"""Notations without a marker of their own: they count only where they name an offered tool."""
+"""Formats without a marker, which count only where they name an offered tool."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 
 from checks.tools.markup import special_tokens
 from checks.tools.markup.call_shapes import call_list, typed
-from checks.tools.markup.leak import Family, LeakedCall
+from checks.tools.markup.leak import Family, LeakedCall, calls_at
 from checks.tools.markup.special_tokens import object_at
-from checks.tools.markup.text_scan import MAX_CALLS, Scan
+from checks.tools.markup.text_scan import Scan
 
 _LINE_LIST = re.compile(r"^[ \t]{0,8}\[(?=\s{0,8}[^\W\d][\w.\-]{0,127}\s{0,4}\()", re.MULTILINE)
 _IN_TAG = re.compile(
@@ -50,11 +50,10 @@ _CHILD = re.compile(r"<(?P<key>[^\W\d][\w.\-]{0,127})>")
 
 
 def pythonic(scan: Scan) -> list[LeakedCall]:
-    """`[get_weather(city="Paris")]` on lines of its own (vLLM tool_parsers/pythonic_tool_parser.py).
+    """`[get_weather(city="Paris")]` on separate lines (vLLM tool_parsers/pythonic_tool_parser.py).
 
-    Or the calls stand in a pair of tags, or the whole visible text is nothing but calls, with the
-    brackets lost. Inside a fence only if it is all that the fence holds: a list in the middle of a
-    program is code.
+    Also calls between a pair of tags, or a text of calls alone without the brackets.  Inside a fence the list must be
+    all of its content: a list in the middle of a program is code.
     """
     for match in _IN_TAG.finditer(scan.text):
         calls, end = call_list(scan, match.end())
@@ -80,29 +79,26 @@ def _all_offered(scan: Scan, calls: list[LeakedCall]) -> bool:
 
 
 def _ends_line(scan: Scan, end: int) -> bool:
-    """Whether the list is followed by nothing, a new line or a token, not by more of an expression."""
+    """Whether the list is followed by nothing, a line feed or a token, rather than the rest of an expression."""
     rest = scan.text[end : end + 40].lstrip(" \t")
     return not rest or rest[0] in "\n\r<"
 
 
 def _headed(scan: Scan, head: re.Pattern[str], plain: bool = False) -> list[LeakedCall]:
-    """Calls whose head names an offered tool; plain: a line of text may stand for the arguments."""
-    calls: list[LeakedCall] = []
-    match = head.search(scan.text)
-    while match is not None and len(calls) < MAX_CALLS:
+    """Calls whose head names an offered tool; ``plain``: the arguments may be a line of text."""
+
+    def read(match: re.Match[str]) -> LeakedCall | None:
         name = scan.tools.resolve(match.group("name"))
-        end = match.end()
-        found = object_at(scan, end) if name else None
+        found = object_at(scan, match.end()) if name else None
         if name and found is not None and (found[0] is not None or plain):
-            arguments, end, whole = found
-            calls.append(LeakedCall(name, arguments, match.start(), end, whole))
-        elif name and plain:
-            stop = scan.text.find("\n", end)
-            stop = len(scan.text) if stop < 0 else stop
-            calls.append(LeakedCall(name, scan.text[end:stop].strip(), match.start(), stop, True))
-            end = stop
-        match = head.search(scan.text, max(end, match.end()))
-    return calls
+            return LeakedCall(name, found[0], match.start(), found[1], found[2])
+        if not (name and plain):
+            return None
+        stop = scan.text.find("\n", match.end())
+        stop = len(scan.text) if stop < 0 else stop
+        return LeakedCall(name, scan.text[match.end() : stop].strip(), match.start(), stop, True)
+
+    return calls_at(scan, head, read)
 
 
 def function_tag(scan: Scan) -> list[LeakedCall]:
@@ -121,11 +117,11 @@ def react(scan: Scan) -> list[LeakedCall]:
 
 
 def labelled(scan: Scan) -> list[LeakedCall]:
-    """What weak models make of a prompt with tools: the name under a label, or in an attribute.
+    """Formats that weak models invent: the name after a label or in an attribute.
 
-    `Tool: NAME` and `Arguments: {..}` on two lines, `<tool name="NAME">{..}`, or a line that holds
-    nothing but `NAME({..})` or `NAME: {..}`. The object must fit the tool's schema, and on a line of
-    its own the call must end the line, so that a sentence which plans a call is none.
+    `Tool: NAME` and `Arguments: {..}` on two lines, `<tool name="NAME">{..}`, or a line with only `NAME({..})` or
+    `NAME: {..}`.  The object must fit the tool's schema, and a call on one line must end it, so that a sentence about
+    a planned call does not count.
     """
     for head in (_LABELLED, _NAMED_ELEMENT, _OWN_LINE):
         calls = [c for c in _headed(scan, head) if c.complete and _could_be(scan, c, head is not _OWN_LINE)]
@@ -137,7 +133,7 @@ def labelled(scan: Scan) -> list[LeakedCall]:
 
 
 def _could_be(scan: Scan, call: LeakedCall, sure: bool) -> bool:
-    """Whether the arguments fit; sure: a label vouches for the call of a tool whose schema is not known."""
+    """Whether the arguments fit; ``sure``: a label makes a call of a tool without a schema credible."""
     unknown = scan.tools.schemas.get(call.name) is None
     return scan.tools.fits(call.name, call.arguments) or (sure and unknown and isinstance(call.arguments, dict))
 
@@ -152,23 +148,13 @@ def qwen_agent(scan: Scan) -> list[LeakedCall]:
 
 
 def name_json(scan: Scan) -> list[LeakedCall]:
-    """An offered name directly before a JSON object: what is left when special tokens are dropped.
+    """An offered name directly before a JSON object, as it remains when special tokens are dropped.
 
-    `get_weather{"city": "Paris"}` may have been Mistral's or DeepSeek V3.1's; on two lines it is
-    GLM-4's or Functionary's own notation. Up to three tokens that are not known may stand
-    between, so that a format newer than this table is still seen. The object must be what fits
-    the tool, or stand at the start of a line: `search {` is also how a program looks.
+    `get_weather{"city": "Paris"}` may come from Mistral or DeepSeek V3.1; on two lines it is the format of GLM-4 or
+    Functionary.  Up to three unknown tokens may be in between, so that newer formats are found too.  The object must
+    fit the tool or be at the start of a line: `search {` is also program code.
     """
-    calls: list[LeakedCall] = []
-    match = _NAME_JSON.search(scan.text)
-    while match is not None and len(calls) < MAX_CALLS:
-        end = match.end()
-        call = _name_json_call(scan, match)
-        if call is not None:
-            calls.append(call)
-            end = call.end
-        match = _NAME_JSON.search(scan.text, max(end, match.end()))
-    return calls
+    return calls_at(scan, _NAME_JSON, lambda match: _name_json_call(scan, match))
 
 
 def _name_json_call(scan: Scan, match: re.Match[str]) -> LeakedCall | None:
@@ -187,7 +173,7 @@ def _name_json_call(scan: Scan, match: re.Match[str]) -> LeakedCall | None:
         return LeakedCall(name, scan.text[match.end() : read.end], match.start(), read.end, False)
     if scan.tools.fits(name, read.value) and (leads or "\n" not in match.group("gap")):
         return LeakedCall(name, read.value, match.start(), read.end, True)
-    # Off the schema, or the schema is not known: `get_weather {"temp": 21}` may be a result.
+    # Off the schema or without one: `get_weather {"temp": 21}` may be a result.
     glued = not match.group("gap")
     known = set(read.value) & set(scan.tools.properties(name))
     unknown = scan.tools.schemas.get(name) is None
@@ -200,20 +186,16 @@ def _name_json_call(scan: Scan, match: re.Match[str]) -> LeakedCall | None:
 def named_tag(scan: Scan) -> list[LeakedCall]:
     """`<get_weather><city>Paris</city></get_weather>`: tags named after the tool and its arguments.
 
-    The notation that Cline and Roo Code teach in their prompts. Every child must be an argument
-    of the tool's schema, and the required ones must be there.
+    The format in the prompts of Cline and Roo Code.  Every child must be an argument of the tool's schema, and the
+    required ones must be present.
     """
-    calls: list[LeakedCall] = []
-    match = _NAMED_TAG.search(scan.text)
-    while match is not None and len(calls) < MAX_CALLS:
+
+    def read(match: re.Match[str]) -> LeakedCall | None:
         name = scan.tools.resolve(match.group("name"))
-        if name is not None:
-            stop = scan.find(f"</{match.group('name')}>", match.end())
-            call = _children(scan, name, match, stop) if stop >= 0 else None
-            if call is not None:
-                calls.append(call)
-        match = _NAMED_TAG.search(scan.text, match.end())
-    return calls
+        stop = scan.find(f"</{match.group('name')}>", match.end()) if name is not None else -1
+        return _children(scan, name, match, stop) if name is not None and stop >= 0 else None
+
+    return calls_at(scan, _NAMED_TAG, read)
 
 
 def _children(scan: Scan, name: str, opening: re.Match[str], stop: int) -> LeakedCall | None:
@@ -240,16 +222,12 @@ def _children(scan: Scan, name: str, opening: re.Match[str], stop: int) -> Leake
     return LeakedCall(name, values, opening.start(), end, True)
 
 
-# Notations without a marker of their own, and what special tokens leave when they are dropped. -----
-
 BARE: tuple[Family, ...] = (
     Family(
         id="qwen_agent",
         title="Qwen-Agent prompt format",
         extract=qwen_agent,
-        vllm=(),
-        sglang=(),
-        note=("A prompt format of Qwen-Agent; a server that uses the model's own chat template gets hermes markup."),
+        note="A prompt format of Qwen-Agent; a server that uses the model's own chat template gets hermes markup.",
         source="QwenLM/Qwen-Agent",
         hints=("✿FUNCTION✿",),
     ),
@@ -257,10 +235,8 @@ BARE: tuple[Family, ...] = (
         id="function_tag",
         title="Llama 3.1 custom function tags",
         extract=function_tag,
-        vllm=(),
-        sglang=(),
         note=(
-            "llama.cpp reads it with --jinja (Functionary 3.1); vLLM's llama templates ask for JSON "
+            "llama.cpp reads it with --jinja (Functionary 3.1); vLLM's llama templates use JSON "
             "instead: examples/tool_chat_template_llama3.1_json.jinja with llama3_json."
         ),
         source="llama.cpp common/chat.cpp",
@@ -271,8 +247,6 @@ BARE: tuple[Family, ...] = (
         id="functionary",
         title="Functionary 3.2",
         extract=functionary,
-        vllm=(),
-        sglang=(),
         note="llama.cpp reads it with --jinja.",
         source="llama.cpp common/chat.cpp",
         hints=(">>>",),
@@ -284,7 +258,6 @@ BARE: tuple[Family, ...] = (
         extract=special_tokens.kimi_k2,
         vllm=("kimi_k2",),
         sglang=("kimi_k2",),
-        note="",
         source="SGLang function_call/kimik2_detector.py",
         hints=("functions.",),
         bare=True,
@@ -295,7 +268,6 @@ BARE: tuple[Family, ...] = (
         extract=special_tokens.deepseek_v3,
         vllm=("deepseek_v3",),
         sglang=("deepseekv3",),
-        note="",
         source="SGLang function_call/deepseekv3_detector.py",
         hints=("function",),
         bare=True,
@@ -306,7 +278,6 @@ BARE: tuple[Family, ...] = (
         extract=special_tokens.gemma4,
         vllm=("gemma4",),
         sglang=("gemma4",),
-        note="",
         source="vLLM parser/gemma4.py",
         hints=("call:",),
         bare=True,
@@ -315,11 +286,7 @@ BARE: tuple[Family, ...] = (
         id="react",
         title="ReAct",
         extract=react,
-        vllm=(),
-        sglang=(),
-        note=(
-            "A prompt format, not a chat template's: the tools were written into the prompt by a gateway or a client."
-        ),
+        note="A prompt format: a gateway or a client wrote the tools into the prompt.",
         source="LangChain, ReAct agent prompt",
         hints=("Action",),
         bare=True,
@@ -328,11 +295,7 @@ BARE: tuple[Family, ...] = (
         id="labelled",
         title="Name under a label, arguments as JSON",
         extract=labelled,
-        vllm=(),
-        sglang=(),
-        note=(
-            "The model knows no call format, or its chat template does not show the tools in the format it was taught."
-        ),
+        note="The model has no call format, or its chat template shows the tools in another format.",
         source="seen from small models without a tool template",
         hints=("{",),
         bare=True,
@@ -343,7 +306,6 @@ BARE: tuple[Family, ...] = (
         extract=pythonic,
         vllm=("pythonic", "llama4_pythonic", "olmo3"),
         sglang=("pythonic",),
-        note="",
         source="vLLM tool_parsers/pythonic_tool_parser.py",
         hints=("(",),
         bare=True,
@@ -352,8 +314,6 @@ BARE: tuple[Family, ...] = (
         id="named_tag",
         title="Tags named after the tool",
         extract=named_tag,
-        vllm=(),
-        sglang=(),
         note="A prompt format of coding agents; no server parses it.",
         source="Cline system prompt",
         hints=("</",),
@@ -365,7 +325,6 @@ BARE: tuple[Family, ...] = (
         extract=name_json,
         vllm=("mistral", "deepseek_v31"),
         sglang=("mistral", "deepseekv31"),
-        note="",
         source="SGLang function_call/mistral_detector.py",
         hints=("{",),
         bare=True,

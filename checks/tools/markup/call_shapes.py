@@ -1,6 +1,6 @@
-"""Which JSON values are tool calls, and which only look like them.
+"""JSON values that are tool calls, and arguments in other formats than JSON.
 
-The shapes are those that models were taught and that servers read: `{"name", "arguments"}`
+The shapes are those that models were trained on and servers read: `{"name", "arguments"}`
 (Hermes, Mistral, Granite; vLLM tool_parsers/hermes_tool_parser.py), `{"name", "parameters"}`
 (Llama 3, InternLM; tool_parsers/llama_tool_parser.py), `{"tool_calls": [..]}` and
 `{"tool_call": {..}}` (llama.cpp common/chat.cpp, generic format), `{"function": {..}}` (the chat
@@ -16,8 +16,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from checks.tools.markup.leak import Arguments, LeakedCall
-from checks.tools.markup.text_scan import MAX_CALLS, Scan, Tools
+from checks.tools.markup.leak import MAX_CALLS, Arguments, LeakedCall
+from checks.tools.markup.text_scan import Scan, Tools
 
 _NAME_KEYS = ("name", "tool_name", "function_name", "tool", "function", "action", "recipient_name")
 _ARGUMENT_KEYS = (
@@ -39,10 +39,10 @@ _PLACEHOLDER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A call as JSON has it: name (offered spelling where it is offered), arguments, how it was written.
+    """A call in JSON: its name (in the offered spelling where it is offered) and arguments.
 
-    `style` is the key that held the arguments, `flat` where they stood beside the name, `keyed`
-    for `{NAME: {..}}`. `holder` is the JSON object, by identity.
+    ``style`` is the key of the arguments, ``flat`` where they are members next to the name, ``keyed`` for
+    `{NAME: {..}}`.  ``holder`` is the JSON object, by identity.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Shape:
 
 
 def is_placeholder(name: str) -> bool:
-    """Whether a name stands for "put a name here", as documentation and echoed templates write it."""
+    """Whether a name is a placeholder, as in documentation and echoed templates."""
     return _PLACEHOLDER.fullmatch(name.strip()) is not None
 
 
 def _describes(arguments: Any, tools: Tools, name: str) -> bool:
-    """Whether the value in the place of arguments is a schema or a description, not values."""
+    """Whether the arguments are a schema or a description rather than values."""
     if not isinstance(arguments, dict):
         return False
     known = tools.properties(name)
@@ -81,15 +81,15 @@ def _describes_one(key: str, value: Any, schema: Any) -> bool:
         return False
     if isinstance(schema, dict) and value in schema.get("enum", ()):
         return False
-    told = isinstance(schema, dict) and schema.get("description") == value
+    repeated = isinstance(schema, dict) and schema.get("description") == value
     word = value.strip()
-    # "null" is a value more often than it is the name of a type.
+    # "null" is more often a value than the name of a type.
     named = word.lower() in _TYPE_NAMES - {"null"}
-    return told or named or word == "..." or re.fullmatch(r"<[^<>]*>", word) is not None
+    return repeated or named or word == "..." or re.fullmatch(r"<[^<>]*>", word) is not None
 
 
 def read_shape(value: Any, tools: Tools) -> Shape | None:
-    """Read one JSON object as a call, or None where it is none (definitions are none)."""
+    """One JSON object as a call, or None where it is not one (a definition is not)."""
     if not isinstance(value, dict):
         return None
     inner = value.get("function")
@@ -119,7 +119,7 @@ def _with_arguments(
         return Shape(name, arguments, argument_key, key, value, offered)
     rest = {k: v for k, v in value.items() if k not in (key, "type", "id")}
     if not rest:
-        # A name alone is a call only of a tool that is known to need nothing more.
+        # A name alone is a call only of a tool that is known to have no required arguments.
         bare = tools.schemas.get(name) is not None and not tools.required(name)
         return Shape(name, None, "flat", key, value, offered) if bare else None
     if key not in tools.properties(name) and tools.fits(name, rest) and not _describes(rest, tools, name):
@@ -146,11 +146,7 @@ def _keyed_together(item: Any, tools: Tools) -> list[Shape]:
 
 
 def usable(shape: Shape, alone: bool) -> bool:
-    """Whether the arguments are ones that a call carries.
-
-    alone: the JSON is the whole message, so that even a plain word in the place of the arguments
-    is meant as a call.
-    """
+    """Whether the arguments can be those of a call; ``alone``: the JSON is the whole message, so any text can."""
     if isinstance(shape.arguments, str):
         text = shape.arguments.strip()
         return alone or shape.style in _LOOSE_KEYS or text.startswith("{") or not text
@@ -158,7 +154,7 @@ def usable(shape: Shape, alone: bool) -> bool:
 
 
 def shapes_in(value: Any, tools: Tools) -> list[Shape]:
-    """Every call in a JSON value, outermost first; nothing is looked for inside a call."""
+    """Every call in a JSON value, outermost first; calls are not searched for inside a call."""
     found: list[Shape] = []
     queue = [value]
     while queue and len(found) < 64:
@@ -176,10 +172,7 @@ def shapes_in(value: Any, tools: Tools) -> list[Shape]:
 
 
 def _is_definition(item: dict[str, Any]) -> bool:
-    """Whether an object defines a tool, or is a request or response of the API.
-
-    Nothing inside those (an example, a conversation) is a call of this message.
-    """
+    """Whether an object defines a tool, or is a request or response of the API, which may contain other calls."""
     if isinstance(item.get("messages"), list) or isinstance(item.get("choices"), list):
         return True
     body = item.get("function") if isinstance(item.get("function"), dict) else item
@@ -194,10 +187,7 @@ def _is_definition(item: dict[str, Any]) -> bool:
 
 
 def call_from(shape: Shape, scan: Scan, pos: int, end: int, read_parts: Any) -> LeakedCall:
-    """Turn a shape into a call, with the offsets of its object in the text.
-
-    pos, end: offsets to use where the object's own are not known. read_parts: the Read it is from.
-    """
+    """The call of a shape with the offsets of its object in the text, or ``pos`` and ``end`` where they are unknown."""
     part = read_parts.part(shape.holder)
     start, stop, closed = (part.start, part.end, part.closed) if part else (pos, end, read_parts.complete)
     arguments: Arguments = shape.arguments
@@ -208,7 +198,7 @@ def call_from(shape: Shape, scan: Scan, pos: int, end: int, read_parts: Any) -> 
     return LeakedCall(shape.name, arguments, start, stop, closed)
 
 
-# Arguments that are not JSON: Python keywords, Gemma's `key:value`, the text between XML tags. -----
+# Arguments that are not JSON: Python keywords, Gemma's `key:value`, the text between XML tags --------
 
 _CALL_HEAD = re.compile(r"([^\W\d][\w.\-]{0,127})(?:\.call)?[ \t]{0,4}\(")
 _KEYWORD = re.compile(r"([^\W\d]\w{0,127})\s{0,8}=(?!=)")
@@ -218,11 +208,10 @@ _GEMMA_QUOTES = ('<|"|>', "<escape>")
 
 
 def keywords(scan: Scan, pos: int) -> tuple[Arguments, int, bool] | None:
-    """Read `a=1, b="x")` behind an opening parenthesis.
+    """Read `a=1, b="x")` after an opening parenthesis: (arguments, offset after the closing one, closed), or None.
 
-    Returns (arguments, offset behind the closing parenthesis, closed), or None where something
-    stands there that is no argument list. Positional arguments come back as their raw text,
-    because no parser can name them (vLLM tool_parsers/utils.py refuses them).
+    Positional arguments are returned as raw text, since their names are unknown (vLLM tool_parsers/utils.py rejects
+    them).
     """
     text, size, start = scan.text, len(scan.text), pos
     values: dict[str, Any] = {}
@@ -254,11 +243,7 @@ def keywords(scan: Scan, pos: int) -> tuple[Arguments, int, bool] | None:
 
 
 def call_list(scan: Scan, pos: int, end: int | None = None) -> tuple[list[LeakedCall], int]:
-    """Read `f(a=1), g(b="x")`, with or without square brackets, commas or newlines between.
-
-    Returns the calls and the offset behind the last thing read. Empty where the text at `pos`
-    is no such list.
-    """
+    """Read `f(a=1), g(b="x")`, with or without brackets, commas or line feeds: (calls, offset after the last)."""
     text = scan.text
     size = len(text) if end is None else end
     calls: list[LeakedCall] = []
@@ -286,10 +271,10 @@ def call_list(scan: Scan, pos: int, end: int | None = None) -> tuple[list[Leaked
 
 
 def gemma_value(text: str, pos: int, depth: int = 0) -> tuple[Any, int, bool]:
-    """Read one value of Gemma's notation (`{k:<|"|>v<|"|>,n:42}`, `<escape>` in FunctionGemma).
+    """Read one value in Gemma's format (`{k:<|"|>v<|"|>,n:42}`, `<escape>` in FunctionGemma).
 
-    Source: vLLM parser/gemma4.py and tool_parsers/functiongemma_tool_parser.py. Returns
-    (value, offset behind it, whether it was closed).
+    Source: vLLM parser/gemma4.py and tool_parsers/functiongemma_tool_parser.py.  Returns (value, offset after it,
+    whether it was closed).
     """
     for quote in _GEMMA_QUOTES:
         if text.startswith(quote, pos):
@@ -340,10 +325,9 @@ def _gemma_group(text: str, pos: int, opener: str, depth: int) -> tuple[Any, int
 
 
 def typed(scan: Scan, tool: str, key: str, raw: str, is_text: bool | None = None) -> Any:
-    """The value of one XML-like parameter.
+    """The value of one XML-like parameter: JSON, unless the schema or the markup (``is_text``) makes it a string.
 
-    Its text is decoded as JSON unless the schema, or the markup itself (is_text), says that it is
-    a string. One newline at each end belongs to the markup (vLLM parser/qwen3.py).
+    One line feed at each end belongs to the markup (vLLM parser/qwen3.py).
     """
     raw = raw.removeprefix("\n").removesuffix("\n")
     if is_text is None:

@@ -1,9 +1,13 @@
-"""Joins the fragments of streamed tool calls as clients join them, and says what is odd about them.
+"""Joining of streamed tool calls as clients do it, and the anomalies of their fragments.
 
-`delta.tool_calls[]` entries carry `index`, and in the first fragment `id`, `type` and
-`function.name`; later ones carry pieces of `function.arguments` (OpenAI API reference, chat
-completion chunk object). Servers differ: some send no index (Gemini's compatibility endpoint,
-Mistral), some repeat the id or the name in every fragment, some send the arguments as an object.
+`delta.tool_calls[]` entries have `index`, and in the first fragment `id`, `type` and `function.name`; later ones have
+pieces of `function.arguments` (OpenAI API reference, chat completion chunk object).  Servers differ: some send no index
+(Gemini's compatibility endpoint, Mistral), some repeat the id or the name in every fragment, some send an object.
+
+Two clients are compared.  One joins by `index`, reads a missing index as 0, keeps the last id and name, appends
+arguments, and drops a whole frame with a field of the wrong type, as typed decoders do (kameas-ai/kenaz-harness,
+core/llm/custom/adapter.go).  The other is the stream helper of the OpenAI Python SDK, which appends every string but
+`type` and rejects an entry without an index (openai-python, src/openai/lib/streaming/_deltas.py).
 """
 
 from __future__ import annotations
@@ -15,93 +19,54 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-# What can be odd about the fragments of streamed tool calls, and whom it hurts. --------------------
-#
-# Two clients are kept in mind. One joins by `index`, reads a missing index as 0, keeps the last id
-# and name, appends arguments, and drops a whole frame whose fields have the wrong type, as typed
-# decoders do (kameas-ai/kenaz-harness, core/llm/custom/adapter.go). The other is the stream helper
-# of the OpenAI Python SDK, which appends every string but `type` and refuses an entry without an
-# index (openai-python, src/openai/lib/streaming/_deltas.py).
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One anomaly: whether it hurts a client that joins by index, the SDK's helper, and why."""
-
-    hurts: bool
-    hurts_sdk: bool
-    why: str
-
-
-RULES: dict[str, Rule] = {
-    "index-missing": Rule(
-        False, True, "A missing index is read as 0, which is right for one call and runs several together."
-    ),
-    "index-not-int": Rule(True, True, "A typed client refuses the whole frame, so the fragment is lost."),
-    "index-repeated-for-new-id": Rule(
-        True, True, "Two calls share an index, so their arguments are joined into one that is no JSON."
-    ),
-    "index-negative": Rule(True, True, "A client that keeps calls in a list has no place for the index."),
-    "index-huge": Rule(True, False, "A client that grows its list up to the index runs out of memory."),
-    "index-gap": Rule(
-        False, True, "Joined by index the calls are whole; a client that uses it as a list position splits them."
-    ),
-    "id-missing": Rule(True, True, "Without an id the result of the call cannot be sent back."),
-    "id-late": Rule(False, False, "The id is there once the fragments are joined by index."),
-    "id-changes": Rule(
-        False, True, "Joined by index it stays one call under its last id; a client that keys on ids sees several."
-    ),
-    "id-repeated": Rule(
-        False, True, "Joined by index the same id is set again; a client that appends strings doubles it."
-    ),
-    "id-shared": Rule(True, True, "Two calls have the same id, so their results cannot be told apart."),
-    "name-late": Rule(False, False, "The name is there once the fragments are joined by index."),
-    "name-repeated-in-fragments": Rule(
-        True, True, "A client that appends names doubles it; only one that keeps the last name is spared."
-    ),
-    "name-in-fragments": Rule(
-        True, False, "A client that keeps the last name it saw is left with the end of the name."
-    ),
-    "name-missing": Rule(True, True, "A call without a name cannot be carried out."),
-    "arguments-object": Rule(True, True, "A typed client expects a string and refuses the whole frame."),
-    "arguments-not-string": Rule(True, True, "A typed client expects a string and refuses the whole frame."),
-    "arguments-repeated-whole": Rule(
-        True, True, "Every fragment repeats the text so far, so what is appended is no JSON."
-    ),
-    "arguments-empty": Rule(False, False, "No arguments at all; most clients read that as {}."),
-    "fragments-not-json": Rule(True, True, "The joined arguments are no JSON, so the call cannot be carried out."),
-    "empty-delta": Rule(False, False, "A fragment without content changes nothing."),
-    "type-missing": Rule(False, False, "Only functions are called, so the type is not needed."),
-    "malformed": Rule(True, True, "A part of the delta has the wrong type; a typed client refuses the frame."),
-    "text-among-calls": Rule(False, False, "Text and calls arrive mixed; joined apart, both are whole."),
+#: The anomalies, and whether each leaves a client that joins by index with a wrong call.
+ANOMALIES = {
+    "index-missing": False,  # read as 0, which is right for a single call; `assemble` checks for several
+    "index-not-int": True,
+    "index-repeated-for-new-id": True,
+    "index-negative": True,
+    "index-huge": True,  # a list grown up to the index uses up the memory
+    "index-gap": False,
+    "id-missing": True,
+    "id-late": False,
+    "id-changes": False,
+    "id-repeated": False,
+    "id-shared": True,
+    "name-late": False,
+    "name-repeated-in-fragments": True,  # except for clients that keep the last name
+    "name-in-fragments": True,
+    "name-missing": True,
+    "arguments-object": True,
+    "arguments-not-string": True,
+    "arguments-repeated-whole": True,
+    "arguments-empty": False,  # most clients read it as {}
+    "fragments-not-json": True,
+    "empty-delta": False,
+    "type-missing": False,
+    "malformed": True,
+    "text-among-calls": False,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """One thing that was odd.
+    """One anomaly.
 
-    `code`: a key of RULES. `delta`: position of the delta in the list, None where only the whole
-    shows it. `call`: position among the intended calls, None where it belongs to none. `hurts`:
-    whether a client that joins by index is left with something wrong; `hurts_sdk`: whether the
-    OpenAI SDK's stream helper is. `why`: one sentence.
+    ``code``: a key of ANOMALIES.  ``delta``: position of the delta in the list, None where only the whole stream shows
+    it.  ``call``: position among the intended calls, or None.  ``hurts``: it leaves a client that joins by index with a
+    wrong call.
     """
 
     code: str
     delta: int | None
     call: int | None
     hurts: bool
-    hurts_sdk: bool
-    why: str
 
 
-def anomaly(code: str, delta: int | None, call: int | None, hurts: bool | None = None) -> Anomaly:
-    """An anomaly with the wording of its rule; hurts: overrides the rule where the case decides."""
-    rule = RULES[code]
-    return Anomaly(code, delta, call, rule.hurts if hurts is None else hurts, rule.hurts_sdk, rule.why)
+def anomaly(code: str, delta: int | None, call: int | None) -> Anomaly:
+    """An anomaly with the effect that its code has in general."""
+    return Anomaly(code, delta, call, ANOMALIES[code])
 
-
-# Joins the fragments of streamed tool calls as clients join them, and says what is odd about them.
 
 MAX_INDEX = 1024
 MAX_FRAGMENTS = 20_000
@@ -110,7 +75,7 @@ MAX_CALLS = 256
 
 @dataclass(frozen=True, slots=True)
 class StreamedCall:
-    """One call after joining. Strings are empty where nothing came; arguments are the joined text."""
+    """One joined call; strings without a value are empty."""
 
     index: int
     id: str
@@ -121,12 +86,11 @@ class StreamedCall:
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """The same fragments, read three ways.
+    """The calls that three readers build from the same fragments.
 
-    `by_index`: what a client gets that joins by index, reads a missing one as 0, and drops frames
-    with wrongly typed fields (`dropped`: how many). `sdk`: what the OpenAI SDK's stream helper
-    gets before `sdk_error` (empty where it raises nothing). `intended`: what the server most
-    likely meant, by ids and names where indexes fail.
+    ``by_index``: a client that joins by index (``dropped``: how many frames it rejects).  ``sdk``: the OpenAI SDK's
+    stream helper before ``sdk_error`` (empty without an error).  ``intended``: what the server most likely meant, by
+    ids and names where indexes fail.
     """
 
     by_index: tuple[StreamedCall, ...]
@@ -135,11 +99,6 @@ class Assembly:
     intended: tuple[StreamedCall, ...]
     anomalies: tuple[Anomaly, ...]
     dropped: int
-
-    @property
-    def harmful(self) -> tuple[Anomaly, ...]:
-        """The anomalies that hurt a client that joins by index."""
-        return tuple(a for a in self.anomalies if a.hurts)
 
 
 @dataclass(slots=True)
@@ -169,7 +128,7 @@ class _Call:
         return "".join(self.pieces)
 
     def looks_whole(self) -> bool:
-        """Whether the arguments so far could be complete; cheap, for it is asked per fragment."""
+        """Whether the arguments so far could be complete; cheap, since it runs per fragment."""
         last = next((p for p in reversed(self.pieces[-8:]) if p.strip()), "").rstrip()
         return last.endswith("}") and (len(self.pieces) > 64 or _is_json(self.arguments))
 
@@ -178,9 +137,10 @@ class _Call:
 
 
 def assemble(deltas: Iterable[object]) -> Assembly:
-    """Join the tool calls of one streamed choice.
+    """Join the tool calls of one streamed choice; never raises.
 
-    deltas: the `delta` of each chunk, in order; any JSON value is taken. Never raises.
+    Args:
+        deltas: the `delta` of each chunk in order, any JSON value.
     """
     fragments: list[_Fragment] = []
     anomalies: list[Anomaly] = []
@@ -300,21 +260,21 @@ def _by_index(fragments: list[_Fragment], refused: set[int]) -> list[_Call]:
 
 
 def _as_sdk(fragments: list[_Fragment]) -> tuple[list[_Call], str]:
-    """Follow accumulate_delta: the first list is taken as it is, later entries by list position."""
+    """As accumulate_delta does it: the first list is used unchanged, later entries go by list position."""
     calls: list[_Call] = []
     first = fragments[0].delta if fragments else -1
     for part in fragments:
         if part.faults:
-            return calls, "a field has a type that strings cannot be appended to"
+            return calls, "a field has a type that no string can be appended to"
         at = part.index
         if part.delta == first:
             at = None
         elif at is None:
-            return calls, "an entry without a whole number as `index` is refused"
+            return calls, "an entry without an integer as `index` is rejected"
         if at is None or not -len(calls) <= at < len(calls):
             where = len(calls) if at is None else at
-            if abs(where) > sys.maxsize:  # list.insert raises OverflowError, there as here
-                return calls, "an `index` beyond a machine word is refused"
+            if abs(where) > sys.maxsize:  # list.insert raises OverflowError
+                return calls, "an `index` beyond a machine word is rejected"
             calls.insert(where, _Call(part.index or 0, part.id, part.type, part.name, [part.arguments]))
             continue
         call = calls[at]
@@ -326,7 +286,7 @@ def _as_sdk(fragments: list[_Fragment]) -> tuple[list[_Call], str]:
 
 
 def _target(calls: list[_Call], part: _Fragment) -> _Call | None:
-    """The call that a fragment continues, or None where it begins one."""
+    """The call that a fragment continues, or None where it starts a new one."""
     if part.id and (same := next((c for c in reversed(calls) if c.id == part.id), None)):
         if part.index is None or same.index == part.index or not same.indexed:
             return same
@@ -339,7 +299,7 @@ def _target(calls: list[_Call], part: _Fragment) -> _Call | None:
         return None
     if not (part.name and call.name) or (part.index is not None and not (part.id and call.id)):
         return call
-    # A name comes again: the same call once more, or the next one with a worn index?
+    # A repeated name continues the same call, unless that looks complete or has another name.
     begins = part.name != call.name or call.looks_whole()
     return None if begins else call
 
@@ -348,11 +308,11 @@ def _intend(fragments: list[_Fragment], anomalies: list[Anomaly]) -> list[_Call]
     calls: list[_Call] = []
     reported: set[tuple[str, int]] = set()
 
-    def report(code: str, part: _Fragment, call: int | None, hurts: bool | None = None) -> None:
+    def report(code: str, part: _Fragment, call: int | None) -> None:
         key = (code, -1 if call is None else call)
         if key not in reported:
             reported.add(key)
-            anomalies.append(anomaly(code, part.delta, call, hurts))
+            anomalies.append(anomaly(code, part.delta, call))
 
     for part in fragments:
         if part.faults and not (part.id or part.name or part.arguments):
@@ -402,7 +362,7 @@ def _identity(call: _Call, part: _Fragment, place: int, fresh: bool, report: Any
 
 
 def _of_whole(calls: list[_Call]) -> list[Anomaly]:
-    """Anomalies that show only once all fragments are there."""
+    """Anomalies that only the complete calls show."""
     found: list[Anomaly] = []
     ids = [c.id for c in calls if c.id]
     numbers = [c.index for c in calls if c.indexed]
@@ -431,7 +391,7 @@ def _of_whole(calls: list[_Call]) -> list[Anomaly]:
 
 
 def _repeated_whole(call: _Call) -> str | None:
-    """The arguments, where fragments repeat the text so far, or a last one repeats all of it."""
+    """The arguments where fragments repeat the text so far, or the last one repeats all of it."""
     pieces = [p for p in call.pieces if p]
     if len(pieces) < 2 or not _is_json(pieces[-1]):
         return None

@@ -1,36 +1,30 @@
-"""Finds tool calls that were left in a text: known markup, bare JSON, fenced JSON.
+"""Tool calls that were left in a text: known markup, bare JSON, JSON in a code fence.
 
-A text is searched in this order, and the first reading that names an offered tool wins: families
-with a marker of their own; JSON; notations without a marker; at last, with less confidence,
-markers around a call of a tool that was not offered. Prose that mentions markup, a JSON answer
-that is data, the definition of a tool and a program that uses one are no leaks.
+The first reading that names an offered tool is used, in this order: formats with a marker; JSON; formats without a
+marker; last, with less confidence, a marker around a call of a tool that was not offered.  Prose about markup, JSON
+data, a tool's definition and a program that uses the tool are not leaks.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from checks.tools.markup.agent_formats import AGENTS, BEAM, IN_A_SENTENCE, MINIMAX_M3
 from checks.tools.markup.bare_json import BARE
 from checks.tools.markup.call_shapes import Shape, call_from, shapes_in, usable
-from checks.tools.markup.leak import Family, Kind, Leak, LeakedCall
+from checks.tools.markup.leak import MAX_CALLS, Family, Kind, Leak, LeakedCall
 from checks.tools.markup.parser_flags import flags_for
 from checks.tools.markup.special_tokens import TOKENS
-from checks.tools.markup.text_scan import MAX_CALLS, Scan, Tools
+from checks.tools.markup.text_scan import Scan, Tools
 from checks.tools.markup.tolerant_json import Read
 from checks.tools.markup.wrapped_json import JSON
 from checks.tools.markup.xml_like import XML
 
-# The table of marker families: how each writes a call, and the server setting that parses it. ------
-#
-# Parser values are those of vLLM 0.33 (vllm/tool_parsers/__init__.py) and SGLang 0.5.23
-# (sglang/srt/function_call/parser_names.py), both for `--tool-call-parser`; vLLM also needs
-# `--enable-auto-tool-choice`. llama.cpp has no such value: it derives the format from the chat
-# template once `--jinja` is on. Order matters: of two families that read a text, the earlier wins,
-# so the more specific stands first.
-
+#: The formats, more specific ones first: of two that read a text, the earlier is used.  Parser values are those of vLLM
+#: 0.33 (vllm/tool_parsers/__init__.py) and SGLang 0.5.23 (sglang/srt/function_call/parser_names.py) for
+#: `--tool-call-parser`; llama.cpp has none and derives the format from the chat template with `--jinja`.
 FAMILIES: tuple[Family, ...] = (BEAM, MINIMAX_M3, *XML, *TOKENS, *JSON, *AGENTS, *BARE, *IN_A_SENTENCE)
 
 
@@ -39,29 +33,29 @@ def family(family_id: str) -> Family | None:
     return next((f for f in FAMILIES if f.id == family_id), None)
 
 
-# Finds tool calls that were left in a text: known markup, bare JSON, fenced JSON. ------------------
-
 MAX_CHARS = 1_000_000
 _OPENER = re.compile(
     r"\{(?=\s{0,200}(?:[\"']|/[/*]|(?:name|tool_name|function_name|tool|function|action|type|id|tool_calls?)\s{0,8}:))"
     r"|\[(?=\s{0,200}[{\[])"
 )
 _ONLY_SEPARATORS = re.compile(r"[\s,;]*")
-_TOKENS_LOST = "The format's special tokens were dropped from the text; with the parser on, the server keeps them."
+_TOKENS_LOST = "The format's special tokens were dropped from the text; with the parser enabled the server keeps them."
 _COHERE = ("cohere_command3", "cohere_command4")
 _BARE_NOTE = (
-    "JSON without markup tells little of the format: the special tokens around it were dropped, or the model "
-    "was never shown its own format. The parser is that of the model's family."
+    "Bare JSON does not identify the format: its special tokens were dropped, or the prompt did not show the tools in "
+    "the model's format. Use the parser of the model's family."
 )
 
 
 def find_calls(text: str, offered: object = ()) -> Leak | None:
-    """Find tool calls in the text of an assistant message, or in its reasoning.
+    """The tool calls in the text of an assistant message or its reasoning, or None.
 
-    text: any string; at most its first MAX_CHARS characters are read. offered: names of the tools
-    that were offered, or their definitions as the API takes them (better: then `{NAME: {..}}` and
-    flat objects can be told from data). Returns None where there is none. Never raises, and takes
-    time in proportion to the text.
+    Never raises; its time is proportional to the text.
+
+    Args:
+        text: any string; at most its first MAX_CHARS characters are read.
+        offered: names of the offered tools, or better their definitions, which separate `{NAME: {..}}` and flat
+            objects from data.
     """
     tools = Tools.of(offered)
     scan = Scan(text[:MAX_CHARS], tools)
@@ -72,7 +66,7 @@ def find_calls(text: str, offered: object = ()) -> Leak | None:
         calls = _read(scan, family)
         if any(call.name in tools.names for call in calls):
             return _marked(scan, family, calls)
-        if unoffered is None and (stated := _spoken(scan, calls)):
+        if unoffered is None and (stated := _unquoted(scan, calls)):
             unoffered = family, stated
     if scan.names_offered:
         if (leak := _json_leak(scan)) is not None:
@@ -86,12 +80,12 @@ def find_calls(text: str, offered: object = ()) -> Leak | None:
 
 
 def _read(scan: Scan, family: Family) -> list[LeakedCall]:
-    """The calls of a family, named as they were offered (`functions.get_weather` is `get_weather`)."""
+    """The calls of a family with their offered names (`functions.get_weather` is `get_weather`)."""
     return [replace(call, name=scan.tools.resolve(call.name) or call.name) for call in family.extract(scan)]
 
 
-def _spoken(scan: Scan, calls: Iterable[LeakedCall]) -> list[LeakedCall]:
-    """Calls that the model makes, not ones that it quotes: whole, and outside of code."""
+def _unquoted(scan: Scan, calls: Iterable[LeakedCall]) -> list[LeakedCall]:
+    """Calls that the model makes rather than quotes: complete, and outside of code."""
     return [
         call
         for call in calls
@@ -100,7 +94,7 @@ def _spoken(scan: Scan, calls: Iterable[LeakedCall]) -> list[LeakedCall]:
 
 
 def _discount(scan: Scan, calls: list[LeakedCall]) -> float:
-    """How much less sure a leak is because of where its first call stands."""
+    """The factor on the confidence for the place of the first call."""
     first = calls[0]
     if scan.in_inline_code(first.start):
         return 0.7
@@ -164,7 +158,7 @@ def _json_leak(scan: Scan) -> Leak | None:
 
 
 def _may_call(scan: Scan, start: int, calls: list[LeakedCall]) -> bool:
-    """Whether JSON that begins here can be a call: in a fence it must lead, and nowhere be assigned."""
+    """Whether JSON that begins here can be a call: first in its fence, and not assigned to a variable."""
     fence = scan.fence_at(start)
     if fence is not None:
         last = calls[-1].end if calls and calls[-1].start >= fence.body else None
@@ -175,7 +169,7 @@ def _may_call(scan: Scan, start: int, calls: list[LeakedCall]) -> bool:
 
 
 def _is_alone(scan: Scan, start: int, end: int) -> bool:
-    """Whether the JSON is all that the visible text, or its fence, holds."""
+    """Whether the JSON is the whole visible text or the whole fence."""
     fence = scan.fence_at(start)
     first, last = (fence.body, fence.body_end) if fence else scan.visible
     return scan.skip(first) >= start and not scan.text[end:last].strip()
@@ -187,7 +181,7 @@ def _calls_of(scan: Scan, start: int, read: Read, alone: bool) -> list[tuple[Sha
         if not shape.offered or not usable(shape, alone):
             continue
         call = call_from(shape, scan, start, read.end, read)
-        # Broken JSON is a call gone wrong only if it holds arguments and is no format explained.
+        # Broken JSON is a malformed call only if it has arguments and is not the explanation of a format.
         if not call.complete and not read.cut and (read.explained or not shape.arguments):
             continue
         if not call.complete and shape.style == "flat":
@@ -197,7 +191,7 @@ def _calls_of(scan: Scan, start: int, read: Read, alone: bool) -> list[tuple[Sha
 
 
 def _json_parsers(shapes: list[Shape], listed: bool, kind: Kind) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
-    """Family and candidates for the parser that the keys of bare JSON point to."""
+    """The family and the candidate parsers that the keys of bare JSON suggest."""
     keys = {(shape.name_key, shape.style) for shape in shapes}
     if keys == {("name", "parameters")}:
         return "llama3_json", ("llama3_json", "llama4_json"), ("llama3",)
@@ -207,47 +201,3 @@ def _json_parsers(shapes: list[Shape], listed: bool, kind: Kind) -> tuple[str | 
     if keys == {("name", "arguments")}:
         return None, ("xlam", "llama3_json") if listed else ("llama3_json", "llama4_json"), ("llama3",)
     return None, (), ()
-
-
-# Pieces of call markup that stay in the text, with or without a call around them. ------------------
-#
-# A parser that misses an end leaves `</tool_call>` behind a structured call (as vLLM's streaming
-# qwen3_coder parser did), and some hosts append one token (`]<]minimax[>[</tool_call>`). Such a
-# piece is no call, but a client shows it to the user and hands it back to the model.
-
-_PIECE = re.compile(
-    r"\]<\]minimax\[>\["
-    r"|</?(?:[\w\-]{1,16}:)?(?:tool_calls?|function_calls?|longcat_tool_call|dots_function_call|invoke|"
-    r"arg_key|arg_value|tool_sep|TOOLCALL|start_function_call|end_function_call)(?:[ =:][^<>\n]{0,128})?>"
-    r"|</(?:function|parameter)>|<(?:function|parameter)=[^<>\n]{1,128}>"
-    r"|</?[｜|](?:DSML|GCML)[｜|][^<>\n]{0,128}>"
-    r"|<[｜|](?=[^<>\n]{0,40}(?:tool|call|channel|constrain|python_|plugin|action|recipient))[^<>\n]{1,60}[｜|]?>"
-    r"|<tool_call\|>|<\|(?:message|open|close|sep)\|>"
-    r"|\[TOOL_CALLS\]|\[ARGS\]|\[CALL_ID\]|\[(?:END_)?TOOL_REQUEST\]|✿(?:FUNCTION|ARGS|RESULT|RETURN)✿",
-)
-MAX_PIECES = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One piece of markup: its text and offsets."""
-
-    text: str
-    start: int
-    end: int
-
-
-def stray_markup(text: str) -> tuple[Piece, ...]:
-    """Find pieces of call markup in a text, leaving out those in code fences and inline code.
-
-    A text about tool calling holds such pieces too, so this tells of a fault only beside a
-    structured call, or in the answer to a question about something else. Never raises.
-    """
-    scan = Scan(text[:1_000_000], Tools({}))
-    found: list[Piece] = []
-    for match in _PIECE.finditer(scan.text):
-        if scan.fence_at(match.start()) is None and not scan.in_inline_code(match.start()):
-            found.append(Piece(match.group(), match.start(), match.end()))
-            if len(found) >= MAX_PIECES:
-                break
-    return tuple(found)

@@ -1,7 +1,8 @@
-"""What a reader of leaked tool calls hands back: calls, families of markup, leaks."""
+"""Types of leaked tool calls: a call, a family of markup, a leak; and the loop that reads calls at their heads."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,14 +13,17 @@ if TYPE_CHECKING:
 Kind = Literal["marker", "json", "fenced-json"]
 Arguments = dict[str, Any] | str | None
 
+#: Calls read from one text at most.
+MAX_CALLS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class LeakedCall:
     """One tool call found in text.
 
-    `arguments` is a dict where the arguments were whole and readable, their raw text where they
-    were cut off or unreadable, None where none were written. `start` and `end` are offsets into
-    the text, end exclusive. `complete` is False for a call that was cut off or is malformed.
+    ``arguments`` is a dict where they were complete and readable, their raw text where they were cut off or
+    unreadable, None without any.  ``start`` and ``end`` are offsets into the text, end exclusive.  ``complete`` is
+    False for a call that is cut off or malformed.
     """
 
     name: str
@@ -28,51 +32,55 @@ class LeakedCall:
     end: int
     complete: bool
 
-    @property
-    def span(self) -> tuple[int, int]:
-        """Offsets (start, end) into the text."""
-        return self.start, self.end
-
 
 Extractor = Callable[["Scan"], list[LeakedCall]]
 
 
+def calls_at(scan: Scan, head: re.Pattern[str], read: Callable[[re.Match[str]], LeakedCall | None]) -> list[LeakedCall]:
+    """The calls that begin with a match of ``head``; the search continues after each call.
+
+    Args:
+        read: reads the call at a match, or None where there is none.
+    """
+    calls: list[LeakedCall] = []
+    match = head.search(scan.text)
+    while match is not None and len(calls) < MAX_CALLS:
+        end = match.end()
+        if (call := read(match)) is not None:
+            calls.append(call)
+            end = max(end, call.end)
+        match = head.search(scan.text, end)
+    return calls
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One way models write tool calls, and the server setting that reads it.
+    """One format in which models write tool calls, and the server setting that reads it.
 
-    `vllm` and `sglang` are values of `--tool-call-parser`, the most likely first, empty where
-    the server has no parser for it. `hints`: the text can hold a call of this family only if one
-    of these occurs in it (empty: only where an offered name occurs). `bare` marks notations
-    without a marker of their own, which count only when they name an offered tool.
+    ``vllm`` and ``sglang`` are values of ``--tool-call-parser``, the most likely first, empty where the server has no
+    parser for it.  ``hints``: a text can hold such a call only if it contains one of these.  ``bare`` marks formats
+    without a marker, which count only when they name an offered tool.
     """
 
     id: str
     title: str
     extract: Extractor
-    vllm: tuple[str, ...]
-    sglang: tuple[str, ...]
-    note: str
-    source: str
+    vllm: tuple[str, ...] = ()
+    sglang: tuple[str, ...] = ()
+    note: str = ""
+    source: str = ""
     hints: tuple[str, ...] = ()
     bare: bool = False
-
-    def calls(self, text: str, offered: object = ()) -> list[LeakedCall]:
-        """Read the calls of this family alone from a text (offered: names or tool definitions)."""
-        from checks.tools.markup.text_scan import Scan, Tools
-
-        return self.extract(Scan(text, Tools.of(offered)))
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Tool calls that were left in a text instead of being returned as `tool_calls`.
+    """Tool calls that were left in a text instead of being returned as ``tool_calls``.
 
-    `kind`: `marker` known markup; `json` bare JSON; `fenced-json` JSON in a code fence.
-    `family`: value for `facts.tool_call_format`, None where JSON alone does not tell.
-    `vllm`, `sglang`: parser values, most likely first. `partial`: at least one call is cut off or
-    malformed. `offered`: at least one call names an offered tool. `inside_reasoning`: every call
-    stands between think tags. `confidence` is between 0 and 1.
+    ``kind``: known markup (``marker``), bare JSON, or JSON in a code fence.  ``family``: the value of
+    ``facts.tool_call_format``, None where JSON alone does not determine it.  ``vllm``, ``sglang``: parser values, most
+    likely first.  ``partial``: a call is cut off or malformed.  ``offered``: a call names an offered tool.
+    ``inside_reasoning``: every call is between think tags.  ``confidence``: 0 to 1.
     """
 
     kind: Kind

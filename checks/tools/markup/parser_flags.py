@@ -1,8 +1,8 @@
-"""Which values of `--tool-call-parser` parse the text that was seen: the family's candidates, less those that do not.
+"""The values of `--tool-call-parser` that parse a given text, chosen from the candidates of its family.
 
-The rules were measured: every parser that vLLM 0.33 and SGLang 0.5.23 register was run on every text of
+The rules are measured: every parser that vLLM 0.33 and SGLang 0.5.23 register was run on every text of
 tests/data/parser_outcomes.json (docs/tool-parsers.md shows the outcome), and a test holds each rule against it.
-A parser without a rule here read every form of its family.
+A parser without a rule here reads every form of its family.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ MAX_CALL = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """Values of `--tool-call-parser` for each server, the most likely first, and what to know about them.
+    """Values of `--tool-call-parser` for each server, the most likely first.
 
-    `tokens_lost`: the values parse what the model wrote, of which the special tokens are missing in the text.
+    ``tokens_lost``: they parse the model's output with its special tokens, which are missing in the text.
     """
 
     vllm: tuple[str, ...]
@@ -36,7 +36,7 @@ class Flags:
 
 
 class Seen:
-    """What the parsers look at: the text behind the reasoning, and the JSON objects of its calls."""
+    """The input of the parsers: the text after the reasoning, and the JSON objects of its calls."""
 
     def __init__(self, scan: Scan, calls: Sequence[LeakedCall]) -> None:
         start, end = scan.visible
@@ -47,7 +47,7 @@ class Seen:
 
     @cached_property
     def objects(self) -> list[dict[str, Any]]:
-        """The calls as strict JSON objects; empty where one of them is no strict JSON object."""
+        """The calls as strict JSON objects; empty where one of them is not one."""
         found = []
         for call in self.calls:
             try:
@@ -77,7 +77,7 @@ class Seen:
 
     @cached_property
     def rest(self) -> str:
-        """The text behind the last call."""
+        """The text after the last call."""
         return self._scan.text[self.calls[-1].end : self._scan.visible[1]].strip()
 
     def has(self, *literals: str) -> bool:
@@ -94,7 +94,7 @@ class Seen:
 
     @cached_property
     def fenced_list(self) -> bool:
-        """Whether the call stands in a json fence that holds a list."""
+        """Whether the call is in a json fence with a list."""
         fence = self._scan.fence_at(self.calls[0].start)
         return fence is not None and self._scan.text[fence.body : fence.body_end].lstrip().startswith("[")
 
@@ -202,7 +202,7 @@ VLLM: dict[str, Rule] = {
     "kimi_k2": lambda seen: seen.has("<|tool_calls_section_begin|>"),
     "hy_v4": lambda seen: seen.has("<tool_calls>"),
 }
-"""What a text must be for a parser of vLLM to read its calls."""
+"""When a parser of vLLM reads the calls of a text."""
 
 SGLANG: dict[str, Rule] = {
     "hermes": _hermes_sglang,
@@ -224,9 +224,9 @@ SGLANG: dict[str, Rule] = {
     "muse": lambda seen: seen.has("<|message|>") and seen.text.startswith("to="),
     "kimi_k2": lambda seen: seen.has("<|tool_calls_section_begin|>"),
 }
-"""What a text must be for a parser of SGLang to read its calls."""
+"""When a parser of SGLang reads the calls of a text."""
 
-#: A literal of each format whose absence tells that the special tokens were dropped on the way.
+#: A literal of each format; without it the special tokens were dropped.
 _TOKENS = {
     "kimi_k2": "<|tool_call",
     "kimi_k3": "<|open|>",
@@ -239,7 +239,7 @@ _TOKENS = {
     "name_json": "[TOOL_CALLS]",
     "cohere_command": "<|START_ACTION|>",
 }
-#: The models that each parser is for, where its name does not say it.
+#: The models of a parser, where its name does not identify them.
 MODELS = {
     "hermes": "Hermes, Qwen2.5 and Qwen3",
     "qwen3_json": "Qwen3",
@@ -264,22 +264,22 @@ MODELS = {
     "llama3_json": "Llama 3",
     "llama4_json": "Llama 4",
 }
-#: These read any JSON object with a name and arguments, whatever stands around it.
+#: Parsers that read any JSON object with a name and arguments, whatever surrounds it.
 _READS_ANY_JSON = ("llama3_json",)
 
 
 def flags_for(
     family: str | None, vllm: tuple[str, ...], sglang: tuple[str, ...], scan: Scan, calls: Sequence[LeakedCall]
 ) -> Flags:
-    """Choose from a family's candidates those that parse this very text.
+    """The candidates of a family that parse this text.
 
     Args:
         family: id of the family, None for bare JSON.
         vllm, sglang: the candidates, the model's own parser first.
         calls: the calls that were read, not empty.
 
-    A call that was cut off is judged as if it had been whole, and so are calls whose special tokens were dropped:
-    with its own parser on, a server keeps those.
+    A call that was cut off counts as complete, and so do calls without their special tokens: with its parser enabled a
+    server keeps the tokens.
     """
     seen = Seen(scan, calls)
     if family == "name_json" and not _glued(scan, calls[0]):
@@ -296,7 +296,7 @@ def flags_for(
 
 
 def _glued(scan: Scan, call: LeakedCall) -> bool:
-    """Whether `NAME{` is what dropped tokens leave: nothing between, and no other marker before it."""
+    """Whether `NAME{` may be the rest of dropped tokens: adjacent, and without another marker before it."""
     before = scan.text[max(0, call.start - 40) : call.start].rstrip()
     brace = scan.text.find("{", call.start, call.end)
     return not before.endswith((">", "]")) and brace > 0 and scan.text[brace - 1 : brace].strip() != ""

@@ -1,29 +1,29 @@
-"""Families whose calls hang on special tokens, also where the detokenizer dropped some of them.
+"""Formats based on special tokens, also where the detokenizer dropped some of the tokens.
 
-A server that decodes with `skip_special_tokens` hands on the text between the tokens only (vLLM
-sets it to false in the parsers that need them, for example
-tool_parsers/hermes_tool_parser.py and tool_parsers/gigachat3_tool_parser.py). What is then left
-is read here where it still names an offered tool.
+A server that decodes with `skip_special_tokens` returns only the text between the tokens (vLLM sets it to false in the
+parsers that need them, for example tool_parsers/hermes_tool_parser.py).  The rest is read where it still names an
+offered tool.
 """
 
 from __future__ import annotations
 
+import json
 import re
 
 from checks.tools.markup.call_shapes import call_list, gemma_value, is_placeholder
-from checks.tools.markup.leak import Arguments, Family, LeakedCall
-from checks.tools.markup.text_scan import MAX_CALLS, Scan
+from checks.tools.markup.leak import MAX_CALLS, Arguments, Family, LeakedCall, calls_at
+from checks.tools.markup.text_scan import Scan
 from checks.tools.markup.wrapped_json import json_calls
 
 _NAME = r"[^\W\d][\w.\-]{0,127}"
-# For patterns that do not begin with a literal: a name is tried only where one can begin, and
-# never in parts, so that a long run of letters costs one pass.
+# For patterns that begin with a name: it is tried only where a name can begin and never in parts, so that a long run
+# of letters costs one pass.
 _WHOLE_NAME = r"(?<![\w.\-])(?P<name>[^\W\d][\w.\-]{0,127}+)"
 _JSON_FENCE = re.compile(r"\s*```[ \t]*(?:json)?[ \t]*\n?")
 
 
 def object_at(scan: Scan, pos: int) -> tuple[Arguments, int, bool] | None:
-    """Arguments as a JSON object (or one inside a JSON string, or in a fence) at an offset."""
+    """Arguments at an offset: a JSON object, also inside a JSON string or a fence."""
     if match := _JSON_FENCE.match(scan.text, pos):
         pos = match.end()
     pos = scan.skip(pos)
@@ -42,23 +42,20 @@ def object_at(scan: Scan, pos: int) -> tuple[Arguments, int, bool] | None:
 
 
 def named(scan: Scan, head: re.Pattern[str], need_offered: bool = False) -> list[LeakedCall]:
-    """Calls written as a head that holds the name, then a JSON object."""
-    calls: list[LeakedCall] = []
-    match = head.search(scan.text)
-    while match is not None and len(calls) < MAX_CALLS:
+    """Calls written as a head with the name, then a JSON object."""
+
+    def read(match: re.Match[str]) -> LeakedCall | None:
         written = match.group("name")
         name = scan.tools.resolve(written)
         found = object_at(scan, match.end()) if name or not need_offered else None
-        end = match.end()
-        if found is not None:
-            arguments, end, whole = found
-            if name or (arguments is not None and not is_placeholder(written)):
-                calls.append(LeakedCall(name or written, arguments, match.start(), end, whole))
-        match = head.search(scan.text, max(end, match.end()))
-    return calls
+        if found is None or not (name or (found[0] is not None and not is_placeholder(written))):
+            return None
+        return LeakedCall(name or written, found[0], match.start(), found[1], found[2])
+
+    return calls_at(scan, head, read)
 
 
-# DeepSeek's tokens as its own template, llama.cpp's notes (common/chat.cpp) and users spell them.
+# DeepSeek's tokens as spelled by its template, llama.cpp (common/chat.cpp) and users.
 _BAR, _GAP = r"[｜|]", r"(?:▁|_|\\_| )"
 _DS_BEGIN = rf"<{_BAR}tool{_GAP}call{_GAP}begin{_BAR}>"
 _DS_SEP = rf"<{_BAR}tool{_GAP}sep{_BAR}>"
@@ -85,7 +82,7 @@ _KIMI = re.compile(
 
 
 def kimi_k2(scan: Scan) -> list[LeakedCall]:
-    """`functions.NAME:0` between tokens, then the arguments; the tokens may all be missing."""
+    """`functions.NAME:0` between tokens, then the arguments; all tokens may be missing."""
     marked = "<|tool_call" in scan.text
     return named(scan, _KIMI, need_offered=not marked)
 
@@ -101,32 +98,31 @@ _HARMONY_TAIL = ("json", "code")
 
 
 def harmony(scan: Scan) -> list[LeakedCall]:
-    """gpt-oss calls: a message whose header holds `to=functions.NAME`.
+    """gpt-oss calls: a message with `to=functions.NAME` in its header.
 
-    The recipient stands before or behind the channel (llama.cpp common/chat.cpp reads both), the
-    prefix `functions.` may be missing (SGLang function_call/gpt_oss_detector.py), and the tokens
-    may be gone: `commentary to=functions.get_weather json{"city":"Paris"}`.
+    The recipient comes before or after the channel (llama.cpp common/chat.cpp reads both), the prefix `functions.` may
+    be missing (SGLang function_call/gpt_oss_detector.py), and the tokens too:
+    `commentary to=functions.get_weather json{"city":"Paris"}`.
     """
     tokens = any(t in scan.text for t in ("<|channel|>", "<|message|>", "<|constrain|>", "<|start|>"))
-    calls: list[LeakedCall] = []
-    match = _HARMONY.search(scan.text)
-    while match is not None and len(calls) < MAX_CALLS:
+
+    def read(match: re.Match[str]) -> LeakedCall | None:
         name, offered = _harmony_name(scan, match.group("name"))
-        marked = tokens or match.group("chan") or match.group("name").startswith("functions.")
-        end = match.end()
-        header = _HARMONY_HEADER.match(scan.text, end)
+        prefixed = match.group("name").startswith("functions.")
+        header = _HARMONY_HEADER.match(scan.text, match.end())
         stray = _HARMONY_WORDS.sub(" ", header.group()).split() if header else ()
-        if header and len(stray) <= 1 and (offered or (marked and match.group("name").startswith("functions."))):
-            found = object_at(scan, header.end())
-            if found is not None and (found[0] is not None or (offered and tokens and not stray)):
-                arguments, end, whole = found
-                calls.append(LeakedCall(name, arguments, match.start(), end, whole))
-        match = _HARMONY.search(scan.text, max(end, match.end()))
-    return calls
+        if header is None or len(stray) > 1 or not (offered or prefixed):
+            return None
+        found = object_at(scan, header.end())
+        if found is None or not (found[0] is not None or (offered and tokens and not stray)):
+            return None
+        return LeakedCall(name, found[0], match.start(), found[1], found[2])
+
+    return calls_at(scan, _HARMONY, read)
 
 
 def _harmony_name(scan: Scan, written: str) -> tuple[str, bool]:
-    """The tool's name; where the tokens are gone the content type may stick to it."""
+    """The tool's name; without the tokens it may end in the content type."""
     name = scan.tools.resolve(written)
     for tail in _HARMONY_TAIL:
         if name is None and written.endswith(tail):
@@ -139,28 +135,28 @@ _FUNCTION_GEMMA = re.compile(rf"<start_function_call>\s{{0,4}}(?:call)?:?(?P<nam
 _GEMMA_BARE = re.compile(rf"(?<![\w])call:(?P<name>{_NAME})(?=\{{)")
 
 
-def _gemma_calls(scan: Scan, head: re.Pattern[str], need_offered: bool) -> list[LeakedCall]:
-    calls: list[LeakedCall] = []
-    match = head.search(scan.text)
-    while match is not None and len(calls) < MAX_CALLS:
+def gemma_calls(scan: Scan, head: re.Pattern[str], need_offered: bool) -> list[LeakedCall]:
+    """Calls written as a head with the name, then an object in Gemma's format."""
+
+    def read(match: re.Match[str]) -> LeakedCall | None:
         name = scan.tools.resolve(match.group("name"))
-        end = match.end()
-        if name or not need_offered:
-            value, end, closed = gemma_value(scan.text, match.end())
-            arguments = value if closed else scan.text[match.end() : end]
-            calls.append(LeakedCall(name or match.group("name"), arguments, match.start(), end, closed))
-        match = head.search(scan.text, max(end, match.end()))
-    return [c for c in calls if not is_placeholder(c.name)]
+        if need_offered and not name:
+            return None
+        value, end, closed = gemma_value(scan.text, match.end())
+        arguments = value if closed else scan.text[match.end() : end]
+        return LeakedCall(name or match.group("name"), arguments, match.start(), end, closed)
+
+    return [call for call in calls_at(scan, head, read) if not is_placeholder(call.name)]
 
 
 def gemma4(scan: Scan) -> list[LeakedCall]:
     """`<|tool_call>call:NAME{k:<|"|>v<|"|>}<tool_call|>`, or `call:NAME{..}` without the tokens."""
-    return _gemma_calls(scan, _GEMMA, False) or _gemma_calls(scan, _GEMMA_BARE, True)
+    return gemma_calls(scan, _GEMMA, False) or gemma_calls(scan, _GEMMA_BARE, True)
 
 
 def functiongemma(scan: Scan) -> list[LeakedCall]:
     """`<start_function_call>call:NAME{k:<escape>v<escape>}<end_function_call>`."""
-    return _gemma_calls(scan, _FUNCTION_GEMMA, False)
+    return gemma_calls(scan, _FUNCTION_GEMMA, False)
 
 
 _MISTRAL = re.compile(
@@ -175,8 +171,8 @@ _MISTRAL_BARE = re.compile(
 def mistral(scan: Scan) -> list[LeakedCall]:
     """`[TOOL_CALLS][{..}]`, `[TOOL_CALLS]NAME[ARGS]{..}` or `[TOOL_CALLS]NAME{..}`.
 
-    A `[CALL_ID]` may stand between name and arguments. Source: SGLang
-    function_call/mistral_detector.py, vLLM tool_parsers/mistral_tool_parser.py.
+    A `[CALL_ID]` may be between name and arguments.  Source: SGLang function_call/mistral_detector.py, vLLM
+    tool_parsers/mistral_tool_parser.py.
     """
     calls: list[LeakedCall] = []
     pos = 0
@@ -194,7 +190,7 @@ _SOLAR = re.compile(rf"<\|tool_call:name\|>\s{{0,4}}(?P<name>{_NAME})\s{{0,4}}<\
 
 
 def plamo3(scan: Scan) -> list[LeakedCall]:
-    """PLaMo 3: name and arguments each between tokens of their own (vLLM parser/plamo3.py)."""
+    """PLaMo 3: name and arguments each between separate tokens (vLLM parser/plamo3.py)."""
     return named(scan, _PLAMO)
 
 
@@ -203,7 +199,7 @@ def solar_open(scan: Scan) -> list[LeakedCall]:
     return named(scan, _SOLAR)
 
 
-# Some hosts run the two openings together: `<|open|>toolscall tool=..` (can1357/oh-my-pi issue 8495).
+# Some hosts merge the two openings: `<|open|>toolscall tool=..` (can1357/oh-my-pi issue 8495).
 _K3_CALL = re.compile(r"<\|open\|>(?:tools)?call\s(?P<attrs>[^<>]{0,400})<\|sep\|>")
 _K3_ARGUMENT = re.compile(r"<\|open\|>argument\s(?P<attrs>[^<>]{0,400})<\|sep\|>")
 _K3_ATTR = re.compile(r'(\w{1,32})="([^"]{0,300})"')
@@ -214,8 +210,6 @@ def kimi_k3(scan: Scan) -> list[LeakedCall]:
 
     Source: SGLang function_call/kimik3_detector.py.
     """
-    import json
-
     calls: list[LeakedCall] = []
     openings = list(_K3_CALL.finditer(scan.text))[:MAX_CALLS]
     for at, opening in enumerate(openings):
@@ -245,7 +239,7 @@ _OLMO_OPEN, _OLMO_CLOSE = "<function_calls>", "</function_calls>"
 
 
 def olmo3(scan: Scan) -> list[LeakedCall]:
-    """`<function_calls>` around Python calls, one a line (vLLM tool_parsers/olmo3_tool_parser.py)."""
+    """`<function_calls>` around Python calls, one per line (vLLM tool_parsers/olmo3_tool_parser.py)."""
     calls: list[LeakedCall] = []
     pos = 0
     while len(calls) < MAX_CALLS and (pos := scan.text.find(_OLMO_OPEN, pos)) >= 0:
@@ -256,16 +250,12 @@ def olmo3(scan: Scan) -> list[LeakedCall]:
     return [c for c in calls if not is_placeholder(c.name)]
 
 
-# Families whose calls hang on special tokens, with a notation of their own between them. -----------
-
 TOKENS: tuple[Family, ...] = (
     Family(
         id="plamo3",
         title="PLaMo 3",
         extract=plamo3,
         vllm=("plamo3",),
-        sglang=(),
-        note="",
         source="vLLM parser/plamo3.py",
         hints=("<|plamo:",),
     ),
@@ -273,9 +263,7 @@ TOKENS: tuple[Family, ...] = (
         id="solar_open",
         title="Solar Open",
         extract=solar_open,
-        vllm=(),
-        sglang=(),
-        note="llama.cpp reads it with --jinja; for vLLM it takes the parser plugin that the model ships.",
+        note="llama.cpp reads it with --jinja; vLLM needs the parser plugin that the model ships.",
         source="llama.cpp common/chat.cpp",
         hints=("<|tool_call:name|>",),
     ),
@@ -285,7 +273,6 @@ TOKENS: tuple[Family, ...] = (
         extract=kimi_k3,
         vllm=("kimi_k3",),
         sglang=("kimi_k3",),
-        note="",
         source="SGLang function_call/kimik3_detector.py",
         hints=("<|open|>",),
     ),
@@ -295,7 +282,6 @@ TOKENS: tuple[Family, ...] = (
         extract=kimi_k2,
         vllm=("kimi_k2",),
         sglang=("kimi_k2",),
-        note="",
         source="SGLang function_call/kimik2_detector.py",
         hints=("<|tool_call_begin|>",),
     ),
@@ -305,7 +291,7 @@ TOKENS: tuple[Family, ...] = (
         extract=deepseek_v3,
         vllm=("deepseek_v3",),
         sglang=("deepseekv3",),
-        note=("vLLM wants examples/tool_chat_template_deepseekv3.jinja or _deepseekr1.jinja as --chat-template."),
+        note="vLLM needs examples/tool_chat_template_deepseekv3.jinja or _deepseekr1.jinja as --chat-template.",
         source="SGLang function_call/deepseekv3_detector.py",
         hints=("sep｜>", "sep|>"),
     ),
@@ -315,7 +301,7 @@ TOKENS: tuple[Family, ...] = (
         extract=deepseek_v31,
         vllm=("deepseek_v31",),
         sglang=("deepseekv31",),
-        note="vLLM wants examples/tool_chat_template_deepseekv31.jinja as --chat-template.",
+        note="vLLM needs examples/tool_chat_template_deepseekv31.jinja as --chat-template.",
         source="SGLang function_call/deepseekv31_detector.py",
         hints=("sep｜>", "sep|>"),
     ),
@@ -324,8 +310,6 @@ TOKENS: tuple[Family, ...] = (
         title="FunctionGemma",
         extract=functiongemma,
         vllm=("functiongemma",),
-        sglang=(),
-        note="",
         source="vLLM tool_parsers/functiongemma_tool_parser.py",
         hints=("<start_function_call>",),
     ),
@@ -335,7 +319,6 @@ TOKENS: tuple[Family, ...] = (
         extract=gemma4,
         vllm=("gemma4",),
         sglang=("gemma4",),
-        note="",
         source="vLLM parser/gemma4.py",
         hints=("<|tool_call>", "<tool_call|>", "<call>"),
     ),
@@ -345,7 +328,7 @@ TOKENS: tuple[Family, ...] = (
         extract=mistral,
         vllm=("mistral",),
         sglang=("mistral",),
-        note="With a Mistral repository vLLM also wants --tokenizer-mode mistral.",
+        note="With a Mistral repository vLLM also needs --tokenizer-mode mistral.",
         source="vLLM tool_parsers/mistral_tool_parser.py",
         hints=("[TOOL_CALLS", "[ARGS]"),
     ),
@@ -355,7 +338,7 @@ TOKENS: tuple[Family, ...] = (
         extract=harmony,
         vllm=("openai",),
         sglang=("gpt-oss",),
-        note="vLLM chooses it by itself for gpt-oss models in recent releases.",
+        note="Recent vLLM releases choose it for gpt-oss models.",
         source="llama.cpp common/chat.cpp (GPT-OSS)",
         hints=("to=",),
     ),
@@ -365,7 +348,6 @@ TOKENS: tuple[Family, ...] = (
         extract=olmo3,
         vllm=("olmo3",),
         sglang=("pythonic",),
-        note="",
         source="vLLM tool_parsers/olmo3_tool_parser.py",
         hints=("<function_calls>",),
     ),

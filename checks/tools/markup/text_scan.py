@@ -1,4 +1,4 @@
-"""One text under examination: its fences, quotes and think tags, and bounded ways to search it."""
+"""The offered tools, and a text with its fences, inline code and think tags, searched in bounded time."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import Any
 
 from checks.tools.markup.arguments import judge
 from checks.tools.markup.tolerant_json import Read, Reader
-
-# The tools that were offered in the request, as far as reading leaked calls needs them. ------------
 
 _PREFIXES = ("functions.", "function.", "tools.", "tool.", "default_api.", "default_api:")
 
@@ -27,11 +25,7 @@ class Tools:
 
     @classmethod
     def of(cls, offered: object) -> Tools:
-        """Take names, or definitions as the API takes them, or a Tools.
-
-        A definition is `{"type": "function", "function": {"name", "parameters"}}` or the inner
-        object alone. Whatever is neither is left out.
-        """
+        """Tools from names, definitions of the API (or their inner object), or a Tools; other values are left out."""
         if isinstance(offered, cls):
             return offered
         schemas: dict[str, dict[str, Any] | None] = {}
@@ -50,11 +44,7 @@ class Tools:
         return cls(schemas)
 
     def resolve(self, written: str) -> str | None:
-        """The offered name that this text stands for, or None.
-
-        Spaces around it and the namespace that harmony and others put before it
-        (`functions.get_weather`) are ignored; case is not.
-        """
+        """The offered name for a written one, without spaces and namespace (`functions.get_weather`), or None."""
         name = written.strip().strip("`\"'")
         if name in self.names:
             return name
@@ -76,11 +66,7 @@ class Tools:
         return tuple(r for r in required if isinstance(r, str)) if isinstance(required, list) else ()
 
     def fits(self, name: str, arguments: object) -> bool:
-        """Whether an object could be this tool's arguments: known keys only, and on the schema.
-
-        Always False for a tool whose schema is not known, and for an open schema that fits
-        anything, because then fitting says nothing.
-        """
+        """Whether an object has only known keys and fits the schema; False without a schema with properties."""
         schema = self.schemas.get(name)
         if schema is None or not isinstance(arguments, dict):
             return False
@@ -89,7 +75,7 @@ class Tools:
         return judge(arguments, schema).on_schema
 
     def wants_text(self, name: str, key: str) -> bool:
-        """Whether the schema says that this argument is a string (so its text is not decoded)."""
+        """Whether this argument is a string by the schema, so that its text is not decoded."""
         schema = self.properties(name).get(key)
         if not isinstance(schema, dict):
             return False
@@ -101,9 +87,6 @@ class Tools:
         return kind == "string"
 
 
-# One text under examination: its fences, quotes and think tags, and bounded ways to search it. -----
-
-MAX_CALLS = 64
 _FENCE = re.compile(r"^(?P<before>[^\n`~]*+)(?P<mark>```+|~~~+)(?P<info>[^\n`]*+)$", re.MULTILINE)
 _INLINE = re.compile(r"(?<!`)`(?!`)[^`\n]{1,2000}`(?!`)")
 _THINK = re.compile(
@@ -116,7 +99,7 @@ _SPACE = re.compile(r"\s*+")
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """A fenced code block: offsets of the block and of its body, and its info string in lower case."""
+    """A fenced code block: offsets of the block and its body, and its info string in lower case."""
 
     start: int
     body: int
@@ -131,10 +114,10 @@ def _fence(opened: re.Match[str], body_end: int, end: int) -> Fence:
 
 
 class Scan:
-    """A text and the offered tools, with what several readers ask of it worked out once.
+    """A text and the offered tools, with results that several readers share.
 
-    Every search is linear in the text: JSON is read once per position, and `find` remembers its
-    last answer for each literal, so that thousands of openers do not each search to the end.
+    Every search is linear in the text: JSON is read once per position, and ``find`` keeps its last result for each
+    literal, so that thousands of openers do not each search to the end.
     """
 
     def __init__(self, text: str, tools: Tools) -> None:
@@ -152,12 +135,12 @@ class Scan:
         return self._reader.budget <= 0
 
     def skip(self, pos: int, end: int | None = None) -> int:
-        """The first offset at or behind `pos` that holds no space."""
+        """The first offset from ``pos`` on without white space."""
         match = _SPACE.match(self.text, pos, len(self.text) if end is None else end)
         return match.end() if match else pos
 
     def find(self, literal: str, pos: int) -> int:
-        """Like str.find, but a row of calls with growing `pos` costs one pass in all."""
+        """Like str.find, but calls with growing ``pos`` cost one pass in total."""
         since, found = self._found.get(literal, (-1, -2))
         if since >= 0 and since <= pos and (found == -1 or found >= pos):
             return found
@@ -171,15 +154,14 @@ class Scan:
 
     @cached_property
     def names_offered(self) -> bool:
-        """Whether the text holds the name of any offered tool at all."""
+        """Whether the text contains the name of an offered tool."""
         return any(name in self.text for name in self.tools.names)
 
     @cached_property
     def fences(self) -> list[Fence]:
         """Fenced code blocks in order; one that is never closed reaches to the end.
 
-        A label may stand before the opening marks (`Action: ```json`, as Command R writes it), and
-        the last line of the body before the closing ones.
+        A label may precede the opening marks (`Action: ```json`, as Command R writes it), and text the closing ones.
         """
         fences: list[Fence] = []
         opened: re.Match[str] | None = None
@@ -207,7 +189,7 @@ class Scan:
         return None
 
     def leads_fence(self, start: int) -> bool:
-        """Whether nothing but space stands between the fence's opening line and this offset."""
+        """Whether only white space is between the fence's opening line and this offset."""
         fence = self.fence_at(start)
         return fence is not None and self.skip(fence.body) >= start
 
@@ -220,7 +202,7 @@ class Scan:
         return [start for start, _ in self._inline]
 
     def in_inline_code(self, start: int) -> bool:
-        """Whether an offset stands within `inline code` of a line."""
+        """Whether an offset is within `inline code`."""
         at = bisect_right(self._inline_starts, start) - 1
         return at >= 0 and start < self._inline[at][1] and self.fence_at(start) is None
 
@@ -243,12 +225,12 @@ class Scan:
         return spans
 
     def in_reasoning(self, pos: int) -> bool:
-        """Whether an offset stands between think tags (an opening tag may be missing)."""
+        """Whether an offset is between think tags (the opening tag may be missing)."""
         return any(start <= pos < end for start, end in self._thoughts)
 
     @cached_property
     def visible(self) -> tuple[int, int]:
-        """Offsets of the trimmed text behind the last think tag."""
+        """Offsets of the trimmed text after the last think tag."""
         start = self._thoughts[-1][1] if self._thoughts else 0
         if self._thoughts and (match := _THINK.match(self.text, start)):
             start = match.end()

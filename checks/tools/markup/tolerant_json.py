@@ -1,9 +1,8 @@
-"""A tolerant, bounded reader for the JSON that models write.
+"""A tolerant, bounded reader for JSON as models write it.
 
-It accepts what strict JSON does not, because leaked calls are often almost JSON: single quotes,
-keys without quotes, comments and other JSON5, Python's True/False/None, a trailing or missing comma,
-raw newlines inside strings, and an end that never came. It reads token by token without recursion, so
-depth and time are bounded, and it says where it stopped and why.
+Leaked calls are often almost JSON, so it accepts single quotes, keys without quotes, comments, Python's
+True/False/None, a trailing or missing comma, raw line feeds in strings, and a missing end.  It reads token by token
+without recursion, which bounds depth and time, and reports where it stopped and why.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _WORDS: dict[str, bool | None] = {"true": True, "True": True, "false": False, "F
 
 @dataclass(slots=True)
 class Part:
-    """One object or array inside what was read: offsets into the text, and whether it was closed."""
+    """One object or array in the value: offsets into the text, and whether it was closed."""
 
     value: Any
     start: int
@@ -42,14 +41,12 @@ class Part:
 
 @dataclass(slots=True)
 class Read:
-    """What was read from one position.
+    """The value read at one position.
 
-    `end`: offset behind the last character used. `complete`: the value was closed. `cut`: the
-    text ended first; otherwise an incomplete read met a character that fits nowhere, at `end`.
-    `explained`: that character begins `...` or `<placeholder>` where a key or a value belongs, as in
-    a format that is being explained.
-    `parts`: every object and array met, outermost first. `resume`: where a search for another
-    value may go on without reading the same text over and over.
+    ``end``: offset after the last character used.  ``complete``: the value was closed.  ``cut``: the text ended first;
+    otherwise an incomplete read stopped at an unexpected character at ``end``.  ``explained``: that character starts
+    `...` or `<placeholder>`, as in the explanation of a format.  ``parts``: every object and array, outermost first.
+    ``resume``: where the search for another value may continue without reading text twice.
     """
 
     value: Any
@@ -62,11 +59,8 @@ class Read:
     explained: bool = False
 
     def part(self, value: object) -> Part | None:
-        """The part that holds this very object (by identity), or None."""
-        for part in self.parts:
-            if part.value is value:
-                return part
-        return None
+        """The part with this very object (by identity), or None."""
+        return next((part for part in self.parts if part.value is value), None)
 
 
 def _unescape(body: str) -> str:
@@ -80,11 +74,11 @@ def _unescape(body: str) -> str:
 
 
 def read_string(text: str, pos: int) -> tuple[str, int, bool]:
-    """Read a quoted string that begins at `pos`: (value, offset behind it, whether it was closed)."""
+    """Read a quoted string at ``pos``: (value, offset after it, whether it was closed)."""
     quote = text[pos]
     if quote == '"':
         try:
-            # The decoder's own routine, in C: strict about escapes, tolerant of raw newlines.
+            # The decoder's routine in C: strict about escapes, tolerant of raw line feeds.
             value, end = _DECODER.parse_string(text, pos + 1, False)
             return value, end, True
         except ValueError:
@@ -111,10 +105,7 @@ class Reader:
         self._seen: dict[int, Read | None] = {}
 
     def at(self, pos: int) -> Read | None:
-        """Read the value that begins at `pos` (spaces before it are skipped).
-
-        Returns None where no value begins there or the budget is spent.
-        """
+        """Read the value at ``pos`` (after white space); None without one, or where the budget is spent."""
         if pos not in self._seen:
             self._seen[pos] = self._read(pos)
         return self._seen[pos]
@@ -141,7 +132,7 @@ class Reader:
             return Read(found[0], pos, found[1], found[2], not found[2], resume=found[1])
         read = Read(None, start, pos, False, False)
         stack: list[Part] = []
-        key: str | None = None  # the key that waits for its value, in the innermost object
+        key: str | None = None  # the key without its value yet, in the innermost object
         state = "value"
         last_string = -1
         while True:
@@ -225,7 +216,7 @@ class Reader:
 
 
 def _comment(text: str, pos: int) -> int:
-    """The offset behind a comment of JSON5 that begins here, 0 where none ends within MAX_COMMENT characters."""
+    """The offset after a JSON5 comment that starts here; 0 where none ends within MAX_COMMENT characters."""
     close = {"//": "\n", "/*": "*/"}.get(text[pos : pos + 2])
     end = text.find(close, pos + 2, pos + MAX_COMMENT) if close else -1
     return end + len(close) if close and end >= 0 else 0
@@ -244,11 +235,8 @@ def _attach(parent: Any, key: str | None, value: Any) -> None:
 
 
 def _resume(text: str, start: int, stop: int, last_string: int) -> int:
-    """Where to look on after a read that failed.
-
-    What the reader understood as structure before the stop needs no second look (its objects are
-    in `parts`). Only the last string may have swallowed the beginning of a better value, as when
-    prose holds a stray quote.
+    """Where to continue after a failed read: the objects read so far are in ``parts``, but the last string may have
+    swallowed the start of a better value, as with a stray quote in prose.
     """
     if last_string > start and (opener := _OPENER.search(text, last_string, stop)):
         return opener.start()

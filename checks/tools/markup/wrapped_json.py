@@ -1,13 +1,14 @@
-"""Families that put JSON, or a list of Python calls, behind a marker."""
+"""Formats with JSON, or a list of Python calls, after a marker."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from checks.tools.markup.call_shapes import call_from, call_list, is_placeholder, shapes_in
-from checks.tools.markup.leak import Family, LeakedCall
-from checks.tools.markup.text_scan import MAX_CALLS, Scan
+from checks.tools.markup.leak import MAX_CALLS, Family, LeakedCall
+from checks.tools.markup.text_scan import Scan
 
 _FENCED = re.compile(r"\s*```[ \t]*(?:json|xml|python|tool_code)?[ \t]*\n?")
 _BETWEEN = re.compile(r"[\s,;]*")
@@ -15,10 +16,9 @@ _NAME_FIRST = re.compile(r'\s*\{\s*"name"\s*:\s*"([^"\\<>{}\n]{1,128})"')
 
 
 def json_calls(scan: Scan, pos: int, keyed: bool = False) -> tuple[list[LeakedCall], int]:
-    """Read the calls in the JSON values that stand in a row from `pos` on.
+    """The calls in a row of JSON values at ``pos``, whether offered or not, and the offset after the last value.
 
-    keyed: the objects are `{NAME: {..}}` whatever NAME is, as Apertus writes them. Returns the
-    calls, which need not name offered tools, and the offset behind the last value read.
+    ``keyed``: the objects are `{NAME: {..}}` with any NAME, as Apertus writes them.
     """
     calls: list[LeakedCall] = []
     if match := _FENCED.match(scan.text, pos):
@@ -63,7 +63,7 @@ def _keyed(value: object) -> list[tuple[str, dict[str, object]]]:
 
 
 def _cut_head(scan: Scan, pos: int, cut: bool) -> list[LeakedCall]:
-    """A call of which only the beginning, with an offered name, was written."""
+    """The start of a call with an offered name, the rest of which is missing."""
     if scan.text[pos : pos + 1] == "[":
         pos += 1
     match = _NAME_FIRST.match(scan.text, pos)
@@ -76,9 +76,9 @@ def _cut_head(scan: Scan, pos: int, cut: bool) -> list[LeakedCall]:
 def after_marker(
     *markers: str, first: str = "{[", keyed: bool = False, pythonic: bool = False
 ) -> Callable[[Scan], list[LeakedCall]]:
-    """Make an extractor for JSON (or Python calls, or both) behind any of these markers.
+    """An extractor for JSON (``pythonic``: or Python calls) after any of these markers.
 
-    first: what the JSON may begin with, to tell apart families that share a marker.
+    ``first``: the characters that the JSON may begin with, to separate families with the same marker.
     """
     opener = re.compile("|".join(re.escape(m) for m in sorted(markers, key=len, reverse=True)))
 
@@ -97,7 +97,7 @@ def after_marker(
                 found, end = json_calls(scan, at, keyed)
             if not found and pythonic:
                 found, end = call_list(scan, at)
-                # Without brackets it is a call only where the tool is known: `print(x)` is code.
+                # Without brackets only a call of an offered tool counts: `print(x)` is code.
                 if head != "[":
                     found = [c for c in found if scan.tools.resolve(c.name)]
             calls += [c for c in found if not is_placeholder(c.name)]
@@ -107,212 +107,176 @@ def after_marker(
     return extract
 
 
-# Families that put JSON, or a list of Python calls, behind a marker. -------------------------------
+def _after(id: str, title: str, *markers: str, hints: tuple[str, ...] = (), **more: Any) -> Family:
+    """A family with JSON after a marker; the markers are its hints."""
+    how = {name: more.pop(name) for name in ("first", "keyed", "pythonic") if name in more}
+    return Family(id, title, after_marker(*markers, **how), hints=hints or markers, **more)
+
 
 JSON: tuple[Family, ...] = (
-    Family(
-        id="longcat",
-        title="LongCat",
-        extract=after_marker("<longcat_tool_call>"),
+    _after(
+        "longcat",
+        "LongCat",
+        "<longcat_tool_call>",
         vllm=("longcat",),
-        sglang=(),
-        note="",
         source="vLLM tool_parsers/longcat_tool_parser.py",
-        hints=("<longcat_tool_call>",),
     ),
-    Family(
-        id="k2_horizon",
-        title="K2 Horizon with JSON",
-        extract=after_marker("<ifm|tool_call>", "<ifm|tool_calls>"),
+    _after(
+        "k2_horizon",
+        "K2 Horizon with JSON",
+        "<ifm|tool_call>",
+        "<ifm|tool_calls>",
         vllm=("k2_horizon",),
         sglang=("k2_horizon",),
-        note="",
         source="SGLang function_call/k2_v3_detector.py",
         hints=("<ifm|tool_call",),
     ),
-    Family(
-        id="inkling",
-        title="Inkling",
-        extract=after_marker("<|content_invoke_tool_json|>"),
+    _after(
+        "inkling",
+        "Inkling",
+        "<|content_invoke_tool_json|>",
         vllm=("inkling",),
         sglang=("inkling",),
-        note="",
         source="vLLM parser/inkling.py",
-        hints=("<|content_invoke_tool_json|>",),
     ),
-    Family(
-        id="internlm",
-        title="InternLM 2, Intern-S1",
-        extract=after_marker("<|plugin|>", "<|action_start|>"),
+    _after(
+        "internlm",
+        "InternLM 2, Intern-S1",
+        "<|plugin|>",
+        "<|action_start|>",
         vllm=("internlm",),
         sglang=("interns1",),
-        note="",
         source="SGLang function_call/internlm_detector.py",
-        hints=("<|plugin|>", "<|action_start|>"),
     ),
-    Family(
-        id="apertus",
-        title="Apertus",
-        extract=after_marker("<|tools_prefix|>", keyed=True),
+    _after(
+        "apertus",
+        "Apertus",
+        "<|tools_prefix|>",
+        keyed=True,
         vllm=("apertus",),
         sglang=("apertus2509",),
-        note="",
         source="vLLM tool_parsers/apertus_tool_parser.py",
-        hints=("<|tools_prefix|>",),
     ),
-    Family(
-        id="cohere_command",
-        title="Cohere Command actions",
-        extract=after_marker("<|START_ACTION|>"),
+    _after(
+        "cohere_command",
+        "Cohere Command actions",
+        "<|START_ACTION|>",
         vllm=("cohere_command3", "cohere_command4"),
         sglang=("cohere_command4",),
-        note="",
         source="vLLM parser/cohere_command.py",
-        hints=("<|START_ACTION|>",),
     ),
-    Family(
-        id="gigachat3",
-        title="GigaChat 3",
-        extract=after_marker("<|function_call|>", "function call<|role_sep|>"),
+    _after(
+        "gigachat3",
+        "GigaChat 3",
+        "<|function_call|>",
+        "function call<|role_sep|>",
         vllm=("gigachat3",),
         sglang=("gigachat3",),
-        note="",
         source="vLLM tool_parsers/gigachat3_tool_parser.py",
         hints=("<|function_call|>", "<|role_sep|>"),
     ),
-    Family(
-        id="lfm2",
-        title="LFM2",
-        extract=after_marker("<|tool_call_start|>", pythonic=True),
+    _after(
+        "lfm2",
+        "LFM2",
+        "<|tool_call_start|>",
+        pythonic=True,
         vllm=("lfm2",),
         sglang=("lfm2",),
-        note="",
         source="SGLang function_call/lfm2_detector.py",
-        hints=("<|tool_call_start|>",),
     ),
-    Family(
-        id="llama4_pythonic",
-        title="Llama 4 Python list",
-        extract=after_marker("<|python_start|>", pythonic=True),
+    _after(
+        "llama4_pythonic",
+        "Llama 4 Python list",
+        "<|python_start|>",
+        pythonic=True,
         vllm=("llama4_pythonic",),
         sglang=("pythonic",),
-        note="vLLM wants examples/tool_chat_template_llama4_pythonic.jinja.",
+        note="vLLM needs examples/tool_chat_template_llama4_pythonic.jinja.",
         source="vLLM tool_parsers/llama4_pythonic_tool_parser.py",
-        hints=("<|python_start|>",),
     ),
-    Family(
-        id="lmstudio",
-        title="LM Studio default tool format",
-        extract=after_marker("[TOOL_REQUEST]"),
-        vllm=(),
-        sglang=(),
-        note=(
-            "LM Studio uses it for models without tool support of their own; choose a model it lists as "
-            "trained for tool use."
-        ),
+    _after(
+        "lmstudio",
+        "LM Studio default tool format",
+        "[TOOL_REQUEST]",
+        note="LM Studio uses it for models without native tool support; load a model with native tool use.",
         source="LM Studio docs, Tool Use",
-        hints=("[TOOL_REQUEST]",),
     ),
-    Family(
-        id="nemotron_toolcall",
-        title="Nemotron TOOLCALL list",
-        extract=after_marker("<TOOLCALL>"),
-        vllm=(),
-        sglang=(),
-        note=(
-            "vLLM takes the parser plugin that the model ships (--tool-parser-plugin); llama.cpp reads it with --jinja."
-        ),
+    _after(
+        "nemotron_toolcall",
+        "Nemotron TOOLCALL list",
+        "<TOOLCALL>",
+        note="vLLM needs the model's parser plugin (--tool-parser-plugin); llama.cpp reads it with --jinja.",
         source="llama.cpp common/chat.cpp (Nemotron v2)",
-        hints=("<TOOLCALL>",),
     ),
-    Family(
-        id="granite",
-        title="Granite 3.0",
-        extract=after_marker("<|tool_call|>"),
-        vllm=("granite",),
-        sglang=(),
-        note="",
-        source="vLLM parser/granite.py",
-        hints=("<|tool_call|>",),
-    ),
-    Family(
-        id="granite",
-        title="Granite 3.1 list",
-        extract=after_marker("<tool_call>", first="["),
+    _after("granite", "Granite 3.0", "<|tool_call|>", vllm=("granite",), source="vLLM parser/granite.py"),
+    _after(
+        "granite",
+        "Granite 3.1 list",
+        "<tool_call>",
+        first="[",
         vllm=("granite", "xlam"),
         sglang=("hermes", "qwen"),
-        note="",
         source="vLLM parser/granite.py",
-        hints=("<tool_call>",),
     ),
-    Family(
-        id="hermes",
-        title="Hermes JSON in tool_call tags",
-        extract=after_marker("<tool_call>", first="{"),
+    _after(
+        "hermes",
+        "Hermes JSON in tool_call tags",
+        "<tool_call>",
+        first="{",
         vllm=("hermes", "qwen3_json", "granite4", "ernie45"),
         sglang=("qwen", "hermes"),
-        note="",
         source="vLLM tool_parsers/hermes_tool_parser.py",
-        hints=("<tool_call>",),
     ),
-    Family(
-        id="granite_20b_fc",
-        title="Granite 20B function calling",
-        extract=after_marker("<function_call>", first="{"),
+    _after(
+        "granite_20b_fc",
+        "Granite 20B function calling",
+        "<function_call>",
+        first="{",
         vllm=("granite-20b-fc",),
-        sglang=(),
-        note="",
         source="vLLM tool_parsers/granite_20b_fc_tool_parser.py",
-        hints=("<function_call>",),
     ),
-    Family(
-        id="xai",
-        title="xAI function_call around JSON",
-        extract=after_marker("<xai:function_call>", first="{"),
-        vllm=(),
-        sglang=(),
+    _after(
+        "xai",
+        "xAI function_call around JSON",
+        "<xai:function_call>",
+        first="{",
         note="Grok writes it.",
         source="seen from Grok behind gateways",
-        hints=("<xai:function_call>",),
     ),
-    Family(
-        id="jamba",
-        title="JSON list in tool_calls tags",
-        extract=after_marker("<tool_calls>", first="["),
+    _after(
+        "jamba",
+        "JSON list in tool_calls tags",
+        "<tool_calls>",
+        first="[",
         vllm=("jamba", "hunyuan_a13b"),
-        sglang=(),
-        note="",
         source="vLLM tool_parsers/jamba_tool_parser.py",
-        hints=("<tool_calls>",),
     ),
-    Family(
-        id="minimax_m1",
-        title="MiniMax M1 JSON lines",
-        extract=after_marker("<tool_calls>", first="{"),
-        vllm=(),
-        sglang=(),
-        note="vLLM had the parser minimax up to the releases that still shipped MiniMax M1's chat template.",
+    _after(
+        "minimax_m1",
+        "MiniMax M1 JSON lines",
+        "<tool_calls>",
+        first="{",
+        note="vLLM had the parser minimax while it shipped MiniMax M1's chat template.",
         source="vLLM tool_parsers/minimax_tool_parser.py",
-        hints=("<tool_calls>",),
     ),
-    Family(
-        id="phi4_mini_json",
-        title="functools list",
-        extract=after_marker("functools", first="["),
+    _after(
+        "phi4_mini_json",
+        "functools list",
+        "functools",
+        first="[",
         vllm=("phi4_mini_json",),
-        sglang=(),
         note="FireFunction v2 writes the same; llama.cpp reads both with --jinja.",
         source="vLLM tool_parsers/phi4mini_tool_parser.py",
         hints=("functools[", "functools ["),
     ),
-    Family(
-        id="llama3_json",
-        title="Llama 3 python tag",
-        extract=after_marker("<|python_tag|>", pythonic=True),
+    _after(
+        "llama3_json",
+        "Llama 3 python tag",
+        "<|python_tag|>",
+        pythonic=True,
         vllm=("llama3_json", "llama4_json"),
         sglang=("llama3",),
-        note=("vLLM wants a matching --chat-template, such as examples/tool_chat_template_llama3.1_json.jinja."),
+        note="vLLM needs a matching --chat-template, such as examples/tool_chat_template_llama3.1_json.jinja.",
         source="vLLM tool_parsers/llama_tool_parser.py",
-        hints=("<|python_tag|>",),
     ),
 )

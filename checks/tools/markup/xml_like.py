@@ -1,7 +1,6 @@
-"""Families that write calls as XML-like elements.
+"""Formats with calls as XML-like elements.
 
-They differ in four things only: how a call opens and closes, and how a parameter does. A Dialect
-holds those four; one reader serves them all.
+They differ only in how a call and a parameter open and close.  A ``Dialect`` holds these four patterns for one reader.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from checks.tools.markup.call_shapes import call_from, is_placeholder, shapes_in, typed
-from checks.tools.markup.leak import Arguments, Family, LeakedCall
-from checks.tools.markup.text_scan import MAX_CALLS, Scan
+from checks.tools.markup.leak import MAX_CALLS, Arguments, Family, LeakedCall, calls_at
+from checks.tools.markup.text_scan import Scan
 
 _ATTR = r"""[ \t]{0,4}=[ \t]{0,4}(?P<q>["']?)(?P<name>[^"'<>\n]{1,128})(?P=q)[^<>\n]{0,80}>"""
 _STRING_ATTR = re.compile(r'string\s{0,4}=\s{0,4}"?(true|false)')
@@ -24,7 +23,7 @@ _CDATA = re.compile(r"\s*<!\[CDATA\[(.*)\]\]>\s*", re.DOTALL)
 class Dialect:
     """How one family writes a call: patterns with a group `name`, and literal closing tags.
 
-    wrapper: a literal that must stand before the call (or None); `wrapper_end` bounds it.
+    ``wrapper``: a literal that must precede the call (or None); ``wrapper_end`` ends its scope.
     """
 
     call: re.Pattern[str]
@@ -89,7 +88,7 @@ def read_calls(scan: Scan, dialect: Dialect, start: int, end: int) -> list[Leake
         name = scan.tools.resolve(written) or written
         arguments, whole = _body(scan, dialect, name, opening.end(), stop)
         at = scan.skip(opening.end())
-        # `<function=NAME>{..}` is another family's call: a body must hold elements or nothing.
+        # `<function=NAME>{..}` belongs to another family: a body has elements or is empty.
         foreign = not arguments and at < stop and scan.text[at] != "<"
         if not (foreign or is_placeholder(name)) and (closed or arguments or scan.tools.resolve(name)):
             finish = stop + len(dialect.call_end) if closed else stop
@@ -111,10 +110,7 @@ def _body(scan: Scan, dialect: Dialect, tool: str, start: int, stop: int) -> tup
 
 
 def xml_calls(*dialects: Dialect) -> Callable[[Scan], list[LeakedCall]]:
-    """Make an extractor from one or more dialects of a family.
-
-    The first that reads a call with arguments wins, and without any the first that reads a call.
-    """
+    """An extractor for the dialects of a family: the first that finds a call with arguments, or else any call."""
 
     def extract(scan: Scan) -> list[LeakedCall]:
         without: list[LeakedCall] = []
@@ -149,7 +145,7 @@ def _wrapped(scan: Scan, dialect: Dialect) -> list[LeakedCall]:
 
 
 def _json_inside(scan: Scan, start: int, limit: int) -> list[LeakedCall]:
-    """`<wrapper>{"name": .., "arguments": ..}</wrapper>`, which some XML families take as well."""
+    """`<wrapper>{"name": .., "arguments": ..}</wrapper>`, which some XML formats allow too."""
     at = scan.skip(start)
     if at >= limit or scan.text[at] not in "{[":
         return []
@@ -167,26 +163,14 @@ _ARG_PAIR = re.compile(
 
 
 def key_value_calls(opener: str, closer: str, separator: str = "") -> Callable[[Scan], list[LeakedCall]]:
-    """Make an extractor for `<opener>NAME<arg_key>k</arg_key><arg_value>v</arg_value><closer>`.
+    """An extractor for `<opener>NAME<arg_key>k</arg_key><arg_value>v</arg_value><closer>`.
 
-    opener, closer, separator: regular expressions; the separator stands between name and pairs
-    (Hunyuan's `<tool_sep>`). GLM writes a newline or nothing there (vLLM parser/glm47_moe.py).
-    Without any pair the name must be an offered one.
+    opener, closer, separator: regular expressions; the separator is between name and pairs (Hunyuan's `<tool_sep>`),
+    where GLM has a newline or nothing (vLLM parser/glm47_moe.py).  Without any pair the name must be an offered one.
     """
     head = re.compile(rf"{opener}\s{{0,8}}(?P<name>[^\W\d][\w.\-/:]{{0,127}})\s{{0,8}}(?P<sep>{separator})")
     close = re.compile(closer)
-
-    def extract(scan: Scan) -> list[LeakedCall]:
-        calls: list[LeakedCall] = []
-        match = head.search(scan.text)
-        while match is not None and len(calls) < MAX_CALLS:
-            call = _pairs(scan, match, close, bool(separator))
-            if call is not None:
-                calls.append(call)
-            match = head.search(scan.text, match.end())
-        return calls
-
-    return extract
+    return lambda scan: calls_at(scan, head, lambda match: _pairs(scan, match, close, bool(separator)))
 
 
 def _pairs(scan: Scan, head: re.Match[str], close: re.Pattern[str], separated: bool) -> LeakedCall | None:
@@ -217,10 +201,10 @@ _M3_NAME = re.compile(r"""name\s{0,4}=\s{0,4}["']?([^"'<>\s]{1,128})""")
 
 
 def minimax_m3(scan: Scan) -> list[LeakedCall]:
-    """Read MiniMax M3's calls, where a token of its own stands before every tag.
+    """MiniMax M3's calls, with a special token before every tag.
 
-    Parameters are elements named after the argument and may nest; list items are `<item>`
-    (vLLM parser/minimax_m3.py).
+    Parameters are elements named after the argument and may be nested; list items are `<item>` (vLLM
+    parser/minimax_m3.py).
     """
     calls: list[LeakedCall] = []
     name = ""
@@ -261,8 +245,7 @@ def minimax_m3(scan: Scan) -> list[LeakedCall]:
     return [c for c in calls if not is_placeholder(c.name)]
 
 
-# Families that write calls as XML-like elements, the more specific wrapper first. ------------------
-
+#: The families below are ordered with the more specific wrapper first.
 _QWEN = Dialect(assigned("function"), "</function>", assigned("parameter"), "</parameter>", json_body=False)
 
 
@@ -300,7 +283,6 @@ XML: tuple[Family, ...] = (
         extract=xml_calls(_tagged("invoke", None, "atem:")),
         vllm=("muse", "muse_glimmer"),
         sglang=("muse",),
-        note="",
         source="vLLM tool_parsers/muse_glimmer_tool_parser.py",
         hints=("<atem:",),
     ),
@@ -308,9 +290,7 @@ XML: tuple[Family, ...] = (
         id="gigachat35",
         title="GigaChat 3.5 GCML",
         extract=xml_calls(*_bars("GCML")),
-        vllm=(),
         sglang=("gigachat35",),
-        note="",
         source="SGLang function_call/gigachat35_detector.py",
         hints=("GCML",),
     ),
@@ -320,7 +300,6 @@ XML: tuple[Family, ...] = (
         extract=xml_calls(*_bars("DSML", " ")),
         vllm=("deepseek_v41",),
         sglang=("deepseekv41",),
-        note="",
         source="vLLM parser/deepseek_v41.py",
         hints=("DSML｜ ", "DSML| "),
     ),
@@ -330,7 +309,6 @@ XML: tuple[Family, ...] = (
         extract=xml_calls(*_bars("DSML")),
         vllm=("deepseek_v4", "deepseek_v32"),
         sglang=("deepseekv4", "deepseekv32"),
-        note="",
         source="vLLM parser/deepseek_v4.py",
         hints=("DSML｜tool_calls", "DSML|tool_calls"),
     ),
@@ -340,7 +318,6 @@ XML: tuple[Family, ...] = (
         extract=xml_calls(*_bars("DSML")),
         vllm=("deepseek_v32", "deepseek_v4"),
         sglang=("deepseekv32", "deepseekv4"),
-        note="",
         source="vLLM parser/deepseek_v32.py",
         hints=("DSML",),
     ),
@@ -350,7 +327,6 @@ XML: tuple[Family, ...] = (
         extract=xml_calls(_tagged("invoke", None, "steptml:")),
         vllm=("step3",),
         sglang=("step3",),
-        note="",
         source="vLLM tool_parsers/step3_tool_parser.py",
         hints=("steptml:",),
     ),
@@ -360,7 +336,6 @@ XML: tuple[Family, ...] = (
         extract=minimax_m3,
         vllm=("minimax_m3",),
         sglang=("minimax-m3",),
-        note="",
         source="vLLM parser/minimax_m3.py",
         hints=("]<]minimax[>[",),
     ),
@@ -370,7 +345,6 @@ XML: tuple[Family, ...] = (
         extract=xml_calls(_tagged("invoke", "minimax:tool_call")),
         vllm=("minimax_m2",),
         sglang=("minimax-m2",),
-        note="",
         source="vLLM tool_parsers/minimax_m2_tool_parser.py",
         hints=("minimax:tool_call",),
     ),
@@ -380,26 +354,14 @@ XML: tuple[Family, ...] = (
         extract=xml_calls(_tagged("invoke", "dots_function_call")),
         vllm=("dots",),
         sglang=("dots",),
-        note="",
         source="vLLM tool_parsers/dots_tool_parser.py",
         hints=("<dots_function_call>",),
     ),
     Family(
         id="seed_oss",
         title="Seed-OSS",
-        extract=xml_calls(
-            Dialect(
-                _QWEN.call,
-                _QWEN.call_end,
-                _QWEN.parameter,
-                _QWEN.parameter_end,
-                "<seed:tool_call>",
-                "</seed:tool_call>",
-            )
-        ),
+        extract=xml_calls(replace(_QWEN, wrapper="<seed:tool_call>", wrapper_end="</seed:tool_call>", json_body=True)),
         vllm=("seed_oss",),
-        sglang=(),
-        note="",
         source="vLLM parser/seed_oss.py",
         hints=("<seed:tool_call>",),
     ),
@@ -407,9 +369,7 @@ XML: tuple[Family, ...] = (
         id="iquest_q1",
         title="IQuest key and value elements",
         extract=key_value_calls("<iquest_tool_call>", "\\s*</iquest_tool_call>"),
-        vllm=(),
         sglang=("iquest_q1",),
-        note="",
         source="SGLang function_call/iquest_q1_detector.py",
         hints=("<iquest_tool_call>",),
     ),
@@ -419,7 +379,6 @@ XML: tuple[Family, ...] = (
         extract=key_value_calls("<ifm\\|tool_call>", "\\s*</ifm\\|tool_call>"),
         vllm=("k2_horizon",),
         sglang=("k2_horizon",),
-        note="",
         source="SGLang function_call/k2_v3_detector.py",
         hints=("<ifm|tool_call>",),
     ),
@@ -433,7 +392,6 @@ XML: tuple[Family, ...] = (
         ),
         vllm=("hy_v3",),
         sglang=("hunyuan",),
-        note="",
         source="vLLM tool_parsers/hy_v3_tool_parser.py",
         hints=("<tool_sep",),
     ),
@@ -443,7 +401,6 @@ XML: tuple[Family, ...] = (
         extract=key_value_calls("<tool_call(?::[\\w\\-]{1,32})?>", "\\s*</tool_call(?::[\\w\\-]{1,32})?>"),
         vllm=("hy_v4", "glm45", "glm47", "poolside_v1", "ling3"),
         sglang=("hunyuan", "glm45", "glm47", "poolside_v1", "ling3"),
-        note="",
         source="vLLM parser/glm47_moe.py",
         hints=("<tool_call",),
     ),
@@ -461,8 +418,6 @@ XML: tuple[Family, ...] = (
         id="xai",
         title="xAI function_call elements",
         extract=xml_calls(_XAI, replace(_XAI, parameter=element("xai:parameter"), parameter_end="</xai:parameter>")),
-        vllm=(),
-        sglang=(),
         note="Grok writes it.",
         source="seen from Grok behind gateways",
         hints=("<xai:function_call",),
@@ -472,7 +427,6 @@ XML: tuple[Family, ...] = (
         title="Anthropic-like invoke elements",
         extract=xml_calls(_tagged("invoke", None), _tagged("invoke", None, "antml:")),
         vllm=("minimax_m2",),
-        sglang=(),
         note="Where DeepSeek or MiniMax runs, its own tokens were dropped: use that model's parser.",
         source="Anthropic docs, tool use prompt format",
         hints=("invoke",),
@@ -483,7 +437,6 @@ XML: tuple[Family, ...] = (
         extract=xml_calls(Dialect(element("function"), "</function>", element("param"), "</param>")),
         vllm=("minicpm5",),
         sglang=("minicpm5",),
-        note="",
         source="SGLang function_call/minicpm5_detector.py",
         hints=("<function name",),
     ),
