@@ -41,14 +41,14 @@ def test_the_verdict_and_the_roles(fault: str, state: State, roles: list[str]) -
 
 @pytest.mark.parametrize("counts", ["usage-missing", "usage-constant", "usage-raw"])
 @pytest.mark.parametrize("fault", ["blocks-ignored", "blocks-truncated"])
-def test_counts_that_tell_nothing_hide_no_fault(counts: str, fault: str) -> None:
+def test_useless_counts_hide_no_fault(counts: str, fault: str) -> None:
     report = content(counts, fault)
     assert codes(report) == {f"content.{fault}"}
     assert "user" not in report.facts["block_content_roles"]
 
 
 @pytest.mark.parametrize("counts", ["usage-missing", "usage-constant", "usage-raw"])
-def test_counts_that_tell_nothing_accuse_nobody(counts: str) -> None:
+def test_useless_counts_give_no_finding(counts: str) -> None:
     report = content(counts)
     assert codes(report) == set()
     assert report.facts["block_content_roles"] == ALL_ROLES
@@ -87,7 +87,7 @@ def test_four_requests_prove_a_healthy_endpoint() -> None:
     assert spent == {"content.blocks": 2, "content.null": 1, "content.tool-blocks": 1}
 
 
-def test_no_system_role_is_no_fault_of_the_blocks() -> None:
+def test_a_missing_system_role_is_not_a_fault_of_blocks() -> None:
     report = content("system-rejected")
     assert codes(report) == set()
     assert report.facts["block_content_roles"] == ["user", "assistant", "tool"]

@@ -91,7 +91,7 @@ def test_each_markup_is_recognised_and_its_parser_named(fault) -> None:  # type:
 @pytest.mark.parametrize(
     "fault", [*OTHERS, *(item for item in MARKUP if "hermes" in item.name)], ids=lambda fault: fault.name
 )
-def test_beside_a_missing_v1_and_a_stream_without_usage(fault) -> None:  # type: ignore[no-untyped-def]
+def test_with_a_missing_v1_and_a_stream_without_usage(fault) -> None:  # type: ignore[no-untyped-def]
     report = diagnose([fault.name, "missing-v1", "stream-no-usage"], sim=FAST, only=ONLY)
     check(report, fault.yields)
     assert codes(report, "url") == {"url.missing-v1"}

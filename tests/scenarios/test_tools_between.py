@@ -106,7 +106,7 @@ def test_a_backend_that_misses_the_tools_gives_it_away() -> None:
     assert "'tool_choice' is only allowed when 'tools' are specified" in report.findings[0].detail
 
 
-def test_a_call_of_the_models_own_invention_is_no_missing_parser() -> None:
+def test_a_call_invented_by_the_model_is_not_a_missing_parser() -> None:
     def invent(body: dict[str, Any], reply: dict[str, Any]) -> None:
         if "weather in Paris" in str(body["messages"][-1]["content"]):
             reply["choices"][0]["message"] = {"role": "assistant", "content": HERMES}
@@ -141,7 +141,7 @@ def always_ten(body: dict[str, Any], reply: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("personality", "expected"), [("plain", set()), ("declines", {"tools.not-called"}), ("weak", set())]
 )
-def test_counts_that_leave_the_tools_out_accuse_nobody(usage: Any, personality: str, expected: set[str]) -> None:
+def test_counts_without_the_tools_give_no_false_finding(usage: Any, personality: str, expected: set[str]) -> None:
     with Simulator(personality=personality, **FAST) as sim, gateway(sim.base_url, answer=usage) as url:
         report = probe(url, sim.key)
     assert codes(report, "tools") == expected
@@ -268,7 +268,7 @@ def test_a_mock_that_knows_one_question_is_not_accused() -> None:
     assert verdicts(report)["tools"] is State.UNKNOWN
 
 
-def test_forced_calls_beside_an_auto_that_breaks_the_server() -> None:
+def test_forced_calls_where_auto_breaks_the_server() -> None:
     def mismatch(body: dict[str, Any]) -> tuple[int, bytes]:
         if body.get("tool_choice") == "required":
             function = {"name": "get_weather", "arguments": '{\n\n"city": "Paris"\n}'}

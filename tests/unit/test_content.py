@@ -107,13 +107,13 @@ def test_without_counts_the_assistant_is_still_open() -> None:
     assert seen["assistant"].fate is Fate.SUSPECT
 
 
-def test_trouble_is_looked_into_role_by_role() -> None:
+def test_a_difference_is_examined_role_by_role() -> None:
     strings = chat(BOTH, prompt=70)
     assert settle(compare(strings, chat("Hi", prompt=40), CODES, True), strings, CODES, ROLES) is None
     assert settle(compare(strings, refusal(400, "no"), CODES, True), strings, CODES, ROLES) is None
 
 
-def test_a_refused_plain_conversation_says_nothing_of_blocks() -> None:
+def test_a_refused_plain_conversation_is_inconclusive() -> None:
     strings = refusal(400, "roles must alternate")
     with pytest.raises(Inconclusive):
         settle(compare(strings, refusal(400, "no"), CODES, True), strings, CODES, ROLES)
@@ -121,7 +121,7 @@ def test_a_refused_plain_conversation_says_nothing_of_blocks() -> None:
         settle(compare(chat(BOTH), lost(), CODES, True), chat(BOTH), CODES, ROLES)
 
 
-def test_a_count_that_leaves_cached_tokens_out_accuses_nobody() -> None:
+def test_a_count_without_cached_tokens_gives_no_finding() -> None:
     strings = chat(BOTH, prompt=70)
     told = dict.fromkeys(ROLES, chat(BOTH, prompt=12))
     seen = compare_role(strings, chat(BOTH, prompt=12), told, CODES, True)
@@ -142,7 +142,7 @@ def _seen(**fates: Fate) -> dict[str, Seen]:
     return {role: Seen(fates.get(role, Fate.READ), said, missing=CODES[:1]) for role in ROLES}
 
 
-def test_a_refused_role_beside_a_read_user_leaves_it_working() -> None:
+def test_blocks_work_where_only_another_role_is_refused() -> None:
     result = diagnose_blocks(chat(BOTH), _seen(system=Fate.REFUSED), None, CODES[0])
     assert [finding.code for finding in result.findings] == ["content.blocks-rejected"]
     assert result.findings[0].severity is Severity.WARNING
@@ -165,7 +165,7 @@ def test_one_block_that_is_lost_means_that_all_are() -> None:
     assert result.verdicts["block_content"].verdict is State.IGNORED
 
 
-def test_loss_in_another_role_is_no_working_feature() -> None:
+def test_loss_in_another_role_breaks_the_feature() -> None:
     result = diagnose_blocks(chat(BOTH), _seen(system=Fate.LOST), None, CODES[0])
     assert [finding.code for finding in result.findings] == ["content.blocks-ignored"]
     assert result.verdicts["block_content"].verdict is State.BROKEN
@@ -183,7 +183,7 @@ def test_a_code_of_one_of_the_blocks_shows_that_they_are_cut_and_not_dropped() -
     assert result.verdicts["block_content"].verdict is State.BROKEN
 
 
-def test_what_is_known_of_other_roles_is_told_though_nothing_is_known_of_the_users() -> None:
+def test_findings_of_other_roles_are_kept_where_the_users_is_unknown() -> None:
     result = diagnose_blocks(chat(BOTH), _seen(user=Fate.UNCLEAR, system=Fate.REFUSED), None, CODES[0])
     assert [item.code for item in result.findings] == ["content.blocks-rejected"]
     assert result.verdicts["block_content"].verdict is State.UNKNOWN

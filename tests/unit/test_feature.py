@@ -34,13 +34,13 @@ def test_an_answer_is_an_answer() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 402, 408, 429, 502, 503, 504])
-def test_trouble_on_the_way_tells_nothing(status: int) -> None:
+def test_errors_of_access_and_load_are_inconclusive(status: int) -> None:
     with pytest.raises(Inconclusive):
         outcome(refusal(status, "image not supported"), "image")
 
 
 @pytest.mark.parametrize("made", [lost(), exchange(200, b"<html>", content_type="text/html"), exchange(302, b"")])
-def test_what_is_no_chat_answer_tells_nothing(made: object) -> None:
+def test_other_responses_are_inconclusive(made: object) -> None:
     with pytest.raises(Inconclusive):
         outcome(made)  # type: ignore[arg-type]
 

@@ -120,7 +120,7 @@ def test_tools_are_taken_in_every_shape() -> None:
     assert Tools.of([definition]).required("a") == ("x",)
 
 
-def test_a_leak_tells_the_parser_of_each_server() -> None:
+def test_a_leak_names_the_parser_of_each_server() -> None:
     leak = find_calls('<tool_call>{"name": "a", "arguments": {}}</tool_call>', ["a"])
     assert leak is not None
     assert leak.vllm[0] == "hermes" and "hermes" in leak.sglang

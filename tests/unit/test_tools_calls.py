@@ -82,7 +82,7 @@ def test_evidence_points_at_what_is_wrong() -> None:
 @pytest.mark.parametrize(
     "arguments", ['{"city": "Paris"}', '{"city": "S\\u00e3o \\"Paulo\\""}', '{"unit": "fahrenheit", "city": ""}']
 )
-def test_what_a_model_may_choose_is_no_fault(arguments: str) -> None:
+def test_valid_arguments_have_no_finding(arguments: str) -> None:
     assert found(made.called(made.call(arguments=arguments))).findings == ()
 
 
@@ -132,7 +132,7 @@ def test_both_members_together_are_fine() -> None:
     assert found(exchange).findings == ()
 
 
-def test_arguments_cut_off_by_the_limit_accuse_nobody() -> None:
+def test_arguments_cut_off_by_the_limit_have_no_finding() -> None:
     reading = read(made.called(made.call(arguments='{"city": "Pa'), finish="length"))
     assert reading.kind is Kind.CUT
 
@@ -179,7 +179,7 @@ def test_a_leak_names_its_markup_and_parser(text: str, code: str, family: str, p
         "Tool calls are written between <tool_call> and </tool_call>.",
     ],
 )
-def test_prose_about_tools_is_no_leak(text: str) -> None:
+def test_prose_about_tools_is_not_a_leak(text: str) -> None:
     assert read(made.said(text)).kind is Kind.PROSE
 
 
@@ -213,34 +213,34 @@ def test_a_call_that_ended_up_in_the_reasoning_is_said_to_be_there() -> None:
     assert codes(tags) == ["tools.parser-missing"]
 
 
-def test_thinking_about_a_call_is_no_leak() -> None:
+def test_reasoning_about_a_call_is_not_a_leak() -> None:
     thought = {"reasoning_content": f"I could write {made.hermes()} but I know it already."}
     assert read(made.said("It is sunny.", message=thought)).kind is Kind.PROSE
     both = made.asked(answers.chat(None, finish="tool_calls", tool_calls=[made.call()], **thought))
     assert found(both).findings == ()
 
 
-def test_markup_beside_the_same_call_is_a_nuisance() -> None:
+def test_markup_of_a_structured_call_is_a_warning() -> None:
     (finding,) = found(
         made.called(text=f'<tool_call>{{"name": "get_weather", "arguments": {made.PARIS}}}</tool_call>')
     ).findings
     assert (finding.code, finding.severity) == ("tools.parser-missing", Severity.WARNING)
 
 
-def test_markup_beside_another_call_is_a_lost_call() -> None:
+def test_markup_of_another_call_is_a_lost_call() -> None:
     result = found(made.called(text=made.hermes("Rome")))
     (finding,) = result.findings
     assert (finding.code, finding.severity) == ("tools.parser-missing", Severity.ERROR)
     assert result.verdicts["tools"].verdict is State.BROKEN
 
 
-def test_a_stray_marker_beside_a_call_is_said() -> None:
+def test_a_stray_marker_with_a_call_is_reported() -> None:
     (finding,) = found(made.called(text="<tool_call>")).findings
     assert finding.code == "tools.parser-missing"
     assert "<tool_call" in finding.detail
 
 
-def test_chatter_beside_a_call_is_fine() -> None:
+def test_text_with_a_call_has_no_finding() -> None:
     assert found(made.called(text="Sure! Let me look that up with get_weather.")).findings == ()
 
 
@@ -262,7 +262,7 @@ def test_three_leaks_in_five_turn_the_verdict() -> None:
     assert result.findings[0].severity is Severity.ERROR
 
 
-def test_an_answer_in_prose_between_calls_is_told() -> None:
+def test_prose_among_calls_is_noted() -> None:
     result = found(made.said("It is sunny."), made.called())
     assert not result.findings
     assert "1 of 2" in result.verdicts["tools"].note

@@ -74,7 +74,7 @@ def test_a_swapped_default_prompt_does_not_hide_the_tools() -> None:
     assert found.grew
 
 
-def test_a_number_that_never_changes_is_no_count() -> None:
+def test_a_constant_number_is_not_a_count() -> None:
     signs = Signs(growth=grown(10, 10), described=MISSES, control=UNABLE, counted=False)
     assert reached(signs).shown is Shown.UNSURE
 
@@ -116,7 +116,7 @@ def test_a_finish_reason_without_its_call_is_a_lost_call() -> None:
     assert result.verdicts["tools"].verdict is State.BROKEN
 
 
-def test_an_invented_call_is_no_missing_parser() -> None:
+def test_an_invented_call_is_not_a_missing_parser() -> None:
     text = read(made.said(made.hermes(), prompt=41))
     signs = Signs(growth=grown(41, 41), described=MISSES, control=ABLE)
     assert [finding.code for finding in diagnose_calls([text], "vllm", signs).findings] == ["tools.ignored"]
@@ -183,7 +183,7 @@ def test_one_cause_one_finding() -> None:
         ("upstream request timeout", 504, None, State.UNKNOWN),
     ],
 )
-def test_a_refused_choice_is_no_fault(text: str, status: int, control: Any, state: State) -> None:
+def test_a_refused_choice_has_no_finding(text: str, status: int, control: Any, state: State) -> None:
     result = choose(made.refused(text, status, tool_choice="required"), control=control)
     assert not result.findings
     assert result.verdicts["tool_choice_required"].verdict is state
@@ -288,12 +288,12 @@ def test_null_content_is_another_familys_finding() -> None:
     assert result.settles == {"tool_turn_content": ""}
 
 
-def test_output_that_cannot_be_read_is_no_refusal() -> None:
+def test_output_that_cannot_be_parsed_is_not_a_refusal() -> None:
     text = "The model produced output that does not match the expected peg-native format"
     assert state([no(text, 500), no(text, 500, content="")]) == (State.UNKNOWN, [])
 
 
-def test_a_lost_request_tells_nothing() -> None:
+def test_a_lost_request_is_inconclusive() -> None:
     lost = Turn(read(made.asked(answers.lost())), NUMBER)
     with pytest.raises(Inconclusive):
         diagnose_results([lost])

@@ -83,7 +83,7 @@ def test_texts_are_understood_by_their_meaning(text: str, expected: Refusal) -> 
     assert meaning_of(text) is expected
 
 
-def test_codes_beside_the_text_are_read_too() -> None:
+def test_error_codes_are_read_with_the_text() -> None:
     exchange = made.refused("See the attached generation.")
     assert meaning(exchange) is Refusal.UNCLEAR
     import json
@@ -104,7 +104,7 @@ def test_a_server_that_was_not_started_for_tools(text: str, status: int) -> None
     assert result.verdicts["tools"].verdict is State.REJECTED
 
 
-def test_an_honest_refusal_is_worth_knowing_and_no_fault() -> None:
+def test_an_honest_refusal_is_information() -> None:
     result = diagnose_refusal([read(made.refused(NO_TOOLS[0]))], None, None)
     (finding,) = result.findings
     assert (finding.code, finding.severity, finding.owner) == ("tools.rejected", Severity.INFO, Owner.MODEL)
@@ -120,7 +120,7 @@ def test_a_refusal_without_a_reason_weighs_more_and_needs_a_control() -> None:
         diagnose_refusal(again, read(made.refused("no fixture", 404, tools=[])), None)
 
 
-def test_a_plain_tool_that_is_taken_is_no_rejection() -> None:
+def test_an_accepted_plain_tool_is_not_a_rejection() -> None:
     first = [read(made.refused("schema keyword enum is not allowed", 422))]
     plain = read(made.said("Sunny.", tools=[]))
     result = diagnose_refusal(first, plain, read(made.called()))
@@ -142,7 +142,7 @@ def test_blame_goes_to_the_model_only_where_the_text_says_so() -> None:
     assert not blames_model(made.refused("tools are not supported"))
 
 
-def test_a_silence_that_tells_nothing_is_no_finding() -> None:
+def test_silence_without_evidence_has_no_finding() -> None:
     quiet = read(made.said("It is nice in Paris.", prompt=None))
     result = diagnose_silence([quiet], Signs())
     assert not result.findings

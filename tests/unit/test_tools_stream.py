@@ -163,12 +163,12 @@ def test_the_finish_reason_of_a_stream() -> None:
     assert codes(judge(made.streamed(ROLE, *made.pieces(), finish=None, done=False))) == []
 
 
-def test_a_broken_off_call_tells_nothing() -> None:
+def test_a_truncated_call_is_inconclusive() -> None:
     with pytest.raises(Inconclusive):
         judge(made.streamed(ROLE, *made.pieces()[:3], finish=None, done=False))
 
 
-def test_a_call_cut_off_by_the_limit_tells_nothing() -> None:
+def test_a_call_cut_off_by_the_limit_is_unknown() -> None:
     result = judge(made.streamed(ROLE, *made.pieces()[:3], finish="length"))
     assert not result.findings
     assert state(result) is State.UNKNOWN
@@ -234,7 +234,7 @@ def test_tools_that_are_refused_when_streaming() -> None:
     assert state(every) is State.UNKNOWN
 
 
-def test_an_answer_that_is_no_stream_is_not_judged() -> None:
+def test_an_answer_without_a_stream_is_not_judged() -> None:
     result = judge(made.called(stream=True))
     assert not result.findings
     assert state(result) is State.UNKNOWN
@@ -266,7 +266,7 @@ def test_interleaved_pieces_join_by_index() -> None:
     assert not result.findings
 
 
-def test_one_call_at_a_time_is_no_fault() -> None:
+def test_one_call_at_a_time_has_no_finding() -> None:
     result = diagnose_parallel([read(made.streamed(ROLE, *made.pieces()))], "unknown", frozenset())
     assert not result.findings
     assert result.verdicts["parallel_tools"].verdict is State.UNKNOWN
@@ -306,7 +306,7 @@ def test_a_stream_of_the_deprecated_member() -> None:
     assert codes(judge(made.streamed(*deltas, finish="function_call"))) == ["tools.finish-reason"]
 
 
-def test_of_two_results_the_one_that_is_lost_is_looked_at() -> None:
+def test_the_unused_one_of_two_results_is_found() -> None:
     assert both("51377 degrees").unused == 0
     assert both("48213 degrees").unused == 1
     assert both("no idea").unused == 0

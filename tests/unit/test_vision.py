@@ -108,7 +108,7 @@ def test_a_bigger_picture_may_be_needed() -> None:
     assert "256 px" in result.verdicts["vision"].note
 
 
-def test_a_weak_eye_is_an_eye() -> None:
+def test_a_model_that_sees_poorly_still_sees() -> None:
     seen = [look("red, white, black, black", 130), look("green, yellow, red, white", 130, big=True)]
     assert diagnose_vision(seen, plain(30)).verdicts["vision"].verdict is State.WORKS
 
@@ -145,7 +145,7 @@ def test_a_url_pasted_as_text_is_not_a_picture() -> None:
     assert "data URI" in result.findings[0].detail
 
 
-def test_a_context_too_short_for_the_url_tells_the_same() -> None:
+def test_a_context_too_short_for_the_uri_is_the_same_evidence() -> None:
     long = Look(refusal(400, "This model's maximum context length is 1024 tokens."), OTHER, 256, BIG)
     result = diagnose_vision([look(BLIND, 30 + 120), long], plain(30))
     assert [item.code for item in result.findings] == ["vision.ignored"]
@@ -167,13 +167,13 @@ def test_wrong_colours_of_a_picture_that_was_given_are_misread(small: int, big: 
     assert str(result.findings[0].owner) == "model"
 
 
-def test_nonsense_about_a_picture_that_was_given_is_no_accusation() -> None:
+def test_nonsense_about_a_given_picture_has_no_finding() -> None:
     result = diagnose_vision([look("the of and", 606), look("the of and", 606, big=True)], plain(30))
     assert not result.findings
     assert result.verdicts["vision"].verdict is State.UNKNOWN
 
 
-def test_without_counts_a_wrong_answer_tells_nothing() -> None:
+def test_without_counts_a_wrong_answer_is_unknown() -> None:
     result = diagnose_vision([look(BLIND), look(BLIND, big=True)], plain(None))
     assert not result.findings
     assert result.verdicts["vision"].verdict is State.UNKNOWN
@@ -208,6 +208,6 @@ def test_a_crash_counts_when_it_comes_twice() -> None:
     assert diagnose_vision([crash, crash]).verdicts["vision"].verdict is State.REJECTED
 
 
-def test_a_lost_request_tells_nothing() -> None:
+def test_a_lost_request_is_inconclusive() -> None:
     with pytest.raises(Inconclusive):
         diagnose_vision([Look(lost(), LAYOUT, 64, SMALL)])
