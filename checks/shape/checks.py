@@ -18,7 +18,7 @@ _JUDGED_ELSEWHERE: Mapping[str, frozenset[str]] = {
     "function.arguments": frozenset({"tools.arguments-not-string", "tools.no-arguments", "tools.arguments-not-json"}),
     "function.name": frozenset({"tools.stream-fragments", "tools.stream-index"}),
     "tool_calls[].type": frozenset({"tools.stream-index"}),
-    "finish_reason": frozenset({"tools.finish-reason", "stream.finish-reason"}),
+    "finish_reason": frozenset({"tools.finish-reason", "stream.finish-reason", "tools.result-rejected"}),
     "error": frozenset({"stream.error-in-band"}),
 }
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)

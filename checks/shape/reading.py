@@ -258,6 +258,8 @@ def _stream(exchange: Exchange) -> Iterator[Deviation]:
     places = _places([body for _, body in bodies])
     names: dict[Any, str] = {}
     for (index, body), place in zip(bodies, places, strict=True):
+        if body.get("choices") == [] and not body.get("usage"):
+            continue  # Azure begins with a chunk of content filters, whose other fields are empty
         pointer = f"/response/events/{index}/data"
         for field, allowed in _CHUNK.items():
             for where, value in values_at(body, field, pointer):

@@ -125,7 +125,37 @@ FINISH = Diagnosis(
     sources=("OpenAI API reference, chat completions: finish_reason",),
 )
 #: Everything that can be wrong with a call in an answer.
-CALL_FAULTS = (PARSER_MISSING, TEXT_CALL, NOT_JSON, NOT_STRING, OFF_SCHEMA, ID_MISSING, ID_DUPLICATE, FINISH)
+VALUES_ALTERED = Diagnosis(
+    code="tools.values-altered",
+    severity=Severity.ERROR,
+    owner=Owner.SERVER,
+    title="Argument values changed after the model wrote them",
+    what="The arguments of a call hold the right values in another form: numbers or booleans as strings, JSON that was "
+    "encoded twice, HTML entities or doubled escapes.",
+    why="The client runs the tool with values that it does not expect, or refuses the call; the fault looks like the "
+    "model's, and a stronger model does not mend it.",
+    remedy="Update the server or the gateway: its tool-call parser has to pass on the values with the types of the "
+    "tool's schema. Try another parser for the same format.",
+    verify="The arguments of the same request's call validate against the tool's parameters.",
+    sources=(_CALL, "vllm-project/vllm pull request 54964; langchain-ai/deepagents issue 2954"),
+)
+NAME_ALTERED = Diagnosis(
+    code="tools.name-altered",
+    severity=Severity.ERROR,
+    owner=Owner.SERVER,
+    title="Tool name changed after the model wrote it",
+    what="A structured call names the offered tool with something added or changed: special tokens of the model's "
+    "format, a prefix, another case or separator.",
+    why="The client knows no tool of that name and refuses the call.",
+    remedy="Update the server: its tool-call parser leaves parts of the model's format in the name. Use the parser of "
+    "the model's family.",
+    verify="The name in the same request's call is one of the offered names.",
+    sources=(_CALL, "vllm-project/vllm issue 32587, ollama/ollama issue 12132"),
+)
+CALL_FAULTS = (
+    *(PARSER_MISSING, TEXT_CALL, NOT_JSON, NOT_STRING, OFF_SCHEMA, VALUES_ALTERED, NAME_ALTERED),
+    *(ID_MISSING, ID_DUPLICATE, FINISH),
+)
 
 STREAM_LEAK = Diagnosis(
     code="tools.stream-leak",
@@ -260,4 +290,37 @@ RESULT_IGNORED = Diagnosis(
     remedy="Use a chat template that renders messages of role `tool`, and let the gateway pass them on unchanged.",
     verify="usage.prompt_tokens grows with the length of a tool result.",
     sources=(_RESULT, "Hugging Face transformers docs, chat templates"),
+)
+
+# What has to be sent back --------------------------------------------------------------------------
+
+ECHO_REQUIRED = Diagnosis(
+    code="tools.echo-required",
+    severity=Severity.WARNING,
+    owner=Owner.CLIENT,
+    title="A field of the call must be sent back",
+    what="A conversation with a tool result is answered when the assistant message is sent back exactly as it came, "
+    "and rejected when a field that is not in the API's own schema is left out.",
+    why="Clients that build the history from the id, the name and the arguments alone get an error after every tool "
+    "call. Clients that send the message back whole work.",
+    remedy="Use a client that sends assistant messages back whole, or set it to keep the field that the detail names "
+    "(opencode: `interleaved`; pydantic-ai keeps it by itself). LangChain's ChatOpenAI drops it.",
+    verify="The second request of a tool conversation is answered with status 200.",
+    sources=(
+        "ai.google.dev, Gemini API, OpenAI compatibility: thought signatures; langchain-ai/langchain issue 37347",
+        "api-docs.deepseek.com, thinking mode with tool calls; anomalyco/opencode issue 24497",
+    ),
+)
+HISTORY_REJECTED = Diagnosis(
+    code="tools.history-rejected",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="Own answer rejected in the history",
+    what="An assistant message that the endpoint wrote was rejected when it was sent back as it came, and accepted "
+    "without one of its fields.",
+    why="Clients that send messages back whole get an error at the second turn of a conversation.",
+    remedy="Update the server so that it accepts the fields that it writes; until then let the client leave the field "
+    "out of the history.",
+    verify="A conversation that holds the answer as it came is answered with status 200.",
+    sources=("lmstudio-ai/lmstudio-bug-tracker issue 1318", "OpenAI API reference, chat completions: messages"),
 )

@@ -16,7 +16,7 @@ from checks.tools.catalogue import CALL_FAULTS, CHOICE_IGNORED
 from checks.tools.leaked_calls import diagnosis, facts, leak_finding, server_of
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.refusal import Refusal, meaning
-from checks.tools.structured_calls import faults, findings_of
+from checks.tools.structured_calls import faults, findings_of, is_altered
 from probe.api import Finding, Result, Severity, State, Verdict, because, check, unknown, wording, works
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def _as_demanded(reading: Reading) -> bool:
     demanded = reading.exchange.request.body.get("tool_choice")
     if not isinstance(demanded, dict):
         return bool(reading.calls)
-    return any(call.name == demanded["function"]["name"] for call in reading.calls)
+    wanted = demanded["function"]["name"]
+    return any(call.name == wanted or is_altered(call.name, wanted) for call in reading.calls)
 
 
 def _judge(one: Choice, root: str | None, codes: frozenset[str], server: str) -> Result:

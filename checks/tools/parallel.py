@@ -14,11 +14,11 @@ from checks.shared.outcome import words_of
 from checks.tools import requests
 from checks.tools.catalogue import CALL_FAULTS, RESULT_IGNORED, RESULT_REJECTED, STREAM_FRAGMENTS, STREAM_INDEX
 from checks.tools.leaked_calls import diagnosis, facts, leak_finding, server_of
-from checks.tools.markup import judge
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.refusal import Refusal, meaning, refusal_of
+from checks.tools.replay import Received, city_of, received_in, send
 from checks.tools.results import MORE, repeats_number
-from checks.tools.state import call_parameters, is_usable, state_of, unusable_verdict
+from checks.tools.state import call_parameters, state_of, unusable_verdict
 from checks.tools.stream_assembly import stream_faults
 from checks.tools.structured_calls import faults, findings_of
 from probe.api import Result, State, Verdict, because, check, completion, unknown, works
@@ -56,8 +56,8 @@ class Both:
     after={"tools", "streaming_tools", "tool_results"},
     provides={"parallel_tools", "streaming_tools", "tool_results"},
     emits=(STREAM_INDEX, STREAM_FRAGMENTS, *CALL_FAULTS, RESULT_REJECTED, RESULT_IGNORED),
-    max_requests=4,
-    max_tokens=5000,
+    max_requests=6,
+    max_tokens=7000,
 )
 async def parallel(ctx: Context) -> Result:
     unusable = unusable_verdict(ctx)
@@ -71,12 +71,14 @@ async def parallel(ctx: Context) -> Result:
     asked = [read(await ctx.chat(requests.TWO_CITIES, parallel_tool_calls=True, **parameters))]
     if asked[0].refused:
         asked.append(read(await ctx.chat(requests.TWO_CITIES, **parameters)))
+    compared = await _whole_too(ctx, asked, parameters)
     both: list[Both] = []
-    if "tools.result-rejected" not in ctx.codes and (made := answerable(asked[-1])):
-        both.append(await _hand_back(ctx, made))
+    if "tools.result-rejected" not in ctx.codes and (received := answerable(compared[0] if compared else asked[-1])):
+        both.append(await _hand_back(ctx, received))
         if both[0].used < 2 and both[0].reading.answered:
-            both.append(await _hand_back(ctx, made, longer=both[0].unused))
+            both.append(await _hand_back(ctx, received, longer=both[0].unused))
     result = diagnose_parallel(asked, server_of(ctx, *asked), ctx.codes) | diagnose_both(both)
+    result |= diagnose_lost_call(asked[-1], compared)
     if len(asked) == 2 and asked[0].kind is Kind.REFUSED and asked[1].answered:
         known = ctx.facts.get("rejected_params")
         listed = {*(known if isinstance(known, list | tuple) else ()), "parallel_tool_calls"}
@@ -96,32 +98,53 @@ def _streams(ctx: Context) -> bool:
     return verdict.verdict is State.WORKS or (verdict.verdict is State.BROKEN and verdict.finding in _STILL_ARRIVE)
 
 
-def answerable(reading: Reading) -> list[dict[str, Any]]:
-    """Two sound calls to answer, in the form that ``call_message`` takes; empty without them."""
-    made = [call for call in reading.calls if is_usable(call)]
-    if reading.kind is not Kind.CALLED or len(made) < 2 or made[0].id == made[1].id:
+def answerable(reading: Reading) -> Received | None:
+    """Two sound calls to answer, in the message as it came; None without them."""
+    received = received_in(reading.exchange) if reading.kind is Kind.CALLED else None
+    return received if received is not None and len(received.calls) == 2 else None
+
+
+async def _whole_too(ctx: Context, asked: list[Reading], parameters: dict[str, Any]) -> list[Reading]:
+    """Where one call alone is streamed: the answer without streaming and, where that has two, the stream once more."""
+    last = asked[-1]
+    if not last.streamed or last.kind is not Kind.CALLED or len(last.calls) != 1:
         return []
-    return [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in made[:2]]
+    again = {**parameters, "stream": None}
+    whole = read(await ctx.chat(requests.TWO_CITIES, **again))
+    if whole.kind is not Kind.CALLED or len(whole.calls) < 2:
+        return []
+    return [whole, read(await ctx.chat(requests.TWO_CITIES, **parameters))]
 
 
-async def _hand_back(ctx: Context, made: Sequence[dict[str, Any]], *, longer: int | None = None) -> Both:
-    """Hand both results back in the order of the calls, the one at ``longer`` with more text."""
+def diagnose_lost_call(asked: Reading, compared: Sequence[Reading]) -> Result:
+    """Judge a stream with one call beside the whole answer with two, and the stream again.  Pure."""
+    if len(compared) < 2 or compared[1].kind is not Kind.CALLED or len(compared[1].calls) != 1:
+        return Result()
+    whole = compared[0]
+    finding = STREAM_FRAGMENTS.found(
+        f"Without streaming the answer to two questions has {len(whole.calls)} calls; streamed, twice, it has one.",
+        asked.exchange.shows("/response/events", expected=f"{len(whole.calls)} calls", actual="1 call"),
+        whole.exchange.shows(
+            "/response/body/choices/0/message/tool_calls", expected="2 calls", actual=f"{len(whole.calls)} calls"
+        ),
+    )
+    broken = because(State.BROKEN, finding)
+    return Result((finding,), {"streaming_tools": broken, "parallel_tools": works("without streaming")})
+
+
+async def _hand_back(ctx: Context, received: Received, *, longer: int | None = None) -> Both:
+    """Hand both results back with the answer as it came, the result at ``longer`` with more text."""
     first, second = (requests.number_of(ctx, label) for label in ("tool-result-first", "tool-result-second"))
-    messages = [
-        {"role": "user", "content": requests.TWO_CITIES},
-        requests.call_message(made, ctx.target.tool_turn_content),
+    texts = [
+        requests.report(city_of(call, city), number) + (MORE if longer == place else "")
+        for place, (call, city, number) in enumerate(
+            zip(received.calls, requests.CITIES, (first, second), strict=False)
+        )
     ]
-    for place, number in enumerate((first, second)):
-        text = requests.report(_city(made[place], place), number) + (MORE if longer == place else "")
-        messages.append(requests.result_message(made[place]["id"], text))
-    return Both(read(await requests.send_history(ctx, messages)), (first, second))
-
-
-def _city(call: dict[str, Any], place: int) -> str:
-    """The city in a call's arguments, so that the result fits the call."""
-    value = judge(call["arguments"], None).value
-    city = value.get("city") if isinstance(value, dict) else None
-    return city if isinstance(city, str) and 0 < len(city) <= 40 else requests.CITIES[place]
+    message = dict(received.message)
+    if message.get("content") is None:
+        message["content"] = ctx.target.tool_turn_content
+    return Both(read(await send(ctx, received, texts, message)), (first, second))
 
 
 # Diagnosis -----------------------------------------------------------------------------------------

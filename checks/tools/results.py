@@ -7,7 +7,7 @@ not, the prompt tokens must grow with a longer result.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,25 @@ from checks.shared.evidence import counts_live, repeats
 from checks.shared.outcome import words_of
 from checks.shared.trials import ROUNDS
 from checks.tools import requests
-from checks.tools.catalogue import RESULT_IGNORED, RESULT_REJECTED
+from checks.tools.catalogue import ECHO_REQUIRED, HISTORY_REJECTED, RESULT_IGNORED, RESULT_REJECTED
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.refusal import Refusal, meaning, refusal_of
+from checks.tools.replay import Received, city_of, extras, meant, received_call, send, shown_path, without_extras
 from checks.tools.state import refused_verdict
-from probe.api import Exchange, Inconclusive, Result, State, because, check, completion, unknown, works
+from probe.api import (
+    Exchange,
+    Inconclusive,
+    Owner,
+    Result,
+    State,
+    because,
+    check,
+    completion,
+    member,
+    unknown,
+    wording,
+    works,
+)
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -73,7 +87,7 @@ def repeats_number(exchange: Exchange, number: str) -> bool:
     requires={"chat"},
     after={"tools"},
     provides={"tool_results"},
-    emits=(RESULT_REJECTED, RESULT_IGNORED),
+    emits=(RESULT_REJECTED, RESULT_IGNORED, ECHO_REQUIRED, HISTORY_REJECTED),
     max_requests=9,
     max_tokens=6000,
 )
@@ -81,6 +95,9 @@ async def results(ctx: Context) -> Result:
     refused = refused_verdict(ctx)
     if refused is not None:
         return Result(verdicts={"tool_results": refused})
+    received = received_call(ctx.exchanges)
+    if received is not None and (result := await _sent_back(ctx, received)) is not None:
+        return result
     made = ctx.target.tools["call"] if ctx.target.tools else None
     call: dict[str, Any] = requests.own_call()
     content: str | None = None
@@ -105,6 +122,92 @@ async def results(ctx: Context) -> Result:
             break
         turns.append(await _turn(ctx, call, content, place=len(controls)))
     return diagnose_results(turns, controls, counted=counted)
+
+
+async def _sent_back(ctx: Context, received: Received) -> Result | None:
+    """The endpoint's own call handed back as it came; None where that settles nothing."""
+    number = requests.number_of(ctx, "tool-result-own")
+    texts = [requests.report(city_of(call, "Paris"), number) for call in received.calls]
+    own = Turn(read(await send(ctx, received, texts)), number)
+    if failed := _failed_after_result(own.reading):
+        return failed
+    if own.reading.kind is Kind.REFUSED:
+        return await _own_refused(ctx, received, own, texts)
+    if not own.used:
+        return None
+    result = Result(verdicts={"tool_results": works()}, settles={"tool_turn_content": received.message.get("content")})
+    fields = extras(received.message)
+    if not fields:
+        return result
+    bare = read(await send(ctx, received, texts, without_extras(received.message)))
+    if bare.kind is not Kind.REFUSED:
+        return result
+    needed = meant(completion.error_text(bare.exchange), received.message, fields)
+    return result | _echo(needed, received, own, bare)
+
+
+def _failed_after_result(reading: Reading) -> Result | None:
+    """The result for an answer that ends with an error of the provider instead of text."""
+    if not reading.answered or reading.finish != "error":
+        return None
+    native = member(completion.body_of(reading.exchange), "choices", 0, "native_finish_reason")
+    also = f" (native_finish_reason {wording.shown(native)})" if native else ""
+    pointer = "/response/body/choices/0/finish_reason"
+    finding = RESULT_REJECTED.found(
+        f'The conversation with a tool result was answered 200 with finish_reason "error"{also} and no text.',
+        reading.exchange.shows(pointer, expected="stop", actual="error"),
+        owner=Owner.GATEWAY,
+        remedy="Choose another provider or model behind the gateway: this one fails on tool results. The gateway "
+        "should answer with an error status.",
+    )
+    return Result((finding,), {"tool_results": because(State.BROKEN, finding)})
+
+
+async def _own_refused(ctx: Context, received: Received, own: Turn, texts: Sequence[str]) -> Result | None:
+    """The endpoint's own call was refused: because of a field that it wrote, or of its id; None where of neither."""
+    if meaning(own.reading.exchange) is Refusal.MODEL_FAILED:
+        return None
+    fields = extras(received.message, empty=True)
+    if fields:
+        bare = read(await send(ctx, received, texts, without_extras(received.message)))
+        if bare.answered:
+            named = meant(completion.error_text(own.reading.exchange), received.message, fields)
+            return rejected_fields(named, own.reading.exchange, received.message) | Result(
+                verdicts={"tool_results": works("without fields that the endpoint itself wrote")}
+            )
+    cross = read(await requests.result(ctx))
+    if not cross.answered:
+        return None
+    finding = RESULT_REJECTED.found(
+        f"The endpoint's own call, handed back under its own id {wording.shown(received.calls[0]['id'])}, was refused: "
+        f"{words_of(own.reading.exchange)}. The same conversation with the id {requests.OWN_IDS[0]} was answered.",
+        refusal_of(own.reading.exchange),
+        remedy="Let the server make the ids that its chat template accepts: use the tool-call parser and the tokenizer "
+        "mode that belong to the template (vLLM: `--tokenizer-mode mistral --tool-call-parser mistral` for Mistral "
+        "models, whose template takes ids of nine letters and digits), or a chat template without the check.",
+    )
+    return Result((finding,), {"tool_results": because(State.REJECTED, finding)})
+
+
+def rejected_fields(fields: Sequence[str], exchange: Exchange, message: Mapping[str, Any]) -> Result:
+    """The finding for fields that the endpoint writes and does not take back."""
+    names = wording.listing([f"`{shown_path(field, message)}`" for field in fields[:4]])
+    finding = HISTORY_REJECTED.found(
+        f"An answer sent back as it came was refused: {words_of(exchange)}. Without {names} it was accepted.",
+        refusal_of(exchange),
+    )
+    return Result((finding,))
+
+
+def _echo(fields: Sequence[str], received: Received, own: Turn, bare: Reading) -> Result:
+    names = wording.listing([f"`{shown_path(field, received.message)}`" for field in fields[:4]])
+    finding = ECHO_REQUIRED.found(
+        f"Without {names} in the assistant message the conversation was refused: {words_of(bare.exchange)}. "
+        "Sent back as it came, it was answered.",
+        refusal_of(bare.exchange),
+        own.reading.exchange.shows("/response/status", expected=200, actual=own.reading.exchange.status),
+    )
+    return Result((finding,), facts={"echo_fields": [field.rpartition(".")[2] for field in fields]})
 
 
 async def _turn(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from checks.tools import requests
 from checks.tools.markup import judge
 from checks.tools.reading import Call, Reading
-from probe.api import Inconclusive, State, Verdict
+from probe.api import Inconclusive, State, Verdict, member
 
 if TYPE_CHECKING:
     from probe.api import Context, ToolState
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 def is_usable(call: Call) -> bool:
     """Whether a call of the weather tool can be answered: it has an id, and arguments that are JSON."""
     return isinstance(call.id, str) and bool(call.id) and call.name == "get_weather" and judge(call.arguments, None).ok
+
+
+def is_usable_call(call: Any) -> bool:
+    """The same of a raw call."""
+    read = Call(member(call, "id"), member(call, "function", "name"), member(call, "function", "arguments"), "")
+    return isinstance(call, dict) and is_usable(read)
 
 
 def settled(way: str, outcome: str, reading: Reading | None = None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from checks.shared.outcome import words_of
@@ -109,7 +110,7 @@ def diagnose_stream(
     if leaked:
         return _leaked(leaked, len(called), codes, server)
     if called:
-        return _called(called[0], sound, server)
+        return _called(called[0], sound, server, clean=whole is not None and whole.leak is None and bool(whole.calls))
     if last.refused:
         return _refused(last, control)
     if last.kind is Kind.LOST:
@@ -137,11 +138,19 @@ def _leaked(leaked: Sequence[Reading], called: int, codes: frozenset[str], serve
     return Result((finding,), {"streaming_tools": verdict}, facts(leak, server))
 
 
-def _called(reading: Reading, whole_sound: bool, server: str) -> Result:
-    """Judge a streamed answer with calls."""
+def _called(reading: Reading, whole_sound: bool, server: str, *, clean: bool) -> Result:
+    """Judge a streamed answer with calls; ``clean``: without streaming no markup is left in the text."""
     forced = reading.exchange.request.body.get("tool_choice") is not None
     found = stream_faults(reading, whole_sound=whole_sound, forced=forced)
     findings, breaking = findings_of(found, reading, server)
+    if clean and reading.leak is not None:
+        finding = replace(
+            leak_finding(reading, server, streaming_only=True),
+            detail="Streamed, the call comes structured and once more in the text, as markup; without streaming the "
+            "text is clean.",
+        )
+        findings = [item for item in findings if item.code not in (PARSER_MISSING.code, TEXT_CALL.code)] + [finding]
+        breaking = breaking if breaking in findings else finding
     verdict = works("; ".join(finding.title for finding in findings))
     if breaking is not None:
         verdict = because(State.BROKEN, breaking)

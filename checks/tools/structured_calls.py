@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checks.tools.catalogue import FINISH, ID_DUPLICATE, ID_MISSING, NOT_JSON, NOT_STRING, OFF_SCHEMA
+from checks.tools.catalogue import (
+    FINISH,
+    ID_DUPLICATE,
+    ID_MISSING,
+    NAME_ALTERED,
+    NOT_JSON,
+    NOT_STRING,
+    OFF_SCHEMA,
+    VALUES_ALTERED,
+)
 from checks.tools.leaked_calls import leak_with_calls
 from checks.tools.markup import Judgement, judge
 from checks.tools.reading import Call, Kind, Reading
@@ -129,14 +139,27 @@ def _not_string_in_stream(reading: Reading) -> bool:
 
 def _unknown_name(reading: Reading, call: Call, tools: Sequence[Tool]) -> Fault:
     names = [tool["function"]["name"] for tool in tools]
-    near = next((name for name in names if isinstance(call.name, str) and name in call.name), None)
+    near = next((name for name in names if is_altered(call.name, name)), None)
     pointer = call.pointer if reading.streamed else f"{call.pointer}/function/name"
-    evidence = reading.exchange.shows(pointer, expected=names, actual=wording.shown(call.name))
+    evidence = reading.exchange.shows(pointer, expected=near or names, actual=wording.shown(call.name))
     detail = f"{_subject(reading)} names the tool {wording.shown(call.name)}; offered: {', '.join(names)}."
     if near:
-        detail += f" The name of {near} was altered after the model wrote it, which points to the parser."
-    owner = Owner.SERVER if near else Owner.MODEL
-    return Fault(OFF_SCHEMA, detail, evidence, breaks=True, chancy=True, severity=Severity.ERROR, owner=owner)
+        return Fault(NAME_ALTERED, detail, evidence, breaks=True, chancy=True)
+    return Fault(OFF_SCHEMA, detail, evidence, breaks=True, chancy=True, severity=Severity.ERROR, owner=Owner.MODEL)
+
+
+def is_altered(name: Any, offered_name: str) -> bool:
+    """Whether a name is an offered one with something added, or with other separators or case.
+
+    A model invents names of its own; it does not write an offered name with a part of its format behind it.
+    """
+    if not isinstance(name, str) or not offered_name or name == offered_name:
+        return False
+    return offered_name in name or _letters(name) == _letters(offered_name)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name[:200].lower())
 
 
 def _off_schema(reading: Reading, call: Call, judged: Judgement, pointer: str, lenient: bool) -> Fault:
@@ -150,12 +173,25 @@ def _off_schema(reading: Reading, call: Call, judged: Judgement, pointer: str, l
     detail = f"{_subject(reading)} of {call.name}: {errors}."
     if all(_is_quoted(error.pointer, error.expected, judged.value) for error in judged.errors):
         detail += " Each of these values is the right one as a string, which points to the parser, not to the model."
-        return Fault(OFF_SCHEMA, detail, evidence, breaks=False, owner=Owner.SERVER)
+        return Fault(VALUES_ALTERED, detail, evidence, breaks=False, severity=Severity.WARNING)
+    if _is_encoded_twice(judged.value):
+        detail = f"{_subject(reading)} of {call.name} has arguments that are JSON within a JSON string: encoded twice."
+        return Fault(VALUES_ALTERED, detail, evidence, breaks=True)
     if not isinstance(judged.value, dict):
         return Fault(OFF_SCHEMA, detail, evidence, breaks=True, chancy=True, severity=Severity.ERROR)
     mild = lenient or all(error.expected.startswith("enum") for error in judged.errors)
     severity = Severity.INFO if mild else None
     return Fault(OFF_SCHEMA, detail, evidence, breaks=False, chancy=not mild, severity=severity, owner=Owner.MODEL)
+
+
+def _is_encoded_twice(value: Any) -> bool:
+    """Whether a string holds the JSON object that should be in its place."""
+    if not isinstance(value, str) or not value.lstrip().startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(value), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_quoted(pointer: str, expected: str, value: Any) -> bool:

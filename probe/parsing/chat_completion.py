@@ -68,12 +68,19 @@ def message(exchange: Exchange) -> dict[str, Any]:
     return _joined_message(read_stream(exchange)) if is_unasked_stream(exchange) else {}
 
 
+def received_message(exchange: Exchange) -> dict[str, Any]:
+    """The message of an answer with every field that came, whole or joined from the deltas of a stream."""
+    return _joined_message(read_stream(exchange)) if is_stream(exchange) else message(exchange)
+
+
 def _joined_message(stream: StreamReading) -> dict[str, Any]:
-    """The message that the deltas of a stream make, its calls joined by index."""
+    """The message that the deltas of a stream make: calls joined by index, unknown text and lists by adding."""
     made: dict[str, Any] = {"role": "assistant", "content": stream.text or None}
-    if stream.reasoning_field:
-        made[stream.reasoning_field] = stream.reasoning
     calls: dict[Any, dict[str, Any]] = {}
+    for chunk in stream.chunks:
+        for name, value in chunk.delta.items():
+            if name not in ("role", "content", "tool_calls"):
+                made[name] = _added(made.get(name), value)
     for _, fragment in stream.calls:
         if not isinstance(fragment, dict):
             continue
@@ -87,6 +94,15 @@ def _joined_message(stream: StreamReading) -> dict[str, Any]:
     if calls:
         made["tool_calls"] = list(calls.values())
     return made
+
+
+def _added(known: Any, value: Any) -> Any:
+    """What a field holds once another delta has been read."""
+    if isinstance(known, str) and isinstance(value, str):
+        return known + value
+    if isinstance(known, list) and isinstance(value, list):
+        return known + value
+    return known if value is None else value
 
 
 def joined(content: Any) -> str:

@@ -54,7 +54,7 @@ def test_a_sound_call_is_all_it_takes() -> None:
         ([made.call(arguments='{"town": "Paris"}')], "tool_calls", "tools.arguments-off-schema", State.WORKS),
         ([made.call(arguments='{"city": 75000}')], "tool_calls", "tools.arguments-off-schema", State.WORKS),
         ([made.call(arguments='""')], "tool_calls", "tools.arguments-off-schema", State.BROKEN),
-        ([made.call(name="functions.get_weather")], "tool_calls", "tools.arguments-off-schema", State.BROKEN),
+        ([made.call(name="functions.get_weather")], "tool_calls", "tools.name-altered", State.BROKEN),
         ([made.call(name=None)], "tool_calls", "tools.arguments-off-schema", State.BROKEN),
         ([made.call(id=...)], "tool_calls", "tools.id-missing", State.BROKEN),
         ([made.call(id="")], "tool_calls", "tools.id-missing", State.BROKEN),
@@ -105,8 +105,8 @@ def note(**changes: Any) -> Any:
 def test_values_in_strings_point_to_the_parser() -> None:
     reading = read(note(stars="4", tags='["café"]', place='{"city": "Paris"}', private="True"))
     (fault,) = faults(reading, forced=True, lenient=True)
-    assert (fault.diagnosis.code, fault.owner) == ("tools.arguments-off-schema", Owner.SERVER)
-    assert fault.finding().severity is Severity.WARNING
+    finding = fault.finding()
+    assert (finding.code, finding.owner, finding.severity) == ("tools.values-altered", Owner.SERVER, Severity.WARNING)
 
 
 def test_a_wrong_type_in_a_hard_tool_is_the_models_weakness() -> None:

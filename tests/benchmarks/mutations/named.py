@@ -64,7 +64,7 @@ def _faults(seen: Exchange) -> Iterable[structured_calls.Fault]:
     if reading.kind is not Kind.CALLED:
         return ()
     if reading.streamed:
-        return stream_assembly.judge(reading, whole_sound=True)
+        return stream_assembly.stream_faults(reading, whole_sound=True)
     return structured_calls.faults(reading)
 
 

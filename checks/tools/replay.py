@@ -1,0 +1,149 @@
+"""The endpoint's own answers, sent back as they came, and which of their fields have to come back.
+
+Rule: a message that repeats an answer repeats all of it (ids, reasoning, unknown fields); only when that works is it
+tried without, to learn what a client must not drop.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from checks.tools import requests
+from checks.tools.requests import Message, Tool
+from checks.tools.state import is_usable_call
+from probe.api import Exchange, completion, member
+
+if TYPE_CHECKING:
+    from probe.api import Context
+
+#: Members that the API itself has in an assistant message and in a call.
+_OF_MESSAGE = frozenset({"role", "content", "tool_calls"})
+_OF_CALL = frozenset({"id", "type", "function", "index"})
+#: Members of the API that hold nothing in an ordinary answer.
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+
+
+@dataclass(frozen=True)
+class Received:
+    """An answer with calls that can be handed back, and the request that brought it."""
+
+    exchange: Exchange
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...]
+    message: Message
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.message["tool_calls"]
+        return found
+
+    def conversation(self, texts: Sequence[str], message: Message | None = None) -> list[Message]:
+        """The request, the answer (as it came, or another form of it) and a result for each of its calls."""
+        results = [
+            requests.result_message(call["id"], texts[min(place, len(texts) - 1)])
+            for place, call in enumerate(self.calls)
+        ]
+        return [*self.messages, message or self.message, *results]
+
+
+def received_call(exchanges: Iterable[Exchange]) -> Received | None:
+    """The first answer of the run whose calls can be handed back, whole ones before streamed ones."""
+    found = [item for exchange in exchanges if (item := received_in(exchange)) is not None]
+    found.sort(key=lambda item: completion.is_stream(item.exchange))
+    return found[0] if found else None
+
+
+def received_in(exchange: Exchange) -> Received | None:
+    """The calls of one exchange as they came, or None where they cannot be answered."""
+    asked = exchange.request.body
+    if not isinstance(asked, dict) or not (completion.is_completion(exchange) or completion.is_stream(exchange)):
+        return None
+    if exchange.error is not None or not isinstance(asked.get("messages"), list) or not asked.get("tools"):
+        return None
+    message = completion.received_message(exchange)
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list) or not calls or len(asked["messages"]) != 1:
+        return None
+    if not all(is_usable_call(call) for call in calls) or len({call["id"] for call in calls}) != len(calls):
+        return None
+    return Received(exchange, tuple(asked["messages"]), tuple(asked["tools"]), copy.deepcopy(message))
+
+
+def extras(message: Mapping[str, Any], *, empty: bool = False) -> tuple[str, ...]:
+    """The members that are not in the API's schema of a request, of the message and of its calls.
+
+    Args:
+        empty: those that hold nothing (null, an empty list) too.
+    """
+    found = [name for name, value in message.items() if name not in _OF_MESSAGE and (empty or value not in _EMPTY)]
+    if empty and message.get("tool_calls") == []:
+        found.append("tool_calls")
+    for call in message.get("tool_calls") or ():
+        found += [f"tool_calls[].{name}" for name in call if name not in _OF_CALL and (empty or call[name])]
+    return tuple(dict.fromkeys(found))
+
+
+def without_extras(message: Mapping[str, Any]) -> Message:
+    """The message with the members of the API alone, as clients with typed messages send it."""
+    made: Message = {name: value for name, value in message.items() if name in _OF_MESSAGE}
+    if made.get("tool_calls"):
+        made["tool_calls"] = [
+            {name: value for name, value in call.items() if name in _OF_CALL} for call in made["tool_calls"]
+        ]
+    else:
+        made.pop("tool_calls", None)
+    return made
+
+
+def meant(said: str, message: Mapping[str, Any], fields: Sequence[str]) -> tuple[str, ...]:
+    """The fields that a refusal names, by their own name or that of a member inside them; all where it names none."""
+    low = said.lower()
+    named = []
+    for field in fields:
+        name = field.rpartition(".")[2]
+        holders = message.get("tool_calls") or () if "." in field else (message,)
+        inside = {key for holder in holders for key in _keys(holder.get(name))}
+        if any(key.lower() in low for key in (name, *inside) if len(key) > 3):
+            named.append(field)
+    return tuple(named) or tuple(fields)
+
+
+def _keys(value: Any, depth: int = 4) -> set[str]:
+    """The names of all members inside a value."""
+    if depth == 0 or not isinstance(value, dict | list):
+        return set()
+    if isinstance(value, list):
+        return {key for item in value[:16] for key in _keys(item, depth - 1)}
+    return set(value) | {key for item in value.values() for key in _keys(item, depth - 1)}
+
+
+def shown_path(field: str, message: Mapping[str, Any]) -> str:
+    """A field with the members inside it where each holds one alone: ``extra_content.google.thought_signature``."""
+    name = field.rpartition(".")[2]
+    holder = (message.get("tool_calls") or [{}])[0] if "." in field else message
+    path, value = [name], member(holder, name)
+    while isinstance(value, dict) and len(value) == 1 and len(path) < 5:
+        inner = next(iter(value))
+        path.append(inner)
+        value = value[inner]
+    return ".".join(path)
+
+
+async def send(ctx: Context, received: Received, texts: Sequence[str], message: Message | None = None) -> Exchange:
+    """Hand results back, with the answer as it came or in another form."""
+    messages = received.conversation(texts, message)
+    return await ctx.chat(messages, limit=requests.LONG_LIMIT, tools=list(received.tools))
+
+
+def city_of(call: Mapping[str, Any], otherwise: str) -> str:
+    """The city in a call's arguments, so that the result fits the call."""
+    try:
+        value = json.loads(call["function"]["arguments"])
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return otherwise
+    city = value.get("city") if isinstance(value, dict) else None
+    return city if isinstance(city, str) and 0 < len(city) <= 40 else otherwise
