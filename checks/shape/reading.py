@@ -258,7 +258,7 @@ def _stream(exchange: Exchange) -> Iterator[Deviation]:
     places = _places([body for _, body in bodies])
     names: dict[Any, str] = {}
     for (index, body), place in zip(bodies, places, strict=True):
-        if body.get("choices") == [] and not body.get("usage"):
+        if body.get("choices") == [] and body.get("usage") is None:
             continue  # Azure begins with a chunk of content filters, whose other fields are empty
         pointer = f"/response/events/{index}/data"
         for field, allowed in _CHUNK.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from checks.tools.parallel import Both, answerable, diagnose_both, diagnose_parallel
+from checks.tools.parallel import Both, answerable, diagnose_both, diagnose_lost_call, diagnose_parallel
 from checks.tools.reading import Kind, read
 from checks.tools.state import call_parameters
 from checks.tools.stream_assembly import parsable
@@ -256,7 +256,9 @@ def test_two_calls_with_ids_and_indexes_of_their_own() -> None:
     result = diagnose_parallel([reading], "unknown", frozenset())
     assert not result.findings
     assert result.verdicts["parallel_tools"].verdict is State.WORKS
-    assert [call["arguments"] for call in answerable(reading)] == [made.PARIS, ROME]
+    received = answerable(reading)
+    assert received is not None
+    assert [call["function"]["arguments"] for call in received.calls] == [made.PARIS, ROME]
 
 
 def test_interleaved_pieces_join_by_index() -> None:
@@ -272,10 +274,20 @@ def test_one_call_at_a_time_has_no_finding() -> None:
     assert result.verdicts["parallel_tools"].verdict is State.UNKNOWN
 
 
+def test_of_two_calls_one_is_lost_when_streamed() -> None:
+    streamed = read(made.streamed(ROLE, *made.pieces()))
+    whole = read(made.called(made.call(id="a"), made.call(ROME, id="b")))
+    found = diagnose_lost_call(streamed, [whole, streamed])
+    assert codes(found) == ["tools.stream-fragments"]
+    assert found.verdicts["parallel_tools"].verdict is State.WORKS
+    assert diagnose_lost_call(streamed, [whole, read(made.streamed(*TWO))]).findings == (), "the second stream is right"
+    assert diagnose_lost_call(streamed, []).findings == ()
+
+
 def test_shared_ids_and_lost_calls() -> None:
     shared = made.streamed(ROLE, *made.pieces(id="a"), *made.pieces(ROME, index=1, id="a"))
     assert codes(diagnose_parallel([read(shared)], "unknown", frozenset())) == ["tools.id-duplicate"]
-    assert answerable(read(shared)) == []
+    assert answerable(read(shared)) is None
     whole = made.called(made.call(id="a"), made.call(ROME, id="a"))
     assert codes(diagnose_parallel([read(whole)], "unknown", frozenset())) == ["tools.id-duplicate"]
 
