@@ -181,3 +181,53 @@ COMPRESSED = Diagnosis(
     sources=("nginx.org, ngx_http_gzip_module", "HTTPX docs, default headers (Accept-Encoding)"),
 )
 DELIVERIES = {"held": HELD, "replayed": REPLAYED, "size-buffered": SIZE_BUFFERED, "coalesced": COALESCED}
+
+# The answer as a whole ----------------------------------------------------------------------------
+
+TEXT_DIFFERS = Diagnosis(
+    code="stream.text-differs",
+    severity=Severity.ERROR,
+    owner=Owner.SERVER,
+    title="Streamed text is not the answer's text",
+    what="The text that a client joins from `delta.content` is not the text of the answer: parts are lost, sent twice, "
+    "not strings, or in another field.",
+    why="The user sees an empty, garbled or doubled answer, while the same question without streaming is answered "
+    "correctly, so that a test without streaming passes.",
+    remedy="Update the server or gateway that writes the stream; each chunk has to hold the new text alone, as a "
+    "string in `choices[0].delta.content`. Until then switch streaming off in the client.",
+    verify="The joined `delta.content` of a stream equals the `message.content` of the same request without streaming.",
+    sources=(
+        "OpenAI API reference, chat completion chunk object: delta.content",
+        "cloudflare/ai issue 651, infiniflow/ragflow issue 15286, vllm-project/vllm issues 23429 and 40816",
+    ),
+)
+FINISH_REASON = Diagnosis(
+    code="stream.finish-reason",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="Finish reason of a stream missing or misplaced",
+    what="A streamed text answer has no finish reason, an empty one, one before its last text, or several.",
+    why="Clients end the answer at the first finish reason and lose what follows, or wait for one that does not come; "
+    "the Vercel AI SDK reports the answer as unfinished.",
+    remedy="Let the server or gateway send `finish_reason: null` in every chunk but the last, and one of `stop`, "
+    "`length`, `tool_calls` or `content_filter` in the last one.",
+    verify="In the same request's stream exactly one chunk has a finish reason, and no text follows it.",
+    sources=(
+        "OpenAI API reference, chat completion chunk object: finish_reason",
+        "open-webui/open-webui issue 16377",
+    ),
+)
+NOT_ASKED = Diagnosis(
+    code="stream.not-asked",
+    severity=Severity.ERROR,
+    owner=Owner.SERVER,
+    title="Event stream although none was asked for",
+    what="A chat request without `stream: true` was answered by an event stream in place of one JSON object.",
+    why="Clients that do not stream read the body as JSON and fail, or take the text of the events for the answer.",
+    remedy="Let the server or gateway stream only where the request has `stream: true`; the API's default is false.",
+    verify="The same request without `stream` is answered with Content-Type application/json and one object.",
+    sources=(
+        "OpenAI API reference, create chat completion: stream defaults to false",
+        "kaito-project/kaito issue 1880, unslothai/unsloth issue 6570",
+    ),
+)
