@@ -67,7 +67,7 @@ def render(template: str, values: Mapping[str, object]) -> str:
     return re.sub(r"\{([a-z_]+)\}", lambda found: str(values[found[1]]), template)
 
 
-def _config(file: str, folder: Path, upstream: str, port: int, values: Mapping[str, object]) -> Path:
+def write_config(file: str, folder: Path, upstream: str, port: int, values: Mapping[str, object]) -> Path:
     """Write the configuration `configs/<file>` for this upstream and port into `folder`."""
     at = urlsplit(upstream)
     settings: dict[str, object] = {**DEFAULTS, **values}
@@ -115,7 +115,7 @@ def nginx(
     main = "daemon off; pid nginx.pid;" + (" user root root;" if os.geteuid() == 0 else "")
 
     def command(port: int) -> list[str | Path]:
-        path = _config(f"nginx-{config}.conf", folder, upstream, port, {**values, **_tls(certificate)})
+        path = write_config(f"nginx-{config}.conf", folder, upstream, port, {**values, **_tls(certificate)})
         return [binary, "-e", "stderr", "-p", f"{folder}/", "-c", path, "-g", main]
 
     with serving(f"{part}-{config}", command, folder, scheme="https" if certificate else "http") as running:
@@ -130,7 +130,7 @@ def haproxy(
     binary = program("haproxy")
 
     def command(port: int) -> list[str | Path]:
-        path = _config(f"haproxy-{config}.cfg", folder, upstream, port, {**values, **_tls(certificate)})
+        path = write_config(f"haproxy-{config}.cfg", folder, upstream, port, {**values, **_tls(certificate)})
         return [binary, "-db", "-f", path]
 
     with serving(f"haproxy-{config}", command, folder, scheme="https" if certificate else "http") as running:
@@ -143,7 +143,7 @@ def caddy(config: str, upstream: str, folder: Path, **values: object) -> Iterato
     binary = program("caddy")
 
     def command(port: int) -> list[str | Path]:
-        path = _config(f"caddy-{config}.caddyfile", folder, upstream, port, values)
+        path = write_config(f"caddy-{config}.caddyfile", folder, upstream, port, values)
         return [binary, "run", "--adapter", "caddyfile", "--config", path]
 
     home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
@@ -157,7 +157,7 @@ def envoy(upstream: str, folder: Path, **values: object) -> Iterator[Running]:
     binary = program("envoy")
 
     def command(port: int) -> list[str | Path]:
-        path = _config("envoy.yaml", folder, upstream, port, values)
+        path = write_config("envoy.yaml", folder, upstream, port, values)
         return [binary, "-c", path, "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
 
     with serving("envoy", command, folder) as running:
@@ -206,7 +206,6 @@ def litellm(
     master_key: the key it asks for, None for an open proxy. public_name: the model id it lists. settings,
     general, params: more of `litellm_settings` (drop_params …), `general_settings` and `litellm_params`.
     """
-    binary = program("litellm")
     config = {
         "model_list": [
             {
@@ -222,6 +221,14 @@ def litellm(
         "general_settings": {**({"master_key": master_key} if master_key else {}), **(general or {})},
         "litellm_settings": dict(settings or {}),
     }
+    with litellm_with(config, folder) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def litellm_with(config: Mapping[str, object], folder: Path) -> Iterator[Running]:
+    """LiteLLM's proxy with a whole configuration."""
+    binary = program("litellm")
     path = folder / "litellm.yaml"
     path.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML too
     # The price list would otherwise be fetched from the network at every start.
