@@ -1,0 +1,19 @@
+"""The fault for `checks/example.py`, to be copied with it; `probe/simulator/fault.py` lists what a fault can change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from probe.simulator.call import Call
+from probe.simulator.fault import Fault
+
+
+class CreatedInMilliseconds(Fault):
+    """As in Cloudflare Workers AI (RageAgainstThePixel/OpenAI-DotNet issue 314)."""
+
+    name = "example-milliseconds"
+    summary = "`created` of whole answers counts milliseconds"
+    yields = ("example.milliseconds",)
+
+    def on_json(self, call: Call, payload: Any) -> Any:
+        return {**payload, "created": payload["created"] * 1_000} if "choices" in payload else payload
