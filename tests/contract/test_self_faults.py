@@ -18,7 +18,7 @@ from probe.simulator import Simulator
 from tests.contract.running import ROOT, interpreter, run, start
 from tests.contract.signals import established, of_session
 from tests.contract.test_pytest_plugin import KEY, Ran
-from tests.unit.test_engine import FAULT, make, outcomes, report_of
+from tests.scenarios.test_engine import FAULT, make, outcomes, report_of
 
 _HEAD = """
 import asyncio, time
