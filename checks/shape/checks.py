@@ -48,8 +48,9 @@ def diagnose_shape(exchanges: Sequence[Exchange], codes: frozenset[str] = frozen
         exchanges: of the run; those that are no chat completions are passed over.
         codes: the finding codes given so far.
     """
-    seen = [item for item in deviations(exchanges) if not _judged(item, codes)]
-    harmful = [item for item in seen if item.rule.severity is not Severity.INFO and not item.rule.allowed]
+    every = deviations(exchanges)
+    seen = [item for item in every if not _judged(item, codes)]
+    harmful = [item for item in seen if _is_harmful(item)]
     findings: list[Finding] = []
     fails: dict[str, str] = {}
     for diagnosis, where in ((ANSWER, "answer"), (CHUNK, "chunk")):
@@ -57,14 +58,22 @@ def diagnose_shape(exchanges: Sequence[Exchange], codes: frozenset[str] = frozen
             (item for item in harmful if item.where == where), key=lambda item: _ORDER.index(item.rule.severity)
         )
         if mine:
-            findings.append(_finding(diagnosis, mine))
-        for item in mine:
-            for client, how in (item.rule.fails or {}).items():
-                fails.setdefault(client, f"{item.field}: {how}")
+            findings.append(
+                _finding(diagnosis, list({(item.field, item.kind): item for item in reversed(mine)}.values())[::-1])
+            )
     findings += _foreign(exchanges)
+    for item in filter(_is_harmful, every):
+        for client, how in (item.rule.fails or {}).items():
+            # Without a finish reason the text or the call is right all the same; the AI SDK alone runs no call then.
+            if "finish reason" not in how or (client.startswith("AI SDK") and item.answer == "tool"):
+                fails.setdefault(client, f"`{item.field}` {_state(item)}: {how}")
     harmless = sorted({item.field for item in seen if item not in harmful})
     note = f"deviations that break no known client: {', '.join(harmless[:6])}" if harmless else ""
     return Result(tuple(findings), facts={"failing_clients": fails} if fails else {}, note=note)
+
+
+def _is_harmful(item: Deviation) -> bool:
+    return item.rule.severity is not Severity.INFO and not item.rule.allowed
 
 
 def _judged(item: Deviation, codes: frozenset[str]) -> bool:

@@ -7,7 +7,7 @@ CreateChatCompletionStreamResponse) with what servers commonly add; what follows
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from checks.shape.table import Rule, rule_for
@@ -110,6 +110,7 @@ class Deviation:
         kind: what it holds instead: ``missing``, ``null``, ``string``, ``other`` …
         pointer: where it was seen first, in the exchange.
         value: what was there; ``MISSING`` for nothing.
+        answer: ``text`` or ``tool``.
     """
 
     where: str
@@ -119,6 +120,7 @@ class Deviation:
     exchange: Exchange
     pointer: str
     value: Any
+    answer: str = "text"
     count: int = 1
 
 
@@ -183,23 +185,17 @@ def carries_error(exchange: Exchange) -> bool:
 
 def deviations(exchanges: Sequence[Exchange]) -> list[Deviation]:
     """What deviates in the chat completions among the exchanges, each kind of deviation once."""
-    found: dict[tuple[str, str, str], Deviation] = {}
+    found: dict[tuple[str, str, str, str], Deviation] = {}
     for exchange in exchanges:
         if not is_chat(exchange):
             continue
         seen = _stream(exchange) if completion.is_stream(exchange) else _whole(exchange)
         for item in seen:
-            known = found.setdefault((item.where, item.field, item.kind), item)
+            key = (item.where, item.field, item.kind, item.answer)
+            known = found.setdefault(key, item)
             if known is not item:
-                found[item.where, item.field, item.kind] = _more(known)
+                found[key] = replace(known, count=known.count + 1)
     return list(found.values())
-
-
-def _more(known: Deviation) -> Deviation:
-    return Deviation(
-        *(known.where, known.field, known.kind, known.rule, known.exchange, known.pointer, known.value),
-        known.count + 1,
-    )
 
 
 def _whole(exchange: Exchange) -> Iterator[Deviation]:
@@ -214,7 +210,7 @@ def _whole(exchange: Exchange) -> Iterator[Deviation]:
                 continue
             rule = rule_for("answer", field, kind, value, answer, frozenset())
             if rule is not None:
-                yield Deviation("answer", field, kind, rule, exchange, pointer, value)
+                yield Deviation("answer", field, kind, rule, exchange, pointer, value, answer)
 
 
 def _of_message(exchange: Exchange, field: str, value: Any) -> str | None:
@@ -263,10 +259,10 @@ def _stream(exchange: Exchange) -> Iterator[Deviation]:
         pointer = f"/response/events/{index}/data"
         for field, allowed in _CHUNK.items():
             for where, value in values_at(body, field, pointer):
-                kind = _chunk_deviation(field, value, allowed, place)
+                kind = _chunk_deviation(field, value, allowed, place, stream.done and exchange.error is None)
                 rule = rule_for("chunk", field, kind, value, answer, place) if kind else None
                 if kind and rule is not None:
-                    yield Deviation("chunk", field, kind, rule, exchange, where, value)
+                    yield Deviation("chunk", field, kind, rule, exchange, where, value, answer)
         yield from _fragments(exchange, body, pointer, names)
 
 
@@ -285,7 +281,7 @@ def _places(bodies: Sequence[Any]) -> list[frozenset[str]]:
         names = set()
         if filled and number == filled[0]:
             names.add("first")
-        if number == last:
+        if number == last or (not isinstance(body.get("choices"), list) and not body.get("usage")):
             names.add("last")
         if number not in filled and member(body, "usage") is not None:
             names.add("usage")
@@ -298,15 +294,19 @@ def _places(bodies: Sequence[Any]) -> list[frozenset[str]]:
     return made
 
 
-def _chunk_deviation(field: str, value: Any, allowed: frozenset[str], place: frozenset[str]) -> str | None:
+def _chunk_deviation(field: str, value: Any, allowed: frozenset[str], place: frozenset[str], ended: bool) -> str | None:
+    """How a field of a chunk deviates; ``ended``: the stream came to its end, so that a finish reason is due."""
     if field == "choices" and value == []:
         return None  # the usage chunk, and the first chunk of Azure
     if field == "object" and "empty" in place and isinstance(value, str):
         return None  # openai-python's stream() leaves such an event out, as Azure sends it, and loses nothing by it
     if field.startswith("choices[].delta.tool_calls[].") and kind_of(value) in allowed:
         return None  # what each fragment must hold follows below
-    if field == "choices[].finish_reason" and (not value or "last" not in place) and kind_of(value) in allowed:
-        return None  # checks/stream judges where finish reasons are
+    if field == "choices[].finish_reason" and kind_of(value) in allowed | {"empty string"}:
+        if "last" not in place:
+            return None  # checks/stream judges where finish reasons are
+        if not value or value is MISSING:
+            return kind_of(value) if ended else None
     if field in _FIRST_CHUNK and "first" in place and kind_of(value) in ("missing", "null", "empty string"):
         return kind_of(value)
     if field == "choices[].delta.role" and value == "":
@@ -336,6 +336,6 @@ def _fragments(exchange: Exchange, body: Any, pointer: str, names: dict[Any, str
                     kind = "other"
                 rule = rule_for("chunk", field, kind, value, "tool", place)
                 if rule is not None:
-                    yield Deviation("chunk", field, kind, rule, exchange, at, value)
+                    yield Deviation("chunk", field, kind, rule, exchange, at, value, "tool")
         name = member(fragment, "function", "name")
         names.setdefault(number, name if isinstance(name, str) else "")

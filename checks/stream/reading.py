@@ -165,8 +165,8 @@ def _malformed(reading: completion.StreamReading, bad: list[int]) -> Problem:
         text, expected = f"{len(bad)} events have empty data", "a JSON object"
     else:
         text, expected = f"{len(bad)} events contain no JSON object", "a JSON object"
-    usable = len(bad) <= 2 and bool(reading.text)
-    return Problem(text, bad[0], expected, first.data[:120], readable=usable and not first.data.strip())
+    # Not even an empty event is skipped: openai-python, openai-node and the AI SDK fail where they parse it.
+    return Problem(text, bad[0], expected, first.data[:120])
 
 
 def _splits(reading: completion.StreamReading, bad: list[int]) -> bool:

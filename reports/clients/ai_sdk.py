@@ -49,6 +49,8 @@ CLIENT = Client(
     make,
     "vercel/ai packages/openai-compatible/src/openai-compatible-provider.ts; ai-sdk.dev, OpenAI Compatible Providers",
     Needs(
+        library="AI SDK",
+        returns=frozenset({"reasoning_content", "extra_content"}),
         usage="switch",
         usage_setting="includeUsage: false",
         stream_setting="generateText in place of streamText",

@@ -56,7 +56,13 @@ CLIENT = Client(
     "yaml",
     make,
     _SOURCE,
-    Needs(tools="never", stream_setting="streaming: false", vision_setting="supports_vision: false", system=False),
+    Needs(
+        library="openai-python",
+        tools="never",
+        stream_setting="streaming: false",
+        vision_setting="supports_vision: false",
+        system=False,
+    ),
 )
 METADATA = Client(
     "aider-metadata",

@@ -29,6 +29,8 @@ class Needs:
         system: its instructions are always sent as a system message.
         stream_setting, tools_setting, vision_setting: what to set where the feature does not work;
             None where there is no such setting, empty where none is necessary.
+        library: the client library that reads the answers, as checks/shape/clients.toml names it.
+        returns: the fields of an answer that it sends back in the history beside the API's own; None where not known.
         reads: what its own reader makes of the recorded streams: (finding code, sentence, whether
             the client cannot be used).
     """
@@ -45,6 +47,8 @@ class Needs:
     stream_setting: str | None = None
     tools_setting: str | None = None
     vision_setting: str | None = None
+    library: str = ""
+    returns: frozenset[str] | None = None
     reads: Callable[[Report], Iterable[tuple[str, str, bool]]] | None = None
 
 

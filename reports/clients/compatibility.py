@@ -111,6 +111,7 @@ def _fit(report: Report, client: Client, needs: Needs) -> Fit:
             _tools(case)
             _images(case)
             _parameters(case)
+            _shapes(case)
         for code, why, fatal in needs.reads(report) if needs.reads else ():
             if fatal:
                 case.no(code, why)
@@ -173,6 +174,7 @@ def _tools(case: _Case) -> None:
         return
     failing = _failing_tools(case)
     if failing is None:
+        _returned(case)
         if needs.agent and case.state("tools") is State.UNKNOWN:
             case.unsure.append("it needs tools, and they could not be judged")
         if needs.forced_choice_setting and case.off("tool_choice_required"):
@@ -196,6 +198,42 @@ def _failing_tools(case: _Case) -> str | None:
     if case.off("streaming_tools") and (case.needs.always_streams or not case.off("streaming")):
         return "streaming_tools"
     return None
+
+
+def _returned(case: _Case) -> None:
+    """Fields of an answer that have to come back in the history."""
+    fields = case.report.facts.get("echo_fields")
+    if not isinstance(fields, list | tuple) or case.needs.tools == "never":
+        return
+    code, names = "tools.echo-required", ", ".join(f"`{name}`" for name in fields)
+    if case.needs.returns is None:
+        case.costs.append(f"with tools it must send {names} back ({code}); whether it does is not known")
+    elif not set(fields) <= case.needs.returns:
+        why = f"it does not send {names} back, without which requests after a tool call are refused"
+        if case.needs.tools == "always" or not case.needs.tools_setting:
+            case.no(code, why)
+        else:
+            case.settings.append(case.needs.tools_setting)
+
+
+#: The calls of a library with and without streaming, as checks/shape/clients.toml names them.
+_STREAMED = ("loop", "streamText")
+_WHOLE = ("create", "generateText")
+
+
+def _shapes(case: _Case) -> None:
+    """Answers that the client's library cannot read."""
+    failing = case.report.facts.get("failing_clients")
+    if not case.needs.library or not isinstance(failing, dict):
+        return
+    for name, why in failing.items():
+        call = name.removeprefix(case.needs.library).removesuffix(" with tools").strip()
+        if not name.startswith(case.needs.library) or call not in _STREAMED + _WHOLE:
+            continue
+        code = "shape.chunk" if call in _STREAMED else "shape.answer"
+        if call in _WHOLE and case.needs.always_streams:
+            continue
+        case.no(code, f"its library {case.needs.library} fails on {why}")
 
 
 def _images(case: _Case) -> None:

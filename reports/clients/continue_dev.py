@@ -54,6 +54,7 @@ CLIENT = Client(
     make,
     "continuedev/continue packages/config-yaml/src/schemas/models.ts, docs/customize/deep-dives/model-capabilities.mdx",
     Needs(
+        library="openai-node",
         stream_setting="defaultCompletionOptions.stream: false",
         tools_setting="leave tool_use out of capabilities",
         vision_setting="leave image_input out of capabilities",

@@ -73,6 +73,8 @@ CLIENT = Client(
     make,
     "langchain-ai/langchain libs/core/langchain_core/language_models/model_profile.py, libs/partners/openai",
     Needs(
+        library="openai-python",
+        returns=frozenset(),
         usage="switch",
         usage_setting="stream_usage=False",
         stream_setting="disable_streaming=True",

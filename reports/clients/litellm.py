@@ -79,6 +79,7 @@ CLIENT = Client(
     make,
     "BerriAI/litellm litellm/types/router.py, litellm/proxy/_types.py; docs.litellm.ai, proxy configs",
     Needs(
+        library="openai-python",
         tools_setting="additional_drop_params: [tools, tool_choice]",
         vision_setting="supports_vision: false",
     ),

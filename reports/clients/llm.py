@@ -45,6 +45,7 @@ CLIENT = Client(
     make,
     "simonw/llm llm/default_plugins/openai_models.py, docs/openai-models.md",
     Needs(
+        library="openai-python",
         usage="switch",
         usage_setting="can_stream: false",
         stream_setting="can_stream: false",

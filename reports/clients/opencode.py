@@ -69,6 +69,8 @@ CLIENT = Client(
     make,
     "anomalyco/opencode packages/opencode/src/config/provider.ts; opencode.ai/docs/providers",
     Needs(
+        library="AI SDK",
+        returns=frozenset({"reasoning_content", "extra_content"}),
         always_streams=True,
         usage="switch",
         usage_setting="options.includeUsage: false",

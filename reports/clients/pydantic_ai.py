@@ -77,6 +77,8 @@ CLIENT = Client(
     make,
     "pydantic/pydantic-ai pydantic_ai_slim/pydantic_ai/profiles/openai.py, providers/openai_compatible.py",
     Needs(
+        library="openai-python",
+        returns=frozenset({"reasoning_content", "reasoning"}),
         forced_choice_setting="supports_forced_tool_choice=False",
         stream_setting="run without streaming",
         tools_setting="supports_tools=False",

@@ -224,3 +224,48 @@ def test_the_sentence_says_all() -> None:
     found = fits(case({"tools": (State.REJECTED, "tools.rejected"), "vision": (State.REJECTED, "vision.rejected")}))
     assert found["kenaz"].sentence == "Kenaz: yes, with these settings: Tool Use off; Vision off"
     assert found["opencode"].sentence == "opencode: no, because tools.rejected: every request has tools"
+
+
+# Fields that have to come back, and answers that a library cannot read ---------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "no", "fine", "unsure"),
+    [
+        ("reasoning_content", (), ("opencode", "ai-sdk", "pydantic-ai"), ("kenaz", "zed")),
+        ("reasoning_details", ("opencode",), (), ("kenaz", "crush")),
+        ("extra_content", (), ("opencode", "ai-sdk"), ("goose",)),
+    ],
+)
+def test_a_field_that_has_to_come_back(
+    field: str, no: tuple[str, ...], fine: tuple[str, ...], unsure: tuple[str, ...]
+) -> None:
+    found = fits(case(codes=("tools.echo-required",), facts={"echo_fields": [field]}))
+    for name in no:
+        assert found[name].answer is Answer.NO
+        assert found[name].codes == ("tools.echo-required",)
+    for name in fine:
+        assert found[name].answer is Answer.YES, name
+    for name in unsure:
+        assert field in found[name].reasons[0]
+    assert found["langchain"].answer is Answer.WITH_SETTINGS
+    assert found["aider"].reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("column", "no", "yes"),
+    [
+        ("AI SDK generateText", ("ai-sdk",), ("opencode", "langchain", "zed")),
+        ("AI SDK streamText with tools", ("ai-sdk", "opencode"), ("langchain",)),
+        ("openai-python create", ("langchain", "llm", "aider"), ("ai-sdk",)),
+        ("openai-python stream()", (), ("langchain", "llm")),
+        ("rust async-openai", (), ("ai-sdk", "zed")),
+    ],
+)
+def test_an_answer_that_a_library_cannot_read(column: str, no: tuple[str, ...], yes: tuple[str, ...]) -> None:
+    found = fits(case(codes=("shape.answer",), facts={"failing_clients": {column: "created: a string"}}))
+    for name in no:
+        assert found[name].answer is Answer.NO
+        assert "created" in found[name].reasons[0]
+    for name in yes:
+        assert found[name].answer is Answer.YES, name

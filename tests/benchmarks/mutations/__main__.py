@@ -72,6 +72,10 @@ def _report(seen: record.Record) -> None:
     )
     for mutation in missed:
         print(f"  missed: {mutation.name}")
+    rows = named.wrong_rows(seen.rows)
+    print(f"rows of clients that say yes where their library failed: {len(rows)}")
+    for mutation, library in rows:
+        print(f"  {library}: {mutation.name}")
     print(f"false alarms: {len(alarms)} of {harmless} that break no client")
     for mutation, codes in alarms:
         print(f"  named: {mutation.name} as {', '.join(codes)}")

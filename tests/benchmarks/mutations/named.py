@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from checks.shape.checks import diagnose_shape
 from checks.stream import event_stream
@@ -15,10 +16,12 @@ from checks.stream.agreement import diagnose_agreement, difference, text_streams
 from checks.tools import stream_assembly, structured_calls
 from checks.tools.reading import Kind, read
 from probe.api import Inconclusive
-from probe.model import Exchange, Finding, Request, Response, Severity, Timeline
+from probe.model import Exchange, Finding, Report, Request, Response, Severity, State, Timeline
+from reports.clients.compatibility import Answer, works_with
 from tests.benchmarks.mutations.healthy import TOOL
-from tests.benchmarks.mutations.outcomes import PLAIN, fails
+from tests.benchmarks.mutations.outcomes import NO_FINISH, PLAIN, fails
 from tests.benchmarks.mutations.table import HEALTHY, Mutation, payload
+from tests.unit.configs_cases import case
 
 HEALTHY_TEXT = Mutation("text", "", HEALTHY)
 #: Deviations that break none of the clients run here, and others in public reports: they are named all the same.
@@ -66,6 +69,44 @@ def _faults(seen: Exchange) -> Iterable[structured_calls.Fault]:
     if reading.streamed:
         return stream_assembly.stream_faults(reading, whole_sound=True)
     return structured_calls.faults(reading)
+
+
+#: The client whose row tells of a library, and whether its row is judged by whole or streamed answers.
+_ROWS = {"AI SDK": "ai-sdk", "openai-python": "langchain", "openai-node": "continue"}
+
+
+def wrong_rows(rows: Sequence[tuple[Mutation, Mapping[str, str]]]) -> list[tuple[Mutation, str]]:
+    """Mutations after which the row of a client says yes although its library failed in plain use.
+
+    A client that shows the right text or call and only sees no finish reason did not fail.
+    """
+    wrong = []
+    for mutation, outcomes in rows:
+        failing = {
+            library
+            for library in _ROWS
+            for column, outcome in outcomes.items()
+            if column in PLAIN and column.startswith(library) and fails(outcome) and outcome != NO_FINISH
+        }
+        if not failing:
+            continue
+        answers = {fit.client: fit.answer for fit in works_with(_report(mutation))}
+        wrong += [(mutation, library) for library in sorted(failing) if answers[_ROWS[library]] is Answer.YES]
+    return wrong
+
+
+def _report(mutation: Mutation) -> Report:
+    """A report of an endpoint that is healthy but for the mutation."""
+    found = findings(mutation)
+    seen = exchange(mutation)
+    shape = diagnose_shape([seen], frozenset(item.code for item in found))
+    states: dict[str, Any] = {}
+    for item in found:
+        if item.severity is Severity.ERROR and item.code.startswith("tools."):
+            states["streaming_tools" if mutation.kind.streamed else "tools"] = (State.BROKEN, item.code)
+        elif item.severity is Severity.ERROR and item.code.startswith("stream."):
+            states["streaming"] = (State.BROKEN, item.code)
+    return case(states, facts=dict(shape.facts), codes=tuple(item.code for item in found))
 
 
 def named(mutation: Mutation) -> Mapping[str, Severity]:

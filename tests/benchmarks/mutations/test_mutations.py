@@ -280,3 +280,7 @@ def test_no_mutation_that_breaks_nobody_is_named(recorded: record.Record) -> Non
 
 def test_the_healthy_answers_are_left_alone() -> None:
     assert {control.name: dict(named.named(control)) for control in controls() if named.named(control)} == {}
+
+
+def test_no_row_of_a_client_says_yes_where_its_library_failed(recorded: record.Record) -> None:
+    assert [(mutation.name, library) for mutation, library in named.wrong_rows(recorded.rows)] == []
