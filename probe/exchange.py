@@ -1,4 +1,4 @@
-"""One request and what became of it, as recorded: the raw material of every diagnosis."""
+"""One recorded request with its response: what every diagnosis is made from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from probe.parsing.strict_json import SMALL, parse, parse_large, text_large
 
 @dataclass(frozen=True)
 class Evidence:
-    """One observation: where it stands in the recorded exchange, and what was due there.
+    """One observation: its place in the recorded exchange, and what was expected there.
 
     ``pointer`` is an RFC 6901 JSON pointer into the exchange as report.json holds it.
     """
@@ -25,20 +25,20 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it went out, secrets already replaced by ``${API_KEY}`` and the like."""
+    """A request as it was sent, with secrets replaced by ``${API_KEY}`` and the like."""
 
     method: str
     url: str
     headers: Mapping[str, str]
-    body: Any = None  # a JSON value, or text when what was sent is no JSON
+    body: Any = None  # a JSON value, or text if the body was not JSON
 
 
 @dataclass(frozen=True)
 class Autopsy:
-    """What a silent connection said when its TCP peer was asked for a sign of life.
+    """The state of a silent connection, as a TCP probe found it.
 
     ``verdict`` is alive, reset, no-answer, pending or unsupported (names of ``probe.wire.tcp``).
-    ``at_s`` counts from the request, ``silent_s`` is the silence before it was asked.
+    ``at_s`` counts from the request, ``silent_s`` is the silence before the probe.
     """
 
     at_s: float
@@ -52,10 +52,10 @@ class Autopsy:
 
 @dataclass(frozen=True)
 class Timeline:
-    """When things happened, in seconds after the request was started.
+    """The times of an exchange, in seconds after the request was started.
 
-    ``started_s`` counts from the start of the run.  ``reads`` holds one
-    ``(seconds, bytes)`` pair a read of the body, bytes counted after content decoding.
+    ``started_s`` counts from the start of the run.  ``reads`` holds a pair of seconds and bytes
+    for each read of the body, the bytes counted after content decoding.
     """
 
     started_s: float = 0.0
@@ -77,8 +77,8 @@ class Timeline:
 class Failure:
     """Why an exchange has no complete response.
 
-    ``kind`` is one of the names in ``probe.wire.failures``; ``phase`` is connect, tls, send,
-    headers or body; ``chain`` names the exceptions from the outermost to the cause.
+    ``kind`` is a name of ``probe.wire.failures``; ``phase`` is connect, tls, send, headers or body;
+    ``chain`` names the exceptions from the outermost to the cause.
     """
 
     kind: str
@@ -90,15 +90,15 @@ class Failure:
 
 @dataclass(frozen=True)
 class Response:
-    """A response as received, content decoding undone, secrets removed.
+    """A response as received, with content coding undone and secrets removed.
 
-    ``content`` is at most the body limit long; ``cut`` says that more was on its way.
-    ``reflected`` names the secrets that the endpoint sent back.  ``received`` is the size
-    of the body in bytes where ``content`` was read back from a report and is shaped anew.
+    ``content`` is at most as long as the body limit; ``cut`` says that there was more.
+    ``reflected`` names the secrets that the endpoint sent back.  ``received`` is the size of the
+    body in bytes, if ``content`` was rebuilt from a report.
 
-    The body is left out of ``repr``: asyncio writes down the result of a run where it puts
-    the handler of SIGINT back (CPython, Lib/asyncio/runners.py and Lib/signal.py), and four
-    characters for each byte of all bodies were more memory than all else.
+    The body is left out of ``repr``: asyncio formats the result of a run where it restores the
+    handler of SIGINT (CPython, Lib/asyncio/runners.py and Lib/signal.py), and the text of all
+    bodies took more memory than everything else.
     """
 
     status: int
@@ -118,12 +118,12 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body as UTF-8 text; undecodable bytes become U+FFFD."""
+        """The body as UTF-8 text, with U+FFFD for undecodable bytes."""
         return self._text if len(self.content) <= SMALL else text_large(self.content)
 
     @property
     def json(self) -> Any:
-        """The body as a JSON value, or None where it is none."""
+        """The body as a JSON value, or None if it is not JSON."""
         return self._json if len(self.content) <= SMALL else parse_large(self.content)
 
     @cached_property
@@ -136,13 +136,13 @@ class Response:
 
     @property
     def media_type(self) -> str:
-        """The Content-Type without parameters, lower case, empty where absent."""
+        """The Content-Type without parameters, in lower case; empty if absent."""
         return (self.header("content-type") or "").split(";")[0].strip().lower()
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and what became of it."""
+    """One request with its response or its failure."""
 
     id: str
     check: str

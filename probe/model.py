@@ -1,9 +1,8 @@
-"""The vocabulary of a run: what was sent, what came back, and what it means.
+"""The vocabulary of a run: checks, findings, verdicts and the report, as frozen dataclasses.
 
-Plain frozen dataclasses, without behaviour that touches the network.  Everything a
-check reads or returns is one of these; so the same diagnosis runs on a live
-endpoint, on a saved report and on a recorded transcript.  The words stand in
-``probe.model`` and the recorded exchange in ``probe.exchange``; both are here as well.
+Nothing here touches the network, so the same diagnosis runs on a live endpoint, on a saved
+report and on a recorded transcript.  The recorded exchange is in ``probe.exchange`` and can be
+imported from here too.
 """
 
 from __future__ import annotations
@@ -13,33 +12,31 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from probe.exchange import Autopsy, Evidence, Exchange, Failure, Request, Response, Timeline
+from probe.exchange import Autopsy as Autopsy
+from probe.exchange import Evidence as Evidence
+from probe.exchange import Exchange as Exchange
+from probe.exchange import Failure as Failure
+from probe.exchange import Request as Request
+from probe.exchange import Response as Response
+from probe.exchange import Timeline as Timeline
 
-# The words a report uses: severities, owners, outcomes, verdict states, depths, capabilities. ------
-
-CAPABILITIES: tuple[str, ...] = (
-    "chat",
-    "model_list",
-    "streaming",
-    "stream_usage",
-    "system_role",
-    "developer_role",
-    "block_content",
-    "tools",
-    "tool_results",
-    "tool_choice_required",
-    "tool_choice_named",
-    "parallel_tools",
-    "streaming_tools",
-    "json_object",
-    "json_schema",
-    "vision",
-    "reasoning",
-    "logprobs",
-    "stop",
-    "responses_api",
-    "long_silence",
+SCHEMA_VERSION = "1.0"
+CAPABILITIES: tuple[str, ...] = tuple(
+    (
+        "chat model_list streaming stream_usage system_role developer_role block_content tools tool_results "
+        "tool_choice_required tool_choice_named parallel_tools streaming_tools json_object json_schema vision "
+        "reasoning logprobs stop responses_api long_silence"
+    ).split()
 )
+#: The families of findings in the order in which a client meets them; those of plugins come last.
+FAMILIES: tuple[str, ...] = tuple(
+    (
+        "connect tls url auth models errors limits shape content roles stream idle tools params output vision "
+        "reasoning responses messages"
+    ).split()
+)
+
+# Words of a report -----------------------------------------------------------------------------------
 
 
 class Severity(StrEnum):
@@ -47,11 +44,11 @@ class Severity(StrEnum):
 
     ERROR = "error"  # a client will fail or be misled
     WARNING = "warning"  # works, with a cost or a risk
-    INFO = "info"  # worth knowing; absence of an optional feature is no fault
+    INFO = "info"  # worth knowing, such as an optional feature that is absent
 
 
 class Owner(StrEnum):
-    """Who can mend what a finding names."""
+    """Who can fix what a finding names."""
 
     CLIENT = "client"
     SERVER = "server"
@@ -62,7 +59,7 @@ class Owner(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How one check ended.  ``error`` is a fault of this program, never the endpoint's."""
+    """How one check ended.  ``error`` is an error of this program, never a fault of the endpoint."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -93,14 +90,12 @@ class Depth(StrEnum):
         return (Depth.QUICK, Depth.STANDARD, Depth.DEEP).index(self)
 
 
-# The vocabulary of a run: what was sent, what came back, and what it means. ------------------------
-
-SCHEMA_VERSION = "1.0"
+# What a check declares and returns ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong (or worth knowing) about the endpoint, with proof and a remedy."""
+    """A fault of the endpoint, or something worth knowing, with evidence and a remedy."""
 
     code: str
     severity: Severity
@@ -117,10 +112,10 @@ class Finding:
 class Diagnosis:
     """The catalogue entry of one finding code.
 
-    ``code`` is ``family.fault`` and is never reused.  ``what`` says what was seen,
-    ``why`` what it does to a client, ``remedy`` how to mend it where the software is
-    not known; ``remedies`` maps a recognised software (``vllm``, ``nginx`` …) to the
-    exact flag or setting.  ``verify`` says how to see that the remedy worked.
+    ``code`` is ``family.fault`` and is never reused.  ``what`` says what was observed, ``why`` what it
+    does to a client, ``remedy`` how to fix it if the software is not known; ``remedies`` maps a
+    recognised software (``vllm``, ``nginx`` …) to the exact flag or setting.  ``verify`` says how to
+    check that the remedy worked.
     """
 
     code: str
@@ -131,7 +126,7 @@ class Diagnosis:
     why: str
     remedy: str
     verify: str = "Run endpoint-probe again: the finding is gone."
-    # Not compared: the catalogue adds the remedies of further systems to what a check declared.
+    # Not compared: the catalogue adds the remedies from the systems' data files.
     remedies: Mapping[str, str] = field(default_factory=dict, compare=False)
     sources: tuple[str, ...] = ()
 
@@ -144,23 +139,23 @@ class Diagnosis:
         remedy: str | None = None,
         confidence: float = 1.0,
     ) -> Finding:
-        """Make a finding of this diagnosis.  The engine fills in the check's id."""
+        """Make a finding of this diagnosis.  The engine adds the check's id."""
         return Finding(
-            code=self.code,
-            severity=severity or self.severity,
-            check="",
-            title=self.title,
-            detail=detail,
-            remedy=remedy or self.remedy,
-            owner=owner or self.owner,
-            confidence=confidence,
-            evidence=evidence,
+            self.code,
+            severity or self.severity,
+            "",
+            self.title,
+            detail,
+            remedy or self.remedy,
+            owner or self.owner,
+            confidence,
+            evidence,
         )
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The state of one capability, how sure it is (0 to 1), and why in a few words."""
+    """The state of one capability, its confidence (0 to 1), and the reason in a few words."""
 
     verdict: State
     confidence: float = 1.0
@@ -171,11 +166,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Result:
-    """What a check hands back.
+    """What a check returns.
 
-    ``provides`` are needs met beside the capabilities whose verdict is ``works``;
-    ``settles`` are fields of the target that are now known (base_url, chat_url, model,
-    auth_header, limit_param …).  ``note`` is shown as the reason of a pass.
+    ``provides`` are the needs it meets in addition to the capabilities whose verdict is ``works``;
+    ``settles`` are fields of the target that are now known (``probe.run.options.Settled``).
+    ``note`` is shown as the reason of a pass.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -191,7 +186,7 @@ class Result:
         return cls((finding,), {name: because(state, finding) for name, state in states.items()})
 
     def __or__(self, other: Result) -> Result:
-        """Both together; where a verdict or fact is in both, the other's stands."""
+        """Both together; for a verdict or fact that is in both, the other's value counts."""
         return Result(
             findings=self.findings + other.findings,
             verdicts={**self.verdicts, **other.verdicts},
@@ -206,17 +201,15 @@ class Result:
 class Check:
     """A registered check: what it needs, what it can prove, and what it may spend.
 
-    ``requires`` are needs that must be met (a capability that works, or a name some
-    check provides); ``after`` only orders.  ``max_requests`` is the most it can send,
-    ``max_tokens`` the most tokens it can cost, prompt and completion together.
-    ``least_requests`` is with how few left in the budget it may begin.
+    The arguments of ``probe.catalogue.registry.check`` explain the fields.  ``run`` takes a
+    ``probe.run.context.Context``, which this module does not know.
     """
 
     id: str
     version: int
     title: str
     proves: str
-    run: Callable[[Any], Awaitable[Result]]  # of a probe.run.context.Context, which this module does not know
+    run: Callable[[Any], Awaitable[Result]]
     requires: frozenset[str] = frozenset()
     after: frozenset[str] = frozenset()
     provides: frozenset[str] = frozenset()
@@ -352,39 +345,17 @@ def with_check(finding: Finding, check_id: str) -> Finding:
     return replace(finding, check=check_id)
 
 
-# What a whole report says: every format, the exit status and the history ask these functions. ------
+# What a whole report says: every format, the exit status and the history use these functions ---------
 
 SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
-#: The families of findings in the order in which a client meets them; those of plugins come last.
-FAMILIES = (
-    "connect",
-    "tls",
-    "url",
-    "auth",
-    "models",
-    "errors",
-    "limits",
-    "shape",
-    "content",
-    "roles",
-    "stream",
-    "idle",
-    "tools",
-    "params",
-    "output",
-    "vision",
-    "reasoning",
-    "responses",
-    "messages",
-)
 _FAILING = {"error": SEVERITIES[:1], "warning": SEVERITIES[:2], "never": ()}
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings with what to mend first at the top.
+    """The findings, what to fix first at the top.
 
-    By severity, then by family in the order in which a client meets them (while the address or
-    the key is wrong nothing else can be mended), then the surest first.
+    By severity, then by family in the order in which a client meets them (with a wrong address or
+    key nothing else can be fixed), then by confidence.
     """
 
     def rank(finding: Finding) -> tuple[int, int, float, str]:
@@ -396,7 +367,7 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def worst(report: Report) -> Finding | None:
-    """The finding to mend first, or None where there are only notes."""
+    """The finding to fix first, or None if there are only notes."""
     return next((item for item in in_order(report.findings) if item.severity is not Severity.INFO), None)
 
 
@@ -412,15 +383,15 @@ def usable(report: Report) -> bool:
 
 
 def tried(verdict: Verdict | None) -> bool:
-    """Whether a run looked at the capability at all."""
+    """Whether a run examined the capability at all."""
     return verdict is not None and (verdict.verdict is not State.UNKNOWN or bool(verdict.checks))
 
 
 def lacks_chat(report: Report) -> bool:
-    """Whether the run asked for a chat completion and had none: not usable, exit status 3.
+    """Whether the run requested a chat completion and got none: not usable, exit status 3.
 
     In a report of an older version a chat that could not be judged looks like one that was not
-    asked for; there the checks that were skipped for want of it show the difference.
+    requested; there the checks that were skipped for lack of it show the difference.
     """
     asked = tried(report.capabilities.get("chat")) or any(
         check.outcome is Outcome.SKIP and check.reason.startswith("needs chat,") for check in report.checks
@@ -431,8 +402,8 @@ def lacks_chat(report: Report) -> bool:
 def counts_as_failed(report: Report, check: CheckRecord) -> bool:
     """Whether a check fails a build, by the rule of the exit status.
 
-    It does with a finding at or above ``--fail-on``.  A chat that does not work fails a build in
-    any case: where no finding does, the check that judged it counts as failed.
+    It does with a finding at or above ``--fail-on``.  A chat that does not work always fails a
+    build: if no finding does, the check that judged it counts as failed.
     """
     level = report.run.fail_on
     if fails((finding for finding in report.findings if finding.code in check.findings), level):
@@ -440,39 +411,3 @@ def counts_as_failed(report: Report, check: CheckRecord) -> bool:
     chat = report.capabilities.get("chat")
     judged_chat = chat is not None and check.id in chat.checks
     return judged_chat and lacks_chat(report) and not fails(report.findings, level)
-
-
-__all__ = [
-    "CAPABILITIES",
-    "SCHEMA_VERSION",
-    "AuthInfo",
-    "Autopsy",
-    "Check",
-    "CheckRecord",
-    "Depth",
-    "Diagnosis",
-    "Event",
-    "Evidence",
-    "Exchange",
-    "Failure",
-    "Finding",
-    "Hop",
-    "Outcome",
-    "Owner",
-    "Report",
-    "Request",
-    "Response",
-    "Result",
-    "RunInfo",
-    "ServerInfo",
-    "Severity",
-    "State",
-    "TargetInfo",
-    "Timeline",
-    "ToolInfo",
-    "Verdict",
-    "because",
-    "unknown",
-    "with_check",
-    "works",
-]

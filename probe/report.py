@@ -1,14 +1,14 @@
-"""report.json: writing it whole or not at all, and reading it back.
+"""report.json: its shape, writing it and reading it back.
 
-The file's shape is the dataclasses below and in ``probe.model``; the JSON Schema that is
-shipped in ``reports/schema`` is generated from them.
+The shape is that of the dataclasses below and in ``probe.model``, from which the JSON Schema in
+``reports/schema`` is generated.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,9 @@ from probe.model import (
 )
 from probe.parsing import sse
 from probe.parsing.chat_completion import is_stream
+from probe.wording import cut
 
-#: What of a body is kept in the report; diagnosis saw all of it, up to the body limit.
+#: Bytes of a body that the report keeps; the diagnosis reads all up to the body limit.
 KEPT_BODY = 48 * 1024
 KEPT_EVENTS = 600
 KEPT_STRING = 16 * 1024
@@ -47,12 +48,12 @@ _DEEPEST = 40
 
 
 class BadReport(ValueError):
-    """A file that is no report this version can read; the message is one line."""
+    """A file that is not a report of this version; the message is one line."""
 
 
 @dataclass(frozen=True)
 class EventDocument:
-    """One server-sent event: when its last byte was read, its kind and its data."""
+    """One server-sent event: the time of its last byte, its kind and its data."""
 
     at_s: float
     kind: str
@@ -63,8 +64,8 @@ class EventDocument:
 class ResponseDocument:
     """A response; ``headers`` have lower-case names, repeated ones joined by a comma.
 
-    ``body`` is the JSON value, or the text where it is no JSON object or array.
-    ``events`` are there for an event stream.
+    ``body`` is the JSON value, or the text if it is not a JSON object or array.
+    ``events`` are those of an event stream.
     """
 
     status: int
@@ -80,7 +81,7 @@ class ResponseDocument:
 
 @dataclass(frozen=True)
 class RequestDocument:
-    """A request that can be replayed by hand; secrets read ``${NAME}``."""
+    """A request that can be replayed by hand; secrets are written as ``${NAME}``."""
 
     method: str
     url: str
@@ -115,11 +116,10 @@ class ReportDocument:
 
 
 def tidy(value: Any, depth: int = 0) -> Any:
-    """A JSON value that any reader can take.
+    """A JSON value that any reader accepts; a tidy value stays the same.
 
-    Lone surrogates become U+FFFD, integers beyond 64 bits and infinite floats become
-    text, nesting ends at a bound, and long strings and lists are cut with a mark.  What
-    is tidy stays as it is, so that a report that is read and written again is the same.
+    Lone surrogates become U+FFFD, integers beyond 64 bits and infinite floats become text,
+    nesting ends at a bound, and long strings and lists are cut with a mark.
     """
     if isinstance(value, str):
         value = value.encode("utf-8", "replace").decode() if not value.isascii() else value
@@ -146,24 +146,13 @@ def tidy(value: Any, depth: int = 0) -> Any:
 
 
 def _rounded(timeline: Timeline) -> Timeline:
-    def cut(value: float | None) -> float | None:
-        return None if value is None else round(value, 5)
-
-    return Timeline(
-        started_s=round(timeline.started_s, 5),
-        connect_s=cut(timeline.connect_s),
-        tls_s=cut(timeline.tls_s),
-        sent_s=cut(timeline.sent_s),
-        headers_s=cut(timeline.headers_s),
-        end_s=round(timeline.end_s, 5),
-        reused=timeline.reused,
-        reads=tuple((round(at, 5), size) for at, size in timeline.reads[: 2 * KEPT_EVENTS]),
-        wire_bytes=timeline.wire_bytes,
-        loop_lag_s=cut(timeline.loop_lag_s),
-        loop_stalled_s=cut(timeline.loop_stalled_s),
-        open_after_done=timeline.open_after_done,
-        autopsy=timeline.autopsy,
-    )
+    times: dict[str, Any] = {
+        item.name: round(value, 5)
+        for item in fields(timeline)
+        if item.name.endswith("_s") and isinstance(value := getattr(timeline, item.name), float)
+    }
+    reads = tuple((round(at, 5), size) for at, size in timeline.reads[: 2 * KEPT_EVENTS])
+    return replace(timeline, reads=reads, **times)
 
 
 def _response(exchange: Exchange) -> ResponseDocument | None:
@@ -260,7 +249,7 @@ def encode(report: Report) -> bytes:
 
 
 def tidy_all(value: Any) -> Any:
-    """Free every string of lone surrogates, without cutting anything."""
+    """The value without lone surrogates and infinite numbers; nothing is cut."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
@@ -276,12 +265,12 @@ def decode(content: bytes) -> Report:
     """Read report.json back.
 
     Raises:
-        BadReport: it is no JSON, no report, or of a newer major version.
+        BadReport: it is not JSON, not a report, or of another major version.
     """
     try:
         raw = msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadReport(f"it is no JSON ({str(error)[:120]})") from None
+        raise BadReport(f"it is not JSON ({cut(str(error), 120)})") from None
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if not isinstance(version, str):
         raise BadReport("it has no schema_version; is it a report.json of endpoint-probe?")
@@ -290,19 +279,9 @@ def decode(content: bytes) -> Report:
     try:
         found = msgspec.convert(raw, ReportDocument, strict=False)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise BadReport(f"it is no valid report: {error}") from None
-    return Report(
-        tool=found.tool,
-        run=found.run,
-        target=found.target,
-        server=found.server,
-        capabilities=found.capabilities,
-        facts=found.facts,
-        findings=found.findings,
-        checks=found.checks,
-        exchanges=tuple(_exchange(item) for item in found.exchanges),
-        schema_version=found.schema_version,
-    )
+        raise BadReport(f"it is not a valid report: {error}") from None
+    values = {item.name: getattr(found, item.name) for item in fields(found)}
+    return Report(**(values | {"exchanges": tuple(_exchange(item) for item in found.exchanges)}))
 
 
 def _exchange(item: ExchangeDocument) -> Exchange:
@@ -329,7 +308,7 @@ def load(path: Path) -> Report:
     """Read a saved report.
 
     Raises:
-        BadReport: the file cannot be read or is no report; the message names it.
+        BadReport: the file cannot be read or is not a report; the message names it.
     """
     try:
         content = path.read_bytes()

@@ -105,12 +105,12 @@ def test_evidence_values_are_tidied(made: Report) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "it is no JSON"),
+        (b"", "it is not JSON"),
         (b"[]", "it has no schema_version"),
         (b'{"schema_version": "2.0"}', "its schema version is 2.0"),
-        (b'{"schema_version": "1.0"}', "it is no valid report"),
-        (b"[" * 100_000, "it is no JSON"),
-        (b"\xff\xfe", "it is no JSON"),
+        (b'{"schema_version": "1.0"}', "it is not a valid report"),
+        (b"[" * 100_000, "it is not JSON"),
+        (b"\xff\xfe", "it is not JSON"),
     ],
 )
 def test_bad_files_are_named_in_one_line(tmp_path: Path, content: bytes, said: str) -> None:
