@@ -1,8 +1,8 @@
-"""Reading chat completions, whole or streamed; ``probe.parsing.error_bodies`` reads what comes in their place.
+"""Reading chat completions, whole or streamed; ``probe.parsing.error_bodies`` reads errors.
 
-Pure functions over exchanges.  Whatever a stranger's server sends, they answer with a
-value or None and never raise; shapes are those of the OpenAI API reference ("The chat
-completion object", "The chat completion chunk object") and of the servers that differ.
+Pure functions over exchanges.  For any bytes they return a value or None and never raise.  The
+shapes are those of the OpenAI API reference ("The chat completion object", "The chat completion
+chunk object") and of servers that deviate from it.
 """
 
 from __future__ import annotations
@@ -115,12 +115,12 @@ def joined(content: Any) -> str:
 
 
 def content_text(exchange: Exchange) -> str:
-    """The visible answer, as it stands in ``content``."""
+    """The visible answer: the text of ``content``."""
     return joined(message(exchange).get("content"))
 
 
 def without_thinking(text: str) -> str:
-    """The text without ``<think>`` sections, also one that was never closed or opened."""
+    """The text without ``<think>`` sections, unclosed and unopened ones included."""
     text = _THINK.sub("", text)
     for tag in ("</think>", "</thinking>", "</reasoning>", "</thought>"):
         if tag in text:
@@ -129,23 +129,20 @@ def without_thinking(text: str) -> str:
 
 
 def answer(exchange: Exchange) -> str:
-    """What the model answered: visible text without thinking, streamed or not."""
+    """The model's answer: visible text without thinking, streamed or not."""
     if is_stream(exchange):
         return without_thinking(read_stream(exchange).text)
     return without_thinking(content_text(exchange))
 
 
 def repeats(said: str, code: str) -> bool:
-    """Whether an answer holds a code such as ``ZEBRA-48213``, or its unguessable number alone.
-
-    Small models keep the digits and lose the word.
-    """
+    """Whether an answer contains a code such as ``ZEBRA-48213``, or only its number, which small models keep."""
     number = code.rpartition("-")[2]
     return code.lower() in said.lower() or re.search(rf"(?<!\d){re.escape(number)}(?!\d)", said) is not None
 
 
 def reasoning_of(exchange: Exchange) -> tuple[str | None, str]:
-    """Where thinking came (a field name or ``think_tags``) and its text."""
+    """The place of the thinking (a field name or ``think_tags``) and its text."""
     if is_stream(exchange):
         stream = read_stream(exchange)
         if stream.reasoning_field:
@@ -175,32 +172,29 @@ def finish_reason(exchange: Exchange) -> str | None:
 
 
 def tool_calls(exchange: Exchange) -> list[Any]:
-    """The raw tool calls of the message, whatever they hold; empty where there are none."""
+    """The raw tool calls of the message, whatever they contain."""
     found = message(exchange).get("tool_calls")
     return found if isinstance(found, list) else []
 
 
 def usage(exchange: Exchange) -> tuple[int | None, int | None]:
-    """(prompt tokens, completion tokens) as the endpoint counted them."""
+    """Prompt and completion tokens as the endpoint counted them."""
     if is_stream(exchange):
         return read_stream(exchange).usage
     return _counts(body_of(exchange))
 
 
 def prompt_tokens(exchange: Exchange) -> int | None:
-    """Prompt tokens, or None where the endpoint does not say or says 0."""
+    """Prompt tokens, or None if the endpoint reports none or 0."""
     return usage(exchange)[0] or None
 
 
 def starved(exchange: Exchange) -> bool:
-    """Whether the token limit was used up before anything visible was said.
-
-    A reasoning model does this; it is asked again with room and not accused.
-    """
+    """Whether the token limit was used up before any visible text, as a reasoning model may do."""
     return finish_reason(exchange) == "length" and not answer(exchange)
 
 
-# Streams --------------------------------------------------------------------------------
+# Streams --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -216,10 +210,10 @@ class Chunk:
 
 @dataclass(frozen=True)
 class StreamReading:
-    """A streamed completion put together as a client would.
+    """A streamed completion, joined as a client would.
 
-    ``calls`` are the raw tool-call deltas in order, with the event index of each;
-    ``errors`` are the error texts that came inside the stream.
+    ``calls`` are the raw tool-call deltas in order, ``errors`` the error texts in the stream, each with
+    the index of its event.
     """
 
     stream: sse.Stream
@@ -241,7 +235,7 @@ class StreamReading:
 
 
 def is_stream(exchange: Exchange) -> bool:
-    """Whether the response is an event stream, by its type or by what it holds."""
+    """Whether the response is an event stream, by its media type or by its content."""
     response = exchange.response
     if response is None or not 200 <= response.status < 300:
         return False
@@ -254,7 +248,7 @@ def is_stream(exchange: Exchange) -> bool:
 
 
 def read_stream(exchange: Exchange) -> StreamReading:
-    """Parse and put together a streamed completion.  Cached for the exchange's content."""
+    """Read a streamed completion; cached by content."""
     content = exchange.response.content if exchange.response else b""
     read = _read_small if len(content) <= SMALL else _read_large
     return read(content, exchange.timeline.reads)
@@ -263,8 +257,8 @@ def read_stream(exchange: Exchange) -> StreamReading:
 def _counts(body: Any) -> tuple[int | None, int | None]:
     """Token counts of a body or chunk.
 
-    Groq streams them under ``x_groq`` (Groq API reference), the Responses API calls them
-    ``input_tokens`` and ``output_tokens`` and streams them under ``response``.
+    Groq streams them under ``x_groq`` (Groq API reference); the Responses API has ``input_tokens`` and
+    ``output_tokens`` and streams them under ``response``.
     """
     for place in ((), ("x_groq",), ("response",)):
         for prompt, completion in (("prompt_tokens", "completion_tokens"), ("input_tokens", "output_tokens")):
@@ -277,73 +271,53 @@ def _counts(body: Any) -> tuple[int | None, int | None]:
 def _read(content: bytes, reads: tuple[tuple[float, int], ...]) -> StreamReading:
     stream = sse.parse(content, reads)
     chunks: list[Chunk] = []
-    text: list[str] = []
-    reasoning: list[str] = []
-    field: str | None = None
-    calls: list[tuple[int, Any]] = []
-    finish: str | None = None
-    spent: tuple[int | None, int | None] = (None, None)
-    usage_event: int | None = None
     errors: list[tuple[int, str]] = []
     malformed: list[int] = []
-    lists: list[int] = []
     for index, event in enumerate(stream.events):
         if event.kind not in ("data", "unfinished") or event.done:
             continue
         body = event.json
         if not isinstance(body, dict):
-            said = error_in(body) if isinstance(body, list) else ""
-            if said:
-                errors.append((index, said))
+            text = error_in(body) if isinstance(body, list) else ""
+            if text:
+                errors.append((index, text))
             else:
                 malformed.append(index)
             continue
         if body.get("error") or event.event == "error":
             errors.append((index, error_in(body) or event.data[:300]))
-        counted = _counts(body) if "usage" in body or "x_groq" in body else (None, None)
-        if counted != (None, None):
-            spent, usage_event = counted, index
-        choice = member(body, "choices", 0)
-        delta = member(choice, "delta")
-        delta = delta if isinstance(delta, dict) else {}
-        reason = member(choice, "finish_reason")
-        reason = reason if isinstance(reason, str) and reason else None
-        finish = reason or finish
-        content_value = delta.get("content")
-        if isinstance(content_value, list):
-            lists.append(index)
-        text.append(joined(content_value))
-        for name in REASONING_FIELDS:
-            if isinstance(delta.get(name), str) and delta[name]:
-                field = field or name
-                if name == field:
-                    reasoning.append(delta[name])
-        found = delta.get("tool_calls")
-        if isinstance(found, list):
-            calls.extend((index, call) for call in found)
-        chunks.append(Chunk(event.at_s, index, body, delta, reason))
+        delta = member(body, "choices", 0, "delta")
+        reason = text_at(body, "choices", 0, "finish_reason") or None
+        chunks.append(Chunk(event.at_s, index, body, delta if isinstance(delta, dict) else {}, reason))
+    usages = [
+        (found, chunk.index)
+        for chunk in chunks
+        if ("usage" in chunk.body or "x_groq" in chunk.body) and (found := _counts(chunk.body)) != (None, None)
+    ]
+    field = next((name for chunk in chunks for name in REASONING_FIELDS if text_at(chunk.delta, name)), None)
+    calls = ((chunk.index, chunk.delta.get("tool_calls")) for chunk in chunks)
     return StreamReading(
         stream,
         tuple(chunks),
-        "".join(text),
-        "".join(reasoning),
+        "".join(joined(chunk.delta.get("content")) for chunk in chunks),
+        "".join(text_at(chunk.delta, field) for chunk in chunks) if field else "",
         field,
-        tuple(calls),
-        finish,
-        spent,
-        usage_event,
+        tuple((index, call) for index, found in calls if isinstance(found, list) for call in found),
+        next((chunk.finish_reason for chunk in reversed(chunks) if chunk.finish_reason), None),
+        usages[-1][0] if usages else (None, None),
+        usages[-1][1] if usages else None,
         tuple(errors),
         tuple(malformed),
-        tuple(lists),
+        tuple(chunk.index for chunk in chunks if isinstance(chunk.delta.get("content"), list)),
     )
 
 
-# A reading takes a hundred times the room of what was read, so few are kept, and of the large ones three.
+# A reading takes a hundred times the memory of the stream, so few are kept, and only three of the large ones.
 _read_small = lru_cache(maxsize=16)(_read)
 _read_large = lru_cache(maxsize=3)(_read)
 
 
 def forget_readings() -> None:
-    """Let go of what is kept of streams that were read; they can be read again."""
+    """Clear the caches of streams that were read."""
     _read_small.cache_clear()
     _read_large.cache_clear()

@@ -104,7 +104,7 @@ def body_of(exchange: Exchange) -> Any:
 
 
 def error_text(exchange: Exchange) -> str:
-    """What the endpoint said was wrong, from any of the shapes seen in the field.
+    """The error message of a response, from any of the known shapes.
 
     Object, string, list and boolean ``error``; flat ``message``; FastAPI's ``detail``;
     problem+json's ``title``; Google's one-element array; else the text itself.
@@ -116,7 +116,7 @@ def error_text(exchange: Exchange) -> str:
 
 
 def error_in(body: Any, depth: int = 0) -> str:
-    """The words of an error in a JSON value, or an empty text."""
+    """The message of an error in a JSON value, or an empty text."""
     if depth > 4:
         return ""
     if isinstance(body, list):

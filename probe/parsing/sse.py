@@ -1,10 +1,9 @@
-"""Server-sent events as the WHATWG standard has them, with the time of each.
+"""Server-sent events by the WHATWG standard, with the time of each.
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html, sections 9.2.5 and 9.2.6:
-lines end in LF, CR or CRLF, an event ends at a blank line, an unfinished last event is
-dropped, a line that starts with a colon is a comment, one space after the colon goes.
-Here nothing is dropped silently: what a client would ignore is kept and named, since
-that is what a diagnosis is made of.
+https://html.spec.whatwg.org/multipage/server-sent-events.html, sections 9.2.5 and 9.2.6: lines
+end in LF, CR or CRLF, an event ends at a blank line, an unfinished last event is dropped, a line
+that starts with a colon is a comment, one space after the colon is removed.  Nothing is dropped
+here: what a client would ignore is kept and named, since the diagnosis needs it.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import Any
 from probe.parsing.strict_json import parse_or_reason
 
 BOM = b"\xef\xbb\xbf"
-#: No answer that is asked for here comes near these; what follows them is not looked at.
+#: Far more than any answer to our requests has; what follows is not read.
 MOST_EVENTS = 8_000
 MOST_LINES = 32_000
 
@@ -28,11 +27,10 @@ MOST_LINES = 32_000
 class Event:
     """One event, comment or stray line of a stream.
 
-    ``kind`` is ``data`` (an event with data), ``comment``, ``fields`` (an event without
-    data, only id/event/retry), ``stray`` (a line that is no SSE field at all) or
-    ``unfinished`` (data at the end of the body without its blank line).
-    ``start`` and ``end`` are byte offsets in the body, ``at_s`` is when the read that
-    completed it arrived, in seconds after the request.
+    ``kind`` is ``data`` (an event with data), ``comment``, ``fields`` (an event without data, only
+    id, event or retry), ``stray`` (a line that is not an SSE field) or ``unfinished`` (data at the
+    end of the body without its blank line).  ``start`` and ``end`` are byte offsets in the body,
+    ``at_s`` is the time of the read that completed it, in seconds after the request.
     """
 
     kind: str
@@ -47,7 +45,7 @@ class Event:
 
     @property
     def done(self) -> bool:
-        """The ``[DONE]`` that ends an OpenAI stream."""
+        """Whether it is the ``[DONE]`` that ends an OpenAI stream."""
         return self.kind in ("data", "unfinished") and self.data.strip() == "[DONE]"
 
     @cached_property
@@ -62,9 +60,9 @@ class Event:
 
 @dataclass(frozen=True)
 class Stream:
-    """A parsed body: its events in order, and what its lines were like.
+    """A parsed body: its events in order, and properties of its lines.
 
-    ``cut`` says that there were more events or lines than are read.
+    ``cut`` says that there were more events or lines than the limits.
     """
 
     events: tuple[Event, ...]
@@ -76,7 +74,7 @@ class Stream:
 
     @property
     def data(self) -> tuple[Event, ...]:
-        """The events with data, unfinished one included, without ``[DONE]``."""
+        """The events with data, an unfinished one included, without ``[DONE]``."""
         return tuple(e for e in self.events if e.kind in ("data", "unfinished") and not e.done)
 
     @property
@@ -89,7 +87,7 @@ class Stream:
 
 
 def lines_of(body: bytes) -> Iterator[tuple[bytes, int, int, str]]:
-    """The lines, one by one, as (content, start, end with its terminator, terminator).
+    """The lines as (content, start, end with its terminator, terminator).
 
     The terminator is ``"\\n"``, ``"\\r"``, ``"\\r\\n"`` or empty for an unterminated last line.
     """
@@ -97,7 +95,7 @@ def lines_of(body: bytes) -> Iterator[tuple[bytes, int, int, str]]:
     size = len(body)
     newline = body.find(b"\n")
     while position < size:
-        if 0 <= newline < position:  # looked for once a line: a body of carriage returns alone has none
+        if 0 <= newline < position:  # not for each line: a body of only carriage returns has none
             newline = body.find(b"\n", position)
         limit = newline if newline >= 0 else size
         carriage = body.find(b"\r", position, limit)
@@ -115,7 +113,7 @@ def lines_of(body: bytes) -> Iterator[tuple[bytes, int, int, str]]:
 
 @dataclass
 class _Pending:
-    """The event being put together."""
+    """The event that is being read."""
 
     start: int = -1
     end: int = -1
@@ -127,7 +125,7 @@ class _Pending:
     longest: int = 0
 
     def take(self, line: bytes, start: int, end: int) -> bool:
-        """Add a field line; False when it is no field of the standard."""
+        """Add a field line; False if the standard has no such field."""
         name, colon, value = line.partition(b":")
         if value.startswith(b" "):
             value = value[1:]
@@ -158,11 +156,11 @@ class _Pending:
 
 
 def parse(body: bytes, reads: Sequence[tuple[float, int]] = ()) -> Stream:
-    """Parse a body that is said to be an event stream.  Never raises.
+    """Parse an event stream.  Never raises.
 
     Args:
-        body: the decoded body.
-        reads: (seconds, bytes) of each read of it, to date the events; may be empty.
+        body: the body, content coding undone.
+        reads: (seconds, bytes) of each read, which give the times of the events; may be empty.
     """
     bom = body.startswith(BOM)
     events: list[Event] = []
@@ -202,7 +200,7 @@ def parse(body: bytes, reads: Sequence[tuple[float, int]] = ()) -> Stream:
 
 
 def _clock(reads: Sequence[tuple[float, int]]) -> Callable[[int], float]:
-    """When the byte before an offset had arrived: the time of the read that brought it."""
+    """A function from a byte offset to the time of the read that completed the bytes before it."""
     if not reads:
         return lambda _: 0.0
     totals = list(accumulate(size for _, size in reads))

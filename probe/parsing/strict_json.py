@@ -1,9 +1,8 @@
-"""Reading JSON from strangers: strict where a client is strict, bounded, and never an exception.
+"""Reading JSON of any origin: strict where clients are strict, bounded, and without exceptions.
 
-A client written in Go, Rust or JavaScript refuses ``NaN`` and ``Infinity`` (RFC 8259
-section 6), and most refuse a number beyond 64-bit floats, so they make a body no JSON
-here as well.  A value in memory can take sixty times the room of its text; what no API
-answer comes near is not read at all.
+A client written in Go, Rust or JavaScript rejects ``NaN`` and ``Infinity`` (RFC 8259 section 6),
+and most reject a number beyond 64-bit floats, so a body with one is not JSON here either.  A value
+in memory takes up to sixty times the size of its text, so the number of values is limited.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ class _NotJson(ValueError):
 
 
 def _refuse(name: str) -> Any:
-    raise _NotJson(f"{name} is no JSON number")
+    raise _NotJson(f"{name} is not a JSON number")
 
 
 def _number(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise _NotJson(f"{text[:20]} is beyond what a number can be")
+        raise _NotJson(f"{text[:20]} is beyond the range of a 64-bit float")
     return value
 
 
@@ -44,11 +43,11 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_number)
 
 
 def parse(content: bytes | str) -> Any:
-    """The JSON value in ``content``, or None where it holds none.
+    """The JSON value in ``content``, or None.
 
-    Also None for what is nested deeper than ``DEEPEST``, holds more than ``MOST_VALUES``
-    values, or a number that no client can hold.  Half a surrogate pair becomes U+FFFD, as
-    in Go.  JSON ``null`` is None as well: no API answer is ``null``.
+    None also for a value that is nested deeper than ``DEEPEST``, has more than ``MOST_VALUES`` values
+    or a number out of range.  Half a surrogate pair becomes U+FFFD, as in Go.  JSON ``null`` is None
+    too: no API answer is ``null``.
     """
     value, _ = parse_or_reason(content)
     return value
@@ -56,18 +55,18 @@ def parse(content: bytes | str) -> Any:
 
 @lru_cache(maxsize=1)
 def parse_large(content: bytes) -> Any:
-    """As ``parse``; only the last one asked for is kept."""
+    """As ``parse``; only the last result is kept."""
     return parse(content)
 
 
 @lru_cache(maxsize=1)
 def text_large(content: bytes) -> str:
-    """The content as UTF-8 text, as ``Response.text`` has it; only the last one asked for is kept."""
+    """The content as UTF-8 text, as in ``Response.text``; only the last result is kept."""
     return content.decode("utf-8", "replace")
 
 
 def parse_or_reason(content: bytes | str) -> tuple[Any, str | None]:
-    """The JSON value, and why there is none (None where there is one)."""
+    """The JSON value, and the reason if there is none."""
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
         opened = text.count("[") + text.count("{")
@@ -90,7 +89,7 @@ def parse_or_reason(content: bytes | str) -> tuple[Any, str | None]:
 
 
 def deeper(value: Any, levels: int) -> bool:
-    """Whether a JSON value is nested deeper than so many levels; itself without recursion."""
+    """Whether a JSON value is nested deeper than so many levels; found without recursion."""
     waiting = [(value, 0)]
     while waiting:
         current, depth = waiting.pop()
@@ -104,7 +103,7 @@ def deeper(value: Any, levels: int) -> bool:
 
 
 def _whole(value: Any) -> Any:
-    """The value with every half of a surrogate pair replaced; nesting is bounded by now."""
+    """The value with every half of a surrogate pair replaced; nesting is bounded already."""
     if isinstance(value, str):
         return _LONE.sub("\ufffd", value)
     if isinstance(value, list):
@@ -115,7 +114,7 @@ def _whole(value: Any) -> Any:
 
 
 def member(value: Any, *path: str | int) -> Any:
-    """The value at a path of keys and indexes, or None where the path breaks off.
+    """The value at a path of keys and indexes, or None if the path does not exist.
 
     ``member(body, "choices", 0, "message")`` never raises, whatever ``body`` is.
     """
@@ -137,14 +136,14 @@ def text_at(value: Any, *path: str | int) -> str:
     return found if isinstance(found, str) else ""
 
 
-#: A count is a number of tokens or milliseconds; JavaScript's largest safe integer bounds it.
+#: The largest count: JavaScript's largest safe integer.
 _MOST_COUNTED = 2**53
 
 
 def count_at(value: Any, *path: str | int) -> int | None:
-    """The non-negative integer at a path, or None (booleans are no counts, nor is what is beyond 2**53).
+    """The integer from 0 to 2**53 at a path, or None; a boolean is not a count.
 
-    JSON has one kind of number, and 12.0 is 12 (RFC 8259 section 6 leaves it to the reader).
+    12.0 is 12, since JSON has one kind of number (RFC 8259 section 6).
     """
     found = member(value, *path)
     if isinstance(found, float) and found.is_integer():

@@ -1,4 +1,4 @@
-"""What people type as an endpoint, and what they may have meant by it.
+"""Endpoint URLs as people type them, and the base paths to try for one.
 
 Pure functions over text; nothing here resolves a name or opens a connection.
 """
@@ -9,37 +9,21 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit, urlunsplit
 
 from probe.redaction.key_patterns import looks_like_key
 
-#: Operations of the API that get pasted along with the base URL, longest first.
-OPERATIONS = (
-    "/chat/completions",
-    "/completions",
-    "/responses",
-    "/embeddings",
-    "/models",
-    "/chat",
+#: Operations of the API that are pasted together with the base URL, the longest first.
+OPERATIONS = ("/chat/completions", "/completions", "/responses", "/embeddings", "/models", "/chat")
+#: Base paths of known systems, each tried once from the root: Groq and many gateways, OpenRouter and
+#: bedrock-access-gateway, Fireworks, DeepInfra, Gemini, Cloudflare's compat route, Databricks, Open WebUI.
+KNOWN_BASES = tuple(
+    (
+        "/v1 /openai/v1 /api/v1 /inference/v1 /v1/openai /v1beta/openai /api/openai/v1 /openai /api /compat "
+        "/serving-endpoints /llm/v1"
+    ).split()
 )
-
-#: Base paths of known systems besides ``/v1``; each tried once from the root.
-#: Groq and many gateways, OpenRouter and bedrock-access-gateway, Fireworks, DeepInfra,
-#: Gemini, Cloudflare's compat route, Databricks, Open WebUI.
-KNOWN_BASES = (
-    "/v1",
-    "/openai/v1",
-    "/api/v1",
-    "/inference/v1",
-    "/v1/openai",
-    "/v1beta/openai",
-    "/api/openai/v1",
-    "/openai",
-    "/api",
-    "/compat",
-    "/serving-endpoints",
-    "/llm/v1",
-)
+_LIKE = "write it like https://host.example/v1"
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 _SECRET_PARAM = re.compile(r"key|token|secret|sig|passw|auth", re.IGNORECASE)
@@ -51,10 +35,10 @@ class BadEndpoint(ValueError):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint as typed, taken apart.
+    """The parts of an endpoint as typed.
 
-    ``typed`` is the text with a scheme and without surrounding space; ``query`` is kept
-    because gateways such as Azure need it on every request.
+    ``typed`` is the text with a scheme and without surrounding space; ``query`` is kept because
+    gateways such as Azure need it on every request.
     """
 
     typed: str
@@ -115,7 +99,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_private(host: str) -> bool:
-    """Addresses and names that are usually served without TLS."""
+    """Whether an address or name is usually served without TLS."""
     if is_loopback(host):
         return True
     try:
@@ -129,90 +113,85 @@ def _split(text: str) -> SplitResult:
         parts = urlsplit(text)
         _ = parts.port
     except ValueError as error:
-        raise BadEndpoint(f"cannot read the endpoint URL ({error}); write it like https://host.example/v1") from None
+        raise BadEndpoint(f"cannot read the endpoint URL ({error}); {_LIKE}") from None
     return parts
 
 
 def parse(text: str) -> Endpoint:
-    """Take an endpoint apart.
+    """The parts of a typed endpoint.
 
-    A missing scheme becomes ``http`` for this machine and private names, and ``https``
-    otherwise; a fragment is dropped.
+    A missing scheme becomes ``http`` for this machine and private names, and ``https`` otherwise; a
+    fragment is dropped.
 
     Raises:
         BadEndpoint: it is empty, has no host, another scheme, a user name or password,
-            or characters that no URL holds.
+            or characters that no URL may contain.
     """
     typed = text.strip()
     if not typed:
-        raise BadEndpoint("the endpoint is empty; write it like https://host.example/v1")
+        raise BadEndpoint(f"the endpoint is empty; {_LIKE}")
     if re.search(r"[\x00-\x20\x7f\\<>\"{}|^`]", typed):
-        raise BadEndpoint("the endpoint has a space or a character no URL holds; write it like https://host.example/v1")
-    if looks_like_key(typed) and not re.search(r"[./:]", typed):  # nobody shall be asked for a host of that name
+        raise BadEndpoint(f"the endpoint has a space or a character that no URL may contain; {_LIKE}")
+    if looks_like_key(typed) and not re.search(r"[./:]", typed):  # it must not be looked up as a host name
         raise BadEndpoint("the endpoint looks like a key; write its URL, and name the key with --api-key-env")
     given = bool(_SCHEME.match(typed))
     if not given and re.match(r"^[A-Za-z][A-Za-z0-9+.-]*:/?[^0-9/]", typed):
-        raise BadEndpoint(f"'{typed[:40]}' is no http or https URL; write it like https://host.example/v1")
+        raise BadEndpoint(f"'{typed[:40]}' is not an http or https URL; {_LIKE}")
     parts = _split(typed if given else "//" + typed.lstrip("/"))
     scheme = parts.scheme.lower()
     host = parts.hostname or ""
     if given and scheme not in ("http", "https"):
         raise BadEndpoint(f"the scheme '{scheme[:20]}' is not supported; use http:// or https://")
     if not host:
-        raise BadEndpoint("the endpoint names no host; write it like https://host.example/v1")
+        raise BadEndpoint(f"the endpoint names no host; {_LIKE}")
     if parts.username is not None or parts.password is not None:
-        raise BadEndpoint("the endpoint holds a user name or password; remove it and use --api-key-env")
+        raise BadEndpoint("the endpoint contains a user name or password; remove it and use --api-key-env")
     try:
         host = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:
-        raise BadEndpoint(f"'{host[:60]}' is no host name; write it like https://host.example/v1") from None
+        raise BadEndpoint(f"'{host[:60]}' is not a host name; {_LIKE}") from None
     if len(host) > 253 or re.search(r"[^A-Za-z0-9._:%-]", host):
-        raise BadEndpoint(f"'{host[:60]}' is no host name; write it like https://host.example/v1")
+        raise BadEndpoint(f"'{host[:60]}' is not a host name; {_LIKE}")
     if parts.port is not None and not 0 < parts.port < 65536:
         raise BadEndpoint(f"port {parts.port} is out of range; use 1 to 65535")
     if not given:
         scheme = "http" if _is_private(host) else "https"
-    path = parts.path if parts.path.isascii() else _ascii_path(parts.path)
+    path = parts.path if parts.path.isascii() else quote(parts.path, safe="/%:@!$&'()*+,;=~-._")
     full = urlunsplit((scheme, parts.netloc, parts.path, parts.query, ""))
     return Endpoint(full, scheme, host, parts.port, path, parts.query, given)
 
 
-def _ascii_path(path: str) -> str:
-    from urllib.parse import quote
-
-    return quote(path, safe="/%:@!$&'()*+,;=~-._")
-
-
 def secret_params(query: str) -> dict[str, str]:
-    """Query parameters whose values are secrets, as their names or the values themselves say."""
-    from urllib.parse import parse_qsl
-
+    """Query parameters whose values are secrets, judged by their names and values."""
     found = parse_qsl(query)
     return {name: value for name, value in found if value and (_SECRET_PARAM.search(name) or looks_like_key(value))}
 
 
+def _squeezed(path: str) -> str:
+    """The path without doubled slashes and trailing slash."""
+    return re.sub(r"/{2,}", "/", path).rstrip("/")
+
+
 def clean_path(path: str) -> str:
     """A base path without doubled slashes, trailing slash and pasted operation."""
-    path = re.sub(r"/{2,}", "/", path).rstrip("/")
-    for operation in OPERATIONS:
-        if path.lower().endswith(operation):
-            return path[: -len(operation)].rstrip("/")
-    return path
+    path = _squeezed(path)
+    operation = operation_in(path)
+    return path[: -len(operation)].rstrip("/") if operation else path
 
 
 def operation_in(path: str) -> str | None:
     """The operation that a typed path ends with, or None."""
-    path = re.sub(r"/{2,}", "/", path).rstrip("/").lower()
+    path = _squeezed(path).lower()
     return next((operation for operation in OPERATIONS if path.endswith(operation)), None)
 
 
 def has_duplicate(path: str) -> bool:
-    """Whether a path segment is there twice in a row (``/v1/v1``) or as a pair (``/openai/v1/openai/v1``)."""
-    return undouble(path) != re.sub(r"/{2,}", "/", path).rstrip("/")
+    """Whether one or two path segments are repeated (``/v1/v1``, ``/openai/v1/openai/v1``)."""
+    return undouble(path) != _squeezed(path)
 
 
 def undouble(path: str) -> str:
-    """The path with repeated runs of one or two segments taken once."""
+    """The path with repeated runs of one or two segments kept once."""
     segments = [segment for segment in path.split("/") if segment]
     changed = True
     while changed:
@@ -230,28 +209,17 @@ _VERSION = re.compile(r"/v\d+(beta\d*)?$")
 
 
 def is_versionless(path: str) -> bool:
-    """Whether a base path has no version such as ``/v1`` at its end, once pasted extras are taken off."""
+    """Whether a base path has no version such as ``/v1`` at its end, pasted extras removed."""
     return not _VERSION.search(undouble(clean_path(path)))
 
 
 def candidates(endpoint: Endpoint) -> Iterator[str]:
-    """Base paths to try, the likeliest first, each once; the typed one is the first.
-
-    The typed path joined as it stands comes first, then it without what was pasted too
-    much, then with ``/v1``, then what known systems use, from the root.
-    """
-    seen: set[str] = set()
+    """Base paths to try, each once: as typed, without pasted extras, with ``/v1``, those of known systems."""
     clean = clean_path(endpoint.path)
     single = undouble(clean)
     trail = [endpoint.path, clean, single]
     bare = _VERSION.sub("", single)
     if bare == single:
         trail.append(single + "/v1")
-    # A version segment typed first and a prefix forgotten: /v1 for /openai/v1 and the like.
-    trail += list(KNOWN_BASES)
-    trail += [bare + known for known in KNOWN_BASES if bare]
-    trail += [bare, ""]
-    for path in trail:
-        if path not in seen:
-            seen.add(path)
-            yield path
+    trail += [*KNOWN_BASES, *(bare + known for known in KNOWN_BASES if bare), bare, ""]
+    yield from dict.fromkeys(trail)

@@ -1,4 +1,4 @@
-"""Telling what looks like an API key, for the places where people put one by mistake."""
+"""Recognising API keys that people put in the wrong place."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _KEY = re.compile(
 
 
 def looks_like_key(text: str) -> bool:
-    """Whether a text holds what looks like an API key."""
+    """Whether a text contains something that looks like an API key."""
     return bool(_KEY.search(text))
 
 
 def without_keys(text: str) -> str:
-    """The text with what looks like an API key left out: errors repeat what was typed, and logs keep errors."""
+    """The text without anything that looks like an API key: errors quote what was typed, and logs keep errors."""
     return _KEY.sub("[a key]", text)

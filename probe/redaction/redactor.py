@@ -1,7 +1,7 @@
-"""Taking secrets out of everything that is recorded, in every encoding they may come back in.
+"""Removing secrets from everything that is recorded, in every encoding in which they may come back.
 
-A secret is known by name (``API_KEY``, or the variable of an extra header) and is
-replaced by ``${NAME}``.  Redaction happens at capture, so no later code ever holds it.
+A secret is known by name (``API_KEY``, or the variable of an extra header) and is replaced by
+``${NAME}``.  Redaction happens at capture, so no later code has the secret.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, AnyStr
 
-# All the ways in which a secret may be written, found in text or bytes in one pass. ----------------
+# Spellings of a secret -----------------------------------------------------------------------------------
 #
-# Every letter may stand for itself or be escaped as JSON, URLs and HTML do it, each letter
-# in its own way, and layers of that; the whole may be in base64 or hexadecimal.
+# Each letter may be written as itself or be escaped as in JSON, URLs and HTML, each in its own way
+# and several times over; the whole may be in base64 or hexadecimal.
 
-#: From this length on a secret is replaced wherever it stands, also inside a longer word.
+#: From this length on a secret is replaced inside a longer word too.
 ANYWHERE = 8
-#: Below this length it cannot be told from ordinary text and only request headers are guarded.
+#: A shorter one cannot be distinguished from ordinary text and is replaced in request headers only.
 SHORTEST = 4
-#: So many letters are looked for at once; the rest of a longer secret is compared where they were found.
+#: Letters in the search pattern; the rest of a longer secret is compared where those were found.
 _AT_ONCE = 40
-#: Words that people give as a key where none is needed.  They are no secrets, and answers are full of them.
+#: Words that people use as a key where none is needed: not secret, and frequent in answers.
 PLACEHOLDERS = frozenset(
     (
         "anything api-key apikey changeme chat choices content data default dummy empty false fake false ignored "
@@ -36,8 +36,8 @@ PLACEHOLDERS = frozenset(
 )
 
 
-#: One to eight backslashes.  It begins with a plain letter, as every alternative below does: only then does
-#: ``re`` skip what cannot begin a match.
+#: One to eight backslashes.  Like every alternative below it begins with a plain letter, so that ``re`` can skip
+#: quickly to where a match may begin.
 _SLASHES = r"\\\\{0,7}"
 
 
@@ -48,10 +48,7 @@ def _hex(number: int, width: int = 2) -> str:
 
 @lru_cache(maxsize=512)
 def _letter(letter: str, either_case: bool) -> str:
-    """A pattern for one letter in every spelling.
-
-    Repetitions have bounds: an endpoint that sends nothing but backslashes must not cost a search for each.
-    """
+    """A pattern for one letter in every spelling; repetitions are bounded because the text may be hostile."""
     if letter == "\\":
         forms = [_SLASHES]
     elif either_case and letter.isascii() and letter.isalpha():
@@ -75,14 +72,14 @@ def _letter(letter: str, either_case: bool) -> str:
         forms.append(r"\+")
     if letter in "\n\r\t\b\f":
         forms.append(_SLASHES + {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}[letter])
-    if not letter.isascii():  # UTF-8 that somebody read as Latin-1
+    if not letter.isascii():  # UTF-8 read as Latin-1
         forms.append(re.escape(raw.decode("latin-1")))
-    # The letter itself comes last: where it is a % or a backslash it begins its own escapes.
+    # The letter itself comes last, since % and the backslash begin their own escapes.
     return f"(?:{'|'.join(reversed(forms))})"
 
 
 def _base64_cores(raw: bytes) -> Iterable[str]:
-    """What of the base64 text is the same whatever stands before and after the secret."""
+    """The parts of the base64 text that do not depend on what precedes and follows the secret."""
     for shift in range(3):
         encoded = base64.b64encode(b"\0" * shift + raw).decode("ascii")
         start = (0, 2, 3)[shift]
@@ -103,17 +100,17 @@ def _coded(value: str) -> set[str]:
 
 
 def _wild(value: str) -> bool:
-    """Whether a short secret looks like no word or number, so that it may be replaced inside of one too."""
+    """Whether a short secret is unlike a word or number, so that it can be replaced inside one too."""
     kinds = (any(c.isdigit() for c in value), any(c.isalpha() for c in value))
     return all(kinds) or any(not c.isalnum() and c not in "-_" for c in value)
 
 
 @dataclass(frozen=True)
 class Spellings:
-    """One secret's spellings; make it with ``of``.
+    """The spellings of one secret; made with ``of``.
 
-    ``text`` and ``raw`` match its first letters in text and in bytes, ``rest`` are the
-    patterns of the letters after those, ``literals`` the coded forms.
+    ``text`` and ``raw`` match its first letters in text and in bytes, ``rest`` are the patterns of the
+    letters after those, ``literals`` the forms in base64 and hexadecimal.
     """
 
     text: re.Pattern[str]
@@ -123,7 +120,7 @@ class Spellings:
 
     @staticmethod
     def of(value: str) -> Spellings | None:
-        """The spellings of a secret; None for what cannot be told from ordinary text."""
+        """The spellings of a secret; None if it cannot be distinguished from ordinary text."""
         if len(value) < SHORTEST or value.lower() in PLACEHOLDERS:
             return None
         either = len(value) >= ANYWHERE and not value.isalpha()
@@ -135,61 +132,41 @@ class Spellings:
         rest = tuple(_compiled(_letter(letter, either)) for letter in value[_AT_ONCE:])
         return Spellings(*_compiled(body), rest, tuple(sorted(_coded(value), key=len, reverse=True)))
 
-    def replaced(self, value: str, mark: str) -> tuple[str, int]:
-        """The text with every spelling replaced, and how many there were."""
+    def replaced(self, value: AnyStr, mark: AnyStr) -> tuple[AnyStr, int]:
+        """The text or bytes with every spelling replaced, and how many there were."""
         count = 0
-        for literal in self.literals:
+        raw = isinstance(value, bytes)
+        literals: Iterable[Any] = map(str.encode, self.literals) if raw else self.literals
+        for literal in literals:
             if literal in value:
                 count += 1
                 value = value.replace(literal, mark)
-        if not self.rest:
-            value, more = self.text.subn(lambda _: mark, value)
-            return value, count + more
-        pieces: list[str] = []
+        pieces: list[AnyStr] = []
         done = 0
-        for start, end in self._spans([(m.start(), m.end()) for m in self.text.finditer(value)], value, 0):
+        for start, end in self._spans(value, int(raw)):
             if start >= done:
                 pieces += (value[done:start], mark)
                 done = end
-        return ("".join([*pieces, value[done:]]), count + len(pieces) // 2) if pieces else (value, count)
+        pieces.append(value[done:])
+        return value[:0].join(pieces), count + len(pieces) // 2
 
-    def replaced_bytes(self, value: bytes, mark: bytes) -> tuple[bytes, int]:
-        """The bytes with every spelling replaced, and how many there were."""
-        count = 0
-        for literal in map(str.encode, self.literals):
-            if literal in value:
-                count += 1
-                value = value.replace(literal, mark)
-        if not self.rest:
-            value, more = self.raw.subn(lambda _: mark, value)
-            return value, count + more
-        pieces: list[bytes] = []
-        done = 0
-        for start, end in self._spans([(m.start(), m.end()) for m in self.raw.finditer(value)], value, 1):
-            if start >= done:
-                pieces += (value[done:start], mark)
-                done = end
-        return (b"".join([*pieces, value[done:]]), count + len(pieces) // 2) if pieces else (value, count)
-
-    def _spans(self, begun: list[tuple[int, int]], value: str | bytes, kind: int) -> Iterable[tuple[int, int]]:
-        """Where the whole secret stands, of the places where its first letters do."""
-        for start, end in begun:
-            at = end
+    def _spans(self, value: str | bytes, kind: int) -> Iterable[tuple[int, int]]:
+        """The places of the whole secret, among those of its first letters."""
+        first: re.Pattern[Any] = (self.text, self.raw)[kind]
+        for begun in first.finditer(value):
+            at = begun.end()
             for patterns in self.rest:
                 found = patterns[kind].match(value, at)  # type: ignore[arg-type]
                 if found is None:
                     break
                 at = found.end()
             else:
-                yield start, at
+                yield begun.start(), at
 
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> tuple[re.Pattern[str], re.Pattern[bytes]]:
     return re.compile(pattern), re.compile(pattern.encode("utf-8", "surrogatepass"))
-
-
-# Taking secrets out of everything that is recorded, in every encoding they may come back in. -------
 
 
 class Redactor:
@@ -211,24 +188,23 @@ class Redactor:
         return value
 
     def content(self, value: bytes) -> tuple[bytes, tuple[str, ...]]:
-        """The bytes without secrets, and the names of those that stood in them."""
-        met = []
+        """The bytes without secrets, and the names of those that were in them."""
+        names = []
         for name, spellings in self._rules:
-            value, count = spellings.replaced_bytes(value, b"${" + name.encode() + b"}")
+            value, count = spellings.replaced(value, b"${" + name.encode() + b"}")
             if count:
-                met.append(name)
-        return value, tuple(met)
+                names.append(name)
+        return value, tuple(names)
 
     def fields(self, fields: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], set[str]]:
-        """Response headers without secrets, and the names of those that stood in them."""
+        """Response headers without secrets, and the names of those that were in them."""
         fields = [(name, value.encode("utf-8", "replace").decode()) for name, value in fields]
-        _, met = self.content("\n".join(f"{name}\n{value}" for name, value in fields).encode())
-        if not met:  # one look at all of them: there may be thousands
-            return fields, set()
-        return [(self.text(name), self.text(value)) for name, value in fields], set(met)
+        # One search over all of them, since there may be thousands.
+        _, names = self.content("\n".join(f"{name}\n{value}" for name, value in fields).encode())
+        return [(self.text(name), self.text(value)) for name, value in fields] if names else fields, set(names)
 
     def header(self, value: str) -> str:
-        """A request header's value without secrets; here the shortest and plainest ones count too."""
+        """A request header's value without secrets, however short they are."""
         for name, secret in self._secrets.items():
             words = value.split(" ")
             if secret in words:
@@ -244,6 +220,3 @@ class Redactor:
         if isinstance(value, dict):
             return {self.text(str(key)): self.value(item) for key, item in value.items()}
         return value
-
-
-__all__ = ["SHORTEST", "Redactor"]

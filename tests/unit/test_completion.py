@@ -158,8 +158,8 @@ def test_quota_is_told_from_a_rate_limit(status: int, body: Any, quota: bool) ->
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b'{"a": NaN}', "NaN is no JSON number"),
-        (b'{"a": Infinity}', "Infinity is no JSON number"),
+        (b'{"a": NaN}', "NaN is not a JSON number"),
+        (b'{"a": Infinity}', "Infinity is not a JSON number"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"a": ' + b"9" * 10_000 + b"}", "a number is too long"),
         (b'\xff{"a":1}', "invalid UTF-8 at byte 0"),
