@@ -117,11 +117,11 @@ def _run(options: Options, checks: list[Check], display: Display, interrupted: I
 
     from probe.run.interruption import hush
     from probe.run.runner import run
-    from probe.wire.resolver_threads import use_loose_threads
+    from probe.wire.resolver_threads import use_daemon_threads
 
     async def main() -> Report:
         hush()
-        use_loose_threads()
+        use_daemon_threads()
         return await run(options, emit=display.emit, interrupted=interrupted, checks=checks)
 
     with display:

@@ -1,8 +1,7 @@
 """The recording HTTP client: every request becomes an Exchange, redacted at capture.
 
-httpx carries the bytes; what is ours is the clock.  While a body arrives, the read path
-only stamps and appends; decoding, parsing and redaction come after the last byte, so
-that a stamp says when bytes came and not when they were understood.
+While a body arrives the read path only notes the time and appends; decoding, parsing and
+redaction follow after the last byte, so that a time is that of the arrival.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
@@ -34,10 +34,10 @@ USER_AGENT = "endpoint-probe/0.1"
 
 
 def ssl_context(transport: Transport) -> ssl.SSLContext:
-    """The system's trust store, certifi's and the given bundle together.
+    """The trust stores of the system and of certifi, and the given bundle.
 
     Raises:
-        OSError, ssl.SSLError: the bundle cannot be read or holds no certificate.
+        OSError, ssl.SSLError: the bundle cannot be read or has no certificate.
     """
     import certifi
 
@@ -55,10 +55,10 @@ class Client:
     """Sends requests and records them.  Use as an async context manager.
 
     Args:
-        transport: how requests travel.
+        transport: how requests are sent.
         redactor: removes the secrets from what is recorded.
-        secrets: name to value, to fill ``${NAME}`` in headers on the way out.
-        lag: the loop-lag monitor whose samples date the exchanges, or None.
+        lag: the loop-lag monitor whose samples are recorded with each exchange, or None.
+        epoch: the monotonic time that ``Timeline.started_s`` counts from; default: now.
         tls: gives the TLS context of a transport; default: a new one.
     """
 
@@ -113,7 +113,7 @@ class Client:
             follow_redirects=False,
             trust_env=False,
             timeout=None,
-            # A cookie set by one answer must not change what the next request proves.
+            # A cookie of one answer must not change the next request.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
 
@@ -130,16 +130,13 @@ class Client:
         timeout_s: float,
         wire: Wire | None = None,
     ) -> Exchange:
-        """Send one request and record what comes back.  Network trouble is no exception.
+        """Send one request and record what comes back; a failure of the network is recorded, not raised.
 
         Args:
-            headers: with the real secrets in them; they are redacted in the record.
+            headers: with the secrets, which are redacted in the record.
             body: a JSON value to send, or None.
-            content: raw bytes to send in place of ``body``.
-            timeout_s: for the whole exchange, and for each wait within it.
-
-        Raises:
-            Only cancellation; every failure of the network is in ``Exchange.error``.
+            content: raw bytes to send instead of ``body``.
+            timeout_s: for the whole exchange.
         """
         wire = wire or self.transport.wire
         recorder = Recorder()
@@ -171,15 +168,15 @@ class Client:
             )
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
             failure = failures.name(error, recorder.phase)
-        except Exception as error:  # h2 and h11 let some of their own through
+        except Exception as error:  # some exceptions of h2 and h11 are not wrapped
             if type(error).__module__.partition(".")[0] not in _WIRE_MODULES:
                 raise
             failure = failures.name(error, recorder.phase)
         finally:
             recorder.mark("end")
             with anyio.CancelScope(shield=True), anyio.move_on_after(1, shield=True):
-                if recorder.phase == "tls":  # httpcore lets go of a connection whose handshake is cancelled
-                    await recorder.leave()
+                if recorder.phase == "tls":  # httpcore does not close a connection whose handshake is cancelled
+                    await recorder.close()
                 for item in held:
                     await item.aclose()
                 if owned:
@@ -191,13 +188,7 @@ class Client:
         elif failure is None:
             failure = Failure(failures.PROTOCOL, recorder.phase, "no response")
         if failure is not None:
-            failure = Failure(
-                failure.kind,
-                failure.phase,
-                self.redactor.text(failure.message),
-                failure.errno,
-                failure.chain,
-            )
+            failure = replace(failure, message=self.redactor.text(failure.message))
         return Exchange(
             exchange_id,
             check,
@@ -284,7 +275,7 @@ class Client:
 
 
 async def _watched(exchange: Coroutine[Any, Any, None], recorder: Recorder, silence_s: float | None) -> None:
-    """Await the exchange; with ``silence_s`` its silences are looked into meanwhile."""
+    """Await the exchange; with ``silence_s`` the TCP peer is probed in each longer silence."""
     if silence_s is None:
         await exchange
         return
@@ -293,7 +284,7 @@ async def _watched(exchange: Coroutine[Any, Any, None], recorder: Recorder, sile
         group.start_soon(recorder.watch, silence_s)
         try:
             await exchange
-        except Exception as error:  # raised again below, outside of the group, which would wrap it
+        except Exception as error:  # raised below, outside the group, which would wrap it
             trouble = error
         group.cancel_scope.cancel()
     if trouble is not None:

@@ -1,42 +1,36 @@
-"""Undoing content coding (RFC 9110, 8.4.1) of a body that came in pieces."""
+"""Undoing the content coding (RFC 9110, 8.4.1) of a body, read by read."""
 
 from __future__ import annotations
 
 import zlib
 
-#: A body is read up to here and no further, before and after content decoding.
+#: The most bytes of a body that are read, before and after content decoding.
 BODY_LIMIT = 8 * 1024 * 1024
 
 
 def decode(chunks: list[bytes], encoding: str, limit: int = BODY_LIMIT) -> tuple[list[bytes], bool, str | None]:
-    """Undo content coding chunk by chunk, never past ``limit`` bytes.
-
-    Returns the decoded chunks, whether the limit cut them, and what was wrong.
-    """
+    """The decoded chunks up to ``limit`` bytes, whether the limit cut them, and the error or None."""
     if encoding in ("", "identity"):
         return chunks, False, None
     if encoding not in ("gzip", "x-gzip", "deflate"):
         return chunks, False, f"content coding '{encoding[:20]}' was not offered"
-    window = 16 + zlib.MAX_WBITS if "gzip" in encoding else zlib.MAX_WBITS
-    machine = zlib.decompressobj(window)
+    machine = zlib.decompressobj(16 + zlib.MAX_WBITS if "gzip" in encoding else zlib.MAX_WBITS)
     decoded: list[bytes] = []
     room = limit
     for index, chunk in enumerate(chunks):
-        if machine.eof:  # what follows the compressed body is nobody's
+        if machine.eof:  # bytes after the compressed body are ignored
             decoded.append(b"")
             continue
         try:
-            piece = machine.decompress(chunk, room)
+            try:
+                piece = machine.decompress(chunk, room)
+            except zlib.error:
+                if index or encoding != "deflate":
+                    raise
+                machine = zlib.decompressobj(-zlib.MAX_WBITS)  # some servers send the raw form (RFC 9110, 8.4.1.2)
+                piece = machine.decompress(chunk, room)
         except zlib.error as error:
-            if index == 0 and encoding == "deflate" and window > 0:
-                window = -zlib.MAX_WBITS  # some servers send the raw form (RFC 9110, 8.4.1.2)
-                machine = zlib.decompressobj(window)
-                try:
-                    piece = machine.decompress(chunk, room)
-                except zlib.error:
-                    return decoded, False, f"broken {encoding} body: {error}"
-            else:
-                return decoded, False, f"broken {encoding} body: {error}"
+            return decoded, False, f"broken {encoding} body: {error}"
         decoded.append(piece)
         room -= len(piece)
         if room <= 0:

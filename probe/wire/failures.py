@@ -1,6 +1,6 @@
-"""Naming what went wrong on the wire from the exception chain, not from its message.
+"""The kind of a network failure, from the exception chain and not from messages.
 
-httpx puts the cause several links deep, often under an empty message (a reset is a
+httpx has the cause several links deep, often under an empty message (a reset is a
 ``ReadError("")`` three links above ``ConnectionResetError``), so the chain is walked.
 """
 
@@ -77,11 +77,11 @@ def _os_kind(error: OSError) -> str | None:
 
 
 def name(error: BaseException, phase: str) -> Failure:
-    """The failure that an exception raised by the HTTP client stands for.
+    """The failure that an exception of the HTTP client means.
 
     Args:
         error: what httpx (or the body reader) raised.
-        phase: how far the exchange had come: connect, tls, send, headers or body.
+        phase: of the exchange: connect, tls, send, headers or body.
     """
     links = list(chain_of(error))
     kind: str | None = None

@@ -1,7 +1,7 @@
-"""How late the event loop runs, so that a stalled loop is not taken for a slow proxy.
+"""The lag of the event loop, so that a stalled loop is not mistaken for a slow proxy.
 
-A 200 ms stall of our own makes a perfect stream look coalesced; runs with more lag than
-the judged gaps allow are discarded by the checks that measure time.
+A stall of 200 ms in this program makes a perfect stream look coalesced; checks that measure time
+discard a run with too much lag.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import anyio
 
 
 class LagMonitor:
-    """Sleeps for a short while again and again, and notes how much too long it slept.
+    """Sleeps for short intervals and notes by how much each was too long.
 
     Args:
-        interval_s: the pause between two samples.
+        interval_s: the time between two samples.
     """
 
     def __init__(self, interval_s: float = 0.005) -> None:
@@ -36,7 +36,7 @@ class LagMonitor:
                 del self._times[:100_000], self._lags[:100_000]
 
     def _window(self, begin: float, end: float) -> list[float]:
-        # One sample past the end: a stall that began inside the window is noted after it.
+        # One sample past the end, for a stall that began inside the window.
         return self._lags[bisect_left(self._times, begin) : bisect_left(self._times, end) + 1]
 
     def worst(self, begin: float, end: float) -> float | None:
@@ -44,7 +44,7 @@ class LagMonitor:
         return max(self._window(begin, end), default=None)
 
     def stalled(self, begin: float, end: float) -> float | None:
-        """How many of the seconds between two monotonic times the loop was late by more than 10 ms."""
+        """The sum of the lags over 10 ms between two monotonic times, in seconds; None without samples."""
         window = self._window(begin, end)
         return sum(lag for lag in window if lag > 0.010) if window else None
 

@@ -1,7 +1,8 @@
-"""Which proxy a request goes through, as an ordinary client would choose it."""
+"""The proxy of a request, chosen as an ordinary client chooses it."""
 
 from __future__ import annotations
 
+from os import environ
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -12,10 +13,9 @@ from probe.parsing.urls import is_loopback
 
 
 class ProxyMounts(dict[str, httpx.AsyncBaseTransport | None]):
-    """Mounts for the proxies in force: the given one, else the environment's.
+    """httpx's mounts for the given proxy, or for those of the environment; loopback is never proxied.
 
-    Giving httpx a transport switches off its own reading of HTTP(S)_PROXY, and the
-    client this tool stands for would have used it.  Loopback is never proxied.
+    With a transport of ours httpx does not read HTTP(S)_PROXY itself, as an ordinary client would.
     """
 
     def __init__(self, proxy: str | None, carrier: Any) -> None:
@@ -32,8 +32,6 @@ class ProxyMounts(dict[str, httpx.AsyncBaseTransport | None]):
 
 
 def _unproxied() -> list[str]:
-    from os import environ
-
     hosts = ["localhost", "127.0.0.1", "[::1]"]
     listed = environ.get("no_proxy", environ.get("NO_PROXY", ""))
     for item in listed.split(","):

@@ -1,8 +1,8 @@
-"""What happens to one request on the wire, noted while it happens, and how much of a body is kept.
+"""Recording one request while it is on the wire, and the limits of a body.
 
-The read path only stamps and appends, so that a stamp says when bytes came.  What a body
-may take is bounded three times: by its size, by the number of its pieces (each costs more
-than its bytes), and by what all bodies of the run take together.
+The read path only notes the time and appends, so that a time is that of the arrival.  A body is
+limited by its size, by the number of its reads (each costs more than its bytes), and by the size
+of all bodies of the run together.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ import httpx
 from probe.wire.content_coding import BODY_LIMIT
 from probe.wire.tcp import Autopsies, socket_of
 
-#: After ``[DONE]`` a server gets this long to end the response by itself.
+#: Time for the server to end the response after ``[DONE]``.
 DONE_GRACE_S = 1.0
-#: A body is read in at most so many pieces; 5,000 tokens streamed one by one are 5,000.
+#: The most reads of a body; 5,000 tokens streamed one by one are 5,000.
 MOST_READS = 12_000
-#: What the bodies of a run may take together, and what each may take when that is used up.
+#: Bytes of all bodies of a run, and the bytes and reads of each when those are used up.
 RUN_LIMIT = 16 * 1024 * 1024
 LEAST = 64 * 1024
 LEAST_READS = 2_000
-#: What a read costs beside what was read, as so many bytes: memory, and the work of telling it from the next.
+#: Memory that each read takes in addition to its bytes.
 _READ_COST = 400
 
 
 @dataclass
 class Room:
-    """How much memory the bodies of a run may still take, in bytes."""
+    """The memory in bytes that the bodies of a run may still take."""
 
     left: int = RUN_LIMIT
 
     @property
     def reads(self) -> int:
-        """In how many pieces a body may come."""
+        """The most reads of a body."""
         return MOST_READS if self.left > 0 else LEAST_READS
 
     def limit(self, size: int = 0) -> int:
-        """How long a body may become that is so many bytes long already."""
+        """The most bytes of a body that has ``size`` bytes already."""
         return BODY_LIMIT if self.left > 0 else max(LEAST, min(size, BODY_LIMIT))
 
 
 class Recorder:
-    """What happened to one request, filled in while it happens."""
+    """The times and the bytes of one request, noted while it is on the wire."""
 
     def __init__(self) -> None:
         self.begin = time.monotonic()
@@ -81,20 +81,20 @@ class Recorder:
             self.mark("sent")
             self.phase = "headers"
 
-    async def leave(self) -> None:
-        """Close the connection below, which nobody else has any more."""
+    async def close(self) -> None:
+        """Close the connection, to which nothing else has a reference any more."""
         if self.stream is not None:
             with contextlib.suppress(Exception):  # it may be closed or broken already
                 await self.stream.aclose()
 
     def _last_byte(self) -> float | None:
-        """When something last moved, in seconds after the begin; None before the request is out."""
+        """The time of the last byte in seconds after the begin; None before the request was sent."""
         if self.reads:
             return self.reads[-1][0]
         return self.marks.get("headers", self.marks.get("sent"))
 
     async def watch(self, silence_s: float) -> None:
-        """Ask the peer for a sign of life once in every silence that lasts so long."""
+        """Probe the TCP peer once in every silence of this length."""
         asked: float | None = None
         while True:
             last = self._last_byte()
@@ -109,7 +109,7 @@ class Recorder:
             await self.autopsies.ask(socket_of(self.stream), silent)
 
     async def read(self, response: httpx.Response, room: Room) -> None:
-        """Take the body as it comes, up to its end or a limit."""
+        """Read the body up to its end or a limit."""
         clock = time.monotonic
         begin = self.begin
         reads = self.reads

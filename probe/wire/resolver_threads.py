@@ -1,7 +1,7 @@
-"""Threads that nobody waits for: a name lookup cannot be cancelled, so it is left behind.
+"""Daemon threads for getaddrinfo, which cannot be cancelled.
 
-``getaddrinfo(3)`` blocks for as long as the resolver is patient.  The event loop asks it
-in a thread of its executor, and would wait for that thread at the end of the run.
+``getaddrinfo(3)`` blocks until the resolver gives up.  The event loop calls it in a thread of its
+executor, and would wait for that thread at the end of the run.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 
-class LooseThreads(ThreadPoolExecutor):
-    """An executor of one daemon thread a job, none of which is waited for."""
+class DaemonThreads(ThreadPoolExecutor):
+    """An executor with one daemon thread for each job, which does not wait for them."""
 
     def submit(self, job: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
         """Start the job at once."""
@@ -34,9 +34,9 @@ class LooseThreads(ThreadPoolExecutor):
         return promised
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Nothing is waited for."""
+        """Return at once."""
 
 
-def use_loose_threads() -> None:
-    """Let the running event loop look names up in threads that it does not wait for."""
-    asyncio.get_running_loop().set_default_executor(LooseThreads())
+def use_daemon_threads() -> None:
+    """Let the running event loop resolve names in daemon threads."""
+    asyncio.get_running_loop().set_default_executor(DaemonThreads())

@@ -1,11 +1,10 @@
-"""What the TCP connection below an exchange knows: TCP_INFO, and an autopsy of a silent one.
+"""The state of the TCP connection of an exchange: TCP_INFO, and the probe of a silent connection.
 
-Keepalive from the start prevents the very fault that is looked for, so a connection is
-left alone until it has been silent for long, and only then asked for a sign of life: TCP
-keepalive is switched on for the live socket (tcp(7): TCP_KEEPIDLE, TCP_KEEPINTVL,
-TCP_KEEPCNT).  Nothing is written to HTTP.  An answer within a second or so means that the
-next TCP peer is there and the silence comes from behind it; a reset means that something
-on the way has forgotten the connection; no answer at all means that it drops what we send.
+Keepalive from the start would prevent the fault that is looked for.  So it is switched on for the
+live socket (tcp(7): TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT) only after a long silence; nothing is
+written to HTTP.  An answer within a second or so means that the next TCP peer is there and the
+silence comes from behind it; a reset means that a device in between has forgotten the connection;
+no answer means that it drops the packets.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -29,7 +28,7 @@ NO_ANSWER = "no-answer"
 UNSUPPORTED = "unsupported"
 PENDING = "pending"
 
-#: One probe a second, given up after the third (tcp(7)); about 4 s in all on Linux.
+#: One probe a second, three in all (tcp(7)); about 4 s on Linux.
 PROBE_EVERY_S = 1
 PROBES = 3
 _POLL_S = 0.05
@@ -40,8 +39,8 @@ _PATIENCE_S = 6.0
 class TcpInfo:
     """A part of Linux's ``struct tcp_info`` (include/uapi/linux/tcp.h).
 
-    Times in milliseconds, counts of packets.  ``probes`` are keepalive probes without an
-    answer; ``last_ack_recv_ms`` is how long ago the peer last acknowledged anything.
+    Times in milliseconds, counts of packets.  ``probes`` are unanswered keepalive probes;
+    ``last_ack_recv_ms`` is the time since the last acknowledgement of the peer.
     """
 
     state: int
@@ -54,16 +53,12 @@ class TcpInfo:
 
 
 def supported() -> bool:
-    """Whether this system tells about its TCP connections (Linux does)."""
+    """Whether this system has TCP_INFO, as Linux has."""
     return sys.platform == "linux" and hasattr(socket, "TCP_INFO")
 
 
 def tcp_info(sock: Any) -> TcpInfo | None:
-    """What the kernel knows about a connection; None where it does not say.
-
-    Args:
-        sock: a socket, or asyncio's view of one.
-    """
+    """The kernel's state of a connection, or None; ``sock`` is a socket or asyncio's view of one."""
     if not supported():
         return None
     try:
@@ -79,18 +74,21 @@ def tcp_info(sock: Any) -> TcpInfo | None:
     return TcpInfo(raw[0], raw[2], raw[3], word(24), word(52), word(56), word(68))
 
 
-def socket_of(stream: Any) -> Any:
-    """The socket below an HTTP client's network stream (httpcore "Network Backends"), or None."""
-    if stream is None:
-        return None
+def _extra(stream: Any, name: str) -> Any:
+    """A property of a network stream (httpcore, "Network Backends"), or None; a closed stream may refuse."""
     try:
-        return stream.get_extra_info("socket")
-    except Exception:  # a closed stream may refuse; the socket is then not known
+        return stream.get_extra_info(name) if stream is not None else None
+    except Exception:
         return None
+
+
+def socket_of(stream: Any) -> Any:
+    """The socket of an HTTP client's network stream, or None."""
+    return _extra(stream, "socket")
 
 
 def keepalive_options(seconds: int) -> list[tuple[int, int, int]]:
-    """Socket options that arm TCP keepalive; whole seconds is all that Linux takes."""
+    """Socket options for TCP keepalive, in whole seconds."""
     if seconds <= 0:
         return []
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
@@ -104,12 +102,7 @@ def keepalive_options(seconds: int) -> list[tuple[int, int, int]]:
 
 def tls_facts(stream: Any) -> Mapping[str, Any] | None:
     """Protocol, cipher and certificate of the connection, from the live TLS object."""
-    if stream is None:
-        return None
-    try:
-        tls = stream.get_extra_info("ssl_object")
-    except Exception:  # a closed stream may refuse; the facts are then not known
-        return None
+    tls = _extra(stream, "ssl_object")
     if tls is None:
         return None
     try:
@@ -128,7 +121,7 @@ def tls_facts(stream: Any) -> Mapping[str, Any] | None:
 
 @contextlib.contextmanager
 def _probing(sock: Any) -> Iterator[None]:
-    """TCP keepalive at its fastest while the block runs, then as it was before."""
+    """TCP keepalive at its fastest in the block, then as before."""
     numbers = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
     before = [sock.getsockopt(socket.IPPROTO_TCP, number) for number in numbers]
     was_on = sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
@@ -138,17 +131,16 @@ def _probing(sock: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # the connection may be gone by now
+        with contextlib.suppress(OSError):  # the connection may be closed
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, was_on)
             for number, value in zip(numbers, before, strict=True):
                 sock.setsockopt(socket.IPPROTO_TCP, number, value)
 
 
 class Autopsies:
-    """Asks the peer of one connection for a sign of life; ``found`` holds what came of it.
+    """Probes the peer of one connection; ``found`` holds the result.
 
-    The answer may also come as an error of the request that is waiting on the connection,
-    so ``conclude`` takes that into account.
+    The answer may also come as an error of the waiting request, which ``conclude`` takes into account.
     """
 
     def __init__(self, begin: float) -> None:
@@ -168,7 +160,7 @@ class Autopsies:
         )
 
     async def ask(self, sock: Any, silent_s: float) -> None:
-        """Probe the live socket until the peer answers or is given up."""
+        """Probe the live socket until the peer answers or the time is over."""
         asked = time.monotonic()
         if sock is None or not supported():
             self._note(UNSUPPORTED, asked, silent_s, None)
@@ -194,12 +186,10 @@ class Autopsies:
         self._note(NO_ANSWER, asked, silent_s, tcp_info(sock))
 
     def conclude(self, failure_kind: str | None) -> Autopsy | None:
-        """The autopsy, its open end settled by how the request failed (``probe.wire.failures``)."""
+        """The result; a pending one is decided by the failure of the request (``probe.wire.failures``)."""
         found = self.found
         if found is None or found.verdict != PENDING:
             return found
-        from dataclasses import replace
-
         verdict = {"reset": RESET, "timeout": NO_ANSWER, "unreachable": NO_ANSWER}.get(failure_kind or "")
         if verdict is None and found.probes >= 2:
             verdict = NO_ANSWER

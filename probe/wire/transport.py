@@ -1,7 +1,4 @@
-"""How requests travel: what is asked of the client, without the client.
-
-Apart from ``probe.wire.client`` so that options can be named where no HTTP library is loaded.
-"""
+"""How requests are sent, as plain values: options can be read without loading an HTTP library."""
 
 from __future__ import annotations
 
@@ -10,16 +7,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Wire:
-    """How a request travels; requests of one Wire share a connection pool.
+    """How a request is sent; requests of one Wire share a connection pool.
 
     Attributes:
-        http: ``"1"``, ``"2"`` or None for what the server prefers (2 only over TLS).
-        keepalive_s: TCP keepalive idle time and interval, whole seconds; 0 is off.
-        accept_encoding: what compression is offered; httpx and Go offer gzip by default.
+        http: ``"1"``, ``"2"`` or None for the server's preference (2 only over TLS).
+        keepalive_s: TCP keepalive idle time and interval in whole seconds; 0 is off.
+        accept_encoding: the compression offered; httpx and Go offer gzip by default.
         fresh: a connection of its own, closed afterwards.
         pool_idle_s: how long an idle connection is kept for reuse; None is for ever.
-        silence_s: after so many seconds without a byte the TCP peer is asked for a sign of
-            life (``probe.wire.tcp``), on a connection of the exchange's own; None is never.
+        silence_s: after so many seconds without a byte the TCP peer is probed (``probe.wire.tcp``),
+            on a connection of the exchange's own; None is never.
     """
 
     http: str | None = None
@@ -32,10 +29,10 @@ class Wire:
 
 @dataclass(frozen=True)
 class Transport:
-    """What holds for every request of a run.
+    """The transport of every request of a run.
 
     Attributes:
-        ca_bundle: a PEM file beside the system's trust store.
+        ca_bundle: a PEM file of certificates to trust in addition to the system's.
         insecure: do not verify certificates.
         proxy: a proxy URL; None takes the environment's, as a client would.
     """
