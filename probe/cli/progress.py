@@ -1,7 +1,7 @@
-"""Live progress on standard error, from a thread of its own.
+"""Live progress on standard error, printed by a thread.
 
-The engine's events are only put into a queue: a terminal that is slow, or stopped with
-Ctrl-S, must not hold up the event loop that times the endpoint.
+The event loop only puts events into a queue: a terminal that is slow, or stopped with
+Ctrl-S, must not delay the loop that measures the endpoint.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from probe.cli.options import Given
 from probe.model import Check, Event
 from probe.run.options import Options
+from probe.wording import amount
 from reports.text import printable
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ _LINE = 200
 
 
 class Display:
-    """Takes events and shows nothing; what ``--quiet`` uses, and the base of the others."""
+    """Ignores events; used with ``--quiet``, and the base of the others."""
 
     def emit(self, event: Event) -> None:
-        """Take one event; returns at once."""
+        """Take one event without blocking."""
 
     def __enter__(self) -> Self:
         return self
@@ -42,7 +43,7 @@ class Display:
 
 
 class _Threaded(Display):
-    """Hands events to ``show`` in a thread of its own, in order."""
+    """Passes events to ``show`` in a thread, in order."""
 
     def __init__(self, options: Options, checks: Sequence[Check], *, verbose: bool) -> None:
         self.options = options
@@ -69,7 +70,7 @@ class _Threaded(Display):
         self._thread.join(2)
 
     def _pump(self) -> None:
-        # Whoever read standard error may be gone; the run goes on without being watched.
+        # Standard error may be closed; the run continues.
         with contextlib.suppress(OSError, ValueError), self.shown():
             while (item := self._queue.get()) is not None:
                 at_s, event = item
@@ -86,9 +87,9 @@ class _Threaded(Display):
         raise NotImplementedError
 
     def budget(self) -> str:
-        """Requests sent, of how many where there is a limit."""
+        """Requests sent, and the limit if there is one."""
         limit = self.options.max_requests
-        return f"{self.requests}/{limit} requests" if limit else f"{self.requests} requests"
+        return f"{self.requests}/{limit} requests" if limit else amount(self.requests, "request")
 
 
 def _exchange_line(event: Event) -> str:
@@ -100,7 +101,7 @@ def _exchange_line(event: Event) -> str:
 
 
 class PlainLines(_Threaded):
-    """One line for each check that ended, for logs and pipes."""
+    """One line for each finished check, for logs and pipes."""
 
     def show(self, at_s: float, event: Event) -> None:
         line = ""
@@ -116,7 +117,7 @@ class PlainLines(_Threaded):
 
 
 class LiveLine(_Threaded):
-    """One line on the terminal that says what is being tried now."""
+    """One line on the terminal with the checks in progress."""
 
     def __init__(self, options: Options, checks: Sequence[Check], *, verbose: bool) -> None:
         super().__init__(options, checks, verbose=verbose)
@@ -153,7 +154,7 @@ class LiveLine(_Threaded):
 
 
 def make_display(given: Given, options: Options, checks: Sequence[Check]) -> Display:
-    """The display that fits: none when quiet, live on a terminal, plain lines elsewhere."""
+    """The display for standard error: none with ``--quiet``, live on a terminal, plain lines elsewhere."""
     if given.quiet:
         return Display()
     if sys.stderr.isatty():

@@ -1,5 +1,5 @@
-"""Many endpoints and models, again and again: the fleet file, its executors, the store and what changed.
+"""Audits of many endpoints and models: the fleet file, the executors, the store of runs, and what changed.
 
-Needs the extra ``fleet`` (SQLAlchemy and alembic) for the store, and ``distributed`` for
-an executor beyond this machine.  Nothing here is imported by the other commands.
+The store needs the extra ``fleet`` (SQLAlchemy and alembic), an executor on other machines
+``distributed``.
 """

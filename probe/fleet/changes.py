@@ -1,29 +1,28 @@
-"""What changed between runs, and what only flaps.  Pure functions of stored runs.
+"""What changed between runs.  Pure functions of stored runs.
 
-A verdict that differs from the one before is tried again in the same run.  Where every
-trial says the new state it has changed; where the trials differ among themselves it
-flaps, and nothing is known to have changed.
+A verdict that differs from the one before is tried again in the same run.  Where all trials
+give the new state it has changed; where the trials differ it is flapping, and no change is
+established.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from probe.fleet.job import DEFINITE, Cell, Judged
 from probe.fleet.store import Ran
 
 REGRESSION, RECOVERY, CHANGE, FLAPPING = "regression", "recovery", "change", "flapping"
-#: The order in which changes are shown: what needs somebody first.
+#: The order in which changes are shown: the most urgent first.
 KINDS = (REGRESSION, FLAPPING, CHANGE, RECOVERY)
 
 
 @dataclass(frozen=True)
 class Change:
-    """A capability that was in one state before and is in another now.
+    """A capability whose state differs from the one before.
 
-    ``trials`` and ``agreed`` are those of the new run; ``since`` is when the run began
-    that showed the change.
+    ``trials`` and ``agreed`` are those of the new run; ``since`` is when that run began.
     """
 
     cell: Cell
@@ -44,7 +43,7 @@ class Change:
 
 
 def kind_of(before: str, judged: Judged) -> str:
-    """What a difference is."""
+    """The kind of a change."""
     if judged.agreed < judged.trials:
         return FLAPPING
     if before == "works":
@@ -55,8 +54,8 @@ def kind_of(before: str, judged: Judged) -> str:
 def changes(known: Mapping[str, Judged], run: Ran) -> list[Change]:
     """How a run differs from the last definite verdicts before it.
 
-    What could not be told is no change, save for ``chat``: an endpoint that gave
-    completions and gives none any more has lost them, whatever the reason.
+    An unknown verdict is not a change, except for ``chat``: an endpoint that gave
+    completions and no longer does has lost them, for whatever reason.
     """
     found = []
     for name, judged in run.verdicts.items():
@@ -65,25 +64,15 @@ def changes(known: Mapping[str, Judged], run: Ran) -> list[Change]:
             continue
         lost = name == "chat" and before.state == "works" and not run.usable
         if judged.state in DEFINITE or lost:
-            found.append(
-                Change(
-                    run.cell,
-                    name,
-                    before.state,
-                    judged.state,
-                    kind_of(before.state, judged),
-                    judged.trials,
-                    judged.agreed,
-                    run.started_at,
-                    judged.finding,
-                    judged.note,
-                )
-            )
+            kind = kind_of(before.state, judged)
+            trials = judged.trials, judged.agreed
+            change = Change(run.cell, name, before.state, judged.state, kind, *trials, run.started_at)
+            found.append(replace(change, finding=judged.finding, note=judged.note))
     return ordered(found)
 
 
 def ordered(found: Iterable[Change]) -> list[Change]:
-    """Changes with what needs somebody first."""
+    """Changes with the most urgent first."""
     return sorted(found, key=lambda item: (KINDS.index(item.kind), item.cell, item.capability))
 
 
@@ -105,10 +94,10 @@ def timeline(runs: Sequence[Ran]) -> list[Change]:
 
 @dataclass(frozen=True)
 class PathDifference:
-    """A capability that one place sees otherwise than the others: something on its path differs.
+    """A capability that differs between vantage points, so something on their network paths differs.
 
-    ``places`` is state to the vantage points that saw it; ``hops`` what was recognised only
-    on the path of the places that fare worse.
+    ``places`` maps each state to the vantage points that saw it; ``hops`` are the gateways
+    and proxies recognised only on the path of those with the worse state.
     """
 
     target: str
@@ -126,10 +115,10 @@ class PathDifference:
 
 
 def path_differences(runs: Iterable[Ran]) -> list[PathDifference]:
-    """Where the same target and model was judged differently from several places.
+    """Where the same target and model was judged differently from several vantage points.
 
-    A definite verdict against another definite one, or a finding of the stream or of idle
-    connections that only some of the places met, since that is what a proxy on a path does.
+    Either two definite verdicts differ, or only some vantage points have a finding about
+    the connection, the stream or idle time, which are the faults of a proxy.
     """
     groups: dict[tuple[str, str], list[Ran]] = {}
     for run in runs:
@@ -144,7 +133,7 @@ def path_differences(runs: Iterable[Ran]) -> list[PathDifference]:
 
 def _differing(target: str, model: str, group: Sequence[Ran]) -> list[PathDifference]:
     found = []
-    told: set[str] = set()
+    explained: set[str] = set()
     for name in group[0].verdicts:
         states: dict[str, list[Ran]] = {}
         for run in group:
@@ -155,16 +144,15 @@ def _differing(target: str, model: str, group: Sequence[Ran]) -> list[PathDiffer
             continue
         worse = [run for state, runs in states.items() if state != "works" for run in runs]
         code = next((run.verdicts[name].finding for run in worse), None)
-        told.add(code or "")
+        explained.add(code or "")
         found.append(PathDifference(target, model, name, _places(states), _only_on(worse, group), code))
-    for code in sorted({item.code for run in group for item in run.findings} - told):
+    for code in sorted({item.code for run in group for item in run.findings} - explained):
         if not code.startswith(("stream.", "idle.", "connect.", "tls.")):
             continue
-        met = [run for run in group if any(item.code == code for item in run.findings)]
-        if len(met) < len(group):
-            rest = [run for run in group if run not in met]
-            states = {"met": met, "not met": rest}
-            found.append(PathDifference(target, model, code, _places(states), _only_on(met, group), None))
+        having = [run for run in group if any(item.code == code for item in run.findings)]
+        if len(having) < len(group):
+            states = {"found": having, "not found": [run for run in group if run not in having]}
+            found.append(PathDifference(target, model, code, _places(states), _only_on(having, group), None))
     return found
 
 
@@ -173,7 +161,7 @@ def _places(states: Mapping[str, Sequence[Ran]]) -> dict[str, tuple[str, ...]]:
 
 
 def _only_on(worse: Sequence[Ran], group: Sequence[Ran]) -> tuple[str, ...]:
-    """What was recognised on the path of every run that fares worse and of none that does not."""
+    """The hops recognised in every run with the worse state and in no other."""
     rest = {hop for run in group if run not in worse for hop in (*run.hops, run.software)}
     shared = set.intersection(*({*run.hops, run.software} for run in worse)) if worse else set()
     return tuple(sorted(shared - rest - {"unknown"}))

@@ -1,8 +1,8 @@
-"""Jobs on an existing Dask cluster: another machine's view of the same endpoints.
+"""Jobs on an existing Dask cluster, to probe the same endpoints from other machines.
 
-Secrets travel as references and are resolved by the worker.  A vantage point is a worker
+Secrets are sent as references and resolved by the worker.  A vantage point is a worker
 resource of that name (``dask worker ... --resources "dmz=1"``).  The jobs of a worker that
-is lost are run again by another of the same place; the store keeps each outcome once.
+is lost are run again by another with the same resource; the store keeps each outcome once.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from probe.fleet.job import Job, Outcome
 if TYPE_CHECKING:
     from distributed import Client
 
-#: How long the scheduler is waited for.
+#: Limit of connecting to the scheduler.
 _CONNECT_S = 10
-#: A job that took so many workers down with it is given up.
+#: A job during which this many workers were lost is not run again.
 _LOST_WORKERS = 3
-#: One job at a time in a worker process, so that checks that measure time are alone in it.
+#: One job at a time in a worker process, so that nothing else disturbs the checks that measure time.
 _ALONE = threading.Lock()
 
 
 def perform(job: Job) -> Outcome:
-    """Run one job in a worker; called there."""
+    """Run one job; called in a worker."""
     from dataclasses import replace
 
     from probe.fleet.job_runner import probe
 
     with _ALONE:
         outcome = anyio.run(partial(probe, job))
-    return replace(outcome, place=_place())
+    return replace(outcome, place=_worker_name())
 
 
-def _place() -> str:
+def _worker_name() -> str:
     from distributed import get_worker
 
     try:
@@ -50,10 +50,10 @@ def _place() -> str:
 
 
 class DaskExecutor:
-    """Hands jobs to a Dask scheduler.
+    """Runs jobs on a Dask cluster.
 
     Args:
-        client: connected, asynchronous.
+        client: connected and asynchronous.
         address: as the user wrote it.
     """
 
@@ -96,11 +96,11 @@ class DaskExecutor:
         """Run every job on the cluster; ``done`` is awaited with each outcome, one at a time.
 
         Raises:
-            ExecutorError: no worker is there, or none at a place that a job asks for.
+            ExecutorError: there is no worker, or none at the vantage point of a job.
         """
         if not jobs:
             return
-        await self._places(jobs)
+        await self._check_workers(jobs)
         futures = {self._submit(job): job for job in jobs}
         from distributed import as_completed
 
@@ -120,12 +120,12 @@ class DaskExecutor:
         try:
             found = await future.result()
         except KilledWorker:
-            return Outcome(job.cell, problem=f"{_LOST_WORKERS} workers were lost while they probed it")
+            return Outcome(job.cell, problem=f"{_LOST_WORKERS} workers were lost while probing it")
         except Exception as error:
             return Outcome(job.cell, problem=f"the worker failed ({type(error).__name__}); is the same version there?")
         return found if isinstance(found, Outcome) else Outcome(job.cell, problem="the worker returned no outcome")
 
-    async def _places(self, jobs: Sequence[Job]) -> None:
+    async def _check_workers(self, jobs: Sequence[Job]) -> None:
         scheduler: Any = self._client.scheduler
         info = await scheduler.identity()
         workers = list(info.get("workers", {}).values())

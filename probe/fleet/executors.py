@@ -1,4 +1,4 @@
-"""Where jobs are run.  Every executor takes jobs and hands outcomes back as they come."""
+"""Executors: they run jobs and hand back each outcome as soon as it is there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from probe.catalogue import registry
 from probe.fleet.host_limits import HostTurns, Places, host_of
 from probe.fleet.job import Job, Outcome, Settings
 from probe.fleet.job_runner import packed, probe
-from probe.fleet.timing_workers import QuietPlaces, tls_of
+from probe.fleet.timing_workers import TimingWorkers, tls_of
 from probe.model import Report
 from probe.run.process_state import Shared
 from probe.wire.loop_lag import LagMonitor
@@ -22,7 +22,7 @@ Done = Callable[[Outcome], Awaitable[None]]
 
 
 class ExecutorError(RuntimeError):
-    """The jobs cannot be run there; the message is one line."""
+    """The executor cannot run the jobs; the message is one line."""
 
 
 class Executor(Protocol):
@@ -35,9 +35,9 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """Many endpoints in this process: one event loop, one TLS context, turns at each host.
+    """Many endpoints in this process: one event loop, one TLS context, limits for each host.
 
-    Checks that measure time go to worker processes, one at a time each.
+    Checks that measure time run in worker processes, one at a time in each.
     """
 
     name = "local"
@@ -50,28 +50,28 @@ class LocalExecutor:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[LocalExecutor]:
-        """An executor with its workers started."""
+        """Start an executor and its worker processes."""
         registry.load()
         turns = HostTurns(settings.concurrency, settings.requests_per_second)
         lag = LagMonitor()
         places = Places(settings.concurrency)
-        quiet = QuietPlaces(settings.quiet, turns, places, settings.requests_per_second)
+        workers = TimingWorkers(settings.quiet, turns, places, settings.requests_per_second)
         async with anyio.create_task_group() as group:
-            group.start_soon(quiet.start)
+            group.start_soon(workers.start)
             group.start_soon(lag.run)
-            yield cls(settings, Shared(lag, tls_of, turns, quiet), places)
+            yield cls(settings, Shared(lag, tls_of, turns, workers), places)
             group.cancel_scope.cancel()
 
     async def run(self, jobs: Sequence[Job], done: Done) -> None:
-        """Run every job; hosts take turns, and one host has at most ``per_host`` of them at once."""
+        """Run every job, at most ``per_host`` of one host at a time, alternating between hosts."""
         queues: dict[str, list[Job]] = {}
         for job in reversed(jobs):
             queues.setdefault(host_of(job.target.endpoint), []).append(job)
-        one_at_a_time = anyio.Lock()
+        keeping = anyio.Lock()
         packers = anyio.CapacityLimiter(1)
 
         async def pack(report: Report) -> bytes:
-            # Half of what a run costs this process is writing its report down: that is done elsewhere.
+            # Encoding a report costs as much processor time as the run itself, so another process does it.
             return await anyio.to_process.run_sync(packed, report, cancellable=True, limiter=packers)
 
         async def serve(queue: list[Job]) -> None:
@@ -80,7 +80,7 @@ class LocalExecutor:
                     if not queue:
                         return
                     outcome = await probe(queue.pop(), self._shared, pack)
-                async with one_at_a_time:
+                async with keeping:
                     await done(outcome)
 
         async with anyio.create_task_group() as group:

@@ -1,6 +1,6 @@
-"""Who may send when: requests in flight over all hosts, and politeness towards each.
+"""Limits on sending: requests in flight over all hosts, and the rate to each host.
 
-A host that says "not now" is left alone by every run, not only by the one it said it to.
+A host that answers 429 or 503 with Retry-After gets no request from any run until then.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from probe.parsing.error_bodies import is_throttled, retry_after
 from probe.run.process_state import off_the_clock
 from probe.run.run_state import Sender
 
-#: A host is not left alone for longer because of one answer; whoever asks next finds out for itself.
+#: The longest time that one Retry-After keeps all runs from a host.
 _LONGEST_REST_S = 60.0
 
 
 def host_of(url: str) -> str:
-    """Host and port of a URL: what politeness counts by."""
+    """Host and port of a URL, by which the limits count."""
     parts = urlsplit(url if "://" in url else f"http://{url}")
     try:
         return f"{(parts.hostname or '').lower()}:{parts.port or {'https': 443}.get(parts.scheme, 80)}"
-    except ValueError:  # a port that is still a reference
+    except ValueError:  # the port is an unresolved ${VAR}
         return parts.netloc.lower()
 
 
 @dataclass
 class Host:
-    """When the next request may go to a host, and who is there.
+    """The state of a host.
 
     Attributes:
-        next_at: the monotonic time from which on the next request may go there.
-        busy: how many requests are under way.
-        claimed: whether a check is going to have it alone; the next one waits for that.
-        kept: whether a check has it alone, or has it as soon as what is under way has ended.
+        next_at: the monotonic time of the next request at the earliest.
+        busy: requests in flight.
+        claimed: whether an exclusive check is going to use it; the next such check waits.
+        kept: whether an exclusive check uses it, or will when the requests in flight have ended.
     """
 
     next_at: float = 0.0
@@ -51,15 +51,15 @@ class Host:
     changed: anyio.Event = field(default_factory=anyio.Event)
 
     def wake(self) -> None:
-        """Let whoever waits for this host look again."""
+        """Wake the tasks that wait for this host."""
         self.changed.set()
         self.changed = anyio.Event()
 
 
 class Slots:
-    """So many requests in flight; who waits comes in the order of asking, checks that measure time before others.
+    """A limit on requests in flight: first come, first served, exclusive checks first.
 
-    Such a check keeps a worker process and a host waiting while it waits, an ordinary request only itself.
+    A waiting exclusive check occupies a worker process and a host, a waiting request nothing.
     """
 
     def __init__(self, count: int) -> None:
@@ -69,7 +69,7 @@ class Slots:
 
     @asynccontextmanager
     async def one(self, *, urgent: bool = False) -> AsyncIterator[None]:
-        """Hold one of them."""
+        """Hold one slot."""
         if self._free:
             self._free -= 1
         else:
@@ -77,7 +77,7 @@ class Slots:
         try:
             yield
         finally:
-            self._give()
+            self._release()
 
     async def _wait(self, queue: deque[anyio.Event]) -> None:
         mine = anyio.Event()
@@ -85,13 +85,13 @@ class Slots:
         try:
             await mine.wait()
         except BaseException:
-            if mine.is_set():  # given and cancelled at once
-                self._give()
+            if mine.is_set():  # the slot was given and the task cancelled at the same time
+                self._release()
             else:
                 queue.remove(mine)
             raise
 
-    def _give(self) -> None:
+    def _release(self) -> None:
         queue = self._urgent or self._others
         if queue:
             queue.popleft().set()
@@ -100,7 +100,7 @@ class Slots:
 
 
 class Places:
-    """So many runs at once; one that only waits lets another begin, up to twice as many in all."""
+    """A limit on runs at once; while a run only waits another may begin, up to twice the limit."""
 
     def __init__(self, count: int) -> None:
         self.limit = anyio.CapacityLimiter(count)
@@ -109,7 +109,7 @@ class Places:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """This run sends nothing for the length of the block; afterwards it goes on without asking again."""
+        """This run sends nothing inside the block; afterwards it continues in any case."""
         self._change(1)
         try:
             yield
@@ -122,17 +122,17 @@ class Places:
 
 
 async def _until(hosts: Collection[Host], free: Callable[[Host], bool]) -> None:
-    """Wait until this holds for all of the hosts at once."""
+    """Wait until the condition holds for all of the hosts at once."""
     while found := next((item for item in hosts if not free(item)), None):
         await found.changed.wait()
 
 
 class HostTurns:
-    """Takes turns at hosts.
+    """The limits of an audit: who may send when.
 
     Args:
-        in_flight: requests in flight over all hosts; None is no limit.
-        requests_per_second: the most to one host; None is no limit.
+        in_flight: most requests in flight over all hosts; None for no limit.
+        requests_per_second: most requests to one host; None for no limit.
     """
 
     def __init__(self, in_flight: int | None = None, requests_per_second: float | None = None) -> None:
@@ -141,33 +141,33 @@ class HostTurns:
         self._hosts: dict[str, Host] = {}
 
     def host(self, url: str) -> Host:
-        """What is known of a URL's host."""
+        """The state of a URL's host."""
         return self._hosts.setdefault(host_of(url), Host())
 
     @asynccontextmanager
     async def turn(self, url: str, sender: Sender) -> AsyncIterator[Callable[[Exchange], None]]:
-        """Wait until a request may go to this URL; what is yielded is told the exchange.
+        """Wait until a request may be sent to this URL; yields a function that takes the exchange.
 
-        A request to another host than its run's waits for both: what a run measures is not
-        to be disturbed by itself either.
+        A request to another host than its run's waits for both, so that it does not disturb
+        a measurement of the same run.
         """
         host = self.host(url)
-        hosts = self._homes(sender, host)
+        hosts = self._hosts_of(sender, host)
         async with AsyncExitStack() as stack:
             with off_the_clock(sender):
                 await stack.enter_async_context(await self._in_turn(host, hosts))
                 for item in hosts:
                     item.busy += 1
                     stack.callback(self._left, item)
-            yield lambda exchange: self._told(host, exchange)
+            yield lambda exchange: self._heed_retry_after(host, exchange)
 
-    def _homes(self, sender: Sender, *others: Host) -> Collection[Host]:
-        """The hosts that a run's requests usually go to, and these, each once."""
+    def _hosts_of(self, sender: Sender, *others: Host) -> Collection[Host]:
+        """The hosts of a run, and these, each once."""
         urls = (sender.options.endpoint.origin, sender.target.chat_url)
         return {id(item): item for item in (*(self.host(url) for url in urls if url), *others)}.values()
 
     async def _in_turn(self, host: Host, hosts: Collection[Host]) -> AsyncExitStack:
-        """A slot in which a request may be sent at once; what is not sent yet makes nobody wait."""
+        """A slot for a request that may be sent now; a request that has to wait holds no slot."""
         while True:
             await _until(hosts, lambda item: not item.kept)
             await self._paced(host)
@@ -190,10 +190,10 @@ class HostTurns:
             if wait <= 0:
                 break
             await anyio.sleep(wait)
-        # The next one is told its time before this one is sent, so that several never leave at once.
+        # Set before this request is sent, so that two are never sent at once.
         host.next_at = time.monotonic() + self.gap_s
 
-    def _told(self, host: Host, exchange: Exchange) -> None:
+    def _heed_retry_after(self, host: Host, exchange: Exchange) -> None:
         if is_throttled(exchange):
             wait = retry_after(exchange)
             if wait is not None:
@@ -201,8 +201,8 @@ class HostTurns:
 
     @asynccontextmanager
     async def claim(self, sender: Sender) -> AsyncIterator[Collection[Host]]:
-        """Wait until no other check has a run's hosts alone or is about to; yields them, and requests go on."""
-        hosts = self._homes(sender)
+        """Claim a run's hosts for an exclusive check, one check at a time; other requests continue."""
+        hosts = self._hosts_of(sender)
         await _until(hosts, lambda host: not host.claimed)
         for host in hosts:
             host.claimed = True
@@ -217,7 +217,7 @@ class HostTurns:
     async def alone(self, hosts: Collection[Host]) -> AsyncIterator[float]:
         """Keep every other request from hosts that were claimed.
 
-        Yields the seconds until the first request may go there.
+        Yields the seconds until the first request may be sent to them.
         """
         for host in hosts:
             host.kept = True

@@ -1,7 +1,6 @@
-"""The vocabulary of an audit: targets as the fleet file has them, jobs, and what came of a job.
+"""The data of an audit: targets as the fleet file has them, jobs and their outcomes.
 
-Nothing here ever holds a secret: keys and headers are references, and they are resolved
-where a job is run.
+Nothing here holds a secret: keys and headers are references, resolved where a job runs.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-#: A verdict that says something; ``unknown`` never counts as a change.
+#: All verdicts but ``unknown``, which never counts as a change.
 DEFINITE = frozenset(("works", "broken", "ignored", "rejected"))
 
 
@@ -21,16 +20,16 @@ class Target:
     """One endpoint of the fleet, as the file has it.
 
     Attributes:
-        name: unique in the fleet; how history knows it, so that the URL may change.
-        endpoint: the URL, with ``${VAR}`` where a part is secret.
-        models: ids to probe; empty means the endpoint's only or first one.
-        discover: probe what the endpoint lists, by ``include`` and ``exclude`` globs.
+        name: unique in the fleet and its key in history, so that the URL may change.
+        endpoint: the URL, with ``${VAR}`` in place of secret parts.
+        models: ids to probe; empty for the endpoint's only or first one.
+        discover: probe the models that the endpoint lists, by ``include`` and ``exclude`` globs.
         key: ``("env", NAME)`` or ``("file", PATH)``, never the key.
         headers: name to value, ``${VAR}`` unresolved.
         expect: capability to the states that are allowed.
-        expect_of: the same for single models, by id; beside what the target expects.
-        vantage: the places to probe it from; empty means from wherever the audit runs.
-        options: further options of a run by their name in the file (depth, idle …).
+        expect_of: the same for single models, by id; overrides ``expect``.
+        vantage: the vantage points to probe it from; empty for where the audit runs.
+        options: further options of a run, by the names in ``Given`` (depth, idle …).
     """
 
     name: str
@@ -50,15 +49,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Settings:
-    """What holds for the whole audit.
+    """Settings of the whole audit.
 
     Attributes:
         concurrency: endpoints probed at once, and requests in flight over all of them.
         per_host: targets of one host probed at once.
-        requests_per_second: the most requests a second to one host; None is no limit.
-        confirm: how often a changed verdict is tried again before it is believed.
-        quiet_workers: processes for checks that measure time; None follows the concurrency.
-        keep_days: how long history is kept; None is for ever.
+        requests_per_second: most requests a second to one host; None for no limit.
+        confirm: how often a changed verdict is tried again.
+        quiet_workers: processes for checks that measure time; None for the default by concurrency.
+        keep_days: how long history is kept; None for ever.
     """
 
     concurrency: int = 16
@@ -76,7 +75,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Fleet:
-    """A fleet file: its name, settings and targets, and the digest of what was read."""
+    """A fleet file: its name, targets and settings, and the SHA-256 of its text."""
 
     name: str
     targets: tuple[Target, ...]
@@ -94,7 +93,7 @@ class Fleet:
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """What is probed once in an audit: a target's model, seen from a place."""
+    """What is probed once in an audit: a model of a target, from a vantage point."""
 
     target: str
     model: str = ""
@@ -106,7 +105,7 @@ class Cell:
 
     @property
     def slug(self) -> str:
-        """A file name that is unique and can be recognised."""
+        """A unique and readable file name."""
         words = "-".join(filter(None, (self.target, self.model, self.vantage)))
         plain = re.sub(r"[^A-Za-z0-9.]+", "-", words).strip("-.")[:60] or "target"
         mark = hashlib.sha256("\0".join((self.target, self.model, self.vantage)).encode()).hexdigest()[:8]
@@ -115,10 +114,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Job:
-    """One cell to be probed, with everything a worker elsewhere needs.
+    """One cell to be probed, with everything that a worker on another machine needs.
 
-    ``known`` are the definite verdicts of the run before; where the new one differs it is
-    tried again.  ``discover`` asks only for the model list.
+    ``known`` are the definite verdicts before; a verdict that differs is tried again.
+    ``discover`` requests only the model list.
     """
 
     cell: Cell
@@ -130,7 +129,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Judged:
-    """A capability of one run: its state, and how many of the trials said so."""
+    """The verdict on a capability in one run; ``agreed`` of the ``trials`` gave this state."""
 
     capability: str
     state: str
@@ -143,7 +142,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Found:
-    """A finding of one run, as far as the matrix and history need it."""
+    """A finding of one run, with the fields that the matrix and history need."""
 
     code: str
     severity: str
@@ -156,7 +155,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Summary:
-    """What is kept of a run beside its report.  Times are ISO 8601 with a zone."""
+    """The part of a run that the store keeps in tables.  Times are ISO 8601 with a zone."""
 
     run_id: str
     started_at: str
@@ -180,7 +179,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: a summary and its report, the listed models, or why nothing could be done.
+    """The outcome of a job: a summary and its report, the listed models, or the problem.
 
     ``report`` is report.json, compressed with gzip.  ``place`` names the worker.
     """

@@ -1,7 +1,7 @@
-"""The store: what was planned, what is done, and what every run said.
+"""The store: the jobs of each audit and the results of each run.
 
-A run and the mark that its job is done are one transaction, so after an interruption a
-job is either done, with everything it said, or still to do.
+A run and the new state of its job are written in one transaction, so after an interruption a
+job is either done, with all its results, or still planned.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from probe.fleet import database, tables
 from probe.fleet.database import StoreError
 from probe.fleet.job import DEFINITE, Cell, Found, Judged, Outcome
+from probe.fleet.time_spec import stamp
 from probe.version import VERSION
 
 PLANNED, DONE, FAILED = "planned", "done", "failed"
-#: A verdict that was last seen so many runs ago is not looked for.
+#: How many earlier runs are searched for the last definite verdict.
 _LOOK_BACK = 50
 
 
@@ -40,7 +41,7 @@ class Audit:
 
 @dataclass(frozen=True)
 class Planned:
-    """One job of an audit and how far it is: planned, done or failed with a problem."""
+    """One job of an audit and its state: planned, done, or failed with a problem."""
 
     cell: Cell
     endpoint: str
@@ -73,11 +74,6 @@ class Ran:
     place: str
     verdicts: Mapping[str, Judged]
     findings: tuple[Found, ...]
-
-
-def stamp(moment: datetime) -> str:
-    """A time as the store keeps it: UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def now() -> str:
@@ -114,10 +110,10 @@ class Store:
         if isinstance(error, SQLAlchemyError):
             raise StoreError(f"the store failed ({database.reason(error)})") from None
 
-    # Writing -----------------------------------------------------------------------------
+    # Writing
 
     def begin(self, fleet: str, digest: str, executor: str, plan: Iterable[Planned]) -> Audit:
-        """Note a new audit and its jobs."""
+        """Insert a new audit and its jobs."""
         found = Audit(uuid.uuid4().hex, fleet, digest, now(), None, executor)
         rows = [
             {
@@ -186,12 +182,12 @@ class Store:
         return True
 
     def finish(self, audit: Audit) -> None:
-        """Note that every job of the audit is done."""
+        """Mark the audit as finished."""
         with self._engine.begin() as connection:
             connection.execute(update(tables.audit).where(tables.audit.c.id == audit.id).values(finished_at=now()))
 
     def prune(self, fleet: str, keep_days: float) -> int:
-        """Forget the fleet's audits that began longer ago, the newest always kept; returns how many."""
+        """Delete the fleet's audits that began earlier, except the newest; returns how many."""
         table = tables.audit
         before = stamp(datetime.now(UTC) - timedelta(days=keep_days))
         with self._engine.begin() as connection:
@@ -200,7 +196,7 @@ class Store:
             old = and_(table.c.fleet == fleet, table.c.started_at < before, table.c.id != kept)
             return connection.execute(delete(table).where(old)).rowcount
 
-    # Reading -----------------------------------------------------------------------------
+    # Reading
 
     def audits(self, fleet: str | None = None, limit: int | None = None) -> list[Audit]:
         """The audits, the newest first."""
@@ -221,7 +217,7 @@ class Store:
             return [str(row.fleet) for row in found]
 
     def unfinished(self, fleet: str) -> Audit | None:
-        """The newest audit of a fleet, where it was not finished."""
+        """The newest audit of a fleet, if it was not finished."""
         found = self.audits(fleet, 1)
         return found[0] if found and found[0].finished_at is None else None
 
@@ -252,7 +248,7 @@ class Store:
         until: str | None = None,
         limit: int | None = None,
     ) -> list[Ran]:
-        """Stored runs, the newest first, by whatever is given."""
+        """Stored runs that match every argument given, the newest first."""
         table = tables.run
         wanted = select(table).order_by(table.c.started_at.desc(), table.c.id).limit(limit)
         if audit is not None:
@@ -280,7 +276,7 @@ class Store:
     def before(self, audit: Audit, cell: Cell, until: str | None = None) -> dict[str, Judged]:
         """The last definite verdict on each capability of a cell, before an audit and a time.
 
-        A flapping one is passed over: it said nothing that a later one could differ from.
+        Flapping verdicts are left out, since a later verdict cannot differ from them.
         """
         known: dict[str, Judged] = {}
         for item in self.runs(fleet=audit.fleet, cell=cell, until=until, limit=_LOOK_BACK):
@@ -291,7 +287,7 @@ class Store:
         return known
 
     def run_ids(self, beginning: str) -> list[str]:
-        """The ids of the runs that begin so."""
+        """The ids of runs that begin with this text."""
         table = tables.run
         with self._engine.connect() as connection:
             found = connection.execute(select(table.c.id).where(table.c.id.startswith(beginning, autoescape=True)))

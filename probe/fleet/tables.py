@@ -1,7 +1,7 @@
-"""The store's tables, as they are now; ``migrations`` brings an older store here.
+"""The tables of the store; ``migrations`` upgrades an older store to them.
 
 Times are text, ISO 8601 in UTC with milliseconds, so that they sort and compare the same
-in every database.  Nothing in here is secret: jobs hold references, reports are redacted.
+in every database.  Nothing is secret: jobs hold references, and reports are redacted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ audit = Table(
     Index("audit_by_fleet", "fleet", "started_at"),
 )
 
-#: The plan of an audit and the journal of what is done: a job is planned, done or failed.
+#: The jobs of an audit: planned, done or failed.
 job = Table(
     "job",
     metadata,

@@ -1,10 +1,9 @@
-"""Checks that measure time, run in processes of their own.
+"""Worker processes for exclusive checks, which measure time.
 
-In a process with many runs the event loop is never quiet, so an exclusive check goes to a
-worker process: it gets a copy of what its run knows so far, has a loop to itself, and
-sends back what it saw.  A worker does one check at a time.  While it does, nothing else of
-this program talks to the same host; the other checks of its run go on, and wait when they
-want to send.
+In a process with many runs the event loop is always busy.  So an exclusive check runs in a
+worker process: it gets a copy of the state of its run, has an event loop to itself, and
+sends back its exchanges.  A worker runs one check at a time.  Meanwhile nothing else of this
+program sends to the same host; the other checks of the run continue until they send.
 """
 
 from __future__ import annotations
@@ -41,18 +40,18 @@ if TYPE_CHECKING:
 
 #: How long the workers may take to start.
 _START_S = 15.0
-#: How a check may end without a result; raised again where the run is.
-_ENDS = (Skip, BudgetExceeded, Inconclusive)
-#: What a worker answers itself before its first check.
-_REHEARSAL = (
+#: Ways to end a check without a result; raised again in the process of the run.
+_WITHOUT_RESULT = (Skip, BudgetExceeded, Inconclusive)
+#: The response of the loopback exchange by which a worker warms up.
+_WARM_UP_RESPONSE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
     b'data: {"choices": [{"index": 0, "delta": {"content": "1"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
 )
 
 
 @dataclass(frozen=True)
-class Errand:
-    """What a worker needs to run one check in place of its run."""
+class WorkerTask:
+    """The state of a run that a worker needs for one check."""
 
     check: str
     options: Options
@@ -74,8 +73,8 @@ class Errand:
 
 
 @dataclass(frozen=True)
-class Brought:
-    """What a worker brings back: the result or how the check ended, and everything that is new."""
+class WorkerResult:
+    """The result of a worker: that of the check or the exception that ended it, and everything that was added."""
 
     result: Result | None
     ended: Exception | None
@@ -96,35 +95,35 @@ def tls_of(transport: Transport) -> ssl.SSLContext:
     return ssl_context(transport)
 
 
-def perform(errand: Errand) -> Brought:
+def perform(task: WorkerTask) -> WorkerResult:
     """Run one check in this process; called in a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process decides when to stop
     _ready()
-    tls_of(errand.options.transport)
-    return anyio.run(_perform, errand)
+    tls_of(task.options.transport)
+    return anyio.run(_perform, task)
 
 
 def warm() -> None:
-    """Load what a worker needs before its first check."""
+    """Prepare a worker for its first check."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _ready()
 
 
 @cache
 def _ready() -> None:
-    """Do once what is slow the first time, so that the loop does not pause for it while a check measures."""
+    """Do once what is slow the first time, so that it does not delay the event loop during a check."""
     registry.load()
-    with contextlib.suppress(OSError):  # no loopback here: then the first check is measured as well as can be
-        anyio.run(_rehearse)
+    with contextlib.suppress(OSError):  # without loopback the first check is measured less exactly
+        anyio.run(_warm_up)
 
 
-async def _rehearse() -> None:
-    """One streamed exchange with this process itself."""
+async def _warm_up() -> None:
+    """Send one streamed exchange to this process itself."""
 
     async def answer(stream: SocketStream) -> None:
         async with stream:
             await stream.receive()
-            await stream.send(_REHEARSAL)
+            await stream.send(_WARM_UP_RESPONSE)
 
     async with (
         await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
@@ -140,62 +139,62 @@ async def _rehearse() -> None:
         group.cancel_scope.cancel()
 
 
-async def _perform(errand: Errand) -> Brought:
+async def _perform(task: WorkerTask) -> WorkerResult:
     from probe.run.runner import redactor_for
 
-    item = next(check for check in registry.checks() if check.id == errand.check)
+    item = next(check for check in registry.checks() if check.id == task.check)
     lag = LagMonitor()
-    turns = HostTurns(None, errand.per_second)
-    if errand.target.chat_url:
-        turns.host(errand.target.chat_url).next_at = time.monotonic() + errand.first_s
+    turns = HostTurns(None, task.per_second)
+    if task.target.chat_url:
+        turns.host(task.target.chat_url).next_at = time.monotonic() + task.first_s
     log = Log(
-        exchanges=list(errand.exchanges),
-        results=dict(errand.results),
-        throttled=list(errand.throttled),
-        verdicts=errand.verdicts,
-        facts=errand.facts,
-        codes=set(errand.codes),
-        nonces=dict(errand.nonces),
-        counter=errand.counter,
-        lane=anyio.CapacityLimiter(max(1, errand.options.concurrency)),
+        exchanges=list(task.exchanges),
+        results=dict(task.results),
+        throttled=list(task.throttled),
+        verdicts=task.verdicts,
+        facts=task.facts,
+        codes=set(task.codes),
+        nonces=dict(task.nonces),
+        counter=task.counter,
+        lane=anyio.CapacityLimiter(max(1, task.options.concurrency)),
         turns=turns,
     )
-    budget = Budget(errand.requests_left, errand.tokens_left, errand.seconds_left)
-    redactor = redactor_for(errand.options)
+    budget = Budget(task.requests_left, task.tokens_left, task.seconds_left)
+    redactor = redactor_for(task.options)
     result: Result | None = None
     ended: Exception | None = None
-    async with Client(errand.options.transport, redactor, lag=lag, epoch=errand.epoch, tls=tls_of) as client:
-        context = Context(item.id, errand.options, errand.target, client, budget, log)
+    async with Client(task.options.transport, redactor, lag=lag, epoch=task.epoch, tls=tls_of) as client:
+        context = Context(item.id, task.options, task.target, client, budget, log)
         async with anyio.create_task_group() as group:
             group.start_soon(lag.run)
             try:
                 result = await item.run(context)
-            except _ENDS as error:
+            except _WITHOUT_RESULT as error:
                 ended = error
             group.cancel_scope.cancel()
-    return Brought(
+    return WorkerResult(
         result,
         ended,
-        tuple(log.exchanges[len(errand.exchanges) :]),
-        {name: value for name, value in log.results.items() if name not in errand.results},
-        tuple(log.throttled[len(errand.throttled) :]),
+        tuple(log.exchanges[len(task.exchanges) :]),
+        {name: value for name, value in log.results.items() if name not in task.results},
+        tuple(log.throttled[len(task.throttled) :]),
         dict(log.nonces),
         log.counter,
-        errand.target.thinks,
+        task.target.thinks,
         budget.requests,
         budget.prompt_tokens,
         budget.completion_tokens,
     )
 
 
-class QuietPlaces:
+class TimingWorkers:
     """Worker processes for exclusive checks.
 
     Args:
-        count: how many processes; each runs one check at a time.
-        turns: the turns of the runs, so that a host is left alone meanwhile.
-        runs: told which runs only wait for a place, so that others may begin.
-        per_second: requests a second to one host, or None.
+        count: number of processes; each runs one check at a time.
+        turns: the limits of the audit, which keep other requests from the host.
+        runs: the limit on runs, raised while a run only waits for a worker.
+        per_second: most requests a second to one host, or None.
     """
 
     def __init__(self, count: int, turns: HostTurns, runs: Places, per_second: float | None) -> None:
@@ -205,12 +204,12 @@ class QuietPlaces:
         self._per_second = per_second
 
     async def start(self) -> None:
-        """Start every worker, deaf to Ctrl-C from the beginning: the parent decides what it ends."""
+        """Start every worker with SIGINT blocked: the parent process decides when it ends."""
         numbers = {signal.SIGINT}
         with contextlib.suppress(AttributeError):  # Windows has no signal masks
             signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
         try:
-            # A worker that is cancelled while it starts is never waited for, so it is let start.
+            # A worker that is cancelled while it starts would never be reaped, so starting is shielded.
             with anyio.move_on_after(_START_S, shield=True):
                 async with anyio.create_task_group() as group:
                     for _ in range(int(self._limit.total_tokens)):
@@ -220,9 +219,9 @@ class QuietPlaces:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
     async def __call__(self, item: Check, context: Context, /) -> Result:
-        """Run an exclusive check of a run in a worker and take over what it saw.
+        """Run an exclusive check in a worker and add its exchanges to the run.
 
-        The run's other checks go on while this one waits for a worker, and wait to send while it measures.
+        The run's other checks continue while this one waits for a worker; while it runs they wait to send.
         """
         async with contextlib.AsyncExitStack() as stack:
             with off_the_clock(context), self._runs.waiting():
@@ -231,18 +230,18 @@ class QuietPlaces:
                 stack.callback(self._limit.release_on_behalf_of, stack)
                 first_s = await stack.enter_async_context(self._turns.alone(hosts))
                 await stack.enter_async_context(self._turns.slot(urgent=True))
-            errand = self._errand(item, context, first_s)
-            brought = await anyio.to_process.run_sync(perform, errand, cancellable=True, limiter=_free())
-        _take(brought, context)
-        if brought.ended is not None:
-            raise brought.ended
-        return brought.result or Result()
+            task = self._task(item, context, first_s)
+            done = await anyio.to_process.run_sync(perform, task, cancellable=True, limiter=_unlimited())
+        _merge(done, context)
+        if done.ended is not None:
+            raise done.ended
+        return done.result or Result()
 
-    def _errand(self, item: Check, context: Context, first_s: float) -> Errand:
+    def _task(self, item: Check, context: Context, first_s: float) -> WorkerTask:
         log, budget = context.log, context.budget
         left = None if budget.max_requests is None else budget.max_requests - budget.requests
         tokens = None if budget.max_tokens is None else budget.max_tokens - budget.tokens
-        return Errand(
+        return WorkerTask(
             item.id,
             context.options,
             replace(context.target),
@@ -263,25 +262,25 @@ class QuietPlaces:
         )
 
 
-def _free() -> anyio.CapacityLimiter:
-    """A limit that never holds: the places are counted already."""
+def _unlimited() -> anyio.CapacityLimiter:
+    """A limiter that never blocks: the workers are counted already."""
     return anyio.CapacityLimiter(1)
 
 
-def _take(brought: Brought, context: Context) -> None:
+def _merge(done: WorkerResult, context: Context) -> None:
     log, budget = context.log, context.budget
-    log.exchanges.extend(brought.exchanges)
-    log.throttled.extend(brought.throttled)
-    # A check of this run that waits to send may have asked for the same in the meantime, and goes by its own.
-    for name, found in brought.results.items():
+    log.exchanges.extend(done.exchanges)
+    log.throttled.extend(done.throttled)
+    # Another check of this run may have sent the same shared request in the meantime; its result is kept.
+    for name, found in done.results.items():
         log.results.setdefault(name, found)
-    for label, code in brought.nonces.items():
+    for label, code in done.nonces.items():
         log.nonces.setdefault(label, code)
-    log.counter = max(log.counter, brought.counter)
-    context.target.thinks = context.target.thinks or brought.thinks
-    budget.requests += brought.requests
-    budget.prompt_tokens += brought.prompt_tokens
-    budget.completion_tokens += brought.completion_tokens
-    context.requests += brought.requests
-    context.prompt_tokens += brought.prompt_tokens
-    context.completion_tokens += brought.completion_tokens
+    log.counter = max(log.counter, done.counter)
+    context.target.thinks = context.target.thinks or done.thinks
+    budget.requests += done.requests
+    budget.prompt_tokens += done.prompt_tokens
+    budget.completion_tokens += done.completion_tokens
+    context.requests += done.requests
+    context.prompt_tokens += done.prompt_tokens
+    context.completion_tokens += done.completion_tokens

@@ -144,7 +144,7 @@ def verify(session: Session) -> list[Step]:
         ):
             on = session.on.get(capability)
             if not alive:
-                steps.append(Step(name, Held.LEFT_OUT, "there is no chat"))
+                steps.append(Step(name, Held.LEFT_OUT, "the chat failed"))
             else:
                 steps.append(_step(name, on, act))
     # An error text of the endpoint may repeat the key.

@@ -102,7 +102,7 @@ def test_a_finding_of_one_path_is_told_though_no_verdict_differs() -> None:
     office = ran(1, {"streaming": "works"}, cell=Cell("t", "m", "office"))
     (found,) = path_differences([dmz, office])
     assert found.capability == "stream.size-buffered"
-    assert found.places == {"met": ("dmz",), "not met": ("office",)}
+    assert found.places == {"found": ("dmz",), "not found": ("office",)}
     assert path_differences([dmz]) == []
     assert path_differences([office, ran(1, {"streaming": "unknown"}, cell=Cell("t", "m", "lab"))]) == []
 

@@ -1,1 +1,1 @@
-"""How a store of an earlier version is brought to the present one (alembic)."""
+"""Migrations (alembic) that upgrade the store of an earlier version."""

@@ -1,1 +1,1 @@
-"""One file a step of the schema; a step is never changed after it was released."""
+"""One file for each migration; a released migration is never changed."""

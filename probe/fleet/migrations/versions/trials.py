@@ -1,4 +1,4 @@
-"""Trials of a verdict, so that a flapping one can be told from a change; findings by code."""
+"""The number of trials of a verdict, to distinguish flapping from a change; an index of findings by code."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Every verdict so far rested on one trial."""
+    """Add the trials; earlier verdicts had one each."""
     op.add_column("verdict", sa.Column("trials", sa.Integer, nullable=False, server_default="1"))
     op.add_column("verdict", sa.Column("agreed", sa.Integer, nullable=False, server_default="1"))
     op.create_index("finding_by_code", "finding", ["code"])
 
 
 def downgrade() -> None:
-    """Forget the trials."""
+    """Drop the trials."""
     op.drop_index("finding_by_code", "finding")
     with op.batch_alter_table("verdict") as table:
         table.drop_column("agreed")
