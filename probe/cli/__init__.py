@@ -145,15 +145,9 @@ def _message(error: Exception) -> str:
 
 def internal(error: Exception) -> str:
     """Type and place of an exception; not its text, which may hold a secret."""
-    import traceback
-    from pathlib import PurePath
+    from probe.run.outcomes import failed_at
 
-    frames = traceback.extract_tb(error.__traceback__)
-    place = ""
-    if frames:
-        path = PurePath(frames[-1].filename)
-        place = f" at {path.parent.name}/{path.name}:{frames[-1].lineno}"
-    return f"internal error: {type(error).__name__}{place}; this is a bug in endpoint-probe, please report it"
+    return f"internal error: {failed_at(error)}; this is a bug in endpoint-probe, please report it"
 
 
 # Commands ------------------------------------------------------------------------------------------------
