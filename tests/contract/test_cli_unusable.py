@@ -148,5 +148,5 @@ def test_an_internal_error_is_one_line_without_its_text(
     assert main(["checks"]) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert "internal error: RuntimeError at contract/test_cli_unusable.py" in told
+    assert "internal error: RuntimeError at probe/cli/catalogue.py" in told
     assert "sk-secret" not in told
