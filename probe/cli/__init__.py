@@ -184,7 +184,7 @@ class LazyGroup(CommandGroup):
         try:
             module = import_module(f"probe.cli.{COMMANDS[cmd_name][0]}")
         except ModuleNotFoundError as error:
-            if error.name not in ("alembic", "sqlalchemy"):
+            if (error.name or "").partition(".")[0] not in ("alembic", "sqlalchemy"):
                 raise
             raise click.ClickException(
                 f"{cmd_name} needs SQLAlchemy and alembic; install them in a checkout of endpoint-probe with: "

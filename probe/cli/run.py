@@ -15,6 +15,7 @@ import click
 from probe.cli import FOUND, INTERRUPTED, NO_CHAT, discard_output, internal
 from probe.cli.options import Given, Unusable, shared_options, write
 from probe.model import fails, lacks_chat
+from probe.wording import amount
 
 if TYPE_CHECKING:
     from probe.cli.progress import Display
@@ -210,8 +211,9 @@ def show_plan(checks: Sequence[Check], options: Options, *, as_json: bool) -> No
         alone = "  (runs alone)" if check.exclusive else ""
         print(f"{check.id:<{wide}}  {check.max_requests:>8}  {check.max_tokens:>6}  {check.max_seconds:>7g}{alone}")
     print(f"{'total':<{wide}}  {requests:>8}  {tokens:>6}  {seconds:>7g}")
+    limits = f"{amount(int(at_most['requests']), 'request')}, {amount(int(at_most['tokens']), 'token')}"
     print(
-        f"\nThe run ends after {at_most['requests']} requests, {at_most['tokens']} tokens or "
-        f"{options.deadline_s:g} s at the latest; the limit of one request is {options.timeout_s:g} s. "
+        f"\nThe run ends after {limits} or {options.deadline_s:g} s at the latest; "
+        f"the limit of one request is {options.timeout_s:g} s. "
         "\nMost runs send far fewer requests, because checks share them."
     )

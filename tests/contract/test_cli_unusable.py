@@ -5,6 +5,7 @@ The commands run in this process: what is said is the same, and there are many.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,16 @@ def test_an_internal_error_is_one_line_without_its_text(
     assert told.count("\n") == 1
     assert "internal error: RuntimeError at probe/cli/catalogue.py" in told
     assert "sk-secret" not in told
+
+
+@pytest.mark.parametrize("words", [["audit", "fleet.toml"], ["history"]])
+def test_a_missing_extra_is_named_with_its_installation(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("probe.cli.", "probe.fleet."))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    assert main(words) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert f"{words[0]} needs SQLAlchemy and alembic" in line and "pip install '.[fleet]'" in line
