@@ -160,11 +160,11 @@ def models(value: Any, place: Place) -> tuple[tuple[str, ...], dict[str, dict[st
         raise Wrong(place, '\'models\' is a list of model ids, as in ["small", "large"]; without it the only one')
     ids: list[str] = []
     wanted: dict[str, dict[str, tuple[str, ...]]] = {}
-    for item in items:
+    for number, item in enumerate(items):
         if isinstance(item, dict):
             if set(item) - {"id", "expect"} or not isinstance(item.get("id"), str):
                 raise Wrong(place, 'a model is an id, or a table { id = "large", expect = { vision = "works" } }')
-            wanted[item["id"]] = expectations(item.get("expect", {}), (*place, "expect"))
+            wanted[item["id"]] = expectations(item.get("expect", {}), (*place, number, "expect"))
             item = item["id"]
         if not isinstance(item, str) or not item.strip() or not item.isprintable() or len(item) > 500:
             raise Wrong(place, "a model id is a text without control characters, and not empty")

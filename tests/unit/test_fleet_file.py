@@ -60,6 +60,7 @@ def test_a_good_file_is_read_whole() -> None:
     [
         ("tools =", "tols =", 19, "did you mean 'tools'?"),
         ('tools = "works"', 'tools = "fine"', 19, "expected to be one of works"),
+        ("vision =", "vison =", 13, "did you mean 'vision'?"),
         ('  "x",', "  3,", 13, "a model id is a text"),
         ('  "x",', '  "y",', 13, "named twice"),
         ("include", "inclde", 25, "did you mean 'include'?"),
