@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 #: A piece of text that is shorter may repeat what came before by chance (characters).
 _SURE = 16
 _PIECES = 4
+#: So many consecutive numbers are a count.
+_SURELY_COUNTS = 5
 #: Fields in which servers put the text of a chunk by mistake, below a choice.
 _OTHER_FIELDS = (("delta", "reasoning"), ("delta", "reasoning_content"), ("delta", "text"), ("text",))
 _MESSAGE = ("message", "content")
@@ -126,9 +128,12 @@ def diagnose_unasked(exchanges: Sequence[Exchange]) -> Result:
 async def _confirmed(ctx: Context, found: Difference) -> Difference | None:
     """The difference again, or None: what cannot be repeated is not reported."""
     whole = await stream_requests.whole(ctx)
-    if not completion.is_completion(whole) or not completion.answer(whole):
-        return None
+    numbers = _numbers(whole)
+    if not completion.is_completion(whole) or len(numbers) < _SURELY_COUNTS or not _is_count(numbers):
+        return None  # the model does not count without streaming either
     again = await stream_requests.timed(ctx, stream_requests.FIRST, options=False)
+    if completion.answer(again) == completion.answer(whole):
+        return None
     return difference([again], [whole])
 
 
@@ -254,20 +259,36 @@ _NUMBER = re.compile(r"\d{1,6}")
 
 def _lost(exchange: Exchange) -> Difference | None:
     """A count whose numbers are not consecutive, as where chunks are dropped or sent twice."""
+    near = _miscounts(exchange)
+    if near is None:
+        return None
+    what = f"Asked to count from 1, the stream reads … {near} …; the same question without streaming is answered right"
+    text = completion.answer(exchange)[:120]
+    return Difference(exchange, what, 0, "1 2 3 4 5 …", text, sure=False)
+
+
+def _miscounts(exchange: Exchange) -> str | None:
+    """The numbers around the first wrong one, in the answer to a request to count; None where all are right.
+
+    An answer without numbers says nothing about the stream, and counts as right.
+    """
     if not _asks_to_count(exchange):
         return None
-    text = completion.answer(exchange)[:20_000]
-    numbers = [int(found) for found in _NUMBER.findall(text)]
-    if completion.finish_reason(exchange) == "length":
-        numbers = numbers[:-1]
-    if len(numbers) >= 5 and numbers == list(range(1, len(numbers) + 1)):
-        return None
-    if len(numbers) < 5 and not (numbers and text):
+    numbers = _numbers(exchange)
+    if not numbers or (len(numbers) >= _SURELY_COUNTS and _is_count(numbers)):
         return None
     first = next((place for place, value in enumerate(numbers) if value != place + 1), len(numbers) - 1)
-    near = " ".join(str(value) for value in numbers[max(0, first - 2) : first + 3])
-    what = f"Asked to count from 1, the stream reads … {near} …; the same question without streaming is answered right"
-    return Difference(exchange, what, 0, "1 2 3 4 5 …", text[:120], sure=False)
+    return " ".join(str(value) for value in numbers[max(0, first - 2) : first + 3])
+
+
+def _numbers(exchange: Exchange) -> list[int]:
+    """The numbers in an answer in order, without the last one where the token limit may have cut it."""
+    found = [int(number) for number in _NUMBER.findall(completion.answer(exchange)[:20_000])]
+    return found[:-1] if completion.finish_reason(exchange) == "length" else found
+
+
+def _is_count(numbers: Sequence[int]) -> bool:
+    return list(numbers) == list(range(1, len(numbers) + 1))
 
 
 def _asks_to_count(exchange: Exchange) -> bool:

@@ -21,6 +21,7 @@ from checks.tools.leaked_calls import facts, leak_finding, leak_with_calls, serv
 from checks.tools.prompt_growth import Growth, Shown, Signs, growth, names_code, reached
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.refusal import examine_refusal
+from checks.tools.replay import city_of
 from checks.tools.state import settled
 from checks.tools.structured_calls import faults
 from probe.api import (
@@ -54,7 +55,7 @@ MORE_ROOM = 1500
     requires={"chat"},
     provides={"tools"},
     emits=(REJECTED, NOT_ENABLED, IGNORED, NOT_CALLED, *CALL_FAULTS),
-    max_requests=12,
+    max_requests=15,
     max_tokens=8000,
     depth=Depth.QUICK,
 )
@@ -69,6 +70,10 @@ async def call(ctx: Context) -> Result:
         if any(reading.has_call for reading in asked):
             signs = await _leak_signs(ctx, asked)
             return diagnose_calls(asked, server_of(ctx, *asked), signs)
+        if not any(reading.kind is Kind.CUT for reading in asked):
+            explicit = await _with_explicit_auto(ctx)
+            if explicit:
+                return diagnose_explicit(asked, explicit)
         signs = await _silence_signs(ctx, asked)
     except (BudgetExceeded, Throttled) as stopped:
         if not first.has_call:
@@ -112,6 +117,21 @@ async def _ask_again(ctx: Context, asked: Sequence[Reading]) -> Any:
     if len(asked) == 1 and not ctx.options.trials:
         return await _with_longer_tools(ctx)
     return await ctx.chat(requests.QUESTION, limit=requests.LIMIT, tools=[requests.weather()])
+
+
+async def _with_explicit_auto(ctx: Context) -> list[Reading]:
+    """The question twice with ``tool_choice: auto``, the API's default, and once more without.
+
+    Empty where that makes no difference: the first two have to bring sound calls, and the last one none.
+    """
+    found: list[Reading] = []
+    for choice in ("auto", "auto", None):
+        asked = ctx.chat(requests.QUESTION, limit=requests.LIMIT, tools=[requests.weather()], tool_choice=choice)
+        reading = read(await asked)
+        if is_sound(reading) is (choice is None):
+            return []
+        found.append(reading)
+    return found
 
 
 async def _with_longer_tools(ctx: Context) -> Any:
@@ -199,7 +219,19 @@ def is_chancy(reading: Reading) -> bool:
     """Whether another answer to the same question may be different."""
     if reading.kind is not Kind.CALLED:
         return True
+    if not answers_question(reading):
+        return True
     return any(fault.chancy for fault in faults(reading)) or leak_with_calls(reading, "unknown") is not None
+
+
+def answers_question(reading: Reading) -> bool:
+    """Whether a call of the weather tool asks for the city of the question; True where it cannot be told.
+
+    A mock fills the schema with words of its own ("test_city").
+    """
+    cities = [city_of({"function": {"arguments": call.arguments}}, "") for call in reading.calls]
+    written = [city for city in cities if city and city.isascii()]
+    return not written or any("paris" in city.lower() for city in written)
 
 
 @dataclass(frozen=True)
@@ -209,6 +241,22 @@ class Counted:
     finding: Finding
     count: Count
     breaks: bool
+
+
+def diagnose_explicit(asked: Sequence[Reading], explicit: Sequence[Reading]) -> Result:
+    """The finding where calls come only with ``tool_choice: auto`` written out.  Pure."""
+    silent = len(asked) + 1
+    finding = IGNORED.found(
+        f"Without `tool_choice` the question was answered without a call {wording.amount(silent, 'time')}; with "
+        '`tool_choice: "auto"`, which is the default, the call comes back.',
+        explicit[-1].exchange.shows("/response/body/choices/0/message/tool_calls", expected="a call", actual=None),
+        explicit[0].exchange.shows("/request/body/tool_choice", expected="no difference", actual="auto"),
+        remedy='Send `tool_choice: "auto"` in every request with tools, in the client or by a rule of the gateway; the '
+        "server does not apply the default.",
+        confidence=0.95,
+    )
+    verdict = because(State.IGNORED, finding)
+    return Result((finding,), {"tools": verdict}, settles=settled("explicit", "called", explicit[0]))
 
 
 def diagnose_calls(asked: Sequence[Reading], server: str, signs: Signs | None) -> Result:
@@ -226,6 +274,9 @@ def diagnose_calls(asked: Sequence[Reading], server: str, signs: Signs | None) -
     leak = next((reading.leak for reading in calls if reading.kind is Kind.LEAKED), None)
     if broken is not None:
         verdict = because(State.BROKEN, broken.finding)
+    elif structured and not any(answers_question(reading) for reading in structured):
+        city = city_of({"function": {"arguments": structured[0].calls[0].arguments}}, "")
+        verdict = unknown(f"the call is well formed and asks for {wording.quote(city, 40)} where Paris was asked for")
     else:
         notes = [one.finding.title for one in counted]
         if len(calls) < len(asked):

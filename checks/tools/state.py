@@ -27,8 +27,9 @@ def is_usable_call(call: Any) -> bool:
 def settled(way: str, outcome: str, reading: Reading | None = None) -> dict[str, Any]:
     """The state, as tools.call settles it.
 
-    ``way`` is how a call can be had: auto, simple, required, named or empty; ``outcome`` is called, leaked, ignored,
-    declined, unsure, cut, lost or refused; ``call`` is the model's first call, where it can be answered.
+    ``way`` is how a call can be had: auto, explicit (``tool_choice: auto`` written out), simple, required, named or
+    empty; ``outcome`` is called, leaked, ignored, declined, unsure, cut, lost or refused; ``call`` is the model's first
+    call, where it can be answered.
     """
     first = reading.calls[0] if reading is not None and reading.calls else None
     call = None
@@ -56,7 +57,9 @@ def refused_verdict(ctx: Context) -> Verdict | None:
 
 def unusable_verdict(ctx: Context) -> Verdict | None:
     """The same where the endpoint refuses or ignores tools."""
-    if (refused := refused_verdict(ctx)) is not None or "tools.ignored" not in ctx.codes:
+    refused = refused_verdict(ctx)
+    explicit = ctx.target.tools is not None and ctx.target.tools["way"] == "explicit"
+    if refused is not None or explicit or "tools.ignored" not in ctx.codes:
         return refused
     return Verdict(State.IGNORED, 0.9, "tools.ignored", note="the tools do not reach the model")
 
@@ -67,6 +70,8 @@ def call_parameters(state: ToolState) -> dict[str, Any] | None:
         return {"tools": [requests.weather()]}
     if state["way"] == "simple":
         return {"tools": [requests.simplest()]}
+    if state["way"] == "explicit":
+        return {"tools": [requests.weather()], "tool_choice": "auto"}
     if state["way"] == "required":
         return {"tools": [requests.weather()], "tool_choice": "required"}
     if state["way"] == "named":

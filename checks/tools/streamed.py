@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from checks.shared.outcome import words_of
 from checks.shared.trials import Count
+from checks.stream.catalogue import NOT_SSE
 from checks.tools import requests
 from checks.tools.catalogue import (
     CALL_FAULTS,
@@ -43,8 +44,8 @@ _FORCED = {"required": requests.required, "named": requests.by_name}
     requires={"chat"},
     after={"tools"},
     provides={"streaming_tools"},
-    emits=(STREAM_LEAK, STREAM_INDEX, STREAM_FRAGMENTS, *CALL_FAULTS, IGNORED, REJECTED),
-    max_requests=3,
+    emits=(NOT_SSE, STREAM_LEAK, STREAM_INDEX, STREAM_FRAGMENTS, *CALL_FAULTS, IGNORED, REJECTED),
+    max_requests=4,
     max_tokens=3000,
     depth=Depth.QUICK,
 )
@@ -58,6 +59,8 @@ async def stream(ctx: Context) -> Result:
         return Result(verdicts={"streaming_tools": unknown("no call came without streaming either")})
     asked = [read(await _send(ctx, parameters, share="tools.stream"))]
     whole = read(await requests.auto(ctx)) if state["way"] == "auto" else None
+    if state["way"] == "explicit":
+        whole = read(await ctx.chat(requests.QUESTION, limit=requests.LIMIT, **parameters))
     unstreamed = whole
     if state["way"] in _FORCED:
         unstreamed = read(await _FORCED[state["way"]](ctx))
@@ -104,7 +107,7 @@ def diagnose_stream(
     """
     last = asked[-1]
     if not any(reading.streamed for reading in asked) and completion.ok(last.exchange):
-        return _unknown("the answer to a streamed request is not a stream")
+        return _not_streamed(asked, codes)
     called = [reading for reading in asked if reading.kind is Kind.CALLED]
     leaked = [reading for reading in asked if reading.kind is Kind.LEAKED]
     if leaked:
@@ -118,6 +121,22 @@ def diagnose_stream(
     if last.kind is Kind.CUT:
         return _unknown("the token limit cut the stream off before a call")
     return _without_call(asked, whole, control)
+
+
+def _not_streamed(asked: Sequence[Reading], codes: frozenset[str]) -> Result:
+    """A streamed request with tools that was answered by one object."""
+    if NOT_SSE.code in codes:
+        return Result(
+            verdicts={"streaming_tools": Verdict(State.BROKEN, 1.0, NOT_SSE.code, note="nothing is streamed")}
+        )
+    exchange = asked[-1].exchange
+    kind = exchange.response.header("content-type") if exchange.response else None
+    finding = NOT_SSE.found(
+        f"With tools the streaming request was answered with {kind or 'a body without a type'}; without tools it is "
+        "streamed.",
+        exchange.shows("/response/headers/content-type", expected="text/event-stream", actual=kind),
+    )
+    return Result((finding,), {"streaming_tools": because(State.BROKEN, finding)})
 
 
 def _unknown(note: str) -> Result:

@@ -66,13 +66,13 @@ def test_circles_of_modules_and_of_rooms_are_found(tmp_path: Path) -> None:
         {
             "probe/run/a.py": "from probe.run import b\n",
             "probe/run/b.py": "def late():\n    import probe.run.a\n",
-            "checks/tools/one.py": "import checks.idle.two\n",
-            "checks/idle/three.py": "import checks.tools.four\n",
+            "checks/models/one.py": "import checks.idle.two\n",
+            "checks/idle/three.py": "import checks.models.four\n",
             "checks/idle/two.py": "",
-            "checks/tools/four.py": "",
+            "checks/models/four.py": "",
         },
     )
-    assert made.circles() == [["probe.run.a", "probe.run.b"], ["checks.idle", "checks.tools"]]
+    assert made.circles() == [["probe.run.a", "probe.run.b"], ["checks.idle", "checks.models"]]
     assert len(made.arrows_up()) == 2
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import pytest
 
 from checks.shared import stream_requests
-from checks.stream import characters
+from checks.stream import agreement, characters
 from checks.stream.agreement import diagnose_agreement, diagnose_unasked, difference, finish_reason, text_streams
 from probe.api import completion
 from probe.model import Exchange, Severity, State
@@ -87,13 +88,47 @@ def test_words_that_repeat_are_the_models_own() -> None:
         ("1\n2\n3\n5\n6\n7\n8\n", True),
         ("1\n1\n2\n2\n3\n3\n4\n4\n", True),
         ("The story begins.", False),
+        ("1\n", True),
     ],
-    ids=["lines", "commas", "lost", "doubled", "prose"],
+    ids=["lines", "commas", "lost", "doubled", "prose", "one"],
 )
 def test_a_count_that_is_not_consecutive_is_asked_again(text: str, wrong: bool) -> None:
     found = difference([texts(*text, prompt=stream_requests.COUNT_50)], [])
     assert (found is not None) is wrong
     assert found is None or not found.sure
+
+
+@pytest.mark.parametrize(
+    ("whole_text", "again", "found"),
+    [
+        ("1\n2\n3\n4\n5\n6\n", "1\n2\n4\n5\n6\n7\n", True),
+        ("1\n2\n3\n4\n5\n6\n", "1\n2\n3\n4\n5\n6\n", False),
+        ("1\n1\n2\n2\n3\n3\n", "1\n1\n2\n2\n3\n3\n", False),
+        ("A story.", "1\n2\n4\n5\n", False),
+        ("", "1\n2\n4\n5\n", False),
+    ],
+    ids=["lost twice", "not repeated", "the model's own", "no numbers", "empty"],
+)
+def test_a_difference_is_believed_when_the_whole_answer_is_right(whole_text: str, again: str, found: bool) -> None:
+    class Asked:
+        """Answers the two requests of the confirmation."""
+
+        target = None
+
+        async def chat(self, *given: Any, **parameters: Any) -> Exchange:
+            made = answers.chat(whole_text)
+            body = {"messages": [{"role": "user", "content": stream_requests.COUNT_50}]}
+            return replace(made, request=replace(made.request, body=body))
+
+    async def timed(*given: Any, **parameters: Any) -> Exchange:
+        return texts(*again, prompt=stream_requests.COUNT_50)
+
+    first = difference([texts(*"1\n2\n4\n5\n6\n7\n", prompt=stream_requests.COUNT_50)], [])
+    assert first is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream_requests, "timed", timed)
+        confirmed = anyio.run(agreement._confirmed, Asked(), first)
+    assert (confirmed is not None) is found
 
 
 @pytest.mark.parametrize(

@@ -234,10 +234,10 @@ def test_tools_that_are_refused_when_streaming() -> None:
     assert state(every) is State.UNKNOWN
 
 
-def test_an_answer_without_a_stream_is_not_judged() -> None:
+def test_an_answer_without_a_stream_cannot_be_used() -> None:
     result = judge(made.called(stream=True))
-    assert not result.findings
-    assert state(result) is State.UNKNOWN
+    assert codes(result) == ["stream.not-sse"]
+    assert state(result) is State.BROKEN
 
 
 def test_how_a_call_can_be_had() -> None:

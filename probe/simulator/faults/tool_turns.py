@@ -226,3 +226,38 @@ class IndexFromOne(Fault):
                 made["index"] += 1
 
         return _each_delta(chunks, count)
+
+
+class ExplicitAuto(Fault):
+    """The server offers the tools to the model only where a choice is written out (llama-cpp-python)."""
+
+    name = "tool-auto-not-default"
+    summary = 'tools reach the model only with a written `tool_choice`, `"auto"` among them'
+    yields = ("tools.ignored",)
+
+    def on_prompt(self, call: Call) -> None:
+        if call.tools and "tool_choice" not in call.body:
+            call.body = {name: value for name, value in call.body.items() if name != "tools"}
+
+
+class NotStreamedWithTools(Fault):
+    """A gateway falls back to one object as soon as tools are offered."""
+
+    name = "tool-stream-not-sse"
+    summary = "a streaming request with tools is answered by one JSON object"
+    yields = ("stream.not-sse",)
+
+    def on_prompt(self, call: Call) -> None:
+        if call.tools:
+            call.body = {**call.body, "stream": False}
+
+
+class InventedArguments(Fault):
+    """A mock fills the schema with words of its own (harmless to clients, and no proof of anything)."""
+
+    name = "tool-arguments-invented"
+    summary = "calls hold words of the mock's own in place of what was asked for (nothing wrong that can be proved)"
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        kept = tuple(replace(made, arguments='{"city": "test_city"}') for made in reply.tool_calls)
+        return replace(reply, tool_calls=kept)
