@@ -249,6 +249,8 @@ Make = Callable[[str, Path, Certificate], contextlib.AbstractContextManager[Runn
 def litellm(models: Mapping[str, Mapping[str, object]], folder: Path, *, master_key: str) -> Iterator[Running]:
     """LiteLLM's proxy with several models. models: the id it lists -> its `litellm_params`."""
     listed = [{"model_name": name, "litellm_params": dict(params)} for name, params in models.items()]
-    config = {"model_list": listed, "general_settings": {"master_key": master_key}}
+    # A refused question takes its model out of service; with the default of 5 s the next question would meet that.
+    router = {"cooldown_time": 1, "num_retries": 0}
+    config = {"model_list": listed, "general_settings": {"master_key": master_key}, "router_settings": router}
     with servers.litellm_with(config, folder) as running:
         yield running
