@@ -574,7 +574,7 @@ GATEWAYS = (
     Situation(
         "LiteLLM with an api_base that lacks /v1",
         _litellm,
-        Wire((404,), (), "litellm.NotFoundError"),
+        Wire((404,), (), "litellm.BadRequestError: OpenAIException - Invalid URL"),
         Due(("models.not-enabled|errors.upstream",), hop="litellm", base="typed", says=("api_base",)),
         options=("--depth", "quick", "--model", "wrong-base"),
     ),
