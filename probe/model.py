@@ -348,7 +348,7 @@ def with_check(finding: Finding, check_id: str) -> Finding:
 # What a whole report says: every format, the exit status and the history use these functions ---------
 
 SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
-_FAILING = {"error": SEVERITIES[:1], "warning": SEVERITIES[:2], "never": ()}
+FAILING = {"error": SEVERITIES[:1], "warning": SEVERITIES[:2], "never": ()}
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
@@ -373,7 +373,7 @@ def worst(report: Report) -> Finding | None:
 
 def fails(findings: Iterable[Finding], fail_on: str) -> bool:
     """Whether one of the findings is at or above ``--fail-on`` (error, warning or never)."""
-    return any(finding.severity in _FAILING[fail_on] for finding in findings)
+    return any(finding.severity in FAILING[fail_on] for finding in findings)
 
 
 def usable(report: Report) -> bool:

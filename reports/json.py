@@ -7,5 +7,5 @@ from probe.report import encode
 
 
 def render(report: Report) -> bytes:
-    """report.json's bytes, as the engine writes them."""
+    """The bytes of report.json."""
     return encode(report)

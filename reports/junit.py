@@ -78,14 +78,8 @@ def host(endpoint: str) -> str:
 
 
 def timestamp(text: str) -> str:
-    """ISO 8601 in UTC without a zone, as the schemas want it."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = datetime.fromtimestamp(0, UTC)
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S")
+    """ISO 8601 in UTC without a zone, as the schemas require it."""
+    return f"{summary.utc(text) or datetime.fromtimestamp(0, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _properties(report: Report) -> list[tuple[str, str]]:

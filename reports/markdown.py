@@ -1,37 +1,36 @@
 """report.md: for pull requests, job summaries and chats that render GitHub's Markdown.
 
-Text from the endpoint stays text: markup is escaped, and whatever a forge would turn into
-a link or a mention (URLs, ``@name``, ``#12``) stands in a code span, where it does not.
-Rules: GitHub Flavored Markdown, sections 2.4, 4.10, 6.1, 6.3 and 6.9.
+Text of the endpoint stays text: markup is escaped, and what a forge would turn into a link or a
+mention (URLs, ``@name``, ``#12``) is put into a code span.  Rules: GitHub Flavored Markdown, sections
+2.4, 4.10, 6.1, 6.3 and 6.9.
 """
 
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from probe.model import Finding, Outcome, Report, Severity
+from probe.model import Finding, Outcome, Report
+from probe.wording import shown
 from reports import summary
 from reports.clients import compatibility
-from reports.text import shorten, visible
+from reports.text import clip, visible
 
 _MARKUP = re.compile(r"([\\`*_\[\]~$#!{}])")
-#: What stands between backticks already, or a word; and what in a word a forge would link.  Two patterns, since one
-#: that looks for a link in every word would go through a word of a megabyte once for each of its letters.
+#: A code span or a word; and the part of a word that a forge would link.  They are two patterns, since one that looks
+#: for a link in every word would scan a word of a megabyte once for each of its letters.
 _TOKEN = re.compile(r"(`[^`]+`)|[^\s`]+")
 _LINKED = re.compile(r"://|www\.|@|#\d|GH-\d", re.IGNORECASE)
 _OPENING = re.compile(r"^(\d*)([-+=.)])")
-_WORD = {Severity.ERROR: "Error", Severity.WARNING: "Warning", Severity.INFO: "Note"}
 _LONGEST = 800
 _LONGEST_CONFIG = 4_000
 _EVIDENCE_SHOWN = 4
 
 
 def code(text: str) -> str:
-    """The text as a code span, on one line, whatever backticks it holds."""
+    """The text as a code span on one line."""
     flat = re.sub(r"\s+", " ", visible(text)).strip() or " "
     longest = max((len(run) for run in re.findall(r"`+", flat)), default=0)
     fence = "`" * (longest + 1)
@@ -40,7 +39,7 @@ def code(text: str) -> str:
 
 
 def inline(text: str) -> str:
-    """The text so that it reads as it is and nothing in it is markup, a link or a mention."""
+    """The text with nothing in it that is markup, a link or a mention."""
     flat = re.sub(r"\s+", " ", visible(text)).strip()
     pieces: list[str] = []
     position = 0
@@ -55,7 +54,7 @@ def inline(text: str) -> str:
 
 
 def paragraph(text: str) -> str:
-    """Inline text that may stand at the start of a line, where it must open no list or heading."""
+    """Inline text for the start of a line, where it must not begin a list or a heading."""
     return _OPENING.sub(r"\1\\\2", inline(text))
 
 
@@ -65,21 +64,21 @@ def _plain(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """Inline Markdown for a table cell: a bar would end the cell, in code spans too."""
-    # A backslash right before a bar would undo the bar's own escape, so they are parted.
+    """Inline Markdown for a table cell, which a bar would end, in code spans too."""
+    # A backslash right before a bar would cancel the bar's own escape, so a space goes between them.
     return re.sub(r"(\\*)\|", lambda found: (found[1] + " " if found[1] else "") + "\\|", text)
 
 
 def block(text: str, longest: int = _LONGEST) -> str:
-    """A fenced block that the text cannot end, cut at so many characters."""
-    shown = shorten(visible(text).rstrip("\n"), longest)
+    """A fenced block that the text cannot end, clipped to so many characters."""
+    shown = clip(visible(text).rstrip("\n"), longest)
     longest = max((len(run) for run in re.findall(r"`{3,}", shown)), default=2)
     fence = "`" * (longest + 1)
     return f"{fence}text\n{shown}\n{fence}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of ready inline Markdown."""
+    """A table of finished inline Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cell(item) for item in row)} |" for row in lines)
 
@@ -108,7 +107,7 @@ def _facts_of_run(report: Report) -> list[tuple[str, str]]:
     rows.append(("Result", inline(summary.found(report))))
     rows.append(("Checks", inline(summary.outcomes(report.checks))))
     if not report.run.complete:
-        rows.append(("Note", "the run did not finish; this is what was known when it ended"))
+        rows.append(("Note", summary.INCOMPLETE))
     return rows
 
 
@@ -120,7 +119,7 @@ def _findings(report: Report) -> list[str]:
 
 def _finding(finding: Finding) -> str:
     lines = [
-        f"#### {_WORD[finding.severity]}: {inline(finding.title)} ({code(finding.code)})",
+        f"#### {summary.SEVERITY_WORDS[finding.severity]}: {inline(finding.title)} ({code(finding.code)})",
         paragraph(finding.detail) or "No detail.",
         "- **Who can fix it:** " + inline(str(finding.owner)),
     ]
@@ -136,8 +135,7 @@ def _finding(finding: Finding) -> str:
 
 
 def _value(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return code(text if len(text) <= 200 else f"{text[:200]}…")
+    return code(shown(value, 200))
 
 
 def _capabilities(report: Report) -> list[str]:
@@ -154,14 +152,14 @@ def _capabilities(report: Report) -> list[str]:
     ]
     parts = ["### Capabilities"]
     if rows:
-        parts.append(table(("Capability", "Verdict", "Sure", "Why"), rows))
+        parts.append(table(("Capability", "Verdict", "Confidence", "Why"), rows))
     if untried:
         parts.append("Not tried: " + ", ".join(code(name) for name in untried) + ".")
     return parts
 
 
 def _clients(report: Report) -> list[str]:
-    """The clients with their answer, and the configuration of those that work, folded."""
+    """The clients with their answer, and the folded configuration of those that work."""
     found = compatibility.rows(report)
     if not found:
         return []
@@ -173,32 +171,34 @@ def _clients(report: Report) -> list[str]:
         )
         for row in found
     ]
-    parts = ["### Works with", table(("Client", "Works", "With which settings, or why not"), rows)]
+    parts = ["### Works with", table(("Client", "Works", "Settings, or the reason"), rows)]
     for row in found:
         if row.text is not None:
             notes = "".join(f"- {inline(note)}\n" for note in row.notes)
-            # A configuration that is cut is of no use.
-            told = block(row.text, _LONGEST_CONFIG) if len(row.text) <= _LONGEST_CONFIG else _too_long(row.fit.client)
-            told = f"File: {code(row.file)}\n\n{notes}\n{told}"
-            parts.append(_folded(f"Configuration for {row.fit.title}", told))
+            # A part of a configuration would be useless.
+            content = (
+                block(row.text, _LONGEST_CONFIG) if len(row.text) <= _LONGEST_CONFIG else _too_long(row.fit.client)
+            )
+            title = f"Configuration for {row.fit.title}"
+            parts.append(_folded(title, f"File: {code(row.file)}\n\n{notes}\n{content}"))
     return parts
 
 
 def _too_long(client: str) -> str:
-    return f"Too long for this place: {code(f'endpoint-probe export report.json --to {client}')} writes it."
+    return f"Too long to show here; {code(f'endpoint-probe export report.json --to {client}')} writes it."
 
 
 def _details(report: Report) -> list[str]:
     parts: list[str] = []
     if report.facts:
-        rows = [(code(name), _value(value)) for name, value in report.facts.items()]
-        parts.append(_folded("Facts", table(("Fact", "Value"), rows)))
-    rows3 = [
+        facts = ((code(name), _value(value)) for name, value in report.facts.items())
+        parts.append(_folded("Facts", table(("Fact", "Value"), facts)))
+    rows = [
         (code(check.id), inline(str(check.outcome)), str(check.requests), inline(check.reason))
         for check in report.checks
     ]
     title = f"Checks: {summary.outcomes(report.checks)}"
-    parts.append(_folded(title, table(("Check", "Outcome", "Requests", "Reason"), rows3)))
+    parts.append(_folded(title, table(("Check", "Outcome", "Requests", "Reason"), rows)))
     broken = [check for check in report.checks if check.outcome is Outcome.ERROR]
     parts += [f"{code(check.id)} crashed {summary.OWN_FAULT}:\n\n{block(check.reason)}" for check in broken]
     return parts

@@ -1,8 +1,8 @@
 """The report formats by name, built-in and from plugins.
 
 A plugin's entry point in the group ``endpoint_probe.reporters`` is a callable that takes
-a ``probe.model.Report`` and returns bytes; its attribute ``filename`` (default
-``report.NAME``) is the file it is written to.  Modules are imported when a format is used.
+a ``probe.model.Report`` and returns bytes; its attribute ``filename`` (default ``report.NAME``)
+names its file.  Modules are imported when a format is used.
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ from importlib.metadata import EntryPoint, entry_points
 from probe.model import Report
 
 GROUP = "endpoint_probe.reporters"
+#: The module and the file of each built-in format.
 _BUILT_IN = {
-    "json": "report.json",
-    "html": "report.html",
-    "markdown": "report.md",
-    "junit": "report.junit.xml",
-    "sarif": "report.sarif",
-    "terminal": "report.txt",
+    "json": ("reports.json", "report.json"),
+    "html": ("reports.html.page", "report.html"),
+    "markdown": ("reports.markdown", "report.md"),
+    "junit": ("reports.junit", "report.junit.xml"),
+    "sarif": ("reports.sarif", "report.sarif"),
+    "terminal": ("reports.terminal", "report.txt"),
 }
 
 
 class UnknownFormat(ValueError):
-    """There is no such format, or it cannot be loaded; the message is one line."""
+    """A format that does not exist or cannot be loaded; the message is one line."""
 
 
 @dataclass(frozen=True)
 class Reporter:
-    """A format: its name, the file it is written to, and how a report becomes its bytes."""
+    """A format: its name, its file, and the function from a report to the file's bytes."""
 
     name: str
     filename: str
@@ -39,25 +40,27 @@ class Reporter:
 
 
 def _built_in(name: str) -> Reporter:
-    def render(report: Report) -> bytes:
-        made: bytes = import_module(f"reports.{name}").render(report)
-        return made
+    module, filename = _BUILT_IN[name]
 
-    return Reporter(name, _BUILT_IN[name], render)
+    def render(report: Report) -> bytes:
+        content: bytes = import_module(module).render(report)
+        return content
+
+    return Reporter(name, filename, render)
 
 
 def _plugins() -> dict[str, EntryPoint]:
-    """The plugins by format; a built-in is not replaced by one."""
+    """The plugins by format; none replaces a built-in format."""
     return {point.name: point for point in entry_points(group=GROUP) if point.name not in _BUILT_IN}
 
 
 def _plugged(point: EntryPoint) -> Reporter:
     try:
         render = point.load()
-    except Exception as error:  # a plugin is a stranger's code: whatever it raises is its own fault
+    except Exception as error:  # a plugin may raise anything when it is imported
         raise UnknownFormat(
             f"the format '{point.name}' of a plugin cannot be loaded ({type(error).__name__}); "
-            f"mend or uninstall {point.value}"
+            f"repair or uninstall {point.value}"
         ) from None
     return Reporter(point.name, str(getattr(render, "filename", f"report.{point.name}")), render)
 
@@ -76,7 +79,7 @@ def chosen(names: Iterable[str]) -> list[Reporter]:
     """The reporters of these names, each once, in their order.
 
     Raises:
-        UnknownFormat: a name is none, or its plugin cannot be loaded.
+        UnknownFormat: there is no such format, or its plugin cannot be loaded.
     """
     found = []
     for name in dict.fromkeys(names):

@@ -1,9 +1,8 @@
 """report.sarif: findings for code-scanning pages, as SARIF 2.1.0 (OASIS standard).
 
-One rule a finding code, one result a finding.  What is wrong lies in an endpoint and in no
-source file, so the endpoint is the logical location; because GitHub takes no result
-without a physical one (its page "SARIF support for code scanning"), the finding's line in
-report.json is given too.
+One rule per finding code, one result per finding.  A finding is about an endpoint and not about a
+source file, so the endpoint is the logical location.  GitHub accepts no result without a physical
+location ("SARIF support for code scanning"), so the finding's line in report.json is given too.
 """
 
 from __future__ import annotations
@@ -11,12 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 from probe.model import Diagnosis, Finding, Outcome, Report, Severity
 from reports import markdown, summary
-from reports.text import shorten, visible
+from reports.text import clip, visible
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -24,8 +22,8 @@ _LONGEST = 4_000
 
 
 def plain(text: str) -> str:
-    """The text as SARIF reads it: brackets that would be an embedded link (section 3.11.6) are escaped."""
-    return re.sub(r"([\[\]\\])", r"\\\1", visible(shorten(text, _LONGEST)))
+    """The text with escaped brackets, which would be an embedded link (SARIF, section 3.11.6)."""
+    return re.sub(r"([\[\]\\])", r"\\\1", visible(clip(text, _LONGEST)))
 
 
 def render(report: Report) -> bytes:
@@ -52,12 +50,12 @@ def render(report: Report) -> bytes:
 
 
 def _catalogue() -> dict[str, Diagnosis]:
-    """What is known of the codes beside what the report says of them."""
+    """The diagnoses of the catalogue by code."""
     from probe.catalogue import registry
 
     try:
         return registry.catalogue()
-    except registry.RegistryError:  # a plugin's fault takes nothing from the report itself
+    except registry.RegistryError:  # a broken plugin must not cost the report
         return {}
 
 
@@ -83,12 +81,12 @@ def _rule(finding: Finding, known: Diagnosis | None) -> dict[str, Any]:
 
 def _results(report: Report, codes: list[str]) -> list[dict[str, Any]]:
     lines = _lines(report)
-    made = []
+    results = []
     for number, finding in enumerate(report.findings):
         text = finding.detail or finding.title
         if finding.remedy:
             text += f"\n\nHow to fix it: {finding.remedy}"
-        made.append(
+        results.append(
             {
                 "ruleId": visible(finding.code),
                 "ruleIndex": codes.index(finding.code),
@@ -115,11 +113,11 @@ def _results(report: Report, codes: list[str]) -> list[dict[str, Any]]:
                 },
             }
         )  # fmt: skip
-    return made
+    return results
 
 
 def _lines(report: Report) -> list[int]:
-    """For each finding the line in report.json on which it begins, counted from 1."""
+    """The line in report.json, from 1, on which each finding begins."""
     from probe.report import encode
 
     found: list[int] = []
@@ -135,7 +133,7 @@ def _lines(report: Report) -> list[int]:
 
 
 def _fingerprint(report: Report, finding: Finding) -> str:
-    """The same for the same fault of the same endpoint in every run."""
+    """The same in every run for the same code, endpoint and model."""
     name = "\n".join((finding.code, _where(report), report.target.model or ""))
     return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:16] + ":1"
 
@@ -143,20 +141,11 @@ def _fingerprint(report: Report, finding: Finding) -> str:
 def _invocation(report: Report) -> dict[str, Any]:
     shown: dict[str, Any] = {"executionSuccessful": report.run.complete}
     for name, text in (("startTimeUtc", report.run.started_at), ("endTimeUtc", report.run.finished_at)):
-        stamp = _stamp(text)
-        if stamp:
-            shown[name] = stamp
+        if when := summary.utc(text):
+            shown[name] = f"{when:%Y-%m-%dT%H:%M:%SZ}"
     broken = [check for check in report.checks if check.outcome is Outcome.ERROR]
     if broken:
         shown["toolExecutionNotifications"] = [
             {"level": "error", "message": {"text": plain(f"{check.id} crashed: {check.reason}")}} for check in broken
         ]
     return shown
-
-
-def _stamp(text: str) -> str | None:
-    """RFC 3339 in UTC, or None where the text is no time."""
-    try:
-        return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    except (ValueError, OverflowError):
-        return None

@@ -1,15 +1,16 @@
-"""What every format says first: can the endpoint be used, with which settings, what is worst."""
+"""What every format says first: can the endpoint be used, what was found, what did the run cost."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from probe.model import CheckRecord, Finding, Outcome, Report, Severity, lacks_chat, tried, usable, worst
 from probe.wording import amount, cut
 
-#: How each outcome is said, in the order in which they are counted.
+SEVERITY_WORDS = {Severity.ERROR: "Error", Severity.WARNING: "Warning", Severity.INFO: "Note"}
+#: The outcomes as participles, in the order in which they are counted.
 OUTCOMES = {
     Outcome.PASS: "passed",
     Outcome.FAIL: "failed",
@@ -18,8 +19,7 @@ OUTCOMES = {
     Outcome.ERROR: "crashed",
 }
 OWN_FAULT = "(internal error of endpoint-probe)"
-NOT_TRIED = "not tried"
-_NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+INCOMPLETE = "The run did not finish; the report shows what was known when it ended."
 _LONGEST_CAUSE = 200
 
 
@@ -39,7 +39,7 @@ def headline(report: Report) -> str:
 
 
 def no_chat(report: Report) -> str:
-    """Why there was no chat completion: the finding behind the verdict, the gravest error, or the verdict's note."""
+    """Why there was no chat completion: the finding behind the verdict, the first error, or the verdict's note."""
     chat = report.capabilities.get("chat")
     named = next((item for item in report.findings if chat and item.code == chat.finding), None)
     cause = named or worst(report)
@@ -48,21 +48,28 @@ def no_chat(report: Report) -> str:
 
 
 def in_one_line(report: Report) -> str:
-    """The headline, the number of findings, and the code to mend first."""
+    """The headline, the number of findings, and the code to fix first."""
     first = worst(report)
     line = f"{headline(report)} {found(report)}"
-    return line if first is None or first.code in line else f"{line}; mend first: {first.code}"
+    return line if first is None or first.code in line else f"{line}; fix first: {first.code}"
+
+
+def state(report: Report) -> str:
+    """The headline in one word, for colours: good, mixed or bad."""
+    if not usable(report):
+        return "bad"
+    return "good" if worst(report) is None else "mixed"
 
 
 def count(findings: Sequence[Finding], severity: Severity) -> int:
-    """How many findings are of this severity."""
+    """The number of findings of this severity."""
     return sum(finding.severity is severity for finding in findings)
 
 
 def found(report: Report) -> str:
     """``1 error, 2 warnings``, or ``no findings``."""
-    counted = [(count(report.findings, severity), word) for severity, word in _NOUNS.items()]
-    return ", ".join(amount(number, word) for number, word in counted if number) or "no findings"
+    counted = [(count(report.findings, severity), word) for severity, word in SEVERITY_WORDS.items()]
+    return ", ".join(amount(number, word.lower()) for number, word in counted if number) or "no findings"
 
 
 def outcomes(checks: Sequence[CheckRecord]) -> str:
@@ -72,12 +79,16 @@ def outcomes(checks: Sequence[CheckRecord]) -> str:
 
 
 def server(report: Report) -> str:
-    """What runs there, as far as it was recognised, and what stands before it."""
-    name = report.server.software
-    if report.server.version:
-        name = f"{name} {report.server.version}"
-    hops = [hop.software for hop in report.server.hops if hop.software != report.server.software]
-    return f"{name}, behind {', '.join(hops)}" if hops else name
+    """The recognised software, and the proxies in front of it."""
+    info = report.server
+    return software(info.software, info.version, (hop.software for hop in info.hops))
+
+
+def software(name: str, version: str | None, hops: Iterable[str]) -> str:
+    """``vllm 0.16.0, behind nginx``."""
+    proxies = ", ".join(hop for hop in hops if hop != name)
+    shown = f"{name} {version}" if version else name
+    return f"{shown}, behind {proxies}" if proxies else shown
 
 
 def spent(report: Report) -> str:
@@ -89,12 +100,18 @@ def spent(report: Report) -> str:
     )
 
 
-def moment(text: str) -> str:
-    """A time stamp of the report as people read it: to the second, in UTC; what is none stays as it is."""
+def utc(text: str) -> datetime | None:
+    """A timestamp of a report in UTC, or None where the text is not one."""
     try:
-        return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
-        return text
+        return None
+
+
+def moment(text: str) -> str:
+    """A timestamp of a report for people, to the second; other text stays as it is."""
+    when = utc(text)
+    return f"{when:%Y-%m-%d %H:%M:%S} UTC" if when else text
 
 
 def untried(report: Report) -> list[str]:

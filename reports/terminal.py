@@ -1,7 +1,7 @@
-"""The result on a terminal: verdicts, findings with their remedy, and where the report is.
+"""The result on a terminal: verdicts, findings with their remedy, and the paths of the report.
 
-Everything fits 80 columns.  Text from the endpoint passes through ``printable`` and is
-never read as markup.
+Everything fits into 80 columns.  Text of the endpoint passes through ``printable`` and is never read
+as markup.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from probe.model import Finding, Report, Severity, State, usable, worst
+from probe.model import Finding, Outcome, Report, Severity, State
 from reports import summary
 from reports.text import printable
 
@@ -28,11 +28,10 @@ _VERDICT_STYLE = {
     State.UNKNOWN: "dim",
 }
 _SEVERITY_STYLE = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-_SEVERITY_WORD = {Severity.ERROR: "ERROR", Severity.WARNING: "WARNING", Severity.INFO: "note"}
 
 
 def render(report: Report) -> bytes:
-    """The same as plain text, 80 columns wide."""
+    """The result as plain text, 80 columns wide."""
     buffer = io.StringIO()
     console = Console(
         file=buffer, width=WIDTH, no_color=True, force_terminal=False, emoji=False, markup=False, highlight=False
@@ -45,8 +44,8 @@ def print_report(report: Report, written: Sequence[Path], *, quiet: bool = False
     """Print the result on standard output.
 
     Args:
-        written: the report files, to be named at the end.
-        quiet: only one line.
+        written: the report files, which are named at the end.
+        quiet: print only one line.
     """
     if quiet:
         where = f"; report: {_shown(written)}" if written else ""
@@ -63,7 +62,7 @@ def print_report(report: Report, written: Sequence[Path], *, quiet: bool = False
 
 
 def _shown(written: Sequence[Path]) -> str:
-    """The paths, the page first: it is what people open."""
+    """The paths, with the page first, which people open."""
     return ", ".join(str(path) for path in sorted(written, key=lambda path: path.suffix != ".html"))
 
 
@@ -76,11 +75,12 @@ def _print(console: Console, report: Report) -> None:
         console.print(Text(f"Not tried: {', '.join(untried)}.\n", style="dim"))
     for finding in report.findings:
         console.print(_finding(finding))
-    broken = [check for check in report.checks if check.outcome == "error"]
-    for check in broken:
+    for check in report.checks:
+        if check.outcome is not Outcome.ERROR:
+            continue
         console.print(Text(printable(f"{check.id} crashed {summary.OWN_FAULT}: {check.reason}"), style="magenta"))
     if not report.run.complete:
-        console.print(Text("The run did not finish; this is what was known when it ended.", style="yellow"))
+        console.print(Text(summary.INCOMPLETE, style="yellow"))
     line = f"{summary.found(report)}; checks: {summary.outcomes(report.checks)}.\n{summary.spent(report)}."
     console.print(Text(line[0].upper() + line[1:]))
 
@@ -92,14 +92,13 @@ def _head(report: Report) -> RenderableType:
     grid.add_column(overflow="fold")
     grid.add_row("Endpoint", printable(target.endpoint, 300))
     if target.base_url and target.base_url != target.endpoint:
-        grid.add_row("Give clients", Text(printable(target.base_url, 300), style="bold"))
+        grid.add_row("Base URL", Text(printable(target.base_url, 300), style="bold"))
     if target.model:
         grid.add_row("Model", printable(target.model, 200))
     if report.server.software != "unknown" or report.server.hops:
         grid.add_row("Server", printable(summary.server(report), 200))
-    good = usable(report)
-    style = "bold green" if good and worst(report) is None else "bold yellow" if good else "bold red"
-    return Group(grid, Text(), Text(summary.headline(report), style=style), Text())
+    style = {"good": "bold green", "mixed": "bold yellow", "bad": "bold red"}[summary.state(report)]
+    return Group(grid, Text(), Text(printable(summary.headline(report)), style=style), Text())
 
 
 def _verdicts(report: Report) -> RenderableType:
@@ -125,7 +124,7 @@ def _verdicts(report: Report) -> RenderableType:
 
 def _finding(finding: Finding) -> RenderableType:
     title = Text()
-    title.append(_SEVERITY_WORD[finding.severity], style=_SEVERITY_STYLE[finding.severity])
+    title.append(summary.SEVERITY_WORDS[finding.severity].upper(), style=_SEVERITY_STYLE[finding.severity])
     title.append(f"  {finding.code}", style="bold")
     title.append(f"  {printable(finding.title, 200)}")
     grid = Table.grid(padding=(0, 1))

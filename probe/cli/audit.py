@@ -31,7 +31,7 @@ from probe.fleet.store import Audit, Store
 from probe.fleet.time_spec import since
 from probe.model import Depth
 from probe.wording import amount
-from reports.matrix import metrics
+from reports.matrix import formats
 from reports.matrix.formats import as_json
 from reports.matrix.table import Matrix, headline
 from reports.text import printable
@@ -176,7 +176,7 @@ def _audit(plan: _Plan, store: Store) -> int:
     complete_reports(store, found, plan.out)
     written = write_matrix(matrix, plan.out, plan.formats)
     if plan.given["metrics"]:
-        write(plan.given["metrics"], metrics.render(matrix), "name another file with --metrics")
+        write(plan.given["metrics"], formats.as_metrics(matrix), "name another file with --metrics")
     delivered = _alarm(plan, store, found, matrix)
     _print_result(matrix, plan.given, written)
     return max(_status(matrix, plan.given["fail_on"]), 0 if delivered else FOUND)

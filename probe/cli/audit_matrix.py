@@ -166,11 +166,11 @@ def write_report(content: bytes, stem: str) -> None:
         content: report.json, compressed with gzip.
         stem: the path without its ending.
     """
-    from reports import html
+    from reports.html import page
 
     plain = gzip.decompress(content)
     write_whole(Path(f"{stem}.json"), plain)
-    write_whole(Path(f"{stem}.html"), html.render(decode(plain)))
+    write_whole(Path(f"{stem}.html"), page.render(decode(plain)))
 
 
 def complete_reports(store: Store, audit: Audit, out: Path) -> None:

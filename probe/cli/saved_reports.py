@@ -52,8 +52,8 @@ def diff_command(old: str, new: str, form: str, output: str | None, fail_on: str
     on a regression: a capability that worked and no longer does, or a new finding.
     """
     from reports.diff import compare
-    from reports.diff.text import FORMS, as_html
+    from reports.diff.text import FORMS
 
     found = compare(saved_report(old), saved_report(new))
-    print_or_write(as_html(found) if form == "html" else FORMS[form](found), output)
+    print_or_write(FORMS[form](found), output)
     return FOUND if found.regressed(fail_on) else 0

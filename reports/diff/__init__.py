@@ -1,8 +1,8 @@
-"""What changed between two reports, and whether it is a regression.  Pure.
+"""What changed between two reports, and whether it is a regression; pure functions.
 
-Only what both runs could tell is compared.  Identifiers, codes, times and the wording of
-details differ between any two runs and are no change; a verdict or a finding that one of
-the runs had no chance to see is listed apart and accuses nobody.
+Only what both runs could judge is compared.  Identifiers, times and the wording of details differ
+between any two runs and are not changes.  A verdict or a finding that one of the runs could not see
+is listed separately and never counts as a change.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from probe.model import SEVERITIES, Finding, Outcome, Report, Severity, State, lacks_chat, usable
+from probe.model import FAILING, SEVERITIES, Finding, Outcome, Report, Severity, State, lacks_chat, usable
 from reports import summary
 
 
-class Turn(StrEnum):
-    """Which way a change goes for those who use the endpoint."""
+class Direction(StrEnum):
+    """Whether a change is for the worse or the better for the users of the endpoint."""
 
     WORSE = "worse"
     BETTER = "better"
@@ -26,29 +26,29 @@ class Turn(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One difference that both runs saw.
+    """One difference between what both runs saw.
 
     ``area`` is capability, finding, address, server, hop, connection, fact or timing.
-    ``old`` and ``new`` are JSON values; None where there is nothing on that side.
-    ``regression`` is the severity that counts for ``--fail-on``, None where it does not.
-    ``note`` and ``remedy`` are what the report with the change says of it.
+    ``old`` and ``new`` are JSON values; None where a side has none.
+    ``regression`` is the severity for ``--fail-on``, None where the change does not count.
+    ``note`` and ``remedy`` come from the report with the change.
     """
 
     area: str
     name: str
     old: Any
     new: Any
-    turn: Turn = Turn.OTHER
+    turn: Direction = Direction.OTHER
     regression: Severity | None = None
     note: str = ""
     remedy: str = ""
 
 
 @dataclass(frozen=True)
-class Untold:
-    """Something that one of the runs could not tell, so that it cannot be compared.
+class NotCompared:
+    """A verdict or finding that one of the runs could not see, so that it cannot be compared.
 
-    ``side`` is old or new: the run that could not; ``reason`` is what its report says.
+    ``side`` is old or new: the run that could not; ``reason`` is from its report.
     """
 
     area: str
@@ -63,27 +63,26 @@ class Untold:
 class Difference:
     """Two runs compared.
 
-    ``conditions`` are (name, old, new) of what the runs were asked to do, where that differs.
+    ``conditions`` are (name, old, new) of the differences in what the runs were asked to do.
     """
 
     old: Report
     new: Report
     conditions: tuple[tuple[str, Any, Any], ...]
     changes: tuple[Change, ...]
-    untold: tuple[Untold, ...]
+    not_compared: tuple[NotCompared, ...]
 
     def regressed(self, fail_on: str) -> bool:
-        """Whether there is a regression at or above ``error`` or ``warning``; with ``never`` there is none."""
-        counted = {"error": (Severity.ERROR,), "warning": (Severity.ERROR, Severity.WARNING)}.get(fail_on, ())
-        return any(change.regression in counted for change in self.changes)
+        """Whether there is a regression at or above ``--fail-on`` (error, warning or never)."""
+        return any(change.regression in FAILING[fail_on] for change in self.changes)
 
 
 @dataclass(frozen=True)
 class Band:
-    """How far a measured value may move without meaning anything: both bounds must be passed.
+    """How far a measured value must move to count as a change: both bounds must be passed.
 
-    ``factor`` is a ratio, ``least`` a difference in the value's unit; from ``ceiling`` on
-    two values are alike.  ``lower_is_better`` is None where a change is neither.
+    ``factor`` is a ratio, ``least`` a difference in the value's unit; two values above ``ceiling``
+    are equal.  ``lower_is_better`` is None where a change is neither better nor worse.
     """
 
     factor: float
@@ -92,27 +91,26 @@ class Band:
     ceiling: float = float("inf")
 
     def moved(self, old: float, new: float) -> bool:
-        """Whether the second value lies outside the band around the first."""
+        """Whether the second value is outside the band around the first."""
         low, high = sorted((old, new))
         if low >= self.ceiling:
             return False
         return high - low >= self.least and high >= self.factor * low
 
 
-#: A run has one measurement of each.  The first token waits for whatever else the server
-#: is doing, so it must double and differ by what a person notices.  The same llama.cpp on
-#: the same machine gave 75 to 150 tokens a second, and beyond some hundreds the reading
-#: client is what is measured.  Heartbeats and limits are timers of whole seconds: their
-#: measurement is off by the way of a packet and the rounding of the timer.
+#: A run measures each value once.  The first token waits for other work of the server, so it must
+#: double and differ by a time that a person notices.  The same llama.cpp on the same machine gave 75 to
+#: 150 tokens per second, and from some hundreds on the speed of the reading client is measured.
+#: Heartbeats and limits are timers of whole seconds, measured with the delay of the network.
 BANDS = {
     "first_token_s": Band(2.0, 0.5, True),
     "tokens_per_s": Band(2.0, 5.0, False, ceiling=500.0),
     "heartbeat_s": Band(1.2, 0.5, None),
     "idle_limit_s": Band(1.1, 1.0, False),
 }
-#: Facts that describe the endpoint and not the run.  Others are left out: the roles are
-#: capabilities already, the delivery and the kind of a limit have findings of their own,
-#: and what further facts mean is not known here.
+#: Facts that describe the endpoint and not the run.  The others are left out: the roles are capabilities,
+#: the delivery and the kind of a limit have their own findings, and the meaning of facts of plugins is
+#: not known here.
 FACTS = ("context_length", "max_tokens_param", "reasoning_field", "tool_call_format", "tool_parser")
 
 
@@ -126,14 +124,14 @@ def compare(old: Report, new: Report) -> Difference:
         *_facts(old, new),
         *_timing(old, new),
     ]
-    order = list(Turn)
+    order = list(Direction)
     changes.sort(key=lambda change: order.index(change.turn))
-    untold = (*_untold_capabilities(old, new), *_untold_findings(old, new))
-    return Difference(old, new, tuple(_conditions(old, new)), tuple(changes), untold)
+    not_compared = (*_unseen_capabilities(old, new), *_unseen_findings(old, new))
+    return Difference(old, new, tuple(_conditions(old, new)), tuple(changes), not_compared)
 
 
 def _conditions(old: Report, new: Report) -> Iterator[tuple[str, Any, Any]]:
-    """What was asked for: another endpoint or depth is no change of an endpoint."""
+    """Differences in what was asked for, which are not changes of the endpoint."""
     for name, before, after in (
         ("endpoint", old.target.endpoint, new.target.endpoint),
         ("model", old.target.model, new.target.model),
@@ -147,20 +145,20 @@ def _conditions(old: Report, new: Report) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _address(old: Report, new: Report) -> Iterator[Change]:
-    """The URL for clients.  Two endpoints have two of them; then only having one at all counts."""
+    """The base URL for clients; of two different endpoints only whether they have one."""
     before, after = old.target.base_url, new.target.base_url
     if before == after or (before and after and old.target.endpoint != new.target.endpoint):
         return
     if before and after:
         yield Change("address", "base_url", before, after)
     elif after and lacks_chat(old):
-        yield Change("address", "base_url", None, after, Turn.BETTER, note="chat completions can be had again")
+        yield Change("address", "base_url", None, after, Direction.BETTER, note="chat completions are possible again")
     elif before and lacks_chat(new):
-        yield Change("address", "base_url", before, None, Turn.WORSE, Severity.ERROR, summary.no_chat(new))
+        yield Change("address", "base_url", before, None, Direction.WORSE, Severity.ERROR, summary.no_chat(new))
 
 
 def _states(old: Report, new: Report) -> Iterator[tuple[str, State, State]]:
-    """The capabilities with another verdict, each with both."""
+    """The capabilities with different verdicts, and both verdicts."""
     for name in dict.fromkeys([*old.capabilities, *new.capabilities]):
         before, after = (
             report.capabilities[name].verdict if name in report.capabilities else State.UNKNOWN for report in (old, new)
@@ -173,28 +171,28 @@ def _capabilities(old: Report, new: Report) -> Iterator[Change]:
     for name, before, after in _states(old, new):
         if State.UNKNOWN in (before, after):
             continue
-        lost, won = before is State.WORKS, after is State.WORKS
+        lost, gained = before is State.WORKS, after is State.WORKS
         verdict = new.capabilities[name]
         yield Change(
             "capability",
             name,
             str(before),
             str(after),
-            Turn.WORSE if lost else Turn.BETTER if won else Turn.OTHER,
+            Direction.WORSE if lost else Direction.BETTER if gained else Direction.OTHER,
             Severity.ERROR if lost else None,
             note=verdict.finding or verdict.note,
         )
 
 
-def _untold_capabilities(old: Report, new: Report) -> Iterator[Untold]:
+def _unseen_capabilities(old: Report, new: Report) -> Iterator[NotCompared]:
     for name, before, after in _states(old, new):
         if State.UNKNOWN in (before, after):
             side, report, other = ("old", old, new) if before is State.UNKNOWN else ("new", new, old)
             verdict = report.capabilities.get(name)
-            # A capability that nobody judged says nothing of why; the check that judged it in the other run does.
-            reasons = (_blind(report, check) for check in other.capabilities[name].checks)
+            # Where no check judged the capability, the check that did so in the other run has the reason.
+            reasons = (_why_not_seen(report, check) for check in other.capabilities[name].checks)
             reason = verdict.note if verdict and verdict.checks else next(filter(None, reasons), None)
-            yield Untold("capability", name, str(before), str(after), side, reason or summary.NOT_TRIED)
+            yield NotCompared("capability", name, str(before), str(after), side, reason or "not tried")
 
 
 def _by_code(report: Report) -> dict[str, Finding]:
@@ -204,8 +202,8 @@ def _by_code(report: Report) -> dict[str, Finding]:
     return found
 
 
-def _blind(report: Report, check: str) -> str | None:
-    """Why a check could find nothing in this run, or None where it ended well."""
+def _why_not_seen(report: Report, check: str) -> str | None:
+    """Why a check could not see its findings in this run, or None where it passed or failed."""
     record = next((item for item in report.checks if item.id == check), None)
     if record is None:
         return f"{check} did not run"
@@ -221,16 +219,15 @@ def _findings(old: Report, new: Report) -> Iterator[Change]:
     for code in dict.fromkeys([*after, *before]):
         was, now = before.get(code), after.get(code)
         if now is None:
-            if was is not None and _blind(new, was.check) is None:
-                turn = Turn.OTHER if was.severity is Severity.INFO else Turn.BETTER
+            if was is not None and _why_not_seen(new, was.check) is None:
+                turn = Direction.OTHER if was.severity is Severity.INFO else Direction.BETTER
                 yield Change("finding", code, str(was.severity), None, turn, note=was.title)
         elif was is None:
             bad = now.severity is not Severity.INFO
             note = now.detail or now.title
-            blind = _blind(old, now.check)
-            if blind:
-                note += f" (It may be older: in the old run {blind}.)"
-            turn = Turn.WORSE if bad else Turn.OTHER
+            if unseen := _why_not_seen(old, now.check):
+                note += f" (It may be older: in the old run {unseen}.)"
+            turn = Direction.WORSE if bad else Direction.OTHER
             counts = now.severity if bad else None
             yield Change("finding", code, None, str(now.severity), turn, counts, note, now.remedy)
         elif was.severity is not now.severity:
@@ -241,24 +238,24 @@ def _findings(old: Report, new: Report) -> Iterator[Change]:
                 code,
                 str(was.severity),
                 str(now.severity),
-                Turn.WORSE if worse else Turn.BETTER,
+                Direction.WORSE if worse else Direction.BETTER,
                 now.severity if worse else None,
                 now.detail or now.title,
                 now.remedy,
             )
 
 
-def _untold_findings(old: Report, new: Report) -> Iterator[Untold]:
-    """Findings that are not there any more because nobody looked."""
+def _unseen_findings(old: Report, new: Report) -> Iterator[NotCompared]:
+    """Findings that are missing only because their check could not see them."""
     after = _by_code(new)
     for code, was in _by_code(old).items():
-        reason = None if code in after else _blind(new, was.check)
+        reason = None if code in after else _why_not_seen(new, was.check)
         if reason:
-            yield Untold("finding", code, str(was.severity), None, "new", reason)
+            yield NotCompared("finding", code, str(was.severity), None, "new", reason)
 
 
 def _server(old: Report, new: Report) -> Iterator[Change]:
-    """Software, hops and protocol; only where both endpoints answered."""
+    """Software, hops and protocol; only where chat worked in both runs."""
     if not (usable(old) and usable(new)):
         return
     before, after = old.server, new.server
@@ -283,21 +280,21 @@ def _facts(old: Report, new: Report) -> Iterator[Change]:
         if before is not None and after is not None and before != after:
             yield Change("fact", name, before, after)
     yield from _listed(old, new, "models")
-    # Where nothing is refused the fact is absent, so absence tells only between runs of one depth.
+    # The fact is absent where no parameter is refused, so absence means something only between runs of one depth.
     whole = all(report.run.complete and usable(report) for report in (old, new))
     if whole and old.run.depth == new.run.depth:
         yield from _listed(old, new, "rejected_params", absent=[])
 
 
 def _listed(old: Report, new: Report, name: str, absent: Any = None) -> Iterator[Change]:
-    """What went from a list and what came to it; their order means nothing."""
+    """What was removed from a list and what was added; the order does not count."""
     before, after = old.facts.get(name, absent), new.facts.get(name, absent)
     if not isinstance(before, list | tuple) or not isinstance(after, list | tuple):
         return
-    went = [item for item in before if item not in after]
-    came = [item for item in after if item not in before]
-    if went or came:
-        yield Change("fact", name, went or None, came or None)
+    removed = [item for item in before if item not in after]
+    added = [item for item in after if item not in before]
+    if removed or added:
+        yield Change("fact", name, removed or None, added or None)
 
 
 def _timing(old: Report, new: Report) -> Iterator[Change]:
@@ -306,10 +303,10 @@ def _timing(old: Report, new: Report) -> Iterator[Change]:
         if before is None or after is None or not band.moved(before, after):
             continue
         if name == "tokens_per_s" and not (old.facts.get("delivery") == new.facts.get("delivery") == "streaming"):
-            continue  # of a stream that is held back the speed is an estimate
-        turn = Turn.OTHER
+            continue  # the speed of a buffered stream is only an estimate
+        turn = Direction.OTHER
         if band.lower_is_better is not None:
-            turn = Turn.BETTER if (after < before) is band.lower_is_better else Turn.WORSE
+            turn = Direction.BETTER if (after < before) is band.lower_is_better else Direction.WORSE
         yield Change("timing", name, before, after, turn, note=f"{after / before:.2g} times as much" if before else "")
 
 

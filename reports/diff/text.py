@@ -1,7 +1,4 @@
-"""A comparison of two reports as text, JSON and Markdown.
-
-What is said of a change is decided here once; the page (``reports.diff.text``) lays out the same.
-"""
+"""A comparison of two reports as text, JSON, Markdown and HTML; the wording of a change is the same in all."""
 
 from __future__ import annotations
 
@@ -11,21 +8,22 @@ from itertools import groupby
 from textwrap import fill
 from typing import Any
 
-from markupsafe import Markup
-
 from probe.model import SEVERITIES, Report
-from probe.wording import amount
-from reports import html, markdown, summary
-from reports.diff import Change, Difference, Turn, Untold
-from reports.text import printable, shorten
+from probe.wording import amount, shown
+from reports import markdown, summary
+from reports.diff import Change, Difference, Direction, NotCompared
+from reports.html import layout
+from reports.text import clip, printable
 
-HEADINGS = {Turn.WORSE: "Worse", Turn.BETTER: "Better", Turn.OTHER: "Other changes"}
+_HEADINGS = {Direction.WORSE: "Worse", Direction.BETTER: "Better", Direction.OTHER: "Other changes"}
 _WIDTH = 80
 _VALUE = 200
+_LONGEST = 2_000
+_SWAPPED = "The old report is newer than the new one: are the two swapped?"
 
 
 def side(report: Report) -> dict[str, Any]:
-    """Which run this is."""
+    """The identity of one run."""
     return {
         "endpoint": report.target.endpoint,
         "base_url": report.target.base_url,
@@ -39,7 +37,7 @@ def side(report: Report) -> dict[str, Any]:
 
 
 def headline(found: Difference) -> str:
-    """One sentence: is it worse."""
+    """One sentence: is there a regression."""
     counted = [change for change in found.changes if change.regression]
     if counted:
         return f"Regression: {amount(len(counted), 'change')} for the worse that clients will notice."
@@ -49,49 +47,46 @@ def headline(found: Difference) -> str:
 
 
 def swapped(found: Difference) -> bool:
-    """Whether the report given as the old one is the younger of the two."""
-    old, new = (summary.moment(report.run.started_at) for report in (found.old, found.new))
-    return all(text.endswith("UTC") for text in (old, new)) and old > new
+    """Whether the report given as the old one is the newer one."""
+    old, new = (summary.utc(report.run.started_at) for report in (found.old, found.new))
+    return old is not None and new is not None and old > new
 
 
 def conditions(found: Difference) -> str:
-    """What the runs were asked for or came to differently, in a sentence; empty where nothing."""
+    """The differences in what the runs were asked for, in a sentence, or empty."""
     parts = [f"{name} ({value(old)}, then {value(new)})" for name, old, new in found.conditions]
     return f"The runs differ in {', '.join(parts)}." if parts else ""
 
 
 def value(item: Any) -> str:
-    """A value in a line: text as it is, everything else as JSON."""
-    if item is None:
-        return "none"
-    text = item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
-    return text if len(text) <= _VALUE else f"{text[:_VALUE]}…"
+    """A value in a sentence: text as it is, everything else as JSON."""
+    return "none" if item is None else shown(item, _VALUE)
 
 
-def said(item: Change | Untold) -> str:
-    """The change in a few words: what it was and what it is."""
+def describe(item: Change | NotCompared) -> str:
+    """The old and the new value in a few words."""
     if isinstance(item.old, list) or isinstance(item.new, list):
-        parts = [f"{word} {value(part)}" for word, part in (("went:", item.old), ("came:", item.new)) if part]
+        parts = [f"{word} {value(part)}" for word, part in (("removed:", item.old), ("added:", item.new)) if part]
         return ", ".join(parts)
     if item.area in ("finding", "hop") and item.old is None:
         return "appeared" if item.area == "hop" else f"appeared ({item.new})"
     if item.area in ("finding", "hop") and item.new is None and isinstance(item, Change):
-        return "went" if item.area == "hop" else f"went ({item.old})"
+        return "disappeared" if item.area == "hop" else f"disappeared ({item.old})"
     return f"{value(item.old)} -> {value(item.new)}"
 
 
-def untold_groups(found: Difference) -> list[tuple[str, list[Untold]]]:
-    """What could not be compared, by the reason, in order; the reason names the run."""
+def not_compared(found: Difference) -> list[tuple[str, list[NotCompared]]]:
+    """What could not be compared, by its reason, which names the run."""
 
-    def reason(item: Untold) -> str:
+    def reason(item: NotCompared) -> str:
         return f"the {item.side} run: {item.reason}"
 
-    return [(key, list(items)) for key, items in groupby(sorted(found.untold, key=reason), key=reason)]
+    return [(key, list(items)) for key, items in groupby(sorted(found.not_compared, key=reason), key=reason)]
 
 
 def as_json(found: Difference) -> bytes:
     """The comparison as a JSON object."""
-    shown = {
+    content = {
         "old": side(found.old),
         "new": side(found.new),
         "regression": next(
@@ -115,14 +110,14 @@ def as_json(found: Difference) -> bytes:
         "not_compared": [
             {"area": item.area, "name": item.name, "old": item.old, "new": item.new, "side": item.side,
              "reason": item.reason}
-            for item in found.untold
+            for item in found.not_compared
         ],
     }  # fmt: skip
-    return json.dumps(shown, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    return json.dumps(content, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 def as_text(found: Difference) -> bytes:
-    """The comparison for a terminal, 80 columns wide, without anything a terminal would obey."""
+    """The comparison for a terminal, 80 columns wide, without control characters."""
     lines = [headline(found), ""]
     for word, report in (("Old", found.old), ("New", found.new)):
         target = report.target
@@ -132,27 +127,27 @@ def as_text(found: Difference) -> bytes:
         )
     lines += _folded(printable(conditions(found)), 0) if found.conditions else []
     if swapped(found):
-        lines += _folded("The old report is the younger one: were the two swapped?", 0)
-    for turn, items in _by_turn(found):
-        lines += ["", HEADINGS[turn]]
+        lines += _folded(_SWAPPED, 0)
+    for direction, items in _by_direction(found):
+        lines += ["", _HEADINGS[direction]]
         for item in items:
-            lines += _folded(f"  {item.area} {printable(f'{item.name}: {said(item)}')}", 4)
+            lines += _folded(f"  {item.area} {printable(f'{item.name}: {describe(item)}')}", 4)
             for word, text in (("", item.note), ("Fix: ", item.remedy)):
                 lines += _folded(f"      {word}{printable(text, 900)}", 6) if text else []
-    if found.untold:
-        lines += ["", "Could not be compared"]
-        for reason, untold in untold_groups(found):
-            names = ", ".join(f"{item.name} ({said(item)})" for item in untold)
+    if found.not_compared:
+        lines += ["", "Not comparable"]
+        for reason, unseen in not_compared(found):
+            names = ", ".join(f"{item.name} ({describe(item)})" for item in unseen)
             lines += _folded(f"  {printable(names)}: {printable(reason, 300)}", 4)
     return ("\n".join(lines) + "\n").encode("utf-8", "replace")
 
 
-def _by_turn(found: Difference) -> Iterable[tuple[Turn, list[Change]]]:
+def _by_direction(found: Difference) -> Iterable[tuple[Direction, list[Change]]]:
     return ((turn, list(items)) for turn, items in groupby(found.changes, key=lambda item: item.turn))
 
 
 def _folded(text: str, indent: int) -> list[str]:
-    """The text over several lines; a word that is too long is broken, so that 80 columns hold it."""
+    """The text on several lines of 80 columns, in which a longer word is broken."""
     leading = text[: len(text) - len(text.lstrip(" "))]
     return fill(
         text.strip(), _WIDTH, initial_indent=leading, subsequent_indent=" " * indent, break_on_hyphens=False
@@ -174,20 +169,20 @@ def as_markdown(found: Difference) -> bytes:
     if found.conditions:
         parts.append(inline(conditions(found)))
     if swapped(found):
-        parts.append("The old report is the younger one: were the two swapped?")
-    for turn, items in _by_turn(found):
-        parts += [f"### {HEADINGS[turn]}", *(_item(item) for item in items)]
-    if found.untold:
-        told = [
-            f"- {', '.join(f'{code(item.name)} ({inline(said(item))})' for item in untold)}: {inline(reason)}"
-            for reason, untold in untold_groups(found)
+        parts.append(_SWAPPED)
+    for direction, items in _by_direction(found):
+        parts += [f"### {_HEADINGS[direction]}", *(_item(item) for item in items)]
+    if found.not_compared:
+        lines = [
+            f"- {', '.join(f'{code(item.name)} ({inline(describe(item))})' for item in unseen)}: {inline(reason)}"
+            for reason, unseen in not_compared(found)
         ]
-        parts += ["### Could not be compared", "\n".join(told)]
+        parts += ["### Not comparable", "\n".join(lines)]
     return ("\n\n".join(parts) + "\n").encode("utf-8", "replace")
 
 
 def _item(item: Change) -> str:
-    lines = [f"- {inline_area(item)} {markdown.code(item.name)}: **{markdown.inline(said(item))}**"]
+    lines = [f"- {item.area.capitalize()} {markdown.code(item.name)}: **{markdown.inline(describe(item))}**"]
     if item.note:
         lines.append(f"  {markdown.paragraph(item.note)}")
     if item.remedy:
@@ -196,50 +191,41 @@ def _item(item: Change) -> str:
     return "  \n".join(lines)
 
 
-def inline_area(item: Change) -> str:
-    """The area of a change; the words are ours."""
-    return item.area.capitalize()
-
-
-FORMS: dict[str, Callable[[Difference], bytes]] = {"text": as_text, "json": as_json, "markdown": as_markdown}
-
-
-# A comparison of two reports as one self-contained HTML page. --------------------------------------
-
-_LONGEST = 2_000
-
-
 def as_html(found: Difference) -> bytes:
-    """The page, UTF-8; everything in it that came from an endpoint is escaped."""
-    style = html.asset("page.css")
-    state = "bad" if any(item.regression for item in found.changes) else "mixed" if found.changes else "good"
-    text = html.environment().get_template("diff.html.j2").render(
-        style=Markup(style),
-        policy=html.policy(style),
+    """The comparison as one HTML page, UTF-8."""
+    return layout.page(
+        "diff.html.j2",
+        style=("page.css",),
         headline=headline(found),
-        state=state,
-        swapped=swapped(found),
+        state="bad" if any(item.regression for item in found.changes) else "mixed" if found.changes else "good",
+        swapped=_SWAPPED if swapped(found) else "",
         sides=[("Old", side(found.old)), ("New", side(found.new))],
         conditions=conditions(found),
         groups=[
-            (heading, [_row(item) for item in found.changes if item.turn is turn])
-            for turn, heading in HEADINGS.items()
+            (heading, [_row(item) for item in found.changes if item.turn is direction])
+            for direction, heading in _HEADINGS.items()
         ],
-        untold=[
-            (reason, [(item.name, said(item)) for item in items])
-            for reason, items in untold_groups(found)
+        not_compared=[
+            (reason, [(item.name, describe(item)) for item in items]) for reason, items in not_compared(found)
         ],
         tool=found.new.tool,
-    )  # fmt: skip
-    return text.encode("utf-8", "replace")
+    )
 
 
-def _row(item: Any) -> dict[str, str]:
+def _row(item: Change) -> dict[str, str]:
     return {
         "area": item.area,
-        "name": shorten(item.name, _LONGEST),
-        "said": said(item),
-        "note": shorten(item.note, _LONGEST),
-        "remedy": shorten(item.remedy, _LONGEST),
+        "name": clip(item.name, _LONGEST),
+        "change": describe(item),
+        "note": clip(item.note, _LONGEST),
+        "remedy": clip(item.remedy, _LONGEST),
         "severity": str(item.regression or ""),
     }
+
+
+FORMS: dict[str, Callable[[Difference], bytes]] = {
+    "text": as_text,
+    "json": as_json,
+    "markdown": as_markdown,
+    "html": as_html,
+}

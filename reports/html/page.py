@@ -1,7 +1,7 @@
-"""What the page shows, as plain values: every choice of wording and length is made here.
+"""report.html: one page with the whole report, which loads nothing from the network.
 
-The template only lays it out.  Bodies are cut so that a page with hundreds of exchanges
-still opens at once; report.json holds what is left out here.
+Every choice of wording and length is made here, and the templates only lay out plain values.  Bodies
+are cut so that a page with hundreds of exchanges still opens at once; report.json has them whole.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from probe.model import Finding, Report, Severity, State, TargetInfo, Verdict, usable, worst
+from markupsafe import Markup
+
+from probe.model import Finding, Report, State, TargetInfo, Verdict, worst
 from probe.report import ExchangeDocument, ReportDocument, document
 from probe.wording import amount
 from reports import curl, summary
 from reports.clients import compatibility
 from reports.clients.compatibility import Answer
-from reports.text import fit, shorten
+from reports.html import charts, layout
+from reports.text import clip, fit
 
-#: Bytes of body text that all exchanges of a page may take together.
+#: Characters of body text in all exchanges of a page together.
 _TEXT_ROOM = 2_000_000
 _LONGEST_BODY = 16_000
 _MOST_EVENTS = 300
@@ -28,14 +31,12 @@ _URL_TEXT = 1_000
 _NAME_TEXT = 400
 _LEAST_HEADERS = 2_000
 _VALUE_TEXT = 1_500
-
-TOGGLE = {
-    State.WORKS: "on",
-    State.BROKEN: "off",
-    State.IGNORED: "off",
-    State.REJECTED: "off",
-    State.UNKNOWN: "client's default",
-}
+#: Streams drawn at the top of the page, and characters of all drawings together.
+_SHOWN_STREAMS = 3
+_DRAWINGS_ROOM = 600_000
+_TIMED = ("stream.", "idle.")
+#: The answer for a client as a word of the style sheet.
+_ANSWER_STYLE = {Answer.YES: "works", Answer.WITH_SETTINGS: "works", Answer.NO: "broken", Answer.UNKNOWN: "unknown"}
 
 
 @dataclass(frozen=True)
@@ -47,27 +48,27 @@ class Room:
 
 
 def room_for(number: int) -> Room:
-    """The room that so many exchanges leave to each."""
+    """How much of each exchange is shown, given their number."""
     each = _TEXT_ROOM // max(1, 2 * number)
     return Room(max(400, min(_LONGEST_BODY, each)), max(8, min(_MOST_EVENTS, each // 250)))
 
 
-def pretty(value: Any) -> str:
-    """A body as people read it: text as it is, JSON indented."""
+def readable(value: Any) -> str:
+    """A body for people: text as it is, JSON indented."""
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def exact(value: Any) -> str:
     """A value of evidence as JSON, so that ``null`` and ``"null"`` differ."""
-    return shorten(json.dumps(value, ensure_ascii=False), _VALUE_TEXT)
+    return clip(json.dumps(value, ensure_ascii=False), _VALUE_TEXT)
 
 
 def settings(report: Report) -> list[dict[str, Any]]:
-    """What to type into a client: label, value, and whether it is worth copying."""
+    """What to enter in a client: label, value, and whether there is a button to copy it."""
     target = report.target
     rows = [{"label": "Base URL", "value": target.base_url or "none works", "copyable": target.base_url is not None}]
     if target.model:
-        rows.append({"label": "Model", "value": shorten(target.model, _NAME_TEXT), "copyable": True})
+        rows.append({"label": "Model", "value": clip(target.model, _NAME_TEXT), "copyable": True})
     rows.append({"label": "Key", "value": _key(target), "copyable": False})
     parameter = report.facts.get("max_tokens_param")
     if isinstance(parameter, str):
@@ -90,16 +91,12 @@ def capability(name: str, verdict: Verdict) -> dict[str, Any]:
     return {
         "name": name,
         "verdict": str(verdict.verdict),
-        "toggle": TOGGLE[verdict.verdict],
+        "toggle": {State.WORKS: "on", State.UNKNOWN: "client's default"}.get(verdict.verdict, "off"),
         "sure": "" if verdict.verdict is State.UNKNOWN else f"{verdict.confidence:.0%}",
         "finding": verdict.finding,
         "note": verdict.note,
         "checks": verdict.checks,
     }
-
-
-#: The answer of a row, as a word for the style sheet.
-_ANSWER_STYLE = {Answer.YES: "works", Answer.WITH_SETTINGS: "works", Answer.NO: "broken", Answer.UNKNOWN: "unknown"}
 
 
 def client_view(row: compatibility.ClientRow) -> dict[str, Any]:
@@ -110,11 +107,11 @@ def client_view(row: compatibility.ClientRow) -> dict[str, Any]:
         "answer": str(row.fit.answer),
         "style": _ANSWER_STYLE[row.fit.answer],
         "codes": row.fit.codes,
-        "why": shorten(row.fit.why, _VALUE_TEXT),
+        "why": clip(row.fit.why, _VALUE_TEXT),
         "file": row.file,
         "text": row.text,
         "notes": row.notes,
-        "problem": shorten(row.problem, _VALUE_TEXT),
+        "problem": clip(row.problem, _VALUE_TEXT),
     }
 
 
@@ -138,11 +135,12 @@ def finding_view(finding: Finding, anchors: Mapping[str, str]) -> dict[str, Any]
 
 
 def exchange_view(item: ExchangeDocument, anchor: str, room: Room) -> dict[str, Any]:
-    """One exchange: request, response, times and the curl line."""
+    """One exchange: request, response, times and the curl command."""
     response = item.response
     status = response.status if response else None
     problem = item.error is not None or status is None or status >= 400
-    kinds = [kind for kind, fits in (("problem", problem), ("stream", _streamed(item))) if fits]
+    streamed = bool(response and response.events)
+    kinds = [kind for kind, fits in (("problem", problem), ("stream", streamed)) if fits]
     return {
         "id": item.id,
         "anchor": anchor,
@@ -154,7 +152,7 @@ def exchange_view(item: ExchangeDocument, anchor: str, room: Room) -> dict[str, 
         "status": "no answer" if status is None else str(status),
         "seconds": f"{item.timeline.end_s:.2f} s",
         "request_headers": _headers(item.request.headers, room),
-        "request_body": None if item.request.body is None else fit(pretty(item.request.body), room.body),
+        "request_body": None if item.request.body is None else fit(readable(item.request.body), room.body),
         "response": response,
         "response_headers": _headers(response.headers, room) if response else [],
         "response_body": _body(item, room),
@@ -162,12 +160,12 @@ def exchange_view(item: ExchangeDocument, anchor: str, room: Room) -> dict[str, 
         "more_events": max(0, len(response.events) - room.events) if response and response.events else 0,
         "error": item.error,
         "times": _times(item),
-        "curl": curl.line(item),
+        "curl": curl.command(item),
     }
 
 
 def _headers(headers: Mapping[str, str], room: Room) -> list[tuple[str, str]]:
-    """The headers, while they take no more than a body would."""
+    """The headers, as many as take no more room than a body."""
     rows: list[tuple[str, str]] = []
     left = max(_LEAST_HEADERS, room.body)
     for name, value in headers.items():
@@ -179,17 +177,13 @@ def _headers(headers: Mapping[str, str], room: Room) -> list[tuple[str, str]]:
     return rows
 
 
-def _streamed(item: ExchangeDocument) -> bool:
-    return bool(item.response and item.response.events)
-
-
 def _body(item: ExchangeDocument, room: Room) -> str | None:
     response = item.response
     if response is None or response.body in (None, ""):
         return None
-    # The events below say the same, so the raw text of a stream takes less room.
+    # The events below repeat the raw text of a stream, so it gets less room.
     longest = room.body // 4 if response.events else room.body
-    return fit(pretty(response.body), longest)
+    return fit(readable(response.body), longest)
 
 
 def _events(item: ExchangeDocument, room: Room) -> list[dict[str, str]]:
@@ -231,33 +225,67 @@ def _times(item: ExchangeDocument) -> list[tuple[str, str]]:
     return rows
 
 
-def context(report: Report) -> dict[str, Any]:
-    """Everything the template needs; no value is markup."""
-    shown: ReportDocument = document(report)
+def render(report: Report) -> bytes:
+    """The report as one HTML page, UTF-8."""
+    shown = document(report)
     anchors = {item.id: f"exchange-{number}" for number, item in enumerate(shown.exchanges, 1)}
     room = room_for(len(shown.exchanges))
     untried = set(summary.untried(report))
     first = worst(report)
-    good = usable(report)
-    return {
-        "report": shown,
-        "headline": summary.headline(report),
-        "state": "good" if good and first is None else "mixed" if good else "bad",
-        "worst": finding_view(first, anchors) if first else None,
-        "worst_number": report.findings.index(first) + 1 if first else 0,
-        "settings": settings(report),
-        "server": shorten(summary.server(report), _NAME_TEXT),
-        "found": summary.found(report),
-        "spent": summary.spent(report),
-        "outcomes": summary.outcomes(report.checks),
-        "capabilities": [
-            capability(name, verdict) for name, verdict in shown.capabilities.items() if name not in untried
+    streams = _streams(shown)
+    drawings = {item["id"]: item["drawing"] for item in streams}
+    return layout.page(
+        "page.html.j2",
+        style=("page.css",),
+        script=("common.js", "page.js"),
+        report=shown,
+        headline=summary.headline(report),
+        state=summary.state(report),
+        worst=finding_view(first, anchors) if first else None,
+        worst_number=report.findings.index(first) + 1 if first else 0,
+        settings=settings(report),
+        server=clip(summary.server(report), _NAME_TEXT),
+        found=summary.found(report),
+        spent=summary.spent(report),
+        outcomes=summary.outcomes(report.checks),
+        capabilities=[capability(name, verdict) for name, verdict in shown.capabilities.items() if name not in untried],
+        untried=sorted(untried),
+        clients=[client_view(row) for row in compatibility.rows(report)],
+        findings=[finding_view(finding, anchors) for finding in shown.findings],
+        facts=[(name, exact(value)) for name, value in shown.facts.items()],
+        exchanges=[
+            exchange_view(item, anchors[item.id], room) | {"drawing": drawings.get(item.id)} for item in shown.exchanges
         ],
-        "untried": sorted(untried),
-        "clients": [client_view(row) for row in compatibility.rows(report)],
-        "findings": [finding_view(finding, anchors) for finding in shown.findings],
-        "facts": [(name, exact(value)) for name, value in shown.facts.items()],
-        "exchanges": [exchange_view(item, anchors[item.id], room) for item in shown.exchanges],
-        "check_ids": sorted({item.check for item in shown.exchanges}),
-        "severity_words": {str(Severity.ERROR): "Error", str(Severity.WARNING): "Warning", str(Severity.INFO): "Note"},
-    }
+        check_ids=sorted({item.check for item in shown.exchanges}),
+        severity_words={str(severity): word for severity, word in summary.SEVERITY_WORDS.items()},
+        streams=streams[:_SHOWN_STREAMS],
+        run_drawing=Markup(charts.draw_run(shown) or ""),
+        run_words=charts.describe_run(shown),
+        costs=charts.costs(shown),
+    )
+
+
+def _streams(report: ReportDocument) -> list[dict[str, Any]]:
+    """The streams worth drawing, as many as there is room for.
+
+    Those that are evidence of findings come first, then those that were sent to see how a stream
+    arrives, then the longest.
+    """
+    cited = [
+        item.exchange for finding in report.findings if finding.code.startswith(_TIMED) for item in finding.evidence
+    ]
+
+    def rank(item: ExchangeDocument) -> tuple[int, bool, float]:
+        place = cited.index(item.id) if item.id in cited else len(cited)
+        return place, not item.check.startswith(_TIMED), -item.timeline.end_s
+
+    drawn: list[dict[str, Any]] = []
+    room = _DRAWINGS_ROOM
+    for item in sorted(filter(charts.worth_drawing, report.exchanges), key=rank):
+        drawing = Markup(charts.draw_stream(item))
+        room -= len(drawing)
+        if room < 0:
+            break
+        words = charts.describe_stream(item)
+        drawn.append({"id": item.id, "check": item.check, "drawing": drawing, "words": words})
+    return drawn

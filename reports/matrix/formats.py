@@ -1,14 +1,17 @@
-"""matrix.csv, matrix.json and matrix.md."""
+"""The matrix as CSV, JSON, Markdown and metrics."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import msgspec
 
+from probe.wording import amount
 from reports.markdown import code, inline, table
-from reports.matrix.table import Matrix, Row, headline, label_names
+from reports.matrix.table import STATES, Matrix, Row, headline, label_names
 from reports.text import visible
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -21,7 +24,7 @@ def as_json(matrix: Matrix) -> bytes:
 
 
 def as_csv(matrix: Matrix) -> bytes:
-    """One line a row, one column a capability; UTF-8, RFC 4180."""
+    """One line per row, one column per capability; UTF-8, RFC 4180."""
     labels = label_names(matrix.rows)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
@@ -47,13 +50,13 @@ def as_csv(matrix: Matrix) -> bytes:
 
 
 def _harmless(text: str) -> str:
-    """Text that no spreadsheet takes for a formula (OWASP, "CSV Injection")."""
+    """Text that no spreadsheet reads as a formula (OWASP, "CSV Injection")."""
     shown = visible(text)
     return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 
 def as_markdown(matrix: Matrix) -> bytes:
-    """A summary for job pages and chats: the headline, what changed, what is not as expected, the matrix."""
+    """A summary for job pages and chats: headline, changes, missed expectations, matrix."""
     parts = [f"## endpoint-probe: {inline(matrix.fleet)}: {inline(headline(matrix))}"]
     if matrix.changes:
         rows = [
@@ -63,7 +66,7 @@ def as_markdown(matrix: Matrix) -> bytes:
         ]  # fmt: skip
         parts += [
             f"### Changed {inline(matrix.compared_with)}",
-            table(("Kind", "Where", "Capability", "Verdict", "Sure", "Finding"), rows),
+            table(("Kind", "Where", "Capability", "Verdict", "Trials", "Finding"), rows),
         ]
     elif matrix.compared_with:
         parts.append(f"Nothing changed {inline(matrix.compared_with)}.")
@@ -75,14 +78,14 @@ def as_markdown(matrix: Matrix) -> bytes:
     if unmet:
         parts += ["### Not as expected", table(("Where", "Capability", "Expected", "Verdict"), unmet)]
     if matrix.paths:
-        parts += ["### Different from place to place", "\n".join(f"- {inline(text)}" for text in matrix.paths)]
+        parts += ["### Differences between places", "\n".join(f"- {inline(text)}" for text in matrix.paths)]
     failed = [(code(row.name), inline(row.problem)) for row in matrix.rows if row.state == "failed"]
     if failed:
         parts += ["### Could not be probed", table(("Where", "Why"), failed)]
     parts += ["### Matrix", _matrix(matrix)]
-    left = len(matrix.rows) - _SHOWN_ROWS
-    if left > 0:
-        parts.append(f"{left} more rows are in matrix.html and matrix.csv.")
+    more = len(matrix.rows) - _SHOWN_ROWS
+    if more > 0:
+        parts.append(f"{amount(more, 'more row')} in matrix.html and matrix.csv.")
     parts.append(f"Written by endpoint-probe {inline(matrix.tool)}; audit {code(matrix.audit)}.")
     return ("\n\n".join(parts) + "\n").encode("utf-8", "replace")
 
@@ -100,3 +103,97 @@ def _row(row: Row, names: list[str]) -> list[str]:
     )
     states = [row.marks[name].state if name in row.marks else "" for name in names]
     return [code(row.name), usable, found, *(state if state in ("works", "") else f"**{state}**" for state in states)]
+
+
+# Metrics -------------------------------------------------------------------------------------------
+
+_PREFIX = "endpoint_probe"
+_Sample = tuple[Mapping[str, str], float]
+
+
+def as_metrics(matrix: Matrix) -> bytes:
+    """The matrix as metrics for node_exporter's textfile collector or any scraper, UTF-8.
+
+    The text is valid OpenMetrics 1.0 and has the same meaning in Prometheus's own text format: gauges
+    only, one sample per line, labels escaped, ``# EOF`` at the end.
+    """
+    rows = matrix.done
+    lines: list[str] = []
+    families: list[tuple[str, str, Iterable[_Sample]]] = [
+        ("usable", "Whether chat works.", [(_labels(row), float(row.usable)) for row in rows]),
+        ("capability", "1 for the state of a capability, 0 for the others.", _states(rows)),
+        (
+            "expectation_met",
+            "Whether a capability is as the fleet file expects; absent where the verdict is unknown.",
+            [
+                ({**_labels(row), "capability": name}, float(mark.met))
+                for row in rows
+                for name, mark in row.marks.items()
+                if mark.expected and mark.met is not None
+            ],
+        ),
+        (
+            "findings",
+            "Number of findings of a severity.",
+            [
+                ({**_labels(row), "severity": severity}, float(row.count(severity)))
+                for row in rows
+                for severity in ("error", "warning", "info")
+            ],
+        ),
+        ("run_duration_seconds", "Duration of the run.", [(_labels(row), row.duration_s) for row in rows]),
+        ("run_requests", "Requests that the run sent.", [(_labels(row), float(row.requests)) for row in rows]),
+        (
+            "run_timestamp_seconds",
+            "Start of the run, in seconds since 1970.",
+            [(_labels(row), datetime.fromisoformat(row.started_at).timestamp()) for row in rows],
+        ),
+        (
+            "changes",
+            "Verdicts that changed since the run before, by kind.",
+            [
+                ({"fleet": matrix.fleet, "kind": kind}, float(len(matrix.changed(kind))))
+                for kind in ("regression", "flapping", "change", "recovery")
+            ],
+        ),
+        (
+            "audit_timestamp_seconds",
+            "Start of the audit, in seconds since 1970.",
+            [({"fleet": matrix.fleet}, datetime.fromisoformat(matrix.started_at).timestamp())],
+        ),
+        (
+            "audit_rows",
+            "Rows of the audit by state.",
+            [
+                ({"fleet": matrix.fleet, "state": state}, float(sum(row.state == state for row in matrix.rows)))
+                for state in ("done", "failed", "planned")
+            ],
+        ),
+    ]
+    for name, meaning, samples in families:
+        lines += [f"# TYPE {_PREFIX}_{name} gauge", f"# HELP {_PREFIX}_{name} {meaning}"]
+        lines += [_line(f"{_PREFIX}_{name}", labels, value) for labels, value in samples]
+    return ("\n".join([*lines, "# EOF"]) + "\n").encode("utf-8", "replace")
+
+
+def _labels(row: Row) -> dict[str, str]:
+    own = {f"label_{name.replace('-', '_')}": value for name, value in sorted(row.labels.items())}
+    return {"target": row.target, "model": row.model, "vantage": row.vantage, **own}
+
+
+def _states(rows: Iterable[Row]) -> list[_Sample]:
+    return [
+        ({**_labels(row), "capability": name, "state": state}, float(mark.state == state))
+        for row in rows
+        for name, mark in row.marks.items()
+        for state in STATES
+    ]
+
+
+def _line(name: str, labels: Mapping[str, str], value: float) -> str:
+    shown = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+    return f"{name}{{{shown}}} {value:.3f}".removesuffix(".000")
+
+
+def _escaped(text: str) -> str:
+    return visible(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", " ")

@@ -53,7 +53,7 @@ def _cases(suite: ElementTree.Element, row: Row) -> None:
         elif row.state != "done":
             ElementTree.SubElement(case, "skipped", {"message": "the audit ended before this row was probed"})
         elif not row.usable:
-            _fail(case, "no chat completion could be had", row)
+            _fail(case, "chat does not work", row)
         return
     for name, mark in wanted.items():
         expected = " or ".join(mark.expected)

@@ -1,4 +1,4 @@
-"""matrix.html: one page that holds everything and asks nothing of the network."""
+"""matrix.html: one page with the whole audit, which loads nothing from the network."""
 
 from __future__ import annotations
 
@@ -6,47 +6,38 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports import html
-from reports.html import svg
+from reports.html import layout, svg
 from reports.matrix.table import STATES, Mark, Matrix, Point, Row, headline, label_names
-from reports.text import shorten
+from reports.text import clip
 
-#: What stands in a cell for each state; the word is there too, for who cannot see it.
-SIGNS = {"works": "✓", "broken": "✕", "ignored": "∅", "rejected": "−", "unknown": "?"}
+#: The symbol of each state; the word is in the cell too, for readers who cannot see the symbol.
+SYMBOLS = {"works": "✓", "broken": "✕", "ignored": "∅", "rejected": "−", "unknown": "?"}
 _NAME = 200
 _NOTE = 300
 
 
 def render(matrix: Matrix) -> bytes:
     """The matrix as one HTML page, UTF-8."""
-    style = html.asset("page.css") + "\n" + html.asset("matrix.css")
-    script = html.asset("matrix.js")
     names = matrix.tried
-    drawn = trend(matrix.trend)
-    labels = label_names(matrix.rows)
-    text = (
-        html.environment()
-        .get_template("matrix.html.j2")
-        .render(
-            matrix=matrix,
-            headline=headline(matrix),
-            state=_state(matrix),
-            capabilities=names,
-            untried=[name for name in matrix.capabilities if name not in names],
-            rows=[_row(row, names) for row in matrix.rows],
-            filters=[
-                (name, sorted({row.labels[name] for row in matrix.rows if name in row.labels})) for name in labels
-            ],
-            unmet=[(row, name, row.marks[name]) for row in matrix.rows for name in row.unmet],
-            failed=[row for row in matrix.rows if row.state == "failed"],
-            signs=SIGNS,
-            trend=Markup(drawn) if drawn else None,
-            style=Markup(style),
-            script=Markup(script),
-            policy=html.policy(style, script),
-        )
+    return layout.page(
+        "matrix.html.j2",
+        style=("page.css", "matrix.css"),
+        script=("common.js", "matrix.js"),
+        matrix=matrix,
+        headline=headline(matrix),
+        state=_state(matrix),
+        capabilities=names,
+        untried=[name for name in matrix.capabilities if name not in names],
+        rows=[_row(row, names) for row in matrix.rows],
+        filters=[
+            (name, sorted({row.labels[name] for row in matrix.rows if name in row.labels}))
+            for name in label_names(matrix.rows)
+        ],
+        unmet=[(row, name, row.marks[name]) for row in matrix.rows for name in row.unmet],
+        failed=[row for row in matrix.rows if row.state == "failed"],
+        symbols=SYMBOLS,
+        trend=Markup(trend(matrix.trend) or ""),
     )
-    return text.encode("utf-8", "replace")
 
 
 def _state(matrix: Matrix) -> str:
@@ -70,8 +61,8 @@ def _row(row: Row, names: list[str]) -> dict[str, Any]:
     ]
     return {
         "row": row,
-        "target": shorten(row.target, _NAME),
-        "model": shorten(row.model, _NAME),
+        "target": clip(row.target, _NAME),
+        "model": clip(row.model, _NAME),
         "kinds": " ".join(kinds),
         "cells": [_cell(name, row.marks.get(name)) for name in names],
         "word": "usable" if row.usable else "not usable" if row.state == "done" else row.state,
@@ -82,36 +73,36 @@ def _row(row: Row, names: list[str]) -> dict[str, Any]:
 
 def _cell(name: str, mark: Mark | None) -> dict[str, str]:
     if mark is None:
-        return {"state": "none", "sign": "", "words": "", "more": ""}
-    told = [f"{name}: {mark.state}"]
+        return {"state": "none", "symbol": "", "words": "", "more": ""}
+    words = [f"{name}: {mark.state}"]
     if mark.trials > 1:
-        told.append(f"{mark.agreed} of {mark.trials} trials")
-    told += [text for text in (mark.finding or "", mark.note) if text]
+        words.append(f"{mark.agreed} of {mark.trials} trials")
+    words += [text for text in (mark.finding or "", mark.note) if text]
     if mark.changed:
-        told.append(f"was {mark.changed}")
+        words.append(f"was {mark.changed}")
     if mark.met is False:
-        told.append(f"expected {' or '.join(mark.expected)}")
+        words.append(f"expected {' or '.join(mark.expected)}")
     extra = " changed" if mark.changed else ""
     return {
         "state": mark.state,
-        "sign": SIGNS.get(mark.state, "?"),
-        "words": shorten("; ".join(told), _NOTE),
+        "symbol": SYMBOLS.get(mark.state, "?"),
+        "words": clip("; ".join(words), _NOTE),
         "more": extra + (" unmet" if mark.met is False else ""),
     }
 
 
 def trend(points: tuple[Point, ...]) -> str | None:
-    """How the verdicts of the fleet were spread in each audit, the oldest first; None for fewer than two."""
+    """The number of verdicts of each state in each audit, the oldest first; None for fewer than two audits."""
     if len(points) < 2:
         return None
     width, height, left, bottom = 720.0, 190.0, 44.0, 150.0
     tallest = max(1, *(sum(point.states.values()) for point in points))
     first, last = points[0], points[-1]
-    told = (
+    description = (
         f"From {first.states.get('works', 0)} to {last.states.get('works', 0)} working capabilities, "
         f"from {first.usable} to {last.usable} usable rows."
     )
-    root = svg.picture(width, height, "Verdicts over time", told)
+    root = svg.drawing(width, height, "Verdicts over time", description)
     step = (width - left) / len(points)
     svg.label(root, left - 6, 16, str(tallest), anchor="end")
     svg.label(root, left - 6, bottom, "0", anchor="end")
@@ -125,9 +116,9 @@ def trend(points: tuple[Point, ...]) -> str | None:
             bar = svg.add(
                 root, "rect", f"trend-{state}", x=x + 1, y=top, width=max(1.0, min(step - 2, 40)), height=size
             )
-            svg.hint(bar, f"{point.started_at[:16]}: {value} {state}, {point.usable} of {point.rows} rows usable")
-        if number in (0, len(points) - 1) and (number == 0 or len(points) > 1):
+            svg.tooltip(bar, f"{point.started_at[:16]}: {value} {state}, {point.usable} of {point.rows} rows usable")
+        if number in (0, len(points) - 1):
             anchor = "start" if number == 0 else "end"
             at = x if number == 0 else min(width, x + min(step, 40))
             svg.label(root, at, bottom + 18, point.started_at[:16].replace("T", " "), anchor=anchor)
-    return svg.text_of(root)
+    return svg.markup(root)

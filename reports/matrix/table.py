@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from probe.wording import amount
+
 SCHEMA_VERSION = "1.0"
 STATES = ("works", "broken", "ignored", "rejected", "unknown")
 
@@ -13,8 +15,8 @@ STATES = ("works", "broken", "ignored", "rejected", "unknown")
 class Mark:
     """One capability of one row.
 
-    ``met`` says whether the expectation holds: None where there is none, or where it could
-    not be told.  ``changed`` is what it was before, or empty.
+    ``met`` is whether the expectation holds: None where there is none, or where the verdict is
+    unknown.  ``changed`` is the verdict before, or empty.
     """
 
     state: str
@@ -38,12 +40,24 @@ class FindingLine:
     title: str
 
 
+class _Named:
+    target: str
+    model: str
+    vantage: str
+
+    @property
+    def name(self) -> str:
+        """Target, model and place in a few words."""
+        text = f"{self.target} {self.model}".rstrip()
+        return f"{text} from {self.vantage}" if self.vantage else text
+
+
 @dataclass(frozen=True)
-class Row:
+class Row(_Named):
     """A target's model seen from a place.
 
-    ``state`` is done, failed (it could not be probed; ``problem`` says why) or planned (the
-    audit has not come to it).  ``report`` is the report's file, relative to the matrix.
+    ``state`` is done, failed (it could not be probed; ``problem`` is the reason) or planned (the
+    audit has not reached it).  ``report`` is the report's file, relative to the matrix.
     """
 
     target: str
@@ -64,14 +78,8 @@ class Row:
     marks: Mapping[str, Mark] = field(default_factory=dict)
     report: str | None = None
 
-    @property
-    def name(self) -> str:
-        """Target, model and place in a few words."""
-        text = f"{self.target} {self.model}".rstrip()
-        return f"{text} from {self.vantage}" if self.vantage else text
-
     def count(self, severity: str) -> int:
-        """How many findings are of this severity."""
+        """The number of findings of this severity."""
         return sum(item.severity == severity for item in self.findings)
 
     @property
@@ -81,7 +89,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class ChangeLine:
+class ChangeLine(_Named):
     """What changed: regression, flapping, change or recovery."""
 
     kind: str
@@ -98,20 +106,14 @@ class ChangeLine:
     note: str = ""
 
     @property
-    def name(self) -> str:
-        """Target, model and place in a few words."""
-        text = f"{self.target} {self.model}".rstrip()
-        return f"{text} from {self.vantage}" if self.vantage else text
-
-    @property
     def trial_words(self) -> str:
-        """How often it was tried, in words."""
+        """The number of trials in words."""
         return "not tried again" if self.trials == 1 else f"{self.agreed} of {self.trials} trials"
 
 
 @dataclass(frozen=True)
 class Point:
-    """One audit in the trend: how many verdicts were given of each state, over how many usable rows."""
+    """One audit in the trend: its rows, the usable ones, and the number of verdicts of each state."""
 
     started_at: str
     rows: int
@@ -121,7 +123,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Everything an audit found.  ``compared_with`` says what the changes are measured against."""
+    """Everything an audit found.  ``compared_with`` names what the changes are relative to."""
 
     tool: str
     fleet: str
@@ -144,7 +146,7 @@ class Matrix:
 
     @property
     def tried(self) -> list[str]:
-        """The capabilities some row has a definite verdict on."""
+        """The capabilities for which some row has a definite verdict."""
         return [
             name
             for name in self.capabilities
@@ -157,25 +159,25 @@ class Matrix:
 
 
 def label_names(rows: Iterable[Row]) -> list[str]:
-    """Every label's name, sorted."""
+    """The names of all labels, sorted."""
     return sorted({name for row in rows for name in row.labels})
 
 
 def headline(matrix: Matrix) -> str:
-    """One sentence: how the fleet is."""
+    """The state of the fleet in a few words."""
     total, usable = len(matrix.rows), sum(row.usable for row in matrix.rows)
     words = [f"{usable} of {total} usable"]
     unmet = sum(len(row.unmet) for row in matrix.rows)
     if unmet:
-        words.append(f"{unmet} expectation{'' if unmet == 1 else 's'} not met")
+        words.append(f"{amount(unmet, 'expectation')} not met")
     for kind, singular, plural in (
-        ("regression", "regression", "regressions"),
-        ("flapping", "flapping verdict", "flapping verdicts"),
+        ("regression", "regression", ""),
+        ("flapping", "flapping verdict", ""),
         ("recovery", "recovery", "recoveries"),
     ):
         number = len(matrix.changed(kind))
         if number:
-            words.append(f"{number} {singular if number == 1 else plural}")
+            words.append(amount(number, singular, plural))
     waiting = sum(row.state == "planned" for row in matrix.rows)
     if waiting:
         words.append(f"{waiting} not probed yet")

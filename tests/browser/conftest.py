@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from probe.model import Report
-from reports import html
+from reports.html.page import render
 from tests.live.conftest import unavailable
 from tests.live.parts import PartMissing, program
 
@@ -96,7 +96,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
 
     def opens(what: Report | bytes, *, width: int = 1280, **settings: Any) -> Opened:
         file = tmp_path / "report.html"
-        file.write_bytes(what if isinstance(what, bytes) else html.render(what))
+        file.write_bytes(what if isinstance(what, bytes) else render(what))
         context = browser.new_context(viewport={"width": width, "height": 900}, **settings)
         contexts.append(context)
         found = Opened(context.new_page())

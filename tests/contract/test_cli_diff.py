@@ -60,7 +60,7 @@ def test_each_format_is_printed_or_written(form: str, pair: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "No such file"), (b"", "no JSON"), (b"{}", "schema_version"), (b'{"schema_version": "9.0"}', "9.0")],
+    [(None, "No such file"), (b"", "not JSON"), (b"{}", "schema_version"), (b'{"schema_version": "9.0"}', "9.0")],
 )
 @pytest.mark.parametrize("place", ["first", "second"])
 def test_an_unusable_file_is_status_2_with_one_line(content: bytes | None, words: str, place: str, pair: Path) -> None:

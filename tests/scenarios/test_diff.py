@@ -41,7 +41,7 @@ def test_two_runs_of_a_healthy_endpoint_do_not_differ(runs: dict[str, Report]) -
     assert healthy.exchanges[1].request.body != again.exchanges[1].request.body  # other codes
     found = compare(healthy, again)
     assert found.changes == ()
-    assert found.untold == ()
+    assert found.not_compared == ()
     assert not found.regressed("warning")
 
 
@@ -49,7 +49,7 @@ def test_two_runs_of_a_healthy_endpoint_do_not_differ(runs: dict[str, Report]) -
 def test_a_known_change_is_listed_and_nothing_else(fault: str, runs: dict[str, Report]) -> None:
     found = compare(runs["healthy"], runs[fault])
     assert listed(found) == CHANGES[fault]
-    assert found.untold == ()
+    assert found.not_compared == ()
     assert found.regressed("warning")
 
 

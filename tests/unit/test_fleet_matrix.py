@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 from markdown_it import MarkdownIt
 
-from reports.matrix import formats, junit, metrics, page
+from reports.matrix import formats, junit, page
 from reports.matrix.table import Matrix, headline
 from tests.matrix_fixtures import calm, eventful, hostile, large
 from tests.unit.test_reports_html import Page
@@ -101,7 +101,7 @@ def test_junit_has_a_case_for_each_expectation(make: Make) -> None:
 @EVERY
 def test_metrics_are_valid_openmetrics(make: Make) -> None:
     parser = pytest.importorskip("prometheus_client.openmetrics.parser")
-    text = metrics.render(make()).decode()
+    text = formats.as_metrics(make()).decode()
     families = {family.name: family for family in parser.text_string_to_metric_families(text)}
     assert len(families["endpoint_probe_usable"].samples) == len(make().done)
     assert text.endswith("# EOF\n")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from probe.model import Report, State, Verdict
-from reports import html, markdown
+from reports import markdown
 from reports.clients import compatibility as clients
 from reports.clients.compatibility import Answer, Fit
 from reports.clients.registry import clients as known_clients
@@ -54,7 +54,7 @@ def test_a_client_that_does_not_work_gets_none() -> None:
 def test_without_a_base_url_nothing_is_said_of_clients() -> None:
     none = replace(healthy(), target=replace(healthy().target, base_url=None))
     assert clients.rows(none) == []
-    assert 'id="clients"' not in html.render(none).decode()
+    assert 'id="clients"' not in page.render(none).decode()
     assert "### Works with" not in markdown.render(none).decode()
 
 
@@ -82,7 +82,7 @@ def test_an_exporter_that_breaks_costs_one_configuration(monkeypatch: pytest.Mon
 
 def test_no_key_of_the_environment_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", "sk-0123456789abcdef0123")
-    for made in (html.render(good()), markdown.render(good())):
+    for made in (page.render(good()), markdown.render(good())):
         assert b"sk-0123456789abcdef0123" not in made
         assert b"MY_KEY" in made
 
@@ -94,12 +94,12 @@ def test_what_stands_in_the_way_reads_as_sentences() -> None:
 
 
 def test_the_page_shows_each_row_and_a_button_for_each_configuration() -> None:
-    shown = html.render(good()).decode()
+    shown = page.render(good()).decode()
     for item in clients.rows(good()):
         assert f'<th scope="row" role="rowheader">{item.fit.title}</th>' in shown
         if item.text is not None:
             assert f'data-copy="config-text-{item.fit.client}"' in shown
-    no = html.render(faulty()).decode()
+    no = page.render(faulty()).decode()
     assert '<span class="verdict broken">no</span>' in no
     assert 'id="config-kenaz"' not in no
 
@@ -122,6 +122,6 @@ def test_a_configuration_is_whole_or_not_there(monkeypatch: pytest.MonkeyPatch) 
 def test_what_an_endpoint_sends_into_a_configuration_stays_text() -> None:
     attack = good()
     attack = replace(attack, target=replace(attack.target, model='m"><script>alert(1)</script>'))
-    assert "<script>alert" not in html.render(attack).decode()
+    assert "<script>alert" not in page.render(attack).decode()
     notes = [page.client_view(item) for item in clients.rows(replace(attack, facts={"models": [ALL]}))]
     assert notes

@@ -11,7 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from probe.model import Hop, Outcome, Report, ServerInfo, Severity, State, Verdict
-from reports.diff import Change, Difference, Turn, compare
+from reports.diff import Change, Difference, Direction, compare
 from reports.diff import text as difftext
 from reports.diff.text import as_html
 from tests.reports_fixtures import ATTACKS, answer, completion, faulty, healthy, hostile, record, report, verdicts
@@ -45,7 +45,7 @@ def test_two_runs_that_differ_in_nothing_but_their_ids_and_times() -> None:
         checks=tuple(replace(check, duration_s=1.0, reason="another code") for check in old.checks),
     )
     found = compare(old, new)
-    assert (found.changes, found.untold) == ((), ())
+    assert (found.changes, found.not_compared) == ((), ())
     assert [name for name, _, _ in found.conditions] == ["endpoint"]
     assert not found.regressed("warning")
 
@@ -58,7 +58,7 @@ def test_a_lost_capability_and_its_finding_are_a_regression() -> None:
     assert found.regressed("error")
     assert not found.regressed("never")
     back = compare(new, old)
-    assert {change.turn for change in back.changes} == {Turn.BETTER}
+    assert {change.turn for change in back.changes} == {Direction.BETTER}
     assert not back.regressed("warning")
 
 
@@ -72,11 +72,11 @@ def test_a_capability_that_worked_and_does_no_more_is_lost_whatever_the_severity
 def test_what_one_run_could_not_tell_accuses_nobody() -> None:
     found = compare(made(capabilities=verdicts(tools=OK)), made(capabilities=verdicts(tools=UNTOLD)))
     assert found.changes == ()
-    assert [(item.name, item.side, item.reason) for item in found.untold] == [
+    assert [(item.name, item.side, item.reason) for item in found.not_compared] == [
         ("tools", "new", "the model answered in prose")
     ]
     back = compare(made(capabilities=verdicts(tools=UNTOLD)), made(capabilities=verdicts(tools=OK)))
-    assert [item.side for item in back.untold] == ["old"]
+    assert [item.side for item in back.not_compared] == ["old"]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_finding_is_gone_only_where_its_check_looked_again(outcome: Outcome | 
     old = made(Outcome.FAIL, capabilities=verdicts(tools=LOST), findings=(finding("tools.parser-missing"),))
     found = compare(old, made(outcome, capabilities=verdicts()))
     assert found.changes == ()
-    assert {(item.name, item.reason) for item in found.untold} == {
+    assert {(item.name, item.reason) for item in found.not_compared} == {
         ("tools", reason),
         ("tools.parser-missing", reason),
     }
@@ -139,7 +139,7 @@ def test_no_chat_at_all_is_a_regression_where_the_run_asked_for_it() -> None:
     assert found.regressed("error")
     unasked = replace(none, capabilities=verdicts(), checks=())
     assert not compare(old, unasked).regressed("warning")
-    assert [change.turn for change in compare(none, old).changes] == [Turn.BETTER]
+    assert [change.turn for change in compare(none, old).changes] == [Direction.BETTER]
 
 
 def test_server_and_hops() -> None:
@@ -183,22 +183,22 @@ def test_rejected_parameters_are_compared_between_runs_of_one_depth() -> None:
     [
         ("first_token_s", 0.05, 0.25, None),  # five times, and nobody notices
         ("first_token_s", 1.0, 1.9, None),  # one measurement each
-        ("first_token_s", 0.4, 1.2, Turn.WORSE),
-        ("first_token_s", 1.2, 0.4, Turn.BETTER),
+        ("first_token_s", 0.4, 1.2, Direction.WORSE),
+        ("first_token_s", 1.2, 0.4, Direction.BETTER),
         ("tokens_per_s", 75.0, 149.0, None),  # the same server on the same machine
-        ("tokens_per_s", 60.0, 20.0, Turn.WORSE),
-        ("tokens_per_s", 20.0, 60.0, Turn.BETTER),
+        ("tokens_per_s", 60.0, 20.0, Direction.WORSE),
+        ("tokens_per_s", 20.0, 60.0, Direction.BETTER),
         ("tokens_per_s", 2.0, 5.0, None),
         ("tokens_per_s", 900.0, 4000.0, None),  # the reader is what is measured
-        ("tokens_per_s", 4000.0, 60.0, Turn.WORSE),
+        ("tokens_per_s", 4000.0, 60.0, Direction.WORSE),
         ("heartbeat_s", 15.0, 15.6, None),
-        ("heartbeat_s", 15.0, 30.0, Turn.OTHER),
+        ("heartbeat_s", 15.0, 30.0, Direction.OTHER),
         ("idle_limit_s", 60.0, 60.9, None),
-        ("idle_limit_s", 60.0, 30.0, Turn.WORSE),
-        ("idle_limit_s", 0.0, 30.0, Turn.BETTER),
+        ("idle_limit_s", 60.0, 30.0, Direction.WORSE),
+        ("idle_limit_s", 0.0, 30.0, Direction.BETTER),
     ],
 )
-def test_a_time_moved_when_it_left_the_band_of_noise(name: str, old: float, new: float, turn: Turn | None) -> None:
+def test_a_time_moved_when_it_left_the_band_of_noise(name: str, old: float, new: float, turn: Direction | None) -> None:
     pair = [report(facts={"delivery": "streaming", name: number}) for number in (old, new)]
     found = compare(*pair)
     assert [change.turn for change in found.changes] == ([turn] if turn else [])
@@ -245,7 +245,7 @@ def test_what_the_runs_were_asked_for_is_told_apart_from_what_changed() -> None:
 
 def test_swapped_reports_are_pointed_out() -> None:
     later = replace(healthy(), run=replace(healthy().run, started_at="2027-01-01T00:00:00+00:00"))
-    assert "were the two swapped?" in difftext.as_text(compare(later, healthy())).decode()
+    assert "are the two swapped?" in difftext.as_text(compare(later, healthy())).decode()
     assert "swapped" not in difftext.as_text(worse()).decode()  # the same moment, written in two ways
     assert "swapped" not in difftext.as_text(compare(healthy(), later)).decode()
 
@@ -255,7 +255,7 @@ def test_json_holds_all_of_it() -> None:
     shown = json.loads(difftext.as_json(found))
     assert shown["regression"] == "error"
     assert [item["name"] for item in shown["changes"]] == [change.name for change in found.changes]
-    assert [item["name"] for item in shown["not_compared"]] == [item.name for item in found.untold]
+    assert [item["name"] for item in shown["not_compared"]] == [item.name for item in found.not_compared]
     assert shown["old"]["run"] == healthy().run.id
     assert {item["name"] for item in shown["conditions"]} == {"depth", "complete"}
 
@@ -286,11 +286,11 @@ def test_the_page_allows_no_script_and_asks_for_nothing() -> None:
     assert 'class="severity error">regression' in page
 
 
-def test_lists_are_shown_as_what_went_and_came() -> None:
-    assert difftext.said(Change("fact", "models", ["a"], ["b"])) == 'went: ["a"], came: ["b"]'
-    assert difftext.said(Change("fact", "models", None, ["b"])) == 'came: ["b"]'
-    assert difftext.said(Change("finding", "x.y", "error", None)) == "went (error)"
-    assert difftext.said(Change("hop", "nginx", None, "nginx")) == "appeared"
+def test_lists_are_shown_as_what_was_removed_and_added() -> None:
+    assert difftext.describe(Change("fact", "models", ["a"], ["b"])) == 'removed: ["a"], added: ["b"]'
+    assert difftext.describe(Change("fact", "models", None, ["b"])) == 'added: ["b"]'
+    assert difftext.describe(Change("finding", "x.y", "error", None)) == "disappeared (error)"
+    assert difftext.describe(Change("hop", "nginx", None, "nginx")) == "appeared"
 
 
 def test_attacks_are_in_the_fixture() -> None:

@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from probe.model import Report
-from reports import html
+from reports.html import layout
+from reports.html.page import render
 from tests.reports_fixtures import ATTACKS, crowded, faulty, healthy, hostile
 
 _VOID = {"meta", "br", "wbr", "input", "line", "rect", "path", "circle"}
@@ -62,7 +63,7 @@ def report(request: pytest.FixtureRequest) -> Report:
 
 
 def test_it_is_well_formed_and_ids_are_unique(report: Report) -> None:
-    page = Page(html.render(report))
+    page = Page(render(report))
     assert page.crossed == []
     assert page.open == []
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
@@ -70,32 +71,32 @@ def test_it_is_well_formed_and_ids_are_unique(report: Report) -> None:
 
 
 def test_it_asks_nothing_of_the_network(report: Report) -> None:
-    page = Page(html.render(report))
+    page = Page(render(report))
     loading = {"src", "srcset", "data", "action", "formaction", "poster", "background", "xlink:href"}
     for tag, attributes in page.elements:
         assert tag not in ("link", "iframe", "object", "embed", "base", "img", "use", "image"), tag
         assert not loading & set(attributes), (tag, attributes)
         assert (attributes.get("href") or "#").startswith("#")
         assert not any(name.startswith("on") or name == "style" for name in attributes), (tag, attributes)
-    style = html.asset("page.css")
+    style = layout.asset("page.css")
     assert "url(" not in style
     assert "@import" not in style
 
 
 def test_the_policy_allows_exactly_its_own_style_and_script(report: Report) -> None:
-    content = html.render(report).decode()
+    content = render(report).decode()
     page = Page(content.encode())
     (policy,) = [m["content"] or "" for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
     assert policy.startswith("default-src 'none';")
     assert "unsafe" not in policy
     (style,) = re.findall(r"<style>(.*?)</style>", content, re.DOTALL)
     (script,) = re.findall(r"<script>(.*?)</script>", content, re.DOTALL)
-    assert f"style-src {html.content_hash(style)};" in policy
-    assert f"script-src {html.content_hash(script)};" in policy
+    assert f"style-src {layout.content_hash(style)};" in policy
+    assert f"script-src {layout.content_hash(script)};" in policy
 
 
 def test_attacks_stand_there_as_text_only() -> None:
-    content = html.render(hostile()).decode()
+    content = render(hostile()).decode()
     assert content.count("<script") == 1
     assert "<img" not in content
     for character in "\x00\x07\x1b\x9b\u202e\u2066\u200b\ufeff":
@@ -107,7 +108,7 @@ def test_attacks_stand_there_as_text_only() -> None:
 
 
 def test_internal_links_lead_somewhere(report: Report) -> None:
-    page = Page(html.render(report))
+    page = Page(render(report))
     ids = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
     for link in page.all("a"):
         assert (link["href"] or "").removeprefix("#") in ids
@@ -117,7 +118,7 @@ def test_internal_links_lead_somewhere(report: Report) -> None:
 
 
 def test_the_top_says_what_to_use_and_what_to_mend() -> None:
-    shown = Page(html.render(faulty())).shown
+    shown = Page(render(faulty())).shown
     top = shown[: shown.index("Evidence")]
     for text in ("Usable with limits", "https://api.example.com/v1", "sim-small", "vllm 0.16.0", "stream.replayed",
                  "proxy_buffering off;", "gateway", "did not finish"):  # fmt: skip
@@ -125,14 +126,14 @@ def test_the_top_says_what_to_use_and_what_to_mend() -> None:
 
 
 def test_verdicts_and_severities_are_words_and_not_only_colours() -> None:
-    shown = Page(html.render(faulty())).shown
+    shown = Page(render(faulty())).shown
     for word in ("Error", "Warning", "Note", "broken", "rejected", "works", "inconclusive", "skip"):
         assert word in shown or word == "inconclusive", word
 
 
 def test_pictures_have_names_and_marks() -> None:
-    content = html.render(healthy()).decode()
-    drawings = re.findall(r'<svg [^>]*class="picture".*?</svg>', content, re.DOTALL)
+    content = render(healthy()).decode()
+    drawings = re.findall(r'<svg [^>]*class="chart".*?</svg>', content, re.DOTALL)
     assert len(drawings) >= 2
     assert all("<title>" in drawing and "<desc>" in drawing and 'role="img"' in drawing for drawing in drawings)
     stream = drawings[0]
@@ -143,21 +144,21 @@ def test_pictures_have_names_and_marks() -> None:
 
 
 def test_a_burst_is_a_column_and_a_silence_a_band() -> None:
-    content = html.render(faulty()).decode()
-    stream = re.findall(r'<svg [^>]*class="picture".*?</svg>', content, re.DOTALL)[0]
+    content = render(faulty()).decode()
+    stream = re.findall(r'<svg [^>]*class="chart".*?</svg>', content, re.DOTALL)[0]
     assert "13 at once" in stream
     assert "2.3 s silent" in stream
     assert re.findall(r'<path class="event" d="([^"]*)"', stream)[0].count("M") == 2
 
 
 def test_exclusive_phases_are_marked_in_the_waterfall() -> None:
-    content = html.render(healthy()).decode()
+    content = render(healthy()).decode()
     assert '<rect class="alone"' in content
     assert "stream.delivery ran alone" in content
 
 
 def test_five_hundred_exchanges_stay_under_five_megabytes() -> None:
-    content = html.render(crowded(500))
+    content = render(crowded(500))
     assert len(content) < 5_000_000
     assert content.count(b'<details class="exchange"') == 500
 
@@ -167,11 +168,11 @@ def test_five_hundred_hostile_exchanges_stay_under_five_megabytes() -> None:
 
     pair = hostile().exchanges
     many = tuple(replace(pair[number % 2], id=f"x{number:03d}") for number in range(500))
-    assert len(html.render(replace(hostile(), exchanges=many))) < 5_000_000
+    assert len(render(replace(hostile(), exchanges=many))) < 5_000_000
 
 
 def test_a_report_without_anything_still_renders() -> None:
     from dataclasses import replace
 
     empty = replace(healthy(), exchanges=(), checks=(), findings=(), facts={}, capabilities={})
-    assert "Nothing was sent." in Page(html.render(empty)).shown
+    assert "No request was sent." in Page(render(empty)).shown

@@ -93,7 +93,7 @@ def test_a_report_of_an_older_version_shows_by_its_skipped_checks_that_chat_was_
 
 
 def test_one_line_names_the_code_to_mend_first_once() -> None:
-    assert summary.in_one_line(faulty()).endswith("clients. 1 error, 1 warning, 1 note; mend first: stream.replayed")
+    assert summary.in_one_line(faulty()).endswith("clients. 1 error, 1 warning, 1 note; fix first: stream.replayed")
     assert summary.in_one_line(healthy()) == "Usable: chat works, and nothing wrong was found. no findings"
     assert summary.in_one_line(NO_KEY).count("auth.rejected") == 1
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.text import fit, printable, shorten, visible
+from reports.text import clip, fit, printable, visible
 from tests.reports_fixtures import ANSI, BIDI, NULLS
 
 
@@ -79,5 +79,5 @@ def test_fit_counts_escaped_characters() -> None:
     assert fit("short", 1_000) == "short"
 
 
-def test_shorten_says_how_much_is_missing() -> None:
-    assert shorten("abcdef", 4) == "abcd\n… 2 more characters"
+def test_clip_says_how_much_is_missing() -> None:
+    assert clip("abcdef", 4) == "abcd\n… 2 more characters"

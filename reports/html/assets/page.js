@@ -1,30 +1,8 @@
 "use strict";
 (() => {
-  const every = (selector, root = document) => Array.from(root.querySelectorAll(selector));
-  const byId = (id) => document.getElementById(id);
-  every(".scripted").forEach((element) => { element.hidden = false; });
-
-  // Theme: the system's until the reader chooses; kept where the browser allows it.
-  const root = document.documentElement;
-  const remember = {
-    get() { try { return localStorage.getItem("endpoint-probe-theme"); } catch { return null; } },
-    set(value) { try { localStorage.setItem("endpoint-probe-theme", value); } catch { /* not allowed here */ } },
-  };
-  const dark = () => root.dataset.theme === "dark" ||
-    (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
-  const name = () => { byId("theme").textContent = dark() ? "Light theme" : "Dark theme"; };
-  const chosen = remember.get();
-  if (chosen === "dark" || chosen === "light") root.dataset.theme = chosen;
-  name();
-  byId("theme").addEventListener("click", () => {
-    root.dataset.theme = dark() ? "light" : "dark";
-    remember.set(root.dataset.theme);
-    name();
-  });
-
-  // Copy: the clipboard interface where there is one, else a selection.
+  // Copy with the clipboard interface where there is one, else with a selection.
   const copy = async (text) => {
-    try { await navigator.clipboard.writeText(text); return true; } catch { /* next way */ }
+    try { await navigator.clipboard.writeText(text); return true; } catch { /* not allowed: use a selection */ }
     const field = document.createElement("textarea");
     field.value = text;
     field.className = "offscreen";
@@ -39,7 +17,7 @@
     const label = button.textContent;
     button.addEventListener("click", async () => {
       const done = await copy(byId(button.dataset.copy).textContent);
-      button.textContent = done ? "Copied" : "Select it and press Ctrl-C";
+      button.textContent = done ? "Copied" : "Select the text and press Ctrl-C";
       setTimeout(() => { button.textContent = label; }, 2000);
     });
   });
@@ -65,20 +43,12 @@
     });
     byId("shown").textContent = `${shown} of ${exchanges.length} exchanges`;
   };
-  let waiting = 0;
-  byId("search").addEventListener("input", () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(filter, 120);
-  });
-  byId("kind").addEventListener("change", filter);
-  byId("check").addEventListener("change", filter);
-  every("form.filter").forEach((form) => form.addEventListener("submit", (event) => event.preventDefault()));
   byId("unfold").addEventListener("click", () => {
     const open = exchanges.some((element) => !element.hidden && !element.open);
     exchanges.forEach((element) => { if (!element.hidden) element.open = open; });
     byId("unfold").textContent = open ? "Close all" : "Open all";
   });
-  filter();
+  filterOn(filter, [byId("kind"), byId("check")]);
 
   // A link to an exchange opens it, also one that the filter had hidden.
   const reveal = () => {
