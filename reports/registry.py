@@ -15,14 +15,14 @@ from importlib.metadata import EntryPoint, entry_points
 from probe.model import Report
 
 GROUP = "endpoint_probe.reporters"
-#: The module and the file of each built-in format.
+#: The function and the file of each built-in format.
 _BUILT_IN = {
-    "json": ("reports.json", "report.json"),
-    "html": ("reports.html.page", "report.html"),
-    "markdown": ("reports.markdown", "report.md"),
-    "junit": ("reports.junit", "report.junit.xml"),
-    "sarif": ("reports.sarif", "report.sarif"),
-    "terminal": ("reports.terminal", "report.txt"),
+    "json": ("probe.report.encode", "report.json"),
+    "html": ("reports.html.page.render", "report.html"),
+    "markdown": ("reports.markdown.render", "report.md"),
+    "junit": ("reports.junit.render", "report.junit.xml"),
+    "sarif": ("reports.sarif.render", "report.sarif"),
+    "terminal": ("reports.terminal.render", "report.txt"),
 }
 
 
@@ -40,10 +40,11 @@ class Reporter:
 
 
 def _built_in(name: str) -> Reporter:
-    module, filename = _BUILT_IN[name]
+    function, filename = _BUILT_IN[name]
+    module, _, attribute = function.rpartition(".")
 
     def render(report: Report) -> bytes:
-        content: bytes = import_module(module).render(report)
+        content: bytes = getattr(import_module(module), attribute)(report)
         return content
 
     return Reporter(name, filename, render)

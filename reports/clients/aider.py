@@ -34,11 +34,11 @@ def make(settings: Settings) -> Made:
 
 def make_metadata(settings: Settings) -> Made:
     """The metadata of ``openai/MODEL``, in the format of LiteLLM's price list."""
-    known = settings.context is not None
+    prompt, answer = settings.known_sizes
     entry = {
-        "max_tokens": settings.output if known else None,
-        "max_input_tokens": settings.input if known else None,
-        "max_output_tokens": settings.output if known else None,
+        "max_tokens": answer,
+        "max_input_tokens": prompt,
+        "max_output_tokens": answer,
         "input_cost_per_token": 0,
         "output_cost_per_token": 0,
         "litellm_provider": "openai",

@@ -10,11 +10,11 @@ from reports.clients.settings import Settings, pruned
 
 def profile(settings: Settings) -> dict[str, Any]:
     """The model profile: only what was determined."""
-    known = settings.context is not None
+    prompt, answer = settings.known_sizes
     return pruned(
         {
-            "max_input_tokens": settings.input if known else None,
-            "max_output_tokens": settings.output if known else None,
+            "max_input_tokens": prompt,
+            "max_output_tokens": answer,
             "tool_calling": settings.tools_whole,
             "tool_choice": settings.on("tool_choice_required"),
             "tool_call_streaming": settings.on("streaming_tools"),

@@ -24,11 +24,11 @@ def make(settings: Settings) -> Made:
         "use_chat_completions_api": True if settings.on("responses_api") is False else None,
         "extra_headers": {settings.key_header: reference} if settings.key_header else None,
     }
-    known = settings.context is not None
+    prompt, answer = settings.known_sizes
     info = {
         "mode": "chat",
-        "max_input_tokens": settings.input if known else None,
-        "max_output_tokens": settings.output if known else None,
+        "max_input_tokens": prompt,
+        "max_output_tokens": answer,
         "supports_function_calling": settings.tools,
         "supports_tool_choice": settings.on("tool_choice_required"),
         "supports_parallel_function_calling": settings.parallel,

@@ -149,6 +149,11 @@ class Settings:
         return given or min(ASSUMED_OUTPUT, max(1, (self.context or ASSUMED_CONTEXT) // 4))
 
     @property
+    def known_sizes(self) -> tuple[int | None, int | None]:
+        """The prompt and the answer in tokens, or None where the context length is not known."""
+        return (self.input, self.output) if self.context else (None, None)
+
+    @property
     def context_or_assumed(self) -> int:
         return self.context or ASSUMED_CONTEXT
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -17,9 +18,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from reports.text import visible
+from reports.text import clip, visible
 
 _HERE = Path(__file__).parent
+_CELL = 1_500
 _CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -47,8 +49,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["prose"] = prose
-    made.filters["pointer"] = pointer
+    made.filters |= {"prose": prose, "pointer": pointer, "exact": exact, "short": short, "percent": "{:.0%}".format}
     return made
 
 
@@ -68,6 +69,16 @@ def prose(text: str) -> Markup:
 def pointer(text: str) -> Markup:
     """A JSON pointer that may be broken over lines after its slashes."""
     return Markup("/<wbr>").join(escape(piece) for piece in visible(text).split("/"))
+
+
+def exact(value: Any) -> str:
+    """A value of evidence as JSON, so that ``null`` and ``"null"`` differ."""
+    return short(json.dumps(value, ensure_ascii=False))
+
+
+def short(text: str) -> str:
+    """Text that is clipped to the length of a table cell."""
+    return clip(text, _CELL)
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from probe.model import Finding, Report, State, TargetInfo, Verdict, worst
+from probe.model import Report, State, TargetInfo, worst
 from probe.report import ExchangeDocument, ReportDocument, document
 from probe.wording import amount
 from reports import curl, summary
@@ -30,7 +30,6 @@ _EVENT_TEXT = 400
 _URL_TEXT = 1_000
 _NAME_TEXT = 400
 _LEAST_HEADERS = 2_000
-_VALUE_TEXT = 1_500
 #: Streams drawn at the top of the page, and characters of all drawings together.
 _SHOWN_STREAMS = 3
 _DRAWINGS_ROOM = 600_000
@@ -58,11 +57,6 @@ def readable(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def exact(value: Any) -> str:
-    """A value of evidence as JSON, so that ``null`` and ``"null"`` differ."""
-    return clip(json.dumps(value, ensure_ascii=False), _VALUE_TEXT)
-
-
 def settings(report: Report) -> list[dict[str, Any]]:
     """What to enter in a client: label, value, and whether there is a button to copy it."""
     target = report.target
@@ -84,54 +78,6 @@ def _key(target: TargetInfo) -> str:
         return "none was sent"
     prefix = "Bearer " if target.auth.scheme == "bearer" else ""
     return f"{target.auth.header}: {prefix}KEY"
-
-
-def capability(name: str, verdict: Verdict) -> dict[str, Any]:
-    """One row of the capability table."""
-    return {
-        "name": name,
-        "verdict": str(verdict.verdict),
-        "toggle": {State.WORKS: "on", State.UNKNOWN: "client's default"}.get(verdict.verdict, "off"),
-        "sure": "" if verdict.verdict is State.UNKNOWN else f"{verdict.confidence:.0%}",
-        "finding": verdict.finding,
-        "note": verdict.note,
-        "checks": verdict.checks,
-    }
-
-
-def client_view(row: compatibility.ClientRow) -> dict[str, Any]:
-    """One client: whether it works, why, and its configuration."""
-    return {
-        "id": row.fit.client,
-        "title": row.fit.title,
-        "answer": str(row.fit.answer),
-        "style": _ANSWER_STYLE[row.fit.answer],
-        "codes": row.fit.codes,
-        "why": clip(row.fit.why, _VALUE_TEXT),
-        "file": row.file,
-        "text": row.text,
-        "notes": row.notes,
-        "problem": clip(row.problem, _VALUE_TEXT),
-    }
-
-
-def finding_view(finding: Finding, anchors: Mapping[str, str]) -> dict[str, Any]:
-    """One finding, its evidence linked to the exchanges."""
-    return {
-        "finding": finding,
-        "severity": str(finding.severity),
-        "sure": f"{finding.confidence:.0%}",
-        "evidence": [
-            {
-                "exchange": item.exchange,
-                "anchor": anchors.get(item.exchange),
-                "pointer": item.pointer,
-                "expected": exact(item.expected),
-                "actual": exact(item.actual),
-            }
-            for item in finding.evidence
-        ],
-    }
 
 
 def exchange_view(item: ExchangeDocument, anchor: str, room: Room) -> dict[str, Any]:
@@ -230,7 +176,7 @@ def render(report: Report) -> bytes:
     shown = document(report)
     anchors = {item.id: f"exchange-{number}" for number, item in enumerate(shown.exchanges, 1)}
     room = room_for(len(shown.exchanges))
-    untried = set(summary.untried(report))
+    untried = summary.untried(report)
     first = worst(report)
     streams = _streams(shown)
     drawings = {item["id"]: item["drawing"] for item in streams}
@@ -241,23 +187,24 @@ def render(report: Report) -> bytes:
         report=shown,
         headline=summary.headline(report),
         state=summary.state(report),
-        worst=finding_view(first, anchors) if first else None,
+        worst=first,
         worst_number=report.findings.index(first) + 1 if first else 0,
+        anchors=anchors,
         settings=settings(report),
         server=clip(summary.server(report), _NAME_TEXT),
         found=summary.found(report),
         spent=summary.spent(report),
         outcomes=summary.outcomes(report.checks),
-        capabilities=[capability(name, verdict) for name, verdict in shown.capabilities.items() if name not in untried],
+        capabilities={name: verdict for name, verdict in shown.capabilities.items() if name not in untried},
         untried=sorted(untried),
-        clients=[client_view(row) for row in compatibility.rows(report)],
-        findings=[finding_view(finding, anchors) for finding in shown.findings],
-        facts=[(name, exact(value)) for name, value in shown.facts.items()],
+        toggles=dict.fromkeys(State, "off") | {State.WORKS: "on", State.UNKNOWN: "client's default"},
+        clients=compatibility.rows(report),
+        answer_styles=_ANSWER_STYLE,
         exchanges=[
             exchange_view(item, anchors[item.id], room) | {"drawing": drawings.get(item.id)} for item in shown.exchanges
         ],
         check_ids=sorted({item.check for item in shown.exchanges}),
-        severity_words={str(severity): word for severity, word in summary.SEVERITY_WORDS.items()},
+        severity_words=summary.SEVERITY_WORDS,
         streams=streams[:_SHOWN_STREAMS],
         run_drawing=Markup(charts.draw_run(shown) or ""),
         run_words=charts.describe_run(shown),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
 
+from probe.model import SEVERITIES
 from probe.wording import amount
 from reports.markdown import code, inline, table
 from reports.matrix.table import STATES, Matrix, Row, headline, label_names
@@ -107,9 +107,6 @@ def _row(row: Row, names: list[str]) -> list[str]:
 
 # Metrics -------------------------------------------------------------------------------------------
 
-_PREFIX = "endpoint_probe"
-_Sample = tuple[Mapping[str, str], float]
-
 
 def as_metrics(matrix: Matrix) -> bytes:
     """The matrix as metrics for node_exporter's textfile collector or any scraper, UTF-8.
@@ -117,62 +114,61 @@ def as_metrics(matrix: Matrix) -> bytes:
     The text is valid OpenMetrics 1.0 and has the same meaning in Prometheus's own text format: gauges
     only, one sample per line, labels escaped, ``# EOF`` at the end.
     """
-    rows = matrix.done
-    lines: list[str] = []
-    families: list[tuple[str, str, Iterable[_Sample]]] = [
-        ("usable", "Whether chat works.", [(_labels(row), float(row.usable)) for row in rows]),
-        ("capability", "1 for the state of a capability, 0 for the others.", _states(rows)),
+    done = [(row, _labels(row)) for row in matrix.done]
+    marks = [(labels | {"capability": name}, mark) for row, labels in done for name, mark in row.marks.items()]
+    fleet = {"fleet": matrix.fleet}
+    families: list[tuple[str, str, list[tuple[dict[str, str], float]]]] = [
+        ("usable", "Whether chat works.", [(labels, row.usable) for row, labels in done]),
+        (
+            "capability",
+            "1 for the state of a capability, 0 for the others.",
+            [(labels | {"state": state}, mark.state == state) for labels, mark in marks for state in STATES],
+        ),
         (
             "expectation_met",
             "Whether a capability is as the fleet file expects; absent where the verdict is unknown.",
-            [
-                ({**_labels(row), "capability": name}, float(mark.met))
-                for row in rows
-                for name, mark in row.marks.items()
-                if mark.expected and mark.met is not None
-            ],
+            [(labels, mark.met) for labels, mark in marks if mark.expected and mark.met is not None],
         ),
         (
             "findings",
             "Number of findings of a severity.",
-            [
-                ({**_labels(row), "severity": severity}, float(row.count(severity)))
-                for row in rows
-                for severity in ("error", "warning", "info")
-            ],
+            [(labels | {"severity": word}, row.count(word)) for row, labels in done for word in SEVERITIES],
         ),
-        ("run_duration_seconds", "Duration of the run.", [(_labels(row), row.duration_s) for row in rows]),
-        ("run_requests", "Requests that the run sent.", [(_labels(row), float(row.requests)) for row in rows]),
+        ("run_duration_seconds", "Duration of the run.", [(labels, row.duration_s) for row, labels in done]),
+        ("run_requests", "Requests that the run sent.", [(labels, row.requests) for row, labels in done]),
         (
             "run_timestamp_seconds",
             "Start of the run, in seconds since 1970.",
-            [(_labels(row), datetime.fromisoformat(row.started_at).timestamp()) for row in rows],
+            [(labels, _since_1970(row.started_at)) for row, labels in done],
         ),
         (
             "changes",
             "Verdicts that changed since the run before, by kind.",
             [
-                ({"fleet": matrix.fleet, "kind": kind}, float(len(matrix.changed(kind))))
+                (fleet | {"kind": kind}, len(matrix.changed(kind)))
                 for kind in ("regression", "flapping", "change", "recovery")
             ],
         ),
         (
             "audit_timestamp_seconds",
             "Start of the audit, in seconds since 1970.",
-            [({"fleet": matrix.fleet}, datetime.fromisoformat(matrix.started_at).timestamp())],
+            [(fleet, _since_1970(matrix.started_at))],
         ),
         (
             "audit_rows",
             "Rows of the audit by state.",
             [
-                ({"fleet": matrix.fleet, "state": state}, float(sum(row.state == state for row in matrix.rows)))
+                (fleet | {"state": state}, sum(row.state == state for row in matrix.rows))
                 for state in ("done", "failed", "planned")
             ],
         ),
     ]
+    lines: list[str] = []
     for name, meaning, samples in families:
-        lines += [f"# TYPE {_PREFIX}_{name} gauge", f"# HELP {_PREFIX}_{name} {meaning}"]
-        lines += [_line(f"{_PREFIX}_{name}", labels, value) for labels, value in samples]
+        lines += [f"# TYPE endpoint_probe_{name} gauge", f"# HELP endpoint_probe_{name} {meaning}"]
+        for labels, value in samples:
+            shown = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+            lines.append(f"endpoint_probe_{name}{{{shown}}} {float(value):.3f}".removesuffix(".000"))
     return ("\n".join([*lines, "# EOF"]) + "\n").encode("utf-8", "replace")
 
 
@@ -181,18 +177,8 @@ def _labels(row: Row) -> dict[str, str]:
     return {"target": row.target, "model": row.model, "vantage": row.vantage, **own}
 
 
-def _states(rows: Iterable[Row]) -> list[_Sample]:
-    return [
-        ({**_labels(row), "capability": name, "state": state}, float(mark.state == state))
-        for row in rows
-        for name, mark in row.marks.items()
-        for state in STATES
-    ]
-
-
-def _line(name: str, labels: Mapping[str, str], value: float) -> str:
-    shown = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-    return f"{name}{{{shown}}} {value:.3f}".removesuffix(".000")
+def _since_1970(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def _escaped(text: str) -> str:

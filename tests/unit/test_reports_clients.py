@@ -123,5 +123,4 @@ def test_what_an_endpoint_sends_into_a_configuration_stays_text() -> None:
     attack = good()
     attack = replace(attack, target=replace(attack.target, model='m"><script>alert(1)</script>'))
     assert "<script>alert" not in page.render(attack).decode()
-    notes = [page.client_view(item) for item in clients.rows(replace(attack, facts={"models": [ALL]}))]
-    assert notes
+    assert "<script>alert" not in page.render(replace(attack, facts={"models": [ALL]})).decode()
