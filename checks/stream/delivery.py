@@ -267,10 +267,27 @@ def diagnose_delivery(measured: Measured, found: Delivery | Need | Undecided, tr
     found = without_coding(found, tried)
     facts = Result(facts={**_facts(runs), "delivery": found.value})
     if cured(runs, found, tried.identity):
-        return _compressed(measured, tried) | facts
+        if _was_compressed(measured.judged):
+            return _compressed(measured, tried) | facts
+        # Nothing was compressed, so that asking for no compression was a mere repetition, and it was on time.
+        again = measured_once(tried.identity)
+        return Result(
+            facts={**again, "delivery": Delivery.STREAMING.value}, note="late once, and on time when repeated"
+        )
     if not confirmed(runs, found, tried.identity):
         raise Inconclusive("the stream was late once, and on time when repeated")
     return _unfavourable(measured, found, tried) | facts
+
+
+def _was_compressed(exchange: Exchange) -> bool:
+    """Whether a Content-Encoding other than identity was seen."""
+    coding = exchange.response.header("content-encoding") if exchange.response else None
+    return coding is not None and coding.strip().lower() not in ("", "identity")
+
+
+def measured_once(exchange: Exchange | None) -> dict[str, float]:
+    """The time of the first text in one run, as a fact."""
+    return {"first_token_s": round(measure(exchange).first_s, 3)} if exchange is not None else {}
 
 
 def _facts(runs: Runs) -> dict[str, float]:

@@ -38,6 +38,7 @@ from probe.api import (
     Throttled,
     check,
     completion,
+    count_at,
     unknown,
     wording,
     works,
@@ -105,6 +106,8 @@ def diagnose_shape(seen: Seen) -> Result:
     exchange = seen.exchange
     if exchange.response is None or stream_requests.refuses(exchange) or not is_event_stream(exchange):
         return _no_stream(seen)
+    if never_ends(exchange):
+        return _endless(exchange)
     if exchange.response.cut:
         raise Inconclusive(f"the stream is longer than {len(exchange.response.content)} bytes, where reading stops")
     if exchange.error is not None and exchange.error.kind == "encoding":
@@ -117,6 +120,32 @@ def diagnose_shape(seen: Seen) -> Result:
     if reading.stream.invalid_utf8:
         result |= invalid_utf8(exchange)
     return result | _end(seen)
+
+
+def never_ends(exchange: Exchange) -> bool:
+    """Whether this program ended a stream whose events still came, long after the answer had to be complete.
+
+    Complete means: a finish reason came, or three times as many events with text as the request allowed tokens.
+    """
+    response = exchange.response
+    stopped = response is not None and (response.cut or ran_out_of_time(exchange))
+    if not stopped:
+        return False
+    reading = completion.read_stream(exchange)
+    allowed = max((count_at(exchange.request.body, name) or 0) for name in ("max_tokens", "max_completion_tokens"))
+    texts = sum(bool(chunk.delta.get("content")) for chunk in reading.chunks)
+    return not reading.stream.done and (bool(reading.finish_reason) or (allowed > 0 and texts > 3 * allowed))
+
+
+def _endless(exchange: Exchange) -> Result:
+    reading = completion.read_stream(exchange)
+    finding = NO_DONE.found(
+        f"The stream never ends: this program ended it after {wording.seconds(exchange.timeline.end_s)} and "
+        f"{len(reading.stream.events)} events, with finish_reason {reading.finish_reason!r} and without [DONE].",
+        exchange.shows("/response/body", expected="data: [DONE] at the end", actual="events without an end"),
+        severity=Severity.ERROR,
+    )
+    return _unusable(finding)
 
 
 def _unusable(finding: Finding, state: State = State.BROKEN) -> Result:

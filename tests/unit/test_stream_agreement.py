@@ -11,6 +11,7 @@ import pytest
 from checks.shared import stream_requests
 from checks.stream import agreement, characters
 from checks.stream.agreement import diagnose_agreement, diagnose_unasked, difference, finish_reason, text_streams
+from checks.stream.event_stream import Seen, diagnose_shape, never_ends
 from probe.api import completion
 from probe.model import Exchange, Severity, State
 from tests.unit import answers
@@ -213,3 +214,22 @@ def test_how_it_was_asked_decides_the_cure() -> None:
 )
 def test_utf8_that_was_encoded_twice(text: str, twice: bool) -> None:
     assert characters.encoded_twice(text) is twice
+
+
+# Streams without an end -----------------------------------------------------------------------
+
+
+def endless(exchange: Exchange, *, cut: bool = True) -> Exchange:
+    assert exchange.response is not None
+    body = {"messages": [], "max_tokens": 2}
+    response = replace(exchange.response, cut=cut)
+    return replace(exchange, response=response, request=replace(exchange.request, body=body))
+
+
+def test_a_stream_that_goes_on_after_its_answer_never_ends() -> None:
+    (finding,) = diagnose_shape(Seen(endless(texts(*WORDS, done=False)))).findings
+    assert (finding.code, finding.severity) == ("stream.no-done", Severity.ERROR)
+    assert "never ends" in finding.detail
+    assert never_ends(endless(texts(*("a " for _ in range(20)), finish=None, done=False)))
+    assert not never_ends(endless(texts(*WORDS[:3], finish=None, done=False))), "a long answer is not endless"
+    assert not never_ends(endless(texts(*WORDS, done=False), cut=False))

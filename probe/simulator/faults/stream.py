@@ -309,3 +309,20 @@ class Utf8(Fault):
 
     def on_stream(self, call: Call, response: Response) -> Response:
         return response.with_each_write(_replaced if self.given == "replaced" else _invalid)
+
+
+class NeverEnds(Fault):
+    """The connection is kept busy for ever: after the answer the same empty chunk comes again and again."""
+
+    name = "stream-never-ends"
+    summary = "after the finish reason empty chunks follow without end, and no [DONE]"
+    yields = ("stream.no-done",)
+
+    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
+        whole = [chunk for chunk in chunks if isinstance(chunk.data, dict)]
+        if not whole:
+            return chunks
+        last = whole[-1]
+        assert isinstance(last.data, dict)
+        empty = {**last.data, "choices": [{"index": 0, "delta": {}, "finish_reason": None}], "usage": None}
+        return [*whole, *(Chunk(last.at + 0.25 * number, empty) for number in range(1, 2000))]
