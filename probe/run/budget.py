@@ -1,4 +1,4 @@
-"""What a run may still spend: requests, tokens and time.  The limits hold to the last unit."""
+"""The budget of a run: requests, tokens and time."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from probe.run.outcomes import BudgetExceeded
+from probe.wording import amount, form
 
 
 class Budget:
-    """Counts what is spent, and reserves before a request goes out.
+    """Counts what is spent, and reserves tokens before a request is sent.
 
     Args:
-        max_requests: requests in all, or None.
-        max_tokens: prompt and completion tokens in all, or None.
+        max_requests: requests of the run, or None.
+        max_tokens: prompt and completion tokens of the run, or None.
         deadline_s: seconds from now to the end of the run.
     """
 
@@ -41,7 +42,7 @@ class Budget:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """The time of the block does not count; of several at once, from the first begin to the last end."""
+        """The time of the block does not count; overlapping blocks count from the first begin to the last end."""
         if not self._pauses:
             self._paused_at = time.monotonic()
         self._pauses += 1
@@ -53,30 +54,30 @@ class Budget:
                 self.ends += time.monotonic() - self._paused_at
 
     def fits(self, requests: int, tokens: int = 0) -> str | None:
-        """Why so much more does not fit, or None when it does."""
+        """The reason why so much more does not fit, or None."""
         if self.max_requests is not None and self.requests + requests > self.max_requests:
-            return f"needs {requests} requests, {self.max_requests - self.requests} are left in the budget"
+            left = self.max_requests - self.requests
+            return f"needs {amount(requests, 'request')}, {left} {form(left, 'is', 'are')} left in the budget"
         if self.max_tokens is not None and self.tokens + self._reserved + tokens > self.max_tokens:
             left = max(0, self.max_tokens - self.tokens - self._reserved)
-            return f"needs up to {tokens} tokens, {left} are left in the budget"
+            return f"needs up to {amount(tokens, 'token')}, {left} {form(left, 'is', 'are')} left in the budget"
         if self.left_s <= 0:
             return "the deadline of the run has passed"
         return None
 
     def reserve(self, tokens: int) -> None:
-        """Take one request and up to so many tokens, before it is sent.
+        """Reserve one request and up to so many tokens, before it is sent.
 
         Raises:
-            BudgetExceeded: it does not fit; nothing is taken.
+            BudgetExceeded: it does not fit; nothing is reserved.
         """
-        reason = self.fits(1, tokens)
-        if reason:
+        if reason := self.fits(1, tokens):
             raise BudgetExceeded(reason)
         self.requests += 1
         self._reserved += tokens
 
     def settle(self, reserved: int, prompt: int, completion: int) -> None:
-        """Give a reservation back and count what the endpoint said it cost."""
+        """Replace a reservation by the tokens that the endpoint counted."""
         self._reserved -= reserved
         self.prompt_tokens += prompt
         self.completion_tokens += completion

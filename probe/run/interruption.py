@@ -1,8 +1,7 @@
-"""SIGINT and SIGTERM while a run is under way: it ends early, and what is known is written.
+"""SIGINT and SIGTERM during a run: it ends early, and what is known is written.
 
-The handlers are ordinary ones, in place from before the first request until after the
-last file, so that there is no moment at which a signal finds none; the event loop's own
-are put back by it before the run's result is safe.
+The handlers are ordinary ones and in place from before the first request until after the last
+file, so that no signal is missed; the event loop would restore its own before the report is saved.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import anyio
 
-#: Who presses Ctrl-C again after so many seconds is not content with a partial report.
+#: A second signal after so many seconds ends the program at once.
 IMPATIENT_S = 5.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _POLL_S = 0.02
@@ -36,7 +35,7 @@ class Interrupted:
     def listening(self) -> Iterator[None]:
         """Note the signals while the block runs; only the main thread can.
 
-        After the block, and where the user insists, they raise KeyboardInterrupt.
+        After the block, and for a second signal, they raise KeyboardInterrupt.
         """
         if self._listening or threading.current_thread() is not threading.main_thread():
             yield
@@ -67,8 +66,10 @@ class Interrupted:
 
 
 def hush() -> None:
-    """Let the running event loop tell nothing of tasks that KeyboardInterrupt ended: asyncio would print a traceback
-    of each (asyncio.runners, "unhandled exception during asyncio.run() shutdown")."""
+    """Silence the event loop about tasks that KeyboardInterrupt ended, of which asyncio prints a traceback each.
+
+    (asyncio.runners, "unhandled exception during asyncio.run() shutdown")
+    """
     import asyncio
     import warnings
 
@@ -77,7 +78,7 @@ def hush() -> None:
 
 
 def raise_on_signals() -> None:
-    """From now on SIGINT and SIGTERM raise KeyboardInterrupt, so that files are left whole and servers stop."""
+    """Let SIGINT and SIGTERM raise KeyboardInterrupt, so that files stay complete and servers stop."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What is asked of a run, and what a run has settled so far."""
+"""The options of a run, and what a run knows of its target."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from probe.wire.transport import Transport
 
 @dataclass(frozen=True)
 class Auth:
-    """How the key travels.
+    """How the key is sent.
 
     Attributes:
         scheme: bearer, api-key-header or none.
         header: the header's name.
-        key: the key itself, or None.
-        source: where it came from, as the report shows it (``env:NAME``, ``file``, ``stdin``).
+        source: where the key came from, as the report shows it (``env:NAME``, ``file``, ``stdin``).
     """
 
     scheme: str = "bearer"
@@ -29,7 +28,7 @@ class Auth:
     source: str = "none"
 
     def headers(self) -> dict[str, str]:
-        """The header that carries the key; empty without one."""
+        """The header with the key; empty without a key."""
         if not self.key or self.scheme == "none":
             return {}
         value = f"Bearer {self.key}" if self.scheme == "bearer" else self.key
@@ -38,10 +37,7 @@ class Auth:
 
 @dataclass(frozen=True)
 class Options:
-    """Everything a run may be told.  Times in seconds.
-
-    ``headers`` are extra headers for every request, their secrets in ``secrets`` by name.
-    """
+    """The options of a run, times in seconds; ``headers`` are extra headers, ``secrets`` those in them by name."""
 
     endpoint: Endpoint
     auth: Auth = Auth()

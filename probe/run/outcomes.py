@@ -1,7 +1,4 @@
-"""How a check ends without a verdict.  None of these blames the endpoint.
-
-Four exceptions with which a check says so, and the words for an exception that nobody expected.
-"""
+"""How a check ends without a verdict: by an exception of its own, or by an unexpected one."""
 
 from __future__ import annotations
 
@@ -11,11 +8,11 @@ _PACKAGES = frozenset(("probe", "checks", "reports"))
 
 
 class Inconclusive(Exception):
-    """It could not be told; the text says why."""
+    """The check could not decide; the text is the reason."""
 
 
 class Skip(Exception):
-    """The check does not apply here; the text says why."""
+    """The check does not apply; the text is the reason."""
 
 
 class Throttled(Inconclusive):

@@ -1,22 +1,19 @@
-"""The last look at what checks have put together: no secret is in it, and nothing is without measure.
+"""The last redaction of a report: no secret in what checks joined together, and no text without a limit.
 
-Everything is redacted at capture.  But an endpoint may hand out a key in pieces, over the
-deltas of a stream for example, and a check that joins them quotes the whole.  And a check
-that quotes a model's name or a header quotes a megabyte where there is one, which every
-kind of report would then have to carry.
+Everything is redacted at capture.  But an endpoint may return a key in pieces, for example over the
+deltas of a stream, and a check that joins them quotes the whole key.  And a check that quotes a
+model's name or a header may quote a megabyte.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from probe.exchange import Evidence
-from probe.model import CheckRecord, Finding, Hop, Report, ServerInfo, Verdict
+from probe.model import Finding, Hop, Report, ServerInfo
 from probe.redaction.redactor import Redactor
 from probe.report import tidy
 
-#: Characters of one text of a check; the exchanges have the whole.
+#: Characters of one text of a check; the exchanges have all of it.
 LONGEST = 4_000
 
 
@@ -25,10 +22,7 @@ def _cut(text: str) -> str:
 
 
 def without_secrets(report: Report, redactor: Redactor) -> Report:
-    """The report with no secret in anything a check said, which is cut to a bearable length.
-
-    Its exchanges hold no secret already.
-    """
+    """The report without secrets and with a limited length in all texts of checks; its exchanges are redacted."""
     text = redactor.text
     target = report.target
     return replace(
@@ -41,27 +35,15 @@ def without_secrets(report: Report, redactor: Redactor) -> Report:
             model=_cut(text(target.model)) if target.model else target.model,
         ),
         server=_server(report.server, redactor),
-        capabilities={name: _verdict(item, redactor) for name, item in report.capabilities.items()},
-        facts=_facts(report.facts, redactor),
+        capabilities={name: replace(item, note=_cut(text(item.note))) for name, item in report.capabilities.items()},
+        facts={name: redactor.value(value) for name, value in report.facts.items()},
         findings=tuple(_finding(item, redactor) for item in report.findings),
-        checks=tuple(_record(item, redactor) for item in report.checks),
+        checks=tuple(replace(item, reason=_cut(text(item.reason))) for item in report.checks),
     )
 
 
-def _facts(facts: Mapping[str, object], redactor: Redactor) -> dict[str, object]:
-    return {name: redactor.value(value) for name, value in facts.items()}
-
-
-def _verdict(verdict: Verdict, redactor: Redactor) -> Verdict:
-    return replace(verdict, note=_cut(redactor.text(verdict.note)))
-
-
-def _record(record: CheckRecord, redactor: Redactor) -> CheckRecord:
-    return replace(record, reason=_cut(redactor.text(record.reason)))
-
-
 def _finding(finding: Finding, redactor: Redactor) -> Finding:
-    evidence: tuple[Evidence, ...] = tuple(
+    evidence = tuple(
         replace(item, expected=tidy(redactor.value(item.expected)), actual=tidy(redactor.value(item.actual)))
         for item in finding.evidence
     )

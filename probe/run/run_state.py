@@ -1,4 +1,4 @@
-"""What all checks of a run share: the exchanges so far, what was said, and the lanes to send in."""
+"""What all checks of a run share: the exchanges so far, the results, and the limit of concurrent requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from probe.run.options import Options, Settled
 
 
 class Sender(Protocol):
-    """What is known of a check that wants to send a request; a Context has it."""
+    """A check that is about to send a request; Context is one."""
 
     options: Options
     target: Settled
@@ -40,13 +40,9 @@ _WORDS = tuple(
 )
 
 
-def _unheard(_exchange: Exchange) -> None:
-    return None
-
-
 @dataclass
 class Log:
-    """What all checks of a run share: the exchanges, the shared ones by name, events."""
+    """The state of a run; ``results`` and ``shared`` are by the names under which exchanges are shared."""
 
     exchanges: list[Exchange] = field(default_factory=list)
     shared: dict[str, anyio.Event] = field(default_factory=dict)
@@ -63,11 +59,11 @@ class Log:
     turns: Turns | None = None
 
     def turn(self, url: str, sender: Sender) -> AbstractAsyncContextManager[Callable[[Exchange], None]]:
-        """Wait for a turn at this URL's host, where other runs of the process want one too."""
-        return nullcontext(_unheard) if self.turns is None else self.turns.turn(url, sender)
+        """Wait for this run's turn at the host of the URL, if runs of this process take turns."""
+        return nullcontext(lambda _exchange: None) if self.turns is None else self.turns.turn(url, sender)
 
     def nonce(self, label: str) -> str:
-        """A code no model can guess; the same for the same label, another word for another."""
+        """A code no model can guess: the same for the same label, with another word for another label."""
         if label not in self.nonces:
             source = random.SystemRandom()
             used = {code.partition("-")[0] for code in self.nonces.values()}

@@ -1,4 +1,4 @@
-"""One run from options to report: the engine's front door."""
+"""One run, from its options to its report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import cast
 
 import anyio
 
@@ -68,26 +67,25 @@ async def run(
     """Run the checks against one endpoint.
 
     Args:
-        options: what to run and against what.
         emit: called with every progress event, on the event loop.
-        interrupted: when given, SIGINT and SIGTERM end the run early with a partial report
-            and are noted there; otherwise signals are left alone.
-        checks: what to run, in place of the registry's selection.
-        shared: what this run shares with others beside it in the process.
+        interrupted: if given, SIGINT and SIGTERM end the run early with a partial report and are
+            noted there; otherwise signals are not handled.
+        checks: the checks to run instead of the registry's selection.
+        shared: what this run shares with other runs of the process.
 
     Raises:
-        registry.RegistryError: a glob of ``only`` or ``skip`` fits no check.
+        registry.RegistryError: a glob of ``only`` or ``skip`` matches no check.
     """
     chosen = registry.select(options.depth, options.only, options.skip) if checks is None else checks
     started_at = datetime.now(UTC)
     begin = time.monotonic()
-    turns = shared.turns if shared else None
     redactor = redactor_for(options)
 
-    def told(event: Event) -> None:
+    def redacted(event: Event) -> None:
         emit(replace(event, text=redactor.text(event.text), data=redactor.value(dict(event.data))))
 
-    log = Log(emit=told, lane=anyio.CapacityLimiter(max(1, options.concurrency)), turns=turns)
+    lane = anyio.CapacityLimiter(max(1, options.concurrency))
+    log = Log(emit=redacted, lane=lane, turns=shared.turns if shared else None)
     target = Settled(model=options.model)
     budget = Budget(options.max_requests, options.max_tokens, options.deadline_s)
     lag = shared.lag if shared else LagMonitor()
@@ -95,7 +93,7 @@ async def run(
     tls, alone = (shared.tls, shared.alone) if shared else (None, None)
     async with Client(options.transport, redactor, lag=lag, epoch=begin, tls=tls) as client:
         scheduler = Scheduler(chosen, options, target, client, budget, log, alone)
-        scheduler.started = begin  # checks and exchanges are timed from one moment
+        scheduler.started = begin  # the times of checks and exchanges count from one moment
         watchdog = Watchdog(
             Scheduler.run_check,
             lambda: budget.left_s <= 0 or (interrupted is not None and interrupted.signal is not None),
@@ -130,10 +128,8 @@ def _assemble(
 ) -> Report:
     log = scheduler.log
     target = scheduler.target
-    said = cast("list[tuple[str, str, Verdict]]", scheduler.verdicts)
-    with_response = [item for item in log.exchanges if item.response]
-    tls = next((item.response.tls for item in with_response if item.response and item.response.tls), None)
-    version = next((item.response.http_version for item in with_response if item.response), None)
+    responses = [item.response for item in log.exchanges if item.response]
+    tls = next((item.tls for item in responses if item.tls), None)
     auth = options.auth
     server = target.server or ServerInfo()
     findings = advised(
@@ -143,13 +139,12 @@ def _assemble(
         lookup=registry.advice,
         title=registry.title,
     )
-    finished = datetime.now(UTC)
     return Report(
         tool=ToolInfo("endpoint-probe", VERSION),
         run=RunInfo(
             id=uuid.uuid4().hex,
             started_at=started_at.isoformat(timespec="milliseconds"),
-            finished_at=finished.isoformat(timespec="milliseconds"),
+            finished_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             duration_s=round(time.monotonic() - begin, 3),
             depth=str(options.depth),
             complete=complete,
@@ -168,11 +163,11 @@ def _assemble(
                 (target.auth_header or auth.header) if auth.key else None,
                 auth.source,
             ),
-            http_version=version,
+            http_version=responses[0].http_version if responses else None,
             tls=dict(tls) if tls else None,
         ),
         server=server,
-        capabilities=merge(said),
+        capabilities=merge(scheduler.verdicts),
         facts=dict(sorted(log.facts.items())),
         findings=findings,
         checks=(*scheduler.records, *registry.broken_plugins()),
@@ -181,7 +176,7 @@ def _assemble(
 
 
 def _with_reason_for_no_chat(report: Report, checks: list[Check]) -> Report:
-    """The report in which ``chat`` says why it could not be judged, where a check was chosen to judge it."""
+    """The report in which ``chat`` has the reason why it could not be judged, if a chosen check judges it."""
     judges = {item.id for item in checks if "chat" in item.provides - item.requires}
     record = next((item for item in report.checks if item.id in judges), None)
     if record is None or tried(report.capabilities["chat"]):
@@ -191,14 +186,12 @@ def _with_reason_for_no_chat(report: Report, checks: list[Check]) -> Report:
 
 
 def _ordered(findings: list[Finding]) -> list[Finding]:
-    """Findings with what to mend first at the top; the same code from several checks is given once."""
-    kept: dict[tuple[str, str], Finding] = {}
+    """The findings, what to fix first at the top; of one code from several checks the gravest is kept."""
+    kept: dict[str, Finding] = {}
     for finding in findings:
-        key = (finding.code, finding.detail)
-        same = next((item for item in kept.values() if item.code == finding.code), None)
+        same = kept.get(finding.code)
         if same is None:
-            kept[key] = finding
+            kept[finding.code] = finding
         elif SEVERITIES.index(finding.severity) < SEVERITIES.index(same.severity):
-            kept = {name: item for name, item in kept.items() if item is not same}
-            kept[key] = replace(finding, evidence=(*finding.evidence, *same.evidence)[:8])
+            kept[finding.code] = replace(finding, evidence=(*finding.evidence, *same.evidence)[:8])
     return in_order(kept.values())

@@ -1,4 +1,4 @@
-"""From what checks said to one verdict a capability, and how sure a proportion is."""
+"""Merging the verdicts of checks into one for each capability, and the interval of a proportion."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from math import sqrt
 
 from probe.model import CAPABILITIES, State, Verdict
 
-#: Where two checks judge one capability, the one further left stands.
+#: If two checks judge one capability, the state further left counts.
 _ORDER = (State.BROKEN, State.IGNORED, State.REJECTED, State.WORKS, State.UNKNOWN)
 
 
-def merge(said: Iterable[tuple[str, str, Verdict]]) -> dict[str, Verdict]:
-    """One verdict for every capability of the contract.
+def merge(given: Iterable[tuple[str, str, Verdict]]) -> dict[str, Verdict]:
+    """One verdict for every capability.
+
+    A fault found by any check outweighs a success found by another, since a client meets both; a
+    definite state outweighs ``unknown``.
 
     Args:
-        said: (check id, capability, verdict) in the order in which checks ended.
-
-    A fault seen by any check outweighs a success seen by another, since a client meets
-    both; a definite word outweighs ``unknown``.
+        given: (check id, capability, verdict) in the order in which checks ended.
     """
     merged: dict[str, Verdict] = {}
-    for check, capability, verdict in said:
+    for check, capability, verdict in given:
         mine = replace(verdict, checks=(check,))
         known = merged.get(capability)
         if known is None:

@@ -1,8 +1,8 @@
-"""A check that does not let go: code that blocks the event loop is interrupted, so that limits hold.
+"""Interrupting a check that blocks the event loop, so that time limits hold.
 
-Time limits of an event loop are kept between two steps of it.  A check that sleeps or
-computes without end inside one step would outlast them all, and keep every other check
-waiting.  A thread watches for that, and a signal raises ``Stalled`` inside of the check.
+The time limits of an event loop apply between two of its steps.  A check that sleeps or computes
+without end inside one step would outlast them and keep every other check waiting.  A thread
+detects that, and a signal raises ``Stalled`` inside the check.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Protocol
 
 import anyio
 
-#: Seconds for which a check may hold the loop; and once the run should have ended.
+#: Seconds for which a check may block the loop, and after the run should have ended.
 PATIENCE_S = 20
 IMPATIENCE_S = 5
 _BEAT_S = 0.1
-#: Ignored by default, and neither a terminal's nor a test runner's.
+#: Ignored by default, and not used by terminals or test runners.
 _SIGNAL = getattr(signal, "SIGURG", None)
 
 
@@ -33,14 +33,14 @@ class Function(Protocol):
 
 
 class Stalled(Exception):
-    """A check held the event loop for too long."""
+    """A check blocked the event loop for too long."""
 
 
 class Watchdog:
-    """Interrupts what holds the event loop.
+    """Interrupts code that blocks the event loop.
 
     Args:
-        inside: the function that runs one check; what blocks outside of it is not interrupted.
+        inside: the function that runs one check; code outside it is not interrupted.
         over: whether the run should have ended by now.
     """
 
@@ -52,14 +52,14 @@ class Watchdog:
         self._ended = threading.Event()
 
     async def beat(self) -> None:
-        """Show that the loop runs, until cancelled."""
+        """Count the steps of the loop until cancelled."""
         while True:
             self._beats += 1
             await anyio.sleep(_BEAT_S)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch while the block runs; only in the main thread, where signals are handled."""
+        """Watch while the block runs; only the main thread can, where signals are handled."""
         free = _SIGNAL is not None and signal.getsignal(_SIGNAL) is signal.SIG_DFL
         if not free or threading.current_thread() is not threading.main_thread():
             yield
@@ -78,7 +78,7 @@ class Watchdog:
     def _watch(self) -> None:
         assert _SIGNAL is not None
         seen, silent = self._beats, 0
-        # Seconds are counted and not measured: a process that was stopped and continued has not stalled.
+        # Seconds are counted and not measured, since a stopped and continued process has not stalled.
         while not self._ended.wait(1.0):
             silent = silent + 1 if self._beats == seen else 0
             seen = self._beats
@@ -92,18 +92,12 @@ class Watchdog:
             if frame.f_code is self.inside:
                 raise Stalled
             if frame.f_code.co_name == "__del__" or frame.f_code.co_filename.endswith("weakref.py"):
-                return  # what is raised there is printed and lost; the next second is soon enough
+                return  # an exception would be lost there; the next second is soon enough
             frame = frame.f_back
 
 
-# Whether a check waits for the endpoint, and for how long it has been doing something else. --------
-#
-# A check that waits for nothing and does not end is hung, however much time its requests
-# would have been allowed.
-
-
 class Activity:
-    """One check's waiting."""
+    """For how long a check has not waited for the endpoint: one that waits for nothing and does not end is hung."""
 
     def __init__(self) -> None:
         self._waiting = 0
@@ -111,7 +105,7 @@ class Activity:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """The block waits for an answer, or for a turn to ask."""
+        """The block waits for an answer, or for its turn to send."""
         self._waiting += 1
         try:
             yield
@@ -121,5 +115,5 @@ class Activity:
 
     @property
     def idle_s(self) -> float:
-        """Seconds for which it has waited for nothing."""
+        """Seconds without waiting; 0 while it waits."""
         return 0.0 if self._waiting else time.monotonic() - self._since

@@ -236,7 +236,7 @@ def test_a_result_of_the_wrong_shape_is_an_error_and_leaves_no_trace(made: Resul
     )
     outcome, reason = outcomes(report)["a.odd"]
     assert outcome is Outcome.ERROR
-    assert "gave back a Result whose" in reason
+    assert "returned a Result whose" in reason
     assert report.findings == ()
     assert report.capabilities["tools"].verdict is State.UNKNOWN
     assert report.capabilities["vision"].verdict is State.WORKS
@@ -251,5 +251,5 @@ def test_facts_that_hold_themselves_are_an_error() -> None:
     report = report_of(make("a.odd", circles))
     assert outcomes(report)["a.odd"] == (
         Outcome.ERROR,
-        "the check gave back a Result whose facts cannot be written as JSON",
+        "the check returned a Result whose facts cannot be written as JSON",
     )
