@@ -1,7 +1,7 @@
-"""Writes what is generated: docs/checks/, docs/systems/ and the JSON Schema of report.json.
+"""The generated files: docs/checks/, docs/systems/ and the JSON Schema of report.json.
 
-`python -m probe.catalogue.docs` writes the files of a checkout anew, `--check` only says which are
-out of date.  Nobody edits them by hand.
+`python -m probe.catalogue.docs` writes those of a checkout, `--check` only names the ones that are
+out of date.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NOTE = "<!-- Written by `python -m probe.catalogue.docs` from the checks; edit 
 
 
 def schema_text() -> str:
-    """The JSON Schema of report.json, as the file holds it."""
+    """The JSON Schema of report.json, as in the file."""
     from probe.report import json_schema
 
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
@@ -40,7 +40,7 @@ def families() -> dict[str, tuple[list[Check], list[Diagnosis]]]:
 
 
 def _escaped(text: str) -> str:
-    """The text as Markdown prose: what stands between backticks is code, nothing else is markup."""
+    """The text as Markdown prose: text between backticks is code, nothing else is markup."""
     pieces = text.split("`")
     if len(pieces) % 2 == 0:
         pieces[-2:] = ["\\`".join(pieces[-2:])]
@@ -133,7 +133,7 @@ def _index_text(found: Mapping[str, tuple[list[Check], list[Diagnosis]]]) -> str
         "",
         "# Checks and finding codes",
         "",
-        "One page a family. `endpoint-probe explain CODE` prints the same in a terminal.",
+        "One page for each family. `endpoint-probe explain CODE` prints the same in a terminal.",
         "",
         "| Family | Checks | Finding codes |",
         "| --- | --- | --- |",
@@ -145,7 +145,7 @@ def _index_text(found: Mapping[str, tuple[list[Check], list[Diagnosis]]]) -> str
 
 
 def systems() -> dict[str, str]:
-    """The pages of docs/systems/ by file name: one a system that can be recognised, and their list."""
+    """The pages of docs/systems/ by file name: one for each system that can be recognised, and their list."""
     from checks.fingerprint.systems import signatures
     from probe.simulator import all_styles
 
@@ -172,7 +172,7 @@ def generated() -> dict[Path, str]:
 
 
 def outdated() -> list[Path]:
-    """The generated files that are missing, stale, or left over from a family that is gone."""
+    """The generated files that are missing, stale, or of a family that was removed."""
     files = generated()
     stale = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     folders = [ROOT / "docs" / "checks", ROOT / "docs" / "systems"]
@@ -180,7 +180,7 @@ def outdated() -> list[Path]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the files, or with ``--check`` name those that are out of date (status 1)."""
+    """Write the files; with ``--check`` only name those that are out of date (status 1)."""
     parser = argparse.ArgumentParser(prog="python -m probe.catalogue.docs", description=main.__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, only say what is out of date")
     options = parser.parse_args(arguments)

@@ -1,11 +1,13 @@
-"""The checks and the catalogue of finding codes, found by walking the ``checks`` package.
+"""The checks, and the catalogue of finding codes that follows from them.
 
-Adding a check is one file; nothing else is edited.  Third parties plug in through the
-entry-point group ``endpoint_probe.checks`` (each entry point names a module).
+The built-in checks are found by walking the ``checks`` package, so that adding one is one file.
+Third parties plug in through the entry-point group ``endpoint_probe.checks``, whose entry points
+name a module each.
 """
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
@@ -17,14 +19,27 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 from probe.catalogue.remedies import Advice, Guide
-from probe.model import CAPABILITIES, Check, CheckRecord, Depth, Diagnosis, Outcome, Result
+from probe.model import Check, CheckRecord, Depth, Diagnosis, Outcome, Result
 from probe.wording import cut
 
-# Which checks wait for which: the graph that follows from what they require and provide. -----------
+Run = Callable[[Any], Awaitable[Result]]
+
+GuideSource = Callable[[], Iterable[Guide]]
+
+#: The package of the built-in checks.  It is found by its name, as plugins are, so that the engine imports no check.
+_BUILT_IN = "checks"
+_CHECKS: dict[str, Check] = {}
+_GUIDES: list[GuideSource] = []
+_PROBLEMS: dict[str, str] = {}
+_loaded = False
+
+
+class RegistryError(Exception):
+    """A check or code is declared wrongly: an error of this program or of a plugin."""
 
 
 def graph(checks: Sequence[Check]) -> dict[str, set[str]]:
-    """Which checks each check waits for, by id.
+    """The checks that each check waits for, by id, from what they require and provide.
 
     ``after={"*"}`` waits for every check that does not do so itself.
     """
@@ -44,22 +59,7 @@ def graph(checks: Sequence[Check]) -> dict[str, set[str]]:
     return edges
 
 
-# The checks and the catalogue of finding codes, found by walking the ``checks`` package. -----------
-
-Run = Callable[[Any], Awaitable[Result]]
-
-GuideSource = Callable[[], Iterable[Guide]]
-
-#: The package of the built-in checks.  It is found by its name, as plugins are, so that the engine imports no check.
-_BUILT_IN = "checks"
-_CHECKS: dict[str, Check] = {}
-_GUIDES: list[GuideSource] = []
-_PROBLEMS: dict[str, str] = {}
-_loaded = False
-
-
-class RegistryError(Exception):
-    """A check or code is declared wrongly; a fault of this program or of a plugin."""
+# Registering -------------------------------------------------------------------------------------------
 
 
 def check(
@@ -86,17 +86,16 @@ def check(
         title: a few words for lists.
         proves: one sentence: what a pass proves.
         requires: needs that must be met; a capability that works, or a provided name.
-        after: needs whose checks run first when they run at all, met or not.
-        provides: capabilities it judges and other names it may provide.
-        emits: every diagnosis it can make; another one is this program's fault.
+        after: needs or ids whose checks run first if they run at all.
+        provides: capabilities that it judges and other names that it may provide.
+        emits: every diagnosis that it can make; another one is an error of this program.
         max_requests: the most requests it can send.
-        max_tokens: the most prompt and completion tokens those can cost.
-        max_seconds: how long it can take beside the requests' own time.
+        max_tokens: the most prompt and completion tokens of those.
+        max_seconds: how long it can take in addition to its requests.
         depth: from which depth on it runs.
-        exclusive: nothing else runs beside it (timing checks).
-        least_requests: it begins when so many are left in the budget, and is cut off where
-            they do not do; default ``max_requests``.  For checks that nearly all others need,
-            and that a sound endpoint costs far less than the most.
+        exclusive: it measures time, so that no other check runs at the same time.
+        least_requests: the requests that must be left in the budget for it to begin; default
+            ``max_requests``.  For checks that nearly all others need and that usually send far fewer.
 
     Raises:
         RegistryError: the id is taken or has no family.
@@ -131,7 +130,7 @@ def check(
 
 
 def guide_source(source: GuideSource) -> GuideSource:
-    """Register a function that gives the remedies of some systems; called when they are first wanted."""
+    """Register a function that gives the remedies of some systems; it is called when they are first needed."""
     _GUIDES.append(source)
     return source
 
@@ -139,9 +138,8 @@ def guide_source(source: GuideSource) -> GuideSource:
 def load() -> None:
     """Import every module below ``checks`` and every plugin, once.
 
-    A plugin that cannot be imported, or does not go with the other checks, is noted in
-    ``problems()`` and left out whole; a built-in that cannot be imported is a broken
-    installation and raises.
+    A plugin that cannot be imported or conflicts with other checks is left out whole and noted in
+    ``problems()``; a built-in that cannot be imported is a broken installation and raises.
     """
     global _loaded
     if _loaded:
@@ -157,11 +155,11 @@ def load() -> None:
 
 
 def _plug_in(point: EntryPoint) -> None:
-    """Take in a plugin: a stranger's code, so that whatever it raises is noted and goes no further."""
+    """Load a plugin; whatever it raises is noted and goes no further."""
     before, guides_before = dict(_CHECKS), list(_GUIDES)
     try:
         point.load()
-        _agree()
+        _verify()
     except (Exception, SystemExit) as error:
         _CHECKS.clear()
         _CHECKS.update(before)
@@ -169,15 +167,21 @@ def _plug_in(point: EntryPoint) -> None:
         _PROBLEMS[point.name] = f"plugin '{point.name}' was left out: {cut(f'{type(error).__name__}: {error}', 300)}"
 
 
-def _agree() -> None:
-    """Raises RegistryError where the checks that are there cannot be run together."""
-    known: dict[str, Diagnosis] = {}
+def _diagnoses() -> dict[str, Diagnosis]:
+    """Every diagnosis of the registered checks by code; raises RegistryError if two share a code."""
+    found: dict[str, Diagnosis] = {}
     for item in _CHECKS.values():
         for diagnosis in item.emits:
             if not isinstance(diagnosis, Diagnosis):
-                raise RegistryError(f"the check '{item.id}' emits something that is no Diagnosis")
-            if known.setdefault(diagnosis.code, diagnosis) is not diagnosis:
+                raise RegistryError(f"the check '{item.id}' emits something that is not a Diagnosis")
+            if found.setdefault(diagnosis.code, diagnosis) is not diagnosis:
                 raise RegistryError(f"code '{diagnosis.code}' is declared twice")
+    return dict(sorted(found.items()))
+
+
+def _verify() -> None:
+    """Raise RegistryError if the registered checks cannot be run together."""
+    _diagnoses()
     try:
         TopologicalSorter(graph(list(_CHECKS.values()))).prepare()
     except CycleError as error:
@@ -185,12 +189,12 @@ def _agree() -> None:
 
 
 def problems() -> tuple[str, ...]:
-    """What went wrong while plugins were loaded, a line each."""
+    """The problems of plugins that were left out, a line each."""
     return tuple(_PROBLEMS.values())
 
 
 def broken_plugins() -> tuple[CheckRecord, ...]:
-    """The plugins that were left out, as a report lists them: as faults of this program."""
+    """The plugins that were left out, as the errors that a report lists."""
     return tuple(
         CheckRecord(f"plugin.{name}", 0, f"Load the plugin {name}", Outcome.ERROR, said)
         for name, said in sorted(_PROBLEMS.items())
@@ -205,10 +209,10 @@ def checks() -> tuple[Check, ...]:
 
 @cache
 def guides() -> dict[str, Guide]:
-    """What is known of each system's remedies, by software id.
+    """The remedies of each system, by software id.
 
     Raises:
-        RegistryError: two sources speak of the same software.
+        RegistryError: two sources have the same software.
     """
     load()
     found: dict[str, Guide] = {}
@@ -225,19 +229,14 @@ def declared() -> dict[str, Diagnosis]:
     Raises:
         RegistryError: two different diagnoses share a code.
     """
-    found: dict[str, Diagnosis] = {}
-    for item in checks():
-        for diagnosis in item.emits:
-            if found.setdefault(diagnosis.code, diagnosis) is not diagnosis:
-                raise RegistryError(f"code '{diagnosis.code}' is declared twice")
-    return dict(sorted(found.items()))
+    load()
+    return _diagnoses()
 
 
 def catalogue() -> dict[str, Diagnosis]:
-    """Every diagnosis some check can make, by code, with the remedies of every system.
+    """Every diagnosis that a check can make, by code, with the remedies of every system.
 
-    A remedy stands beside its diagnosis or in a system's guide; where it stands in both,
-    the one beside the diagnosis holds.
+    A remedy of the diagnosis itself counts before one of a system's guide.
 
     Raises:
         RegistryError: two different diagnoses share a code.
@@ -250,7 +249,7 @@ def catalogue() -> dict[str, Diagnosis]:
 
 
 def advice(code: str, software: str) -> Advice | None:
-    """What to change in this software for this code, or None where nothing special is known."""
+    """What to change in this software for this code, or None if nothing special is known."""
     diagnosis = declared().get(code)
     guide = guides().get(software)
     for name in (software, guide.like if guide else None):
@@ -266,51 +265,39 @@ def advice(code: str, software: str) -> Advice | None:
 
 
 def general_remedy(code: str) -> str:
-    """The remedy of a code that holds for any software; empty for an unknown code."""
+    """The remedy of a code for any software; empty for an unknown code."""
     diagnosis = declared().get(code)
     return diagnosis.remedy if diagnosis else ""
 
 
 def title(software: str) -> str:
-    """The name of a software for readers; its id where no guide names it."""
+    """The name of a software for readers; its id if no guide names it."""
     guide = guides().get(software)
     return guide.title if guide else software
 
 
 def select(depth: Depth, only: Collection[str] = (), skip: Collection[str] = ()) -> list[Check]:
-    """The checks a run takes: by depth and globs, with what the chosen ones require.
-
-    With ``only``, a check that provides what a chosen one requires comes along, whatever
-    its depth, since without it nothing could be proved.
+    """The checks of a run, by depth and globs, with those that provide what the chosen ones require.
 
     Raises:
-        RegistryError: a glob fits no check.
+        RegistryError: a glob matches no check.
     """
     every = checks()
     for glob in (*only, *skip):
         if not any(fnmatchcase(item.id, glob) for item in every):
-            import difflib
-
             near = difflib.get_close_matches(glob, [item.id for item in every], 1, 0.4)
             hint = f"; did you mean '{near[0]}'?" if near else "; 'endpoint-probe checks' lists them"
             raise RegistryError(f"no check is called '{glob}'{hint}")
-    if only:
-        chosen = {item.id for item in every if any(fnmatchcase(item.id, glob) for glob in only)}
-    else:
-        chosen = {item.id for item in every if item.depth.rank <= depth.rank}
-    chosen -= {item.id for item in every if any(fnmatchcase(item.id, glob) for glob in skip)}
+
+    def matches(item: Check, globs: Collection[str]) -> bool:
+        return any(fnmatchcase(item.id, glob) for glob in globs)
+
+    offered = [item for item in every if not matches(item, skip)]
+    chosen = {item.id for item in offered if (matches(item, only) if only else item.depth.rank <= depth.rank)}
     waiting = list(chosen)
     while waiting:
-        current = _CHECKS[waiting.pop()]
-        for other in every:
-            if other.id not in chosen and other.provides & current.requires:
-                if any(fnmatchcase(other.id, glob) for glob in skip):
-                    continue
-                chosen.add(other.id)
-                waiting.append(other.id)
+        requires = _CHECKS[waiting.pop()].requires
+        more = [item.id for item in offered if item.id not in chosen and item.provides & requires]
+        chosen |= set(more)
+        waiting += more
     return [item for item in every if item.id in chosen]
-
-
-def check_names() -> frozenset[str]:
-    """Everything a check may require: capabilities and provided names."""
-    return frozenset(CAPABILITIES) | {name for item in checks() for name in item.provides}

@@ -1,7 +1,7 @@
-"""Whose remedy a finding shows first: that of the software that was recognised.
+"""The remedies that a finding shows first: those of the software that was recognised.
 
-The catalogue knows remedies by software; a run knows what it talked to.  Here the two
-meet, once, at the end of a run.  Nothing in here knows a check or a system by name.
+The catalogue has remedies by software, and a run knows the software it examined; they are joined
+once, at the end of a run.  No check and no system is known here by name.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass, field, replace
 
 from probe.model import Finding, Owner, ServerInfo
 
-#: Families whose faults are usually made by what stands in front of the server.
+#: Families whose faults are usually caused by a proxy or gateway in front of the server.
 FRONT_FAMILIES = frozenset({"connect", "tls", "url", "auth", "models", "stream", "idle", "limits", "errors"})
-#: A finding names the cures of at most this many programs.
+#: A finding names the remedies of at most so many programs.
 MOST = 2
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What to change in one software, and how to see that it worked."""
+    """What to change in one software, and how to check that it worked."""
 
     do: str
     check: str = ""
@@ -33,8 +33,8 @@ class Advice:
 class Guide:
     """One system's remedies by finding code.
 
-    ``software`` is the id that ``ServerInfo`` and ``Diagnosis.remedies`` use, ``title`` the
-    name for readers.  ``like`` names the software whose remedies hold here too.
+    ``software`` is the id in ``ServerInfo`` and ``Diagnosis.remedies``, ``title`` the name for readers.
+    ``like`` names a software whose remedies apply here too.
     """
 
     software: str
@@ -59,28 +59,26 @@ def advised(
     lookup: Callable[[str, str], Advice | None],
     title: Callable[[str], str],
 ) -> tuple[Finding, ...]:
-    """The findings, each with the cure of the recognised software in front of the general one.
+    """The findings, each with the remedy of the recognised software before the general one.
 
     Args:
-        findings: as the checks made them.
-        server: what was recognised; nothing changes where that is nothing.
-        general: a code to the remedy that holds for any software.
-        lookup: ``(code, software)`` to that software's advice, or None.
-        title: the name of a software for readers.
+        general: gives the remedy of a code for any software.
+        lookup: gives the advice of a code for a software, or None.
+        title: gives the name of a software for readers.
 
-    A remedy that the check wrote for this one finding (a URL, a value) stays in front, and
-    one that already speaks of the software stays alone: the check knew more.
+    A remedy that a check wrote for this one finding (a URL, a value) stays in front, and one that
+    names the software already stays alone.
     """
 
     def advise(finding: Finding) -> Finding:
         own = finding.remedy != general(finding.code)
         if own and finding.owner is Owner.CLIENT:
-            # "Use http://HOST/v1" is complete; what the recognised provider's public host is called would mislead.
+            # "Use http://HOST/v1" is complete; the public host of the recognised provider would mislead.
             return finding
         texts = []
         for software in candidates(finding, server):
             advice = lookup(finding.code, software)
-            if advice is None or (own and _speaks_of(finding.remedy, software, title(software), advice)):
+            if advice is None or (own and _names(finding.remedy, software, title(software), advice)):
                 continue
             texts.append(f"{title(software)}: {advice.text()}")
         if not texts:
@@ -93,6 +91,6 @@ def advised(
     return tuple(advise(finding) for finding in findings)
 
 
-def _speaks_of(remedy: str, software: str, title: str, advice: Advice) -> bool:
+def _names(remedy: str, software: str, title: str, advice: Advice) -> bool:
     low = remedy.lower()
     return advice.do in remedy or title.lower() in low or software in low

@@ -1,13 +1,10 @@
-"""The page of one system: how to point a client at it, what shows it, what to expect, what to change.
-
-Works on whatever has the members named in ``System``; it knows no system by name.
-"""
+"""The documentation page of a system: client settings, expected findings, remedies, and how it is recognised."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
 
+from checks.fingerprint.systems import Signature
 from probe.model import Diagnosis
 
 NOTE = (
@@ -20,7 +17,7 @@ _KINDS = {
     "provider": "a hosted provider",
     "hop": "a proxy or network service on the way",
 }
-#: How a signal's place is said.
+#: The place of a signal in words.
 _PLACES = {
     "header": "Response header",
     "host": "Host name",
@@ -40,33 +37,8 @@ _PLACES = {
 Escape = Callable[[str], str]
 
 
-class System(Protocol):
-    """What a page is made of; ``checks.fingerprint.systems.Signature`` has it."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def about(self) -> str: ...
-    @property
-    def sources(self) -> tuple[str, ...]: ...
-    @property
-    def client(self) -> Any: ...
-    @property
-    def signals(self) -> Sequence[Any]: ...
-    @property
-    def quirks(self) -> Sequence[Any]: ...
-    @property
-    def advice(self) -> Mapping[str, Any]: ...
-    @property
-    def like(self) -> str | None: ...
-
-
 def _code(text: str) -> str:
-    """Text as inline code, whatever it holds (CommonMark, section 6.1)."""
+    """Text as inline code, with any backticks in it (CommonMark, section 6.1)."""
     fence = "`"
     while fence in text:
         fence += "`"
@@ -79,15 +51,15 @@ def _link(code: str) -> str:
 
 
 def system_page(
-    system: System, catalogue: Mapping[str, Diagnosis], simulated: Sequence[str] | None, escape: Escape
+    system: Signature, catalogue: Mapping[str, Diagnosis], simulated: Sequence[str] | None, escape: Escape
 ) -> str:
     """The page as Markdown.
 
     Args:
         system: its data file.
         catalogue: every diagnosis with all remedies, by code.
-        simulated: codes that a healthy simulated one shows; None where none is simulated.
-        escape: makes prose with code in backticks safe.
+        simulated: codes that a healthy simulated one gives; None if none is simulated.
+        escape: escapes prose that has code in backticks.
     """
     lines = [f"# {escape(system.title)}", "", f"{escape(system.about)} It is {_KINDS[system.kind]}."]
     lines += ["", f"Id in reports and for `explain --server`: `{system.id}`.", ""]
@@ -99,35 +71,34 @@ def system_page(
     return "\n".join(lines) + "\n"
 
 
-def _pointing(system: System, escape: Escape) -> list[str]:
+def _pointing(system: Signature, escape: Escape) -> list[str]:
     lines = ["## How to point a client at it", ""]
     if system.client is None:
         lines += [
-            "It stands in front of a server: give clients its address, with the path that the server behind it needs."
+            "It is in front of a server: give clients its address, with the path that the server behind it needs."
         ]
     else:
         client = system.client
-        said = (client.base_url, client.key, client.model, *client.notes)
-        lines += [f"- {escape(sentence)}" for sentence in said]
+        lines += [f"- {escape(text)}" for text in (client.base_url, client.key, client.model, *client.notes)]
     return [*lines, ""]
 
 
-def _finding(system: System, simulated: Sequence[str] | None, escape: Escape) -> list[str]:
+def _finding(system: Signature, simulated: Sequence[str] | None, escape: Escape) -> list[str]:
     lines = ["## What the tool will find", ""]
     for quirk in system.quirks:
         codes = ", ".join(_link(code) for code in quirk.codes)
         lines.append(f"- {escape(quirk.what)}{f' Shows as {codes}.' if codes else ''} ({escape(quirk.source)})")
     if simulated is not None:
         shown = ", ".join(_link(code) for code in simulated)
-        healthy = f"shows {shown}" if shown else "shows nothing to mend"
+        healthy = f"has {shown}" if shown else "has no findings"
         lines += ["", f"A healthy one, simulated with `endpoint-probe simulate --style {system.id}`, {healthy}."]
     return [*lines, ""]
 
 
-def _changing(system: System, catalogue: Mapping[str, Diagnosis], escape: Escape) -> list[str]:
+def _changing(system: Signature, catalogue: Mapping[str, Diagnosis], escape: Escape) -> list[str]:
     lines = ["## What to change", ""]
     if system.like:
-        lines += [f"Beside what stands here, what holds for [{system.like}]({system.like}.md) holds too.", ""]
+        lines += [f"In addition to these, the remedies for [{system.like}]({system.like}.md) apply.", ""]
     by_text: dict[tuple[str, str], list[str]] = {}
     for code, diagnosis in catalogue.items():
         if system.id not in diagnosis.remedies:
@@ -146,7 +117,7 @@ def _changing(system: System, catalogue: Mapping[str, Diagnosis], escape: Escape
     return [*lines, ""]
 
 
-def _showing(system: System, escape: Escape) -> list[str]:
+def _showing(system: Signature, escape: Escape) -> list[str]:
     lines = ["## How it is recognised", "", "Each signal with how sure it makes the name by itself.", ""]
     for signal in sorted(system.signals, key=lambda item: -item.weight):
         place = _PLACES[signal.sees]
@@ -161,12 +132,12 @@ def _showing(system: System, escape: Escape) -> list[str]:
     return [*lines, ""]
 
 
-def index_page(systems: Sequence[System], escape: Escape) -> str:
+def index_page(systems: Sequence[Signature], escape: Escape) -> str:
     """The list of all pages as Markdown."""
     lines = [
         "# Systems",
         "",
-        "What is known of each system that can be recognised: one page each, and one data file in",
+        "What is known about each system that can be recognised: one page each, and one data file in",
     ]
     lines += ["`checks/fingerprint/systems`. `endpoint-probe explain CODE --server ID` prints one remedy.", ""]
     for kind, title in (("server", "Servers"), ("gateway", "Gateways"), ("provider", "Providers"), ("hop", "Hops")):

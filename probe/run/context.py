@@ -1,14 +1,15 @@
-"""What a check is given: a way to send, and what is known so far.
+"""The context of a check: a way to send requests, and what is known so far.
 
-A check sees the target through here and nothing else.  Requests count against the
-run's budget before they go out, a "not now" (429, 503) is waited out, and an exchange
-that several checks want is sent once and shared.
+A check sees the target through this object only.  Requests are counted in the run's budget before
+they are sent, "not now" (429, 503 and the like) is waited out, and an exchange that several checks
+need is sent once and shared.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -23,23 +24,36 @@ from probe.run.run_state import Log
 from probe.run.watchdog import Activity
 from probe.wire.client import Client
 from probe.wire.transport import Wire
-from probe.wording import cut
+from probe.wording import cut, seconds
 
-#: Waiting for a busy endpoint: pauses when it names none, and the longest wait in all.
+#: Seconds to wait for a busy endpoint that names no pause, and the longest wait of a request.
 _BACKOFF_S = (1.0, 2.0, 4.0, 8.0)
 _PATIENCE_S = 45.0
-#: Room for thinking, beside what the visible answer needs.
+#: Tokens for thinking, in addition to those of the visible answer.
 THINKING_ROOM = 1024
 
 
+@dataclass(frozen=True)
+class _Outgoing:
+    """A request as it is given to the client, and the tokens reserved for it."""
+
+    method: str
+    url: str
+    body: Any
+    content: bytes | None
+    headers: Mapping[str, str]
+    timeout_s: float
+    wire: Wire | None
+    tokens: int
+
+
 class Context:
-    """The one object a check works with.
+    """The object that a check works with.
 
     Attributes:
         check: the id of the check this context belongs to.
         options: what the user asked for.
         target: what is settled about the endpoint (base_url, chat_url, model …).
-        exchanges: every exchange of the run so far, for checks that only look.
         log, client: for the engine; checks use the methods.
     """
 
@@ -56,15 +70,16 @@ class Context:
         self.client = client
         self.log = log
 
-    # What is known -----------------------------------------------------------------------
+    # What is known ----------------------------------------------------------------------------------
 
     @property
     def exchanges(self) -> Sequence[Exchange]:
+        """Every exchange of the run so far, for checks that send nothing."""
         return tuple(self.log.exchanges)
 
     @property
     def throttled(self) -> Sequence[Exchange]:
-        """The exchanges that ended in "not now", in order."""
+        """The exchanges that were answered "not now", in order."""
         return tuple(self.log.throttled)
 
     @property
@@ -82,23 +97,23 @@ class Context:
         return frozenset(self.log.codes)
 
     def nonce(self, label: str) -> str:
-        """A code no model can guess, such as ``ZEBRA-48213``; the same for the same label.
+        """A code no model can guess, such as ``ZEBRA-48213``: the same for the same label.
 
-        Different labels get different words as well as different numbers.
+        Codes of different labels differ in the word and in the number.
         """
         return self.log.nonce(label)
 
     def note(self, text: str) -> None:
-        """Say what is being tried, for the live progress."""
+        """Report what is being tried, for the live progress."""
         self.log.emit(Event("note", self.check, text))
 
-    # Sending -----------------------------------------------------------------------------
+    # Sending ----------------------------------------------------------------------------------------
 
     def may_carry_key(self, url: str) -> str | None:
-        """Why the key must not go to this URL, or None when it may.
+        """The reason why the key must not be sent to this URL, or None.
 
-        It goes only to the typed origin, and in clear text only to this machine or where
-        the user typed ``http://``.
+        It is sent only to the typed origin, and in clear text only to this machine or if the user
+        typed ``http://``.
         """
         typed = self.options.endpoint
         if not same_origin(url, typed.origin):
@@ -130,32 +145,38 @@ class Context:
         share: str | None = None,
         patient: bool = True,
     ) -> Exchange:
-        """Send one request; network trouble is in the exchange, not an exception.
+        """Send one request; a failure of the network is in the exchange and not raised.
 
         Args:
             body: a JSON value; or ``content``: raw bytes.
             auth: another way to send the key, ``Auth("none")`` for none.
-            timeout_s: for this exchange; default the run's.
+            timeout_s: of this exchange; default: the run's.
             tokens: the most it may cost, reserved in the budget.
-            share: a name under which the exchange is sent once for the whole run.
-            patient: wait out 429 and 503; otherwise they are returned at once.
+            share: a name under which the exchange is sent once in the run.
+            patient: wait out "not now"; otherwise it is returned at once.
 
         Raises:
             BudgetExceeded: it does not fit the budget.
-            KeyWithheld: the key may not go there.
-            Throttled: the endpoint kept answering 429 or 503 (only when patient).
+            KeyWithheld: the key may not be sent there.
+            Throttled: the endpoint kept answering "not now" (only if patient).
         """
+        carried = self._auth(auth).headers()
+        extra = dict(self.options.headers)
+        if refused := self.may_carry_key(url):
+            if carried:
+                raise KeyWithheld(f"the key is not sent to {url}: {refused}")
+            extra = {}
+        sent = {**extra, **carried, **(headers or {})}
+        request = _Outgoing(method, url, body, content, sent, timeout_s or self.options.timeout_s, wire, tokens)
 
         async def once() -> Exchange:
             with self.activity.waiting():
-                return await self._send(
-                    method, url, body, content, headers, self._auth(auth), timeout_s, wire, tokens, patient
-                )
+                return await self._send(request, patient)
 
         return await self.shared(share, once) if share else await once()
 
     async def shared(self, name: str, make: Callable[[], Awaitable[Exchange]]) -> Exchange:
-        """The exchange of this name, made by whoever asks first; the others wait for it."""
+        """The exchange of this name, made by the first check that needs it; the others wait for it."""
         log = self.log
         while name not in log.results:
             if name in log.shared:
@@ -174,43 +195,20 @@ class Context:
             raise found
         return found
 
-    async def _send(
-        self,
-        method: str,
-        url: str,
-        body: Any,
-        content: bytes | None,
-        headers: Mapping[str, str] | None,
-        auth: Auth,
-        timeout_s: float | None,
-        wire: Wire | None,
-        tokens: int,
-        patient: bool,
-    ) -> Exchange:
-        carried = auth.headers()
-        extra = {**self.options.headers}
-        refused = self.may_carry_key(url)
-        if refused:
-            if carried:
-                raise KeyWithheld(f"the key is not sent to {url}: {refused}")
-            extra = {}
-        sent = {**extra, **carried, **(headers or {})}
+    async def _send(self, request: _Outgoing, patient: bool) -> Exchange:
         started = time.monotonic()
         tries = 0
         while True:
-            exchange, crowded = await self._in_lane(method, url, body, content, sent, timeout_s, wire, tokens)
+            exchange, crowded = await self._in_lane(request)
             tries += 1
-            unanswered = exchange.response is None and exchange.error is not None and exchange.error.kind == "timeout"
-            unanswered = unanswered and exchange.timeline.autopsy is None  # what was dissected is dead
-            if crowded and unanswered and tries < 3:
-                # A server with one slot lets requests wait for each other; alone it may be fast enough.
+            kind = exchange.error.kind if exchange.response is None and exchange.error is not None else ""
+            # A server with one slot lets requests wait for each other; alone it may be fast enough.  A connection
+            # that was probed is dead.
+            slow = crowded and kind == "timeout" and exchange.timeline.autopsy is None
+            # The server had closed the idle connection; a client connects again as well.
+            stale = exchange.timeline.reused and kind in ("reset", "closed")
+            if (slow or stale) and tries < 3:
                 continue
-            lost = exchange.response is None and exchange.error is not None
-            if lost and exchange.timeline.reused and exchange.error and exchange.error.kind in ("reset", "closed"):
-                # The server had closed the idle connection; a client reconnects as well.
-                if tries < 3:
-                    continue
-                return exchange
             if not chat_completion.is_throttled(exchange):
                 return exchange
             self.log.throttled.append(exchange)
@@ -221,59 +219,47 @@ class Context:
             spent = time.monotonic() - started
             hopeless = not chat_completion.waiting_helps(exchange) or tries > 6
             if hopeless or spent + pause > _PATIENCE_S or pause > self.budget.left_s - 1:
-                said = cut(chat_completion.error_text(exchange), 160)
-                raise Throttled(f"the endpoint answered {exchange.status} for {spent:.0f} s: {said}")
-            self.log.emit(Event("waiting", self.check, f"{exchange.status}: waiting {pause:.1f} s"))
+                text = cut(chat_completion.error_text(exchange), 160)
+                raise Throttled(f"the endpoint answered {exchange.status} for {seconds(spent)}: {text}")
+            self.log.emit(Event("waiting", self.check, f"{exchange.status}: waiting {seconds(pause)}"))
             await anyio.sleep(pause)
 
-    async def _in_lane(self, *request: Any) -> tuple[Exchange, bool]:
-        """Send in one of the run's lanes; narrow them when requests keep each other waiting.
+    async def _in_lane(self, request: _Outgoing) -> tuple[Exchange, bool]:
+        """Send within the limit of concurrent requests, which is reduced to one if they slow each other down.
 
-        Returns the exchange, and whether another request was under way beside it.
+        Returns the exchange, and whether another request was on the wire at the same time.
         """
         lane = self.log.lane
-        async with lane, self.log.turn(request[1], self) as told:
+        async with lane, self.log.turn(request.url, self) as finished:
             crowded = lane.borrowed_tokens > 1
-            exchange = await self._one(*request)
+            exchange = await self._one(request)
             crowded = crowded or lane.borrowed_tokens > 1
-            told(exchange)
+            finished(exchange)
         if crowded and exchange.timeline.end_s > self.options.timeout_s / 3:
             lane.total_tokens = 1
         return exchange, crowded
 
-    async def _one(
-        self,
-        method: str,
-        url: str,
-        body: Any,
-        content: bytes | None,
-        headers: Mapping[str, str],
-        timeout_s: float | None,
-        wire: Wire | None,
-        tokens: int,
-    ) -> Exchange:
-        self.budget.reserve(tokens)
+    async def _one(self, request: _Outgoing) -> Exchange:
+        self.budget.reserve(request.tokens)
         self.requests += 1
         self.log.counter += 1
-        number = f"x{self.log.counter:03d}"
-        limit = min(timeout_s or self.options.timeout_s, max(0.1, self.budget.left_s))
         prompt = completed = 0
         try:
             exchange = await self.client.send(
-                exchange_id=number,
+                exchange_id=f"x{self.log.counter:03d}",
                 check=self.check,
-                method=method,
-                url=url,
-                headers=headers,
-                body=body,
-                content=content,
-                timeout_s=limit,
-                wire=wire,
+                method=request.method,
+                url=request.url,
+                headers=request.headers,
+                body=request.body,
+                content=request.content,
+                timeout_s=min(request.timeout_s, max(0.1, self.budget.left_s)),
+                wire=request.wire,
             )
             counted = chat_completion.usage(exchange)
             prompt, completed = counted[0] or 0, counted[1] or 0
         finally:
-            self.budget.settle(tokens, prompt, completed)
+            self.budget.settle(request.tokens, prompt, completed)
         if (
             not self.target.thinks
             and chat_completion.is_completion(exchange)
@@ -287,23 +273,23 @@ class Context:
             Event(
                 "request",
                 self.check,
-                f"{method} {exchange.request.url}",
+                f"{request.method} {exchange.request.url}",
                 data={"exchange": exchange.id, "status": exchange.status, "seconds": exchange.timeline.end_s},
             )
         )
         return exchange
 
-    # Chat --------------------------------------------------------------------------------
+    # Chat -------------------------------------------------------------------------------------------
 
     def chat_body(
         self, messages: Sequence[Mapping[str, Any]] | str, *, limit: int = 200, **parameters: Any
     ) -> dict[str, Any]:
-        """The body of a chat request for the settled target.
+        """The body of a chat request for the target.
 
         Args:
             messages: the messages, or one user message as text.
-            limit: the most visible tokens wanted; thinking gets room beside it.
-            parameters: further members; one that is None is left out.
+            limit: the most visible tokens; thinking gets more in addition.
+            parameters: further members; those that are None are left out.
         """
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
@@ -335,8 +321,8 @@ class Context:
     ) -> Exchange:
         """Ask the endpoint for a chat completion (``stream=True`` for a streamed one).
 
-        An answer that used up its limit without a visible word is asked for once more
-        with room, since that is what a reasoning model does under a small limit.
+        If the answer used up its limit without any visible text, as a reasoning model may do, the request
+        is sent once more with a higher limit.
 
         Raises:
             Skip: no chat URL is known.
@@ -346,49 +332,39 @@ class Context:
         if where is None:
             raise Skip("no URL for chat completions is known")
 
-        async def once() -> Exchange:
-            body = self.chat_body(messages, limit=limit, **parameters)
-            exchange = await self.send(
+        async def ask(room: int) -> Exchange:
+            body = self.chat_body(messages, limit=limit + room, **parameters)
+            accept = {"Accept": "text/event-stream"} if body.get("stream") is True else {}
+            return await self.send(
                 "POST",
                 where,
                 body=body,
                 auth=auth,
-                headers=self._stream_headers(body, headers),
+                headers={**accept, **(headers or {})},
                 timeout_s=timeout_s,
                 wire=wire,
-                tokens=self._cost(body, limit),
+                tokens=self._cost(body, limit + room),
                 patient=patient,
             )
-            if chat_completion.ok(exchange) and self._wants_room(exchange, body):
+
+        async def once() -> Exchange:
+            exchange = await ask(0)
+            if chat_completion.ok(exchange) and not self.target.thinks and _needs_room(exchange):
                 self.target.thinks = True
-                body = self.chat_body(messages, limit=limit + THINKING_ROOM, **parameters)
-                exchange = await self.send(
-                    "POST",
-                    where,
-                    body=body,
-                    auth=auth,
-                    headers=self._stream_headers(body, headers),
-                    timeout_s=timeout_s,
-                    wire=wire,
-                    tokens=self._cost(body, limit + THINKING_ROOM),
-                    patient=patient,
-                )
+                exchange = await ask(THINKING_ROOM)
             return exchange
 
         return await self.shared(share, once) if share else await once()
 
-    def _wants_room(self, exchange: Exchange, body: Mapping[str, Any]) -> bool:
-        if self.target.thinks or not chat_completion.starved(exchange):
-            return False
-        if chat_completion.is_stream(exchange):
-            return not chat_completion.read_stream(exchange).calls
-        return not chat_completion.tool_calls(exchange)
-
-    def _stream_headers(self, body: Mapping[str, Any], headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
-        if body.get("stream") is True:
-            return {"Accept": "text/event-stream", **(headers or {})}
-        return headers
-
     def _cost(self, body: Mapping[str, Any], limit: int) -> int:
         """An upper estimate of what a request can cost: its size over 3, and its limit."""
         return len(str(body)) // 3 + limit + (THINKING_ROOM if self.target.thinks else 0)
+
+
+def _needs_room(exchange: Exchange) -> bool:
+    """Whether the limit was used up without any visible text or tool call."""
+    if not chat_completion.starved(exchange):
+        return False
+    if chat_completion.is_stream(exchange):
+        return not chat_completion.read_stream(exchange).calls
+    return not chat_completion.tool_calls(exchange)

@@ -81,7 +81,7 @@ def test_a_check_that_raises_or_makes_what_it_did_not_declare_is_our_fault(sim: 
     assert "KeyError at strange.py:" in found["strange.raises"][1]
     assert "undeclared finding: strange.other" in found["strange.emits"][1]
     assert "CancelledError" in found["strange.cancels"][1]
-    assert "facts are no mapping" in found["strange.misshapen"][1]
+    assert "facts are not a mapping" in found["strange.misshapen"][1]
     assert report["findings"] == []
     assert report["run"]["complete"]
     assert "may be secret" not in done.out + done.err + json.dumps(report)
