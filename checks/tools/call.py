@@ -225,7 +225,7 @@ def is_chancy(reading: Reading) -> bool:
 
 
 def answers_question(reading: Reading) -> bool:
-    """Whether a call of the weather tool asks for the city of the question; True where it cannot be told.
+    """Whether a call of the weather tool asks for the city of the question; True where that is unclear.
 
     A mock fills the schema with words of its own ("test_city").
     """
