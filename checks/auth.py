@@ -10,6 +10,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
+from checks.shared import refusal
 from checks.shared.chat_reply import Reply, classify
 from checks.shared.discovery import listed_ids
 from probe.api import Auth, Depth, Diagnosis, Exchange, Finding, Owner, Result, Severity, Skip, check, completion, urls
@@ -99,17 +100,43 @@ KEY_REFLECTED = Diagnosis(
     sources=("OWASP Logging Cheat Sheet: data to exclude",),
 )
 
+DENIED = Diagnosis(
+    code="auth.denied",
+    severity=Severity.ERROR,
+    owner=Owner.GATEWAY,
+    title="Access denied by a rule",
+    what="Requests were refused by an access rule (allow list, deny list, firewall, policy), with the key as without.",
+    why="Clients at this address cannot use the endpoint, whatever key they send.",
+    remedy="Allow this client at the gateway: its address, its user agent or the path is excluded by a rule. Neither "
+    "another key nor another URL changes the answer.",
+    verify="The chat request is answered with status 200, or without a key with 401.",
+    sources=("RFC 9110 section 15.5.4", "nginx documentation: ngx_http_access_module", "Envoy documentation: RBAC"),
+)
+SIGN_IN = Diagnosis(
+    code="auth.sign-in",
+    severity=Severity.ERROR,
+    owner=Owner.GATEWAY,
+    title="Sign-in page in front of the API",
+    what="The request was redirected to a sign-in service, or answered with a page that asks for a password.",
+    why="API clients cannot sign in on a page; they fail or report that the answer is not JSON.",
+    remedy="Exempt the API's path from the sign-in, or send the credentials of a machine: Cloudflare Access takes a "
+    "service token in CF-Access-Client-Id and CF-Access-Client-Secret (endpoint-probe: --header "
+    "'CF-Access-Client-Id: ${ID}' --header 'CF-Access-Client-Secret: ${SECRET}').",
+    verify="`curl -i BASE/models` is answered with JSON and not with a redirect.",
+    sources=("Cloudflare documentation: Access service tokens", "oauth2-proxy documentation: --skip-auth-route"),
+)
+
 #: How gateways forward a provider's refusal (LiteLLM, Portkey).
 _UPSTREAM = re.compile(r"litellm\.AuthenticationError|Exception - |^\w+ error: ")
 
 
 def diagnose_refusal(found: Found, endpoint: urls.Endpoint) -> tuple[Finding, ...]:
     """The findings for a key that was refused, or refused in the header it was first sent in."""
-    exchange = next(item for item in found.trials if item.reply is Reply.KEY).exchange
+    exchange = found.key_refusal or next(item for item in found.trials if item.reply is Reply.KEY).exchange
     evidence = exchange.shows_status(200)
     text = completion.error_text(exchange)[:200]
     answered = f"{exchange.request.url} answered {exchange.status}{': ' + text if text else ''}"
-    if found.auth is not None and found.auth.key and found.chat is not None:
+    if found.auth is not None and found.auth.key:
         scheme, header = found.auth.scheme, found.auth.header
         name, value = ("Authorization: Bearer", " KEY") if scheme == "bearer" else (header, ": KEY")
         finding = WRONG_SCHEME.found(
@@ -118,6 +145,9 @@ def diagnose_refusal(found: Found, endpoint: urls.Endpoint) -> tuple[Finding, ..
             remedy=f"Send the key as `{name}{value}` (endpoint-probe: --auth {scheme} --auth-header {header}).",
         )
         return (finding,)
+    asks = refusal.read(exchange, found.others, model=found.model, listed=found.models).asks
+    if asks:
+        return (_asks_for(exchange, asks),)
     if _UPSTREAM.search(text):
         finding = REJECTED.found(
             answered,
@@ -129,6 +159,55 @@ def diagnose_refusal(found: Found, endpoint: urls.Endpoint) -> tuple[Finding, ..
         return (finding,)
     carried = any("${API_KEY}" in value for value in exchange.request.headers.values())
     return ((REJECTED if carried else REQUIRED).found(answered, evidence), *_wrong_status(exchange))
+
+
+def _asks_for(exchange: Exchange, asks: str) -> Finding:
+    """The finding for a challenge that asks for a password or names a header."""
+    response = exchange.response
+    challenge = (response.header("www-authenticate") or "")[:200] if response else ""
+    named = refusal.hop(exchange)
+    if asks == "Basic":
+        what = "user name and password (Basic)"
+        do = (
+            f"{named or 'A gateway'} in front of the API asks for user name and password. Encode them with `printf "
+            "'USER:PASSWORD' | base64`, put `Basic ` and the result into an environment variable, and send it as "
+            "`Authorization` (endpoint-probe: --header 'Authorization: ${VARIABLE}'); or exempt the API from the "
+            "password at the gateway and let the server check keys."
+        )
+    else:
+        what = f"the key in the header {asks}"
+        do = f"Send the key as `{asks}: KEY` (endpoint-probe: --auth api-key-header --auth-header {asks})."
+    return WRONG_SCHEME.found(
+        f"{exchange.request.url} answered {exchange.status} and asks for {what}: {challenge}.",
+        exchange.shows("/response/headers/www-authenticate", expected="no challenge", actual=challenge),
+        remedy=do,
+    )
+
+
+def diagnose_denied(exchange: Exchange, keyless: Exchange | None) -> Finding:
+    """The finding for an access rule, with the gateway that the answer names."""
+    named = refusal.hop(exchange)
+    text = "" if completion.is_html(exchange) else completion.error_text(exchange)[:200]
+    same = keyless is not None and not refusal.differs(exchange, keyless)
+    detail = (
+        f"{exchange.request.url} answered {exchange.status}{': ' + text if text else ''}"
+        f"{f'; the answer names {named}' if named else ''}"
+        f"{'; without the key the answer is the same' if same else ''}."
+    )
+    return DENIED.found(detail, exchange.shows_status(200))
+
+
+def diagnose_sign_in(exchange: Exchange) -> Finding:
+    """The finding for a sign-in page, or for a redirect to one."""
+    response = exchange.response
+    goal = (response.header("location") or "")[:200] if response else ""
+    if goal:
+        evidence = exchange.shows("/response/headers/location", expected="no redirect", actual=goal)
+        return SIGN_IN.found(f"{exchange.request.url} redirects ({exchange.status}) to a sign-in: {goal}.", evidence)
+    return SIGN_IN.found(
+        f"{exchange.request.url} answered {exchange.status} with a page that asks for a password.",
+        exchange.shows("/response/headers/content-type", expected="application/json", actual="text/html"),
+    )
 
 
 def _wrong_status(exchange: Exchange) -> tuple[Finding, ...]:

@@ -51,6 +51,18 @@ NOT_LISTED = Diagnosis(
     verify="`curl BASE/models` lists the id.",
     sources=("OpenAI API reference, 'List models'",),
 )
+NOT_ENABLED = Diagnosis(
+    code="models.not-enabled",
+    severity=Severity.ERROR,
+    owner=Owner.GATEWAY,
+    title="Listed model refused",
+    what="The model is in the endpoint's list, and a chat request for it was refused because of the model.",
+    why="Clients offer the model and fail with every request for it.",
+    remedy="Enable the model for this account (model access, plan, terms), or correct what the gateway maps the id to: "
+    "the address and the model name of the server behind it. Until then use another listed model.",
+    verify="The chat request with this id is answered with status 200.",
+    sources=("NVIDIA API documentation: 404 Function not found for account", "BerriAI/litellm docs: litellm_params"),
+)
 ID_UNKNOWN = Diagnosis(
     code="models.id-unknown",
     severity=Severity.ERROR,
@@ -128,10 +140,12 @@ def diagnose_list(exchange: Exchange, model: str) -> Result:
         )
         return Result.of(finding, model_list=State.BROKEN) | Result(facts={"models": ids[:500]} if ids else {})
     result = Result(verdicts={"model_list": works(f"{len(ids)} listed")}, facts={"models": ids[:500]})
-    if not model or any(_same(model, name) for name in ids):
+    if not model or any(_core(model) == _core(name) for name in ids):
         return result
+    version = next((name for name in ids if _same(model, name) or _same(name, model)), None)
     finding = NOT_LISTED.found(
-        f"Model '{model}' answers and is not among the {len(ids)} listed ids.",
+        f"Model '{model}' answers and is not among the {len(ids)} listed ids"
+        f"{f'; the list has {version!r}' if version else ''}.",
         exchange.shows("/response/body/data", expected=model, actual=ids[:10]),
     )
     return result | Result((finding,))
@@ -182,6 +196,8 @@ def diagnose_unknown_id(exchange: Exchange, model: str, known: list[str] | None,
         named: whether the user named the id; otherwise it was a placeholder.
     """
     known = known or []
+    if model in known:
+        return _not_enabled(exchange, model, known)
     near = difflib.get_close_matches(model, known, 1, 0.5)
     near = near or [name for name in known if model.lower() in name.lower()][:1]
     answer = f"{exchange.status}: {completion.error_text(exchange)[:200]}"
@@ -201,13 +217,24 @@ def diagnose_unknown_id(exchange: Exchange, model: str, known: list[str] | None,
     )
 
 
+def _not_enabled(exchange: Exchange, model: str, known: list[str]) -> Finding:
+    others = [name for name in known if name != model]
+    choice = f" Other listed ids: {', '.join(others[:3])}." if others else ""
+    return NOT_ENABLED.found(
+        f"Model '{model}' is listed, and was refused ({exchange.status}: {completion.error_text(exchange)[:200]})."
+        f"{choice}",
+        exchange.shows("/request/body/model", expected="answered, since it is listed", actual=model),
+    )
+
+
 def _same(asked: str, named: str) -> bool:
     """Whether two ids name one model, apart from case, folder, file ending, tag and date."""
-
-    def core(text: str) -> str:
-        text = text.lower().rstrip("/").rpartition("/")[2]
-        text = re.sub(r"\.(gguf|bin|safetensors)$", "", text)
-        return re.sub(r"(:latest|@latest)$", "", text)
-
-    left, right = core(asked), core(named)
+    left, right = _core(asked), _core(named)
     return asked.lower() in named.lower() or left.startswith(right) or right.startswith(left)
+
+
+def _core(model: str) -> str:
+    """A model id without case, folder, file ending and the tag that stands for the newest version."""
+    text = model.lower().rstrip("/").rpartition("/")[2]
+    text = re.sub(r"\.(gguf|bin|safetensors)$", "", text)
+    return re.sub(r"(:latest|@latest)$", "", text)

@@ -37,6 +37,7 @@ FLOORS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("probe.run",),),
     (("probe.api",),),
     (("checks.shared",), ("checks.fingerprint",)),
+    (("checks.errors.catalogue",),),
     (("checks.auth",), ("checks.connect",), ("checks.idle",), ("checks.models",), ("checks.shape",)),
     (("checks.stream",),),
     (("checks.tools",),),

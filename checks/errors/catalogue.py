@@ -43,3 +43,15 @@ SERVER_ERROR = Diagnosis(
     verify="A request with `messages` as a string is answered with status 400 or 422.",
     sources=("RFC 9110 sections 15.5.1 and 15.6.1", "abetlen/llama-cpp-python llama_cpp/server/errors.py"),
 )
+UPSTREAM = Diagnosis(
+    code="errors.upstream",
+    severity=Severity.ERROR,
+    owner=Owner.GATEWAY,
+    title="Gateway cannot reach its backend",
+    what="A gateway or proxy answers, and the server behind it does not: the error speaks of a connection that failed.",
+    why="No request is answered. Neither the key nor the URL is the cause, so changing them in the client is useless.",
+    remedy="Check that the server behind the gateway is running, and correct the address, port and timeouts with which "
+    "the gateway is configured.",
+    verify="The chat request is answered with status 200, and the gateway's log names no failed connection.",
+    sources=("RFC 9110 sections 15.6.3 to 15.6.5", "BerriAI/litellm litellm/exceptions.py: APIConnectionError"),
+)

@@ -8,6 +8,7 @@ fallback).
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from enum import StrEnum
 
 from checks.shared.outcome import error_with_codes
@@ -23,6 +24,7 @@ class Reply(StrEnum):
     CHAT = "a chat completion"
     STREAM = "an event stream"
     KEY = "the key was refused"
+    DENIED = "an access rule refused the request"
     MODEL = "the model id was refused"
     PARAMETER = "a parameter was refused"
     ROUTE = "an error of the chat operation"
@@ -32,6 +34,7 @@ class Reply(StrEnum):
     ODD = "success without a chat completion"
     NONE = "no chat operation at this path"
     BROKEN = "a server error"
+    UPSTREAM = "an error of the server behind a gateway"
     LOST = "no response"
 
 
@@ -41,6 +44,8 @@ _KEY_WORDS = re.compile(
     r"subscription key|permission",
     re.IGNORECASE,
 )
+#: Words that gateways write in their own refusals, whatever was sent.
+_DENIAL = re.compile(r"access (?:is )?denied|(?:don't|do not) have permission|permission[ _]denied", re.IGNORECASE)
 _MODEL_GONE = re.compile(
     r"not found|does not exist|doesn't exist|not exist|unknown|invalid|not a valid|unsupported|no such|"
     r"unable to access|"
@@ -66,8 +71,24 @@ _PATH_WORDS = re.compile(
 )
 
 
-def classify(exchange: Exchange, model: str | None = None) -> Reply:
-    """The class of a reply to a chat request that asked for ``model``."""
+#: Words of a refusal that concerns an account, a plan or a deployment of a listed model (NVIDIA, Azure, Bedrock).
+_NOT_FOR_ACCOUNT = re.compile(
+    r"\baccount\b|\borgani[sz]ation\b|\bproject\b|\bsubscription\b|\btenant\b|\bentitle|\bnot enabled\b|"
+    r"\bdeployment\b|\bdon't have access\b|\bdo not have access\b|\bno access\b|\bmodel access\b|\bterms\b",
+    re.IGNORECASE,
+)
+#: Texts in which a gateway repeats the error of the server behind it.
+_GATEWAY_QUOTES = re.compile(r"litellm\.\w+(?:Error|Exception)|Received Model Group=|\bprovider returned error")
+#: Refusals of a model by the rights of a key or a team (LiteLLM), or by a type of error of its own (opencode).
+_MODEL_RIGHTS = re.compile(r"\bModelError\b|model_access_denied|tried to access|access to (?:this |the )?model")
+
+
+def classify(exchange: Exchange, model: str | None = None, listed: Collection[str] | None = None) -> Reply:
+    """The class of a reply to a chat request that asked for ``model``.
+
+    Args:
+        listed: the ids in the endpoint's model list, or None; an error about an account is about a listed model.
+    """
     response = exchange.response
     if response is None:
         return Reply.LOST
@@ -82,27 +103,43 @@ def classify(exchange: Exchange, model: str | None = None) -> Reply:
     if completion.is_throttled(exchange):
         return Reply.MODEL if model and _about_model(text, model) and not _loading(text) else Reply.BUSY
     if status in (401, 407):
-        return Reply.KEY
-    if status == 403 and not completion.is_html(exchange) and not _about_model(text, model):
-        # A 403 in JSON is about the caller; an empty or plain one may be about the Host header or the address.
-        about_key = isinstance(response.json, dict | list) or _KEY_WORDS.search(text)
-        return Reply.KEY if about_key and not _PATH_WORDS.search(text) else Reply.NONE
+        of_model = _about_model(text, model) and (_MODEL_RIGHTS.search(text) or not _KEY_WORDS.search(text))
+        return Reply.MODEL if of_model else Reply.KEY
+    if status == 403:
+        return _forbidden(exchange, text, model)
+    if status >= 500 and completion.obstacle(exchange) is Obstacle.UPSTREAM:
+        return Reply.UPSTREAM
     if completion.is_html(exchange):
         return Reply.BROKEN if status >= 500 else Reply.NONE
     if status in (405, 501):
         return Reply.NONE
     if status in (404, 410):
-        of_path = _PATH_WORDS.search(text) or _PATH_AS_MODEL.search(text)
+        of_path = bool(_PATH_WORDS.search(text) or _PATH_AS_MODEL.search(text))
         of_model = _names(text, model) or _about_model(text, model)
+        if listed and model in listed and isinstance(response.json, dict | list):
+            quotes = bool(_GATEWAY_QUOTES.search(text))
+            of_path = of_path and not quotes
+            of_model = of_model or quotes or bool(_NOT_FOR_ACCOUNT.search(text))
         return Reply.MODEL if of_model and not of_path else Reply.NONE
     if _PATH_WORDS.search(text) and not _about_model(text, model):
         return Reply.NONE
     if status in (400, 403, 422, 500) and _is_key_error(text):
         return Reply.KEY
     if status >= 500:
-        of_gateway = status > 500 and completion.obstacle(exchange) is Obstacle.UPSTREAM
-        return Reply.BROKEN if of_gateway or response.json is None else Reply.ROUTE
+        return Reply.BROKEN if response.json is None else Reply.ROUTE
     return Reply.MODEL if _about_model(text, model) else Reply.ROUTE
+
+
+def _forbidden(exchange: Exchange, text: str, model: str | None) -> Reply:
+    """The class of a reply with status 403: about the key only if it says so, otherwise a rule of a gateway."""
+    is_page = completion.is_html(exchange)
+    if not is_page and (_about_model(text, model) or _MODEL_RIGHTS.search(text)):
+        return Reply.MODEL
+    if not is_page and _PATH_WORDS.search(text):
+        return Reply.NONE
+    if not is_page and _KEY_WORDS.search(_DENIAL.sub(" ", text)):
+        return Reply.KEY
+    return Reply.DENIED
 
 
 def _success(exchange: Exchange, model: str | None) -> Reply:

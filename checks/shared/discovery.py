@@ -2,7 +2,8 @@
 
 The typed URL is tried first, joined as a simple client joins it.  Only where that fails are others tried, the
 likeliest first.  A refusal is examined once: another parameter name, another header for the key, no key.  What the
-endpoint then accepts is used for the whole run.
+endpoint then accepts is used for the whole run.  A rule of a gateway, a sign-in page or a redirect to https end the
+search, since they do not depend on the path.
 """
 
 from __future__ import annotations
@@ -12,13 +13,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from checks.shared import refusal
 from checks.shared.chat_reply import ANY_MODEL, Reply, classify, exists, refused_parameter
-from checks.shared.first_request import first_look
+from checks.shared.first_request import first_look, models_url
+from checks.shared.refusal import differs
 from probe.api import Auth, Exchange, Throttled, completion, member, urls
 
 if TYPE_CHECKING:
     from probe.api import Context
 
+#: Refusals that may be about a path without a version, where many gateways refuse everything.
+_MAY_BE_OF_PATH = (Reply.KEY, Reply.ROUTE, Reply.BROKEN, Reply.DENIED, Reply.UPSTREAM)
+#: Replies that no other path would change.
+_FINAL = (Reply.KEY, Reply.DENIED, Reply.BUSY, Reply.BROKEN, Reply.UPSTREAM, Reply.LOST)
+#: Replies that do not show whether another header for the key was right.
+_SAYS_NOTHING_OF_KEY = (Reply.KEY, Reply.DENIED, Reply.BROKEN, Reply.LOST, Reply.BUSY)
 #: Requests of a search that finds no chat completion.
 MAX_REQUESTS = 6
 #: Base paths of known hosts, tried right after the typed one.
@@ -60,6 +69,9 @@ class Found:
         keyless: the reply without any key, where it was tried.
         dummy: the reply to an invented key, tried where none was given.
         schemes: the trials of other headers for the key.
+        key_refusal: the refusal of the key in the header it was first sent in.
+        root: the start page of the host, requested if every path of an API was answered with 404.
+        others: all exchanges of the run so far.
         unasked: a request that left ``stream`` out was answered by an event stream.
         stream_false: with ``stream: false`` the answer is one object, so that this is sent from then on.
     """
@@ -76,6 +88,9 @@ class Found:
     keyless: Exchange | None = None
     dummy: Exchange | None = None
     schemes: list[Trial] = field(default_factory=list)
+    key_refusal: Exchange | None = None
+    root: Exchange | None = None
+    others: tuple[Exchange, ...] = ()
     unasked: bool = False
     stream_false: bool = False
 
@@ -118,21 +133,44 @@ class Search:
         self.ctx = ctx
         self.endpoint = ctx.options.endpoint
         self.spent = 0
+        self.patient = True
 
     async def run(self) -> Found:
         """Search until a chat completion is found or the requests are used up."""
         found = Found(await first_look(self.ctx))
         self.spent = 1
+        if found.first.status == 503 and completion.waiting_helps(found.first):
+            await self._wait_for_list(found)
         found.models = listed_ids(found.first)
         found.model = self.ctx.options.model or pick(found.models or []) or ANY_MODEL
+        await self._search(found)
+        if found.chat is None and all(trial.reply is Reply.NONE for trial in found.trials):
+            url = self.endpoint.origin + "/"
+            found.root = await self.ctx.send("GET", url, auth=Auth("none"), patient=False)
+        found.others = tuple(self.ctx.exchanges)
+        return found
+
+    async def _wait_for_list(self, found: Found) -> None:
+        """Read the model list again once a server that is still starting answers."""
+        self.ctx.note("the server is starting; waiting for its model list")
+        try:
+            found.first = await self.ctx.send("GET", models_url(self.ctx))
+        except Throttled:
+            self.patient = False  # the chat request is not waited for as long again
+
+    async def _search(self, found: Found) -> None:
         for path in self._paths():
             if self.spent >= MAX_REQUESTS:
                 break
             trial = await self._try(path, found)
-            if len(found.trials) == 1 and trial.reply in (Reply.KEY, Reply.ROUTE, Reply.BROKEN):
+            if len(found.trials) == 1 and trial.reply in _MAY_BE_OF_PATH:
                 trial = await self._try_v1(trial, found)
+            if trial.reply is Reply.REDIRECT and self._ends_search(trial, found):
+                break
+            if trial.reply is Reply.DENIED:
+                trial = await self._denied_to_all(trial, found)
             if trial.reply is Reply.KEY:
-                trial = await self._try_other_headers(trial, found)
+                trial = await self._why_refused(trial, found)
             elif trial.reply in (Reply.ROUTE, Reply.BROKEN) and len(found.trials) == 1:
                 trial = await self._depends_on_key(trial, found)
             if trial.reply is Reply.MODEL and found.model == ANY_MODEL:
@@ -140,7 +178,7 @@ class Search:
             if trial.reply is Reply.CHAT:
                 found.chat = trial
                 break
-            if exists(trial.reply) or trial.reply in (Reply.KEY, Reply.BUSY, Reply.BROKEN, Reply.LOST):
+            if exists(trial.reply) or trial.reply in _FINAL:
                 break
             target = redirect_base(trial.exchange)
             if target == path:
@@ -152,7 +190,12 @@ class Search:
                 if followed.reply is Reply.CHAT:
                     found.chat = followed
                     break
-        return found
+
+    def _ends_search(self, trial: Trial, found: Found) -> bool:
+        """Whether a redirect leads to https or to a sign-in, which only a path of the web site may be spared."""
+        cause = refusal.read(trial.exchange).cause
+        of_site = len(found.trials) == 1 and urls.is_versionless(trial.path)
+        return cause is refusal.Cause.HTTPS or (cause is refusal.Cause.SIGN_IN and not of_site)
 
     def _paths(self) -> list[str]:
         paths = list(urls.candidates(self.endpoint))
@@ -178,7 +221,7 @@ class Search:
         self.spent += 1
         body = self._body(found)
         url = self.endpoint.at(path, "/chat/completions")
-        exchange = await self.ctx.send("POST", url, body=body, auth=auth, tokens=320, patient=True)
+        exchange = await self.ctx.send("POST", url, body=body, auth=auth, tokens=320, patient=self.patient)
         while (name := refused_parameter(exchange, body)) and name not in found.dropped and len(found.refused) < 3:
             found.refused.append(exchange)
             if name == found.limit_param == "max_tokens":
@@ -187,7 +230,7 @@ class Search:
                 found.dropped.append(name)
             self.spent += 1
             body = self._body(found)
-            exchange = await self.ctx.send("POST", url, body=body, auth=auth, tokens=320, patient=True)
+            exchange = await self.ctx.send("POST", url, body=body, auth=auth, tokens=320, patient=self.patient)
         if completion.is_completion(exchange) and completion.starved(exchange) and not self.ctx.target.thinks:
             self.ctx.target.thinks = True
             exchange = await self.ctx.send("POST", url, body=self._body(found), auth=auth, tokens=1344)
@@ -195,7 +238,7 @@ class Search:
             found.unasked = True
             self.spent += 1
             body = self._body(found) | {"stream": False}
-            whole = await self.ctx.send("POST", url, body=body, auth=auth, tokens=320, patient=True)
+            whole = await self.ctx.send("POST", url, body=body, auth=auth, tokens=320, patient=self.patient)
             found.stream_false = completion.is_completion(whole) and not completion.is_unasked_stream(whole)
             return whole if found.stream_false else exchange
         return exchange
@@ -206,7 +249,8 @@ class Search:
             exchange = await self._post(path, found, found.auth)
         except Throttled:
             exchange = self.ctx.throttled[-1]
-        trial = Trial(path, exchange, classify(exchange, found.model))
+        listed = found.models if urls.clean_path(self.endpoint.path) == urls.clean_path(path) else None
+        trial = Trial(path, exchange, classify(exchange, found.model, listed))
         found.trials.append(trial)
         return trial
 
@@ -220,8 +264,9 @@ class Search:
             return trial
         further = await self._try(urls.clean_path(trial.path) + "/v1", found)
         more_specific = further.reply is Reply.CHAT or (
-            trial.reply in (Reply.ROUTE, Reply.BROKEN)
+            trial.reply in _MAY_BE_OF_PATH
             and further.reply in (Reply.KEY, Reply.MODEL)
+            and further.reply is not trial.reply
             and differs(trial.exchange, further.exchange)
         )
         if more_specific:
@@ -240,12 +285,37 @@ class Search:
         reply = classify(exchange, found.model)
         return Trial(trial.path, exchange, reply, goal) if reply is Reply.CHAT else None
 
+    async def _why_refused(self, trial: Trial, found: Found) -> Trial:
+        """Find out whether the key, its header or the model id was refused.
+
+        A key that opens the model list, which stays closed without it, is valid: a model that is not listed is then
+        the cause (a gateway that answers 401 to an unknown model).
+        """
+        found.key_refusal = found.key_refusal or trial.exchange
+        asked = refusal.challenges(trial.exchange)
+        if asked and all(one.scheme == "basic" for one in asked):
+            return trial
+        if found.models and found.model not in found.models and self.ctx.options.auth.key:
+            self.spent += 1
+            url = models_url(self.ctx)
+            closed = await self.ctx.send("GET", url, auth=Auth("none"), share="models.nokey", patient=False)
+            if closed.status in (401, 403):
+                trial.reply = Reply.MODEL
+                return trial
+        return await self._try_other_headers(trial, found)
+
     async def _try_other_headers(self, trial: Trial, found: Found) -> Trial:
-        """Try the key in other headers."""
+        """Try the key in other headers, first in the one that the server asks for.
+
+        An answer that is about something else, even 404, shows that the header is right: gateways check the key
+        before they look at the path.
+        """
         given = self.ctx.options.auth
         if not given.key:
             return trial
+        asked = [one.header for one in refusal.challenges(trial.exchange) if one.header]
         others = [
+            *(Auth("api-key-header", name, given.key, given.source) for name in asked[:1]),
             Auth("bearer", "Authorization", given.key, given.source),
             Auth("api-key-header", "X-API-Key", given.key, given.source),
             Auth("api-key-header", "api-key", given.key, given.source),
@@ -259,28 +329,54 @@ class Search:
             exchange = await self._post(trial.path, found, auth)
             again = Trial(trial.path, exchange, classify(exchange, found.model))
             found.schemes.append(again)
-            if again.reply not in (Reply.KEY, Reply.BROKEN, Reply.LOST, Reply.BUSY):
-                found.auth = auth
-                if again.reply is not Reply.NONE:
-                    return again
-                break
+            if again.reply in _SAYS_NOTHING_OF_KEY or not differs(trial.exchange, exchange):
+                continue
+            found.auth = auth
+            if again.reply is Reply.NONE:
+                trial.reply = Reply.NONE  # the header is right, and the path is not
+                return trial
+            found.trials[-1] = again
+            return again
         return trial
+
+    async def _denied_to_all(self, trial: Trial, found: Found) -> Trial:
+        """Test whether a 403 depends on the key: it is sent without one, then in other headers.
+
+        AWS API Gateway answers 403 "Forbidden" to a key in the wrong header; a page has been written by a gateway
+        that never looked at the key.
+        """
+        if not self.ctx.options.auth.key or self.spent >= MAX_REQUESTS:
+            return trial
+        found.keyless = await self._post(trial.path, found, Auth("none"))
+        if found.keyless.status == 401:
+            trial.reply = Reply.KEY
+            found.key_refusal = trial.exchange
+            return trial
+        if refusal.is_page(trial.exchange) or differs(trial.exchange, found.keyless):
+            return trial
+        found.key_refusal = trial.exchange
+        return await self._try_other_headers(trial, found)
 
     async def _depends_on_key(self, trial: Trial, found: Found) -> Trial:
         """Test whether an unexplained refusal depends on the key: sent without it, or with an invented one.
 
-        LiteLLM without its database package answers 500 "Internal Server Error" to a request without a key.
+        LiteLLM without its database package answers 500 "Internal Server Error" to a request without a key.  Where
+        a missing key is refused in another way, an invented one shows whether the given one was accepted.
         """
         given = self.ctx.options.auth
         if self.spent >= MAX_REQUESTS:
             return trial
+        dummy = Auth("bearer", "Authorization", f"sk-invalid-{secrets.token_hex(12)}", "invented")
         if given.key:
             found.keyless = await self._post(trial.path, found, Auth("none"))
-            if differs(trial.exchange, found.keyless) and classify(found.keyless) is Reply.KEY:
+            if not differs(trial.exchange, found.keyless) or classify(found.keyless) is not Reply.KEY:
+                return trial
+            if self.spent < MAX_REQUESTS:
+                found.dummy = await self._post(trial.path, found, dummy)
+            if not refusal.key_was_taken(trial.exchange, found.keyless, found.dummy):
                 trial.reply = Reply.KEY
-                return await self._try_other_headers(trial, found)
+                return await self._why_refused(trial, found)
             return trial
-        dummy = Auth("bearer", "Authorization", f"sk-invalid-{secrets.token_hex(12)}", "invented")
         found.dummy = await self._post(trial.path, found, dummy)
         if differs(trial.exchange, found.dummy) and classify(found.dummy) is Reply.KEY:
             trial.reply = Reply.KEY
@@ -300,11 +396,6 @@ class Search:
         again = Trial(trial.path, exchange, classify(exchange, model))
         found.trials[-1] = again
         return again
-
-
-def differs(left: Exchange, right: Exchange) -> bool:
-    """Whether two refusals differ in status or text."""
-    return left.status != right.status or completion.error_text(left) != completion.error_text(right)
 
 
 def redirect_base(exchange: Exchange) -> str | None:

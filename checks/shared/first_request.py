@@ -19,12 +19,17 @@ TIMEOUT_S = 20.0
 
 async def first_look(ctx: Context) -> Exchange:
     """The first exchange, shared by the checks of connection, TLS and URL."""
-    endpoint = ctx.options.endpoint
-    url = endpoint.at(urls.clean_path(endpoint.path), "/models")
+    url = models_url(ctx)
     # ``may_carry_key`` returns the reason not to send the key; without it, whether something answers still shows.
     auth = Auth("none") if ctx.may_carry_key(url) else None
     timeout_s = min(TIMEOUT_S, ctx.options.timeout_s)
     return await ctx.send("GET", url, auth=auth, share="models.first", timeout_s=timeout_s, patient=False)
+
+
+def models_url(ctx: Context) -> str:
+    """The URL of the model list under the typed base, without a pasted operation."""
+    endpoint = ctx.options.endpoint
+    return endpoint.at(urls.clean_path(endpoint.path), "/models")
 
 
 def first_chat(ctx: Context) -> Exchange | None:

@@ -7,14 +7,28 @@ base that works is searched for; a finding names it, or states that none works.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from checks.auth import REJECTED, REQUIRED, WRONG_SCHEME, WRONG_STATUS, diagnose_refusal
+from checks.auth import (
+    DENIED,
+    REJECTED,
+    REQUIRED,
+    SIGN_IN,
+    WRONG_SCHEME,
+    WRONG_STATUS,
+    diagnose_denied,
+    diagnose_refusal,
+    diagnose_sign_in,
+)
 from checks.connect import DIAGNOSES as CONNECT
 from checks.connect import unreachable
-from checks.models import ID_UNKNOWN, NO_LIST, diagnose_unknown_id
+from checks.errors.catalogue import UPSTREAM
+from checks.models import ID_UNKNOWN, NO_LIST, NOT_ENABLED, diagnose_unknown_id
+from checks.shared import refusal
 from checks.shared.chat_reply import ANY_MODEL, Reply, classify
 from checks.shared.discovery import Found, Search, redirect_base
 from checks.shared.first_request import first_chat
+from checks.shared.refusal import Cause
 from checks.url.catalogue import (
     CLEARTEXT,
     DUPLICATE_PATH,
@@ -56,10 +70,11 @@ if TYPE_CHECKING:
     provides={"chat", "base-url"},
     emits=(
         *(MISSING_V1, TRAILING_SLASH, OPERATION_PATH, DUPLICATE_PATH, REDIRECTS, NOT_AN_API, NO_CHAT, CLEARTEXT),
-        *(REQUIRED, REJECTED, WRONG_SCHEME, WRONG_STATUS, ID_UNKNOWN, NO_LIST),
+        *(REQUIRED, REJECTED, WRONG_SCHEME, WRONG_STATUS, DENIED, SIGN_IN),
+        *(ID_UNKNOWN, NOT_ENABLED, NO_LIST, UPSTREAM),
         *CONNECT,
     ),
-    max_requests=9,
+    max_requests=11,
     least_requests=1,
     max_tokens=1600,
     depth=Depth.QUICK,
@@ -120,6 +135,18 @@ def _no_chat(found: Found, endpoint: urls.Endpoint) -> Result:
         return (
             Result(verdicts={"chat": unknown("no response")}) if lost is None else Result.of(lost, chat=State.REJECTED)
         )
+    cause = _cause(found)
+    base = endpoint.origin + trial.path.rstrip("/")
+    settled = Result(settles={"base_url": base}, provides=frozenset({"base-url"}))
+    if cause is Cause.UPSTREAM:
+        wrong_header = diagnose_refusal(found, endpoint) if found.auth else ()
+        return Result(wrong_header) | Result.of(_upstream(exchange), chat=State.REJECTED) | settled
+    if cause is Cause.POLICY:
+        return Result.of(diagnose_denied(exchange, found.keyless), chat=State.REJECTED)
+    if cause is Cause.SIGN_IN:
+        return Result.of(diagnose_sign_in(exchange), chat=State.REJECTED)
+    if cause is Cause.HTTPS:
+        return _upgraded(exchange)
     if trial.reply is Reply.BUSY:
         text = completion.error_text(exchange)[:160]
         return Result(verdicts={"chat": unknown(f"the endpoint kept answering {exchange.status}: {text}")})
@@ -128,9 +155,46 @@ def _no_chat(found: Found, endpoint: urls.Endpoint) -> Result:
         return Result(findings, {"chat": because(State.REJECTED, findings[0])})
     if trial.reply is Reply.MODEL:
         finding = diagnose_unknown_id(exchange, found.model, found.models, named=found.model != ANY_MODEL)
-        settles = {"base_url": endpoint.origin + trial.path.rstrip("/")}
-        return Result.of(finding, chat=State.REJECTED) | Result(settles=settles, provides=frozenset({"base-url"}))
+        wrong_header = diagnose_refusal(found, endpoint) if found.auth else ()
+        return Result(wrong_header) | Result.of(finding, chat=State.REJECTED) | settled
     return Result(verdicts={"chat": Verdict(State.REJECTED, note=f"the best answer was {trial.reply}")})
+
+
+def _cause(found: Found) -> Cause:
+    """The cause of the last refusal of the search, which ended it."""
+    last = found.trials[-1]
+    if last.reply in (Reply.KEY, Reply.MODEL, Reply.CHAT):  # the search has examined these
+        return Cause.NONE
+    return refusal.read(last.exchange, found.others, model=found.model, listed=found.models).cause
+
+
+#: Causes that the search stops at, and that say nothing of the URL.
+_NOT_OF_URL = (Cause.UPSTREAM, Cause.POLICY, Cause.SIGN_IN, Cause.HTTPS, Cause.OVERLOAD, Cause.LOADING)
+
+
+def _upstream(exchange: Exchange) -> Finding:
+    """The finding for a gateway whose backend does not answer."""
+    named = refusal.hop(exchange)
+    text = "" if completion.is_html(exchange) else completion.error_text(exchange)[:200]
+    return UPSTREAM.found(
+        f"{exchange.request.url} answered {exchange.status}{': ' + text if text else ''}"
+        f"{f'; the answer names {named}' if named else ''}.",
+        exchange.shows_status("a chat completion"),
+    )
+
+
+def _upgraded(exchange: Exchange) -> Result:
+    """An http URL that the host redirects to https.  The key stays with the typed origin, so nothing is sent there."""
+    goal = refusal.https_goal(exchange) or ""
+    base = urls.clean_path(urlsplit(goal).path)
+    base = f"https://{urlsplit(goal).netloc}{base}"
+    finding = REDIRECTS.found(
+        f"{exchange.request.url} redirects ({exchange.status}) to {goal[:200]}. The key was not sent there.",
+        exchange.shows("/response/headers/location", expected="no redirect", actual=goal[:200]),
+        remedy=f"Use {base} as the base URL (https, not http), and run endpoint-probe again with it.",
+    )
+    settled = Result(settles={"base_url": base}, provides=frozenset({"base-url"}))
+    return Result.of(finding, chat=State.REJECTED) | settled
 
 
 def diagnose_url(found: Found, endpoint: urls.Endpoint) -> Result:
@@ -142,6 +206,8 @@ def diagnose_url(found: Found, endpoint: urls.Endpoint) -> Result:
     if reached is not None and reached is not typed and reached.path != typed.path:
         return Result((_moved(typed.exchange, endpoint, reached.path),))
     if reached is not None and reached.reply in (Reply.CHAT, Reply.MODEL, Reply.KEY):
+        return Result()
+    if _cause(found) in _NOT_OF_URL:
         return Result()
     if any(
         trial.reply is Reply.LOST or completion.obstacle(trial.exchange) in (Obstacle.RATE, Obstacle.PAYMENT)
@@ -197,6 +263,15 @@ def _nothing(found: Found, endpoint: urls.Endpoint) -> Finding:
             f"{'' if same else ' The key was not sent there.'}",
             exchange.shows("/response/headers/location", expected="no redirect", actual=goal[:200]),
         )
+    signs_in = next((trial.exchange for trial in found.trials if refusal.signs_in(trial.exchange)), None)
+    if signs_in is not None:
+        return diagnose_sign_in(signs_in)
+    if found.root is not None and completion.ok(found.root) and completion.is_html(found.root):
+        return NOT_AN_API.found(
+            f"{tried} All were answered like a missing page, and {found.root.request.url} is a web page.",
+            found.typed.exchange.shows_status("a chat completion"),
+            found.root.shows("/response/headers/content-type", expected="application/json", actual="text/html"),
+        )
     pages = [trial for trial in found.trials if trial.reply in (Reply.PAGE, Reply.ODD)]
     if pages and len(pages) >= len(found.trials) / 2:
         exchange = pages[0].exchange
@@ -213,13 +288,7 @@ def _nothing(found: Found, endpoint: urls.Endpoint) -> Finding:
     text = "" if completion.is_html(exchange) else completion.error_text(exchange)[:200]
     detail = f"{tried} {exchange.request.url} answered {exchange.status}{': ' + text if text else ''}."
     owner = remedy = None
-    if completion.obstacle(exchange) in (Obstacle.UPSTREAM, Obstacle.OVERLOAD, Obstacle.LOADING):
-        owner = Owner.GATEWAY
-        remedy = (
-            "A proxy answers and the server behind it does not: check that the server is running, and the address and "
-            "timeouts that the proxy is configured with."
-        )
-    elif best.reply is Reply.ROUTE:
+    if best.reply is Reply.ROUTE:
         owner = Owner.SERVER
         remedy = "The URL is right and the server refuses an ordinary request; correct what its error text names."
     elif best.reply is Reply.STREAM:

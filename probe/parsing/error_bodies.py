@@ -84,7 +84,8 @@ _UPSTREAM = (
     r"connection (?:error|refused|reset|aborted|timed out|closed)|apiconnectionerror|server disconnected|"
     r"dial tcp|no route to host|name or service not known|name resolution|getaddrinfo|"
     r"\be(?:connrefused|connreset|timedout|notfound|ai_again)\b|i/o timeout|context deadline exceeded|"
-    r"backend (?:is )?(?:down|unavailable|unreachable|not (?:available|reachable|responding))"
+    r"backend fetch failed|no server is available to handle|no healthy (?:upstream|backend|host)|"
+    r"backend (?:server )?(?:is )?(?:down|unavailable|unreachable|not (?:available|reachable|responding))"
 )
 #: Words by which a 500, or an error object under a 2xx status, names its obstacle; the first that fits counts.
 _BY_WORDS = (
@@ -202,8 +203,8 @@ def obstacle(exchange: Exchange) -> Obstacle:
     if is_quota(exchange):
         return Obstacle.PAYMENT
     found = _BY_STATUS.get(status, Obstacle.NONE)
-    if found is Obstacle.OVERLOAD and _by_words(exchange) is Obstacle.LOADING:
-        return Obstacle.LOADING
+    if found is Obstacle.OVERLOAD and (named := _by_words(exchange)) in (Obstacle.LOADING, Obstacle.UPSTREAM):
+        return named
     if status == 500:
         return _by_words(exchange)
     if found or not 200 <= status < 300 or len(exchange.response.content) > SMALL:

@@ -21,8 +21,8 @@ PROMISED = {
     "connect": "dns refused timeout reset",
     "tls": "untrusted expired expiring hostname",
     "url": "missing-v1 trailing-slash operation-path duplicate-path redirects not-an-api no-chat cleartext",
-    "auth": "required rejected wrong-scheme not-checked models-exempt wrong-status key-reflected",
-    "models": "no-list not-listed id-unknown id-not-checked id-differs",
+    "auth": "required rejected wrong-scheme not-checked models-exempt wrong-status key-reflected denied sign-in",
+    "models": "no-list not-listed id-unknown id-not-checked id-differs not-enabled",
     "content": "blocks-rejected blocks-ignored blocks-truncated null-rejected",
     "roles": "system-ignored system-rejected developer-rejected",
     "tools": "rejected not-enabled ignored parser-missing text-call not-called arguments-not-json arguments-not-string "
@@ -34,7 +34,7 @@ PROMISED = {
     "truncated no-usage error-in-band utf8",
     "idle": "l7-timeout total-deadline l4-dropped l4-reset reuse-closed",
     "params": "max-tokens-rejected max-completion-tokens-rejected max-tokens-ignored stop-ignored unknown-rejected",
-    "errors": "shape success-status server-error",
+    "errors": "shape success-status server-error upstream",
     "limits": "rate-limited quota context-silent",
 }
 CATALOGUE = registry.catalogue()

@@ -1,0 +1,365 @@
+"""Who refused a request, for which reason, and whether waiting helps.  Pure.
+
+One answer is often ambiguous: a 401 may be about the key, about the header it was sent in, or about a model.  So the
+reader also looks at the other exchanges of the run: an answer that changes with the header is about the header, a
+server error is not about a key that is refused in another way when it is left out, and a model that is listed is
+not an unknown model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urljoin, urlsplit
+
+from checks.shared.chat_reply import Reply, classify
+from probe.api import Exchange, Obstacle, completion
+
+#: Bytes of a page that are looked at.
+_PAGE = 65_536
+
+
+class Speaker(StrEnum):
+    """Which program gave the answer."""
+
+    SERVER = "the server"
+    GATEWAY = "a gateway"
+    PROXY = "a forward proxy"
+    SIGN_IN = "a sign-in service"
+    UNKNOWN = "unknown"
+
+
+class Cause(StrEnum):
+    """What a refusal is about."""
+
+    NONE = "no refusal"
+    LOST = "no response"
+    HTTPS = "http in place of https"
+    REDIRECT = "a redirect"
+    SIGN_IN = "a sign-in"
+    PROXY = "the login at a forward proxy"
+    KEY = "the key"
+    SCHEME = "the header of the key"
+    POLICY = "an access rule"
+    MODEL = "an unknown model id"
+    NOT_ENABLED = "a listed model that is not enabled"
+    PARAMETER = "a parameter or another part of the request"
+    PATH = "the path"
+    SIZE = "the size of the request"
+    RATE = "a rate limit"
+    QUOTA = "credit or quota"
+    OVERLOAD = "overload"
+    LOADING = "a model that is still loading"
+    UPSTREAM = "the server behind a gateway"
+    SERVER = "an error of the server"
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """One challenge of a ``WWW-Authenticate`` header (RFC 9110 section 11.6.1).
+
+    ``header`` is the name of the header that has to carry the key, where the challenge names one (Azure API
+    Management: ``name="Ocp-Apim-Subscription-Key",type="header"``).
+    """
+
+    scheme: str
+    realm: str = ""
+    header: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The cause of a refusal, who gave it, and whether the same request may succeed later.
+
+    ``asks`` is what the server asks for if the cause is the header of the key: a header name, or ``Basic``.
+    """
+
+    cause: Cause
+    speaker: Speaker
+    waiting_helps: bool = False
+    asks: str = ""
+
+
+_BY_OBSTACLE = {
+    Obstacle.PAYMENT: Cause.QUOTA,
+    Obstacle.SIZE: Cause.SIZE,
+    Obstacle.RATE: Cause.RATE,
+    Obstacle.OVERLOAD: Cause.OVERLOAD,
+    Obstacle.LOADING: Cause.LOADING,
+    Obstacle.UPSTREAM: Cause.UPSTREAM,
+}
+_BY_REPLY = {
+    Reply.CHAT: Cause.NONE,
+    Reply.STREAM: Cause.NONE,
+    Reply.KEY: Cause.KEY,
+    Reply.DENIED: Cause.POLICY,
+    Reply.MODEL: Cause.MODEL,
+    Reply.PARAMETER: Cause.PARAMETER,
+    Reply.ROUTE: Cause.PARAMETER,
+    Reply.BUSY: Cause.OVERLOAD,
+    Reply.UPSTREAM: Cause.UPSTREAM,
+    Reply.REDIRECT: Cause.REDIRECT,
+    Reply.PAGE: Cause.PATH,
+    Reply.ODD: Cause.PATH,
+    Reply.NONE: Cause.PATH,
+    Reply.BROKEN: Cause.SERVER,
+    Reply.LOST: Cause.LOST,
+}
+_WAIT = (Cause.RATE, Cause.OVERLOAD, Cause.LOADING)
+_SPEAKERS = {
+    Cause.NONE: Speaker.SERVER,
+    Cause.LOST: Speaker.UNKNOWN,
+    Cause.SIGN_IN: Speaker.SIGN_IN,
+    Cause.PROXY: Speaker.PROXY,
+    Cause.POLICY: Speaker.GATEWAY,
+    Cause.UPSTREAM: Speaker.GATEWAY,
+    Cause.HTTPS: Speaker.GATEWAY,
+    Cause.REDIRECT: Speaker.GATEWAY,
+}
+
+
+def read(
+    exchange: Exchange,
+    others: Sequence[Exchange] = (),
+    *,
+    model: str | None = None,
+    listed: Collection[str] | None = None,
+) -> Refusal:
+    """The cause of one answer, in the light of the run's other exchanges.
+
+    Args:
+        exchange: the answer to a chat request.
+        others: further exchanges of the run, in order; ``exchange`` may be among them.
+        model: the model id that was requested; default the one in the request.
+        listed: the ids that the endpoint lists, or None without a list.
+    """
+    body = exchange.request.body
+    if model is None and isinstance(body, dict) and isinstance(body.get("model"), str):
+        model = body["model"]
+    cause, asks = _cause(exchange, [one for one in others if one is not exchange], model, listed)
+    speaker = _SPEAKERS.get(cause)
+    if speaker is None:
+        speaker = Speaker.GATEWAY if is_page(exchange) else Speaker.SERVER
+    return Refusal(cause, speaker, cause in _WAIT and not completion.has_no_model(exchange), asks)
+
+
+def _cause(
+    exchange: Exchange, others: Sequence[Exchange], model: str | None, listed: Collection[str] | None
+) -> tuple[Cause, str]:
+    status = exchange.status
+    if status is None or exchange.response is None:
+        return Cause.LOST, ""
+    if 300 <= status < 400:
+        return (Cause.SIGN_IN if signs_in(exchange) else Cause.HTTPS if https_goal(exchange) else Cause.REDIRECT), ""
+    if signs_in(exchange):
+        return Cause.SIGN_IN, ""
+    if status == 407:
+        return Cause.PROXY, ""
+    reply = classify(exchange, model, listed)
+    if reply is Reply.MODEL:
+        return (Cause.NOT_ENABLED if listed and model in listed else Cause.MODEL), ""
+    if reply in (Reply.KEY, Reply.DENIED):
+        return _access(exchange, reply, others, model, listed)
+    found = _BY_OBSTACLE.get(completion.obstacle(exchange), Cause.NONE)
+    if found is Cause.OVERLOAD and is_page(exchange) and _repetitions(exchange, others) >= 2:
+        return Cause.UPSTREAM, ""  # the page of a gateway; a rate limit would have passed in the meantime
+    if found:
+        return found, ""
+    return _BY_REPLY[reply], ""
+
+
+def _access(
+    exchange: Exchange,
+    reply: Reply,
+    others: Sequence[Exchange],
+    model: str | None,
+    listed: Collection[str] | None,
+) -> tuple[Cause, str]:
+    """The cause of a refused access: the key, its header, a rule, or after all the model."""
+    asked = challenges(exchange)
+    carried = {name.lower() for name, value in exchange.request.headers.items() if "${API_KEY}" in value}
+    named = next((one.header for one in asked if one.header and one.header.lower() not in carried), "")
+    if named:
+        return Cause.SCHEME, named
+    if asked and all(one.scheme == "basic" for one in asked):
+        return Cause.SCHEME, "Basic"
+    twins = [one for one in others if _same_question(one, exchange)]
+    for one in twins:
+        header = _key_header(one)
+        if header and header != _key_header(exchange) and one.status not in (401, 403, 407, None):
+            return Cause.SCHEME, header
+    keyless = [one for one in twins if carried and not _has_credentials(one)]
+    if reply is Reply.DENIED:
+        # With a key the rule applies to the key if a request without one is refused in another way.
+        of_key = any(one.status == 401 for one in keyless)
+        return (Cause.KEY if of_key else Cause.POLICY), ""
+    if carried and model and listed and model not in listed and key_opens_list(others):
+        return Cause.MODEL, ""
+    return Cause.KEY, ""
+
+
+def key_opens_list(exchanges: Iterable[Exchange]) -> bool:
+    """Whether the model list was given for the key and refused without it, so that the key is valid."""
+    lists = [one for one in exchanges if one.request.method == "GET" and _path(one).endswith("/models")]
+    opened = {_path(one) for one in lists if completion.ok(one) and _key_header(one)}
+    return any(one.status in (401, 403) and _path(one) in opened and not _has_credentials(one) for one in lists)
+
+
+def key_was_taken(exchange: Exchange, keyless: Exchange | None, invented: Exchange | None = None) -> bool:
+    """Whether the key was accepted although the request failed.
+
+    Without a key the same request is refused for want of one (401 or 403), with the key it fails in another way,
+    and with an invented key, where one was tried, not in this way.
+    """
+    if keyless is None or keyless.status not in (401, 403) or exchange.status in (401, 403, 407, None):
+        return False
+    return invented is None or differs(exchange, invented)
+
+
+def differs(left: Exchange, right: Exchange) -> bool:
+    """Whether two refusals differ in status or text."""
+    return left.status != right.status or completion.error_text(left) != completion.error_text(right)
+
+
+# What one answer shows ---------------------------------------------------------------------------------
+
+_CHALLENGE = re.compile(r"(?:^|,)\s*([A-Za-z][\w-]*)(?=\s+[\w-]+\s*=|\s*(?:,|$))")
+_PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+
+
+def challenges(exchange: Exchange) -> tuple[Challenge, ...]:
+    """The challenges of all ``WWW-Authenticate`` headers, in order."""
+    response = exchange.response
+    found: list[Challenge] = []
+    for name, value in response.headers if response else ():
+        if name.lower() != "www-authenticate":
+            continue
+        value = value[:1000]
+        # Commas and words inside quotes do not begin a challenge.
+        bare = re.sub(r'"(?:[^"\\]|\\.)*"', lambda quoted: '"' + "_" * (len(quoted[0]) - 2) + '"', value)
+        starts = [match for match in _CHALLENGE.finditer(bare) if not bare[match.end() :].startswith("=")]
+        for number, match in enumerate(starts):
+            end = starts[number + 1].start() if number + 1 < len(starts) else len(value)
+            given = {
+                name.lower(): quoted or plain for name, quoted, plain in _PARAMETER.findall(value[match.end() : end])
+            }
+            is_header = given.get("type", "").lower() == "header" or given.get("in", "").lower() == "header"
+            header = given.get("name", "") if is_header else ""
+            error = given.get("error_description", "") or given.get("error", "")
+            valid = re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,60}", header)
+            found.append(
+                Challenge(match[1].lower(), given.get("realm", "")[:100], header if valid else "", error[:200])
+            )
+    return tuple(found[:8])
+
+
+_SIGN_IN_PATH = re.compile(
+    r"/cdn-cgi/access/login|/(?:log-?in|sign-?in|sso|saml2?|oauth2?|openid|oidc|authorize)(?:[/?.;]|$)|"
+    r"/users/sign_in|/accounts?/login|/auth/(?:login|realms)|/oauth2/(?:start|sign_in)",
+    re.IGNORECASE,
+)
+_SIGN_IN_HOST = re.compile(
+    r"(?:^|\.)(?:login|signin|sso|idp|accounts)\.|cloudflareaccess\.com$|\.okta\.com$|\.auth0\.com$|onelogin\.com$",
+    re.IGNORECASE,
+)
+_PASSWORD_FIELD = re.compile(rb"""<input\b[^>]{0,300}\btype\s*=\s*["']?password\b""", re.IGNORECASE)
+
+
+def signs_in(exchange: Exchange) -> bool:
+    """Whether the answer is a page with a password field, or a redirect to a sign-in service."""
+    response = exchange.response
+    if response is None:
+        return False
+    if 300 <= response.status < 400:
+        try:
+            goal = urlsplit(urljoin(exchange.request.url, (response.header("location") or "")[:2000]))
+            return bool(_SIGN_IN_PATH.search(goal.path) or _SIGN_IN_HOST.search(goal.hostname or ""))
+        except ValueError:
+            return False
+    return completion.is_html(exchange) and bool(_PASSWORD_FIELD.search(response.content[:_PAGE]))
+
+
+def https_goal(exchange: Exchange) -> str | None:
+    """The https URL of the same host to which an http request is redirected, or None."""
+    response = exchange.response
+    if response is None or not 300 <= response.status < 400:
+        return None
+    try:
+        goal = urljoin(exchange.request.url, (response.header("location") or "")[:2000])
+        old, new = urlsplit(exchange.request.url), urlsplit(goal)
+        _ = new.port
+    except ValueError:
+        return None
+    upgraded = old.scheme == "http" and new.scheme == "https" and bool(new.hostname)
+    return goal if upgraded and new.hostname == old.hostname else None
+
+
+#: Names of servers in a ``Server`` header that are a gateway or a proxy, and texts of their own pages.
+_HOPS = (
+    ("nginx", r"^(?:nginx|openresty)|<center>(?:nginx|openresty)"),
+    ("Envoy", r"^envoy|rbac: access denied|upstream connect error"),
+    ("HAProxy", r"^haproxy|request forbidden by administrative rules"),
+    ("Caddy", r"^caddy"),
+    ("Apache httpd", r"^apache|you don't have permission to access this resource"),
+    ("Cloudflare", r"^cloudflare|cloudflare ray id|cf-error-details"),
+    ("Squid", r"^squid|generated .{0,40} by .{0,80}\(squid"),
+    ("Varnish", r"^varnish|varnish cache server"),
+    ("AWS load balancer", r"^awselb"),
+    ("Amazon CloudFront", r"^cloudfront|generated by cloudfront"),
+    ("Azure Application Gateway", r"^microsoft-azure-application-gateway"),
+    ("LiteLLM", r"litellm\.\w+(?:error|exception)"),
+)
+
+
+def hop(exchange: Exchange) -> str:
+    """The name of the gateway that an answer names in its Server header or its page, or an empty text."""
+    response = exchange.response
+    if response is None:
+        return ""
+    server = (response.header("server") or "")[:100].lower()
+    page = response.content[:4000].decode("utf-8", "replace").lower()
+    return next((name for name, words in _HOPS if re.search(words, server) or re.search(words, page)), "")
+
+
+def is_page(exchange: Exchange) -> bool:
+    """Whether an error is a page or a line of text, as gateways write them, and not JSON."""
+    response = exchange.response
+    return response is not None and response.status >= 400 and not isinstance(response.json, dict | list)
+
+
+# What other exchanges show -----------------------------------------------------------------------------
+
+
+def _path(exchange: Exchange) -> str:
+    return exchange.request.url.partition("?")[0]
+
+
+def _same_question(left: Exchange, right: Exchange) -> bool:
+    return left.request.method == right.request.method and left.request.url == right.request.url
+
+
+def _key_header(exchange: Exchange) -> str:
+    """The name of the header that carried the user's key, in lower case, with the scheme."""
+    for name, value in exchange.request.headers.items():
+        if "${API_KEY}" in value:
+            return f"{name.lower()} {value.partition(' ')[0].lower()}" if " " in value else name.lower()
+    return ""
+
+
+_CREDENTIALS = ("authorization", "x-api-key", "api-key", "ocp-apim-subscription-key")
+
+
+def _has_credentials(exchange: Exchange) -> bool:
+    headers = exchange.request.headers.items()
+    return any("${API_KEY}" in value or name.lower() in _CREDENTIALS for name, value in headers)
+
+
+def _repetitions(exchange: Exchange, others: Iterable[Exchange]) -> int:
+    """How often the same request got the same status."""
+    return sum(
+        _same_question(one, exchange) and one.status == exchange.status and one.request.body == exchange.request.body
+        for one in others
+    )

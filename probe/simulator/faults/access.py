@@ -1,0 +1,220 @@
+"""Refusals of access by a gateway: rules, sign-in pages, passwords, dead backends, models that are not enabled."""
+
+from __future__ import annotations
+
+from probe.simulator.call import Call
+from probe.simulator.fault import Fault
+from probe.simulator.response import Response, redirect, send_empty, send_html, send_json, send_text
+from probe.simulator.style import DEFAULT_KEY
+
+
+class _Keyed(Fault):
+    """An endpoint that requires a key."""
+
+    def required_key(self, key: str | None) -> str | None:
+        return key or DEFAULT_KEY
+
+
+def _page(title: str, text: str = "", server: str = "") -> str:
+    foot = f"<hr><center>{server}</center>" if server else ""
+    return f"<html><head><title>{title}</title></head><body><h1>{title}</h1>{text}{foot}</body></html>\n"
+
+
+# Rules -------------------------------------------------------------------------------------------------
+
+
+class Denied(_Keyed):
+    """A rule of a gateway, which never looks at the key."""
+
+    name = "access-denied"
+    summary = "every request is refused by a gateway's rule (=page, text, json, empty or cloudflare: in which form)"
+    yields = ("auth.denied",)
+    value = "page"
+    choices = ("page", "text", "json", "empty", "cloudflare")
+
+    def on_request(self, call: Call) -> Response | None:
+        if self.given == "text":
+            return send_text(403, "Policy says no: source not on the allow list").with_header("Server", "envoy")
+        if self.given == "json":
+            return send_json(403, {"message": "Forbidden", "request_id": "5b0e"})
+        if self.given == "empty":
+            return send_empty(403, [("Server", "Caddy")])
+        if self.given == "cloudflare":
+            text = "<p>This website is using a security service to protect itself.</p><p>Cloudflare Ray ID: 8f1</p>"
+            return send_html(403, _page("Sorry, you have been blocked", text)).with_header("Server", "cloudflare")
+        return send_html(403, _page("Forbidden", "<p>This client may not see this resource.</p>", "nginx"))
+
+
+# Sign-in -----------------------------------------------------------------------------------------------
+
+
+class SignIn(_Keyed):
+    """An identity-aware proxy that sends every client without a session to its sign-in."""
+
+    name = "access-sign-in"
+    summary = "every request is sent to a sign-in (=redirect, service or page: on the host, elsewhere, or the page)"
+    yields = ("auth.sign-in",)
+    value = "redirect"
+    choices = ("redirect", "service", "page")
+
+    def on_request(self, call: Call) -> Response | None:
+        if self.given == "redirect":
+            return redirect(302, f"/oauth2/start?rd={call.path}")
+        if self.given == "service":
+            return redirect(303, "https://team.cloudflareaccess.com/cdn-cgi/access/login/host?kid=1")
+        form = '<form method="post"><input name="user"><input name="pw" type="password"><button>Go</button></form>'
+        return send_html(200, _page("Welcome back", form))
+
+
+class Password(_Keyed):
+    """A password (Basic) in front of the API (RFC 7617)."""
+
+    name = "access-password"
+    summary = "a gateway asks for user name and password (Basic)"
+    yields = ("auth.wrong-scheme",)
+
+    def on_request(self, call: Call) -> Response | None:
+        page = _page("Authorization Required", server="nginx")
+        return send_html(401, page, [("WWW-Authenticate", 'Basic realm="staff, and friends", charset="UTF-8"')])
+
+
+class NamedHeader(_Keyed):
+    """A gateway that names in its challenge the header that has to carry the key (Azure API Management)."""
+
+    name = "access-named-header"
+    summary = "the key is accepted in the header that WWW-Authenticate names only"
+    yields = ("auth.wrong-scheme",)
+    header = "Ocp-Apim-Subscription-Key"
+
+    def on_auth(self, call: Call, refusal: Response | None) -> Response | None:
+        if call.request.header(self.header) == call.site.key:
+            return None
+        message = "Access denied due to missing subscription key. Make sure to include subscription key."
+        challenge = f'AzureApiManagementKey realm="https://host/openai",name="{self.header}",type="header"'
+        refused = send_json(401, {"statusCode": 401, "message": message})
+        return refused.with_header("WWW-Authenticate", challenge)
+
+
+class HeaderAndPath(_Keyed):
+    """A gateway that looks at the key, in its own header, before it looks at the path."""
+
+    name = "access-header-and-path"
+    summary = "the URL of the operation is typed, and the key is accepted in x-api-key only"
+    yields = ("auth.wrong-scheme", "url.operation-path")
+
+    def typed_url(self, url: str) -> str:
+        return url + "/chat/completions"
+
+    def on_request(self, call: Call) -> Response | None:
+        if call.request.header("x-api-key") == call.site.key:
+            return None
+        return send_json(401, {"error": "No API key found in request"})
+
+    def on_auth(self, call: Call, refusal: Response | None) -> Response | None:
+        return None
+
+
+class Upgrade(_Keyed):
+    """A host that serves https only and redirects every http request."""
+
+    name = "http-to-https"
+    summary = "http:// is typed, and every request is redirected to https:// on the same host"
+    yields = ("url.redirects",)
+
+    def on_request(self, call: Call) -> Response | None:
+        host = (call.request.header("host") or "").partition(":")[0]
+        return redirect(301, f"https://{host}{call.request.target}")
+
+
+# What is behind a gateway ------------------------------------------------------------------------------
+
+
+class DeadBackend(_Keyed):
+    """A gateway that checks the key itself, in front of a server that does not run."""
+
+    name = "backend-dead"
+    summary = "keys are checked, and the server behind the gateway does not run (=json, litellm, page, text or 503)"
+    yields = ("errors.upstream",)
+    value = "json"
+    choices = ("json", "litellm", "page", "text", "503")
+
+    def on_chat(self, call: Call) -> Response | None:
+        if self.given == "litellm":
+            text = "litellm.InternalServerError: InternalServerError: OpenAIException - Connection error."
+            return self.error(500, f"{text}. Received Model Group={call.site.model}", "api_error", code="500")
+        if self.given == "page":
+            return send_html(502, _page("502 Bad Gateway", server="nginx"))
+        if self.given == "text":
+            return send_text(500, "proxy: dial tcp 10.3.0.9:8000: connect: no route to host\n")
+        if self.given == "503":
+            return send_text(503, "no healthy upstream").with_header("Server", "envoy")
+        return self.error(500, "Failed to reach the inference backend: Errno 111 Connect call failed", "server_error")
+
+
+class ModelUnauthorized(_Keyed):
+    """A gateway that answers 401 to a model id that it does not have (opencode Zen)."""
+
+    name = "models-unknown-401"
+    summary = "the typed model id is misspelt and answered with 401 (=type or silent: whether the error says so)"
+    yields = ("models.id-unknown",)
+    value = "type"
+    choices = ("type", "silent")
+
+    def typed_model(self, model: str) -> str:
+        return model + "-latest-x"
+
+    def on_model(self, call: Call, name: str, refusal: Response | None) -> Response | None:
+        if name in call.site.models:
+            return None
+        if self.given == "silent":
+            return send_json(401, {"error": {"message": "Unauthorized", "type": "error"}})
+        error = {"type": "ModelError", "message": f"Model {name} is not supported"}
+        return send_json(401, {"type": "error", "error": error})
+
+
+class NotEnabled(_Keyed):
+    """A listed model that is refused: not part of the account, or mapped to nothing by the gateway."""
+
+    name = "models-not-enabled"
+    summary = "the listed model is refused (=account, mapping, access: for which reason)"
+    yields = ("models.not-enabled",)
+    value = "account"
+    choices = ("account", "mapping", "access")
+
+    def on_chat(self, call: Call) -> Response | None:
+        if self.given == "mapping":
+            text = "litellm.NotFoundError: NotFoundError: OpenAIException - Error code: 404 - {'detail': 'Not Found'}"
+            return self.error(404, f"{text}. Received Model Group={call.site.model}", "", code="404")
+        if self.given == "access":
+            text = f"You don't have access to the model with the specified model ID {call.site.model}."
+            return send_json(403, {"message": text})
+        return self.error(404, "Function 'c2a1-77': Not found for account 'x9'", "not_found")
+
+
+class AliasNotListed(Fault):
+    """An alias answers, and the list has only the dated id that it stands for."""
+
+    name = "models-alias-not-listed"
+    summary = "the typed id is an alias that works; the list has only the dated id"
+    yields = ("models.not-listed",)
+
+    def on_json(self, call: Call, payload: object) -> object:
+        if call.operation != "models" or not isinstance(payload, dict) or not isinstance(payload.get("data"), list):
+            return payload
+        return {**payload, "data": [{**item, "id": f"{item['id']}-2025-11-20"} for item in payload["data"]]}
+
+
+# A web site --------------------------------------------------------------------------------------------
+
+
+class WebSite(Fault):
+    """A web site that has a start page and no API."""
+
+    name = "web-site"
+    summary = "the host serves a web page at /, and every other path is 404"
+    yields = ("url.not-an-api",)
+
+    def on_request(self, call: Call) -> Response | None:
+        if call.path == "/":
+            return send_html(200, _page("Our new console is here"))
+        return send_html(404, _page("Nothing here"))
