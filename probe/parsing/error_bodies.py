@@ -1,4 +1,4 @@
-"""Reading what an endpoint answers in place of the thing that was asked for.
+"""Reading errors: their text, and what they are about.
 
 ``obstacle`` is the one classification of answers that are about access, limits or transport
 and therefore say nothing about a feature.  Pure functions over exchanges, for any bytes:
@@ -17,7 +17,7 @@ from probe.parsing.strict_json import SMALL, member, text_at
 
 
 class Obstacle(StrEnum):
-    """What an answer is about that is not about the feature; the value fits after "is about".
+    """What an answer is about if not about a feature; the value completes "the answer is about ...".
 
     The empty value, NONE, is false.
     """
@@ -33,40 +33,25 @@ class Obstacle(StrEnum):
 
 
 #: Statuses that are never about a feature (RFC 9110; RFC 6585; nginx 499; Cloudflare 520 to 527; Anthropic 529).
-#: 500 is not among them: only its text can tell.
+#: 500 is not among them: only its text can decide.
 _BY_STATUS = {
-    401: Obstacle.ACCESS,
+    **dict.fromkeys((401, 403, 407), Obstacle.ACCESS),
     402: Obstacle.PAYMENT,
-    403: Obstacle.ACCESS,
-    407: Obstacle.ACCESS,
-    408: Obstacle.UPSTREAM,
     413: Obstacle.SIZE,
-    425: Obstacle.RATE,
-    429: Obstacle.RATE,
-    499: Obstacle.UPSTREAM,
-    502: Obstacle.UPSTREAM,
-    503: Obstacle.OVERLOAD,
-    504: Obstacle.UPSTREAM,
-    **dict.fromkeys(range(520, 529), Obstacle.UPSTREAM),
-    529: Obstacle.OVERLOAD,
+    **dict.fromkeys((425, 429), Obstacle.RATE),
+    **dict.fromkeys((503, 529), Obstacle.OVERLOAD),
+    **dict.fromkeys((408, 499, 502, 504, *range(520, 529)), Obstacle.UPSTREAM),
 }
 #: Codes and types of errors, as OpenAI, Anthropic, Google and llama.cpp name them.
 _BY_CODE = {
-    "authentication_error": Obstacle.ACCESS,
-    "invalid_api_key": Obstacle.ACCESS,
-    "permission_denied": Obstacle.ACCESS,
-    "unauthenticated": Obstacle.ACCESS,
-    "rate_limit_error": Obstacle.RATE,
-    "rate_limit_exceeded": Obstacle.RATE,
-    "resource_exhausted": Obstacle.RATE,
-    "too_many_requests": Obstacle.RATE,
-    "overloaded": Obstacle.OVERLOAD,
-    "overloaded_error": Obstacle.OVERLOAD,
-    "unavailable": Obstacle.OVERLOAD,
-    "unavailable_error": Obstacle.OVERLOAD,
-    "service_unavailable": Obstacle.OVERLOAD,
-    "bad_gateway": Obstacle.UPSTREAM,
-    "gateway_timeout": Obstacle.UPSTREAM,
+    code: obstacle
+    for obstacle, codes in {
+        Obstacle.ACCESS: "authentication_error invalid_api_key permission_denied unauthenticated",
+        Obstacle.RATE: "rate_limit_error rate_limit_exceeded resource_exhausted too_many_requests",
+        Obstacle.OVERLOAD: "overloaded overloaded_error unavailable unavailable_error service_unavailable",
+        Obstacle.UPSTREAM: "bad_gateway gateway_timeout",
+    }.items()
+    for code in codes.split()
 }
 _LOADING = (
     r"\bloading (?:the )?model|\bis (?:still |currently |being )*(?:loading|starting)|\bstill loading|\bwarming up"
@@ -141,9 +126,9 @@ def error_in(body: Any, depth: int = 0) -> str:
 
 
 def has_error_body(exchange: Exchange) -> bool:
-    """Whether the JSON body is an error, whatever the status says.
+    """Whether the JSON body is an error, whatever the status.
 
-    Also where ``choices`` is there and null or empty, and of the flat form with ``code`` and ``message``.
+    Also with ``choices`` null or empty, and in the flat form with ``code`` and ``message``.
     """
     body = body_of(exchange)
     if isinstance(body, list):
@@ -190,12 +175,11 @@ def speaks_of(exchange: Exchange, *words: str) -> bool:
 
 
 def obstacle(exchange: Exchange) -> Obstacle:
-    """What an answer is about when it is not about the feature that was asked for.
+    """What an answer is about if it is not about the requested feature.
 
-    The status decides, and the text where it is more exact: a 503 that says that the model is
-    loading, a 429 about an empty account.  A 500 counts where it names an upstream server, a
-    limit or a model that is loading.  A 2xx status counts where its body is such an error or
-    a chat completion without a choice.  Streams are not looked into.
+    The status decides, and the text if it is more exact: a 503 about a loading model, a 429 about an
+    empty account.  A 500 counts if it names an upstream server, a limit or a loading model; a 2xx
+    status if its body is such an error or a chat completion without a choice.  Streams are not read.
     """
     status = exchange.status
     if status is None or exchange.response is None:
