@@ -9,6 +9,8 @@ skipped case with its reason; an internal error of this program is an ``error`` 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -26,40 +28,74 @@ def legal(text: str) -> str:
     return _ILLEGAL.sub("\ufffd", visible(text))
 
 
-def render(report: Report) -> bytes:
-    """The report as JUnit XML, UTF-8."""
-    root = ElementTree.Element("testsuites")
-    suite = ElementTree.SubElement(
-        root,
-        "testsuite",
-        {
-            "name": "endpoint-probe",
-            "package": "endpoint-probe",
-            "id": "0",
-            "timestamp": timestamp(report.run.started_at),
-            "hostname": legal(host(report.target.endpoint)),
-            "time": f"{report.run.duration_s:.3f}",
-        },
-    )
-    properties = ElementTree.SubElement(suite, "properties")
-    for name, value in _properties(report):
-        ElementTree.SubElement(properties, "property", {"name": name, "value": legal(value)})
-    for check in report.checks:
-        _case(suite, check, report)
-    lines = [summary.headline(report), f"{summary.found(report)}; {summary.spent(report)}"]
-    lines += [f"{item.severity}: {item.code}: {item.title}" for item in report.findings]
-    close_suite(suite, "\n".join(lines))
-    return document(root)
+@dataclass(frozen=True)
+class Result:
+    """What a test case holds: a failure, an error or skipped, with a message, a type and a text."""
+
+    tag: str
+    message: str
+    kind: str = ""
+    text: str = ""
 
 
-def close_suite(suite: ElementTree.Element, output: str = "") -> None:
-    """Count the cases of a suite and add what the schemas want at its end."""
-    cases = suite.findall("testcase")
-    suite.set("tests", str(len(cases)))
-    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        suite.set(name, str(sum(case.find(tag) is not None for case in cases)))
-    ElementTree.SubElement(suite, "system-out").text = legal(output)
-    ElementTree.SubElement(suite, "system-err").text = ""
+@dataclass(frozen=True)
+class Case:
+    """A test case; without a result it passed."""
+
+    name: str
+    classname: str
+    duration_s: float
+    result: Result | None = None
+
+
+def add_suite(
+    root: ElementTree.Element,
+    name: str,
+    package: str,
+    started_at: str,
+    endpoint: str,
+    duration_s: float,
+    cases: Sequence[Case],
+    properties: Iterable[tuple[str, str]] = (),
+    output: str = "",
+) -> None:
+    """Add a suite with its counts and everything that the schemas require."""
+    tags = [case.result.tag for case in cases if case.result]
+    head = {
+        "name": name,
+        "package": package,
+        "id": str(len(root)),
+        "timestamp": f"{summary.utc(started_at) or datetime.fromtimestamp(0, UTC):%Y-%m-%dT%H:%M:%S}",
+        "hostname": _host(endpoint),
+        "tests": str(len(cases)),
+        "failures": str(tags.count("failure")),
+        "errors": str(tags.count("error")),
+        "skipped": str(tags.count("skipped")),
+        "time": f"{duration_s:.3f}",
+    }
+    suite = _add(root, "testsuite", **head)
+    parent = _add(suite, "properties")
+    for key, value in properties:
+        _add(parent, "property", name=key, value=value)
+    for case in cases:
+        element = _add(suite, "testcase", name=case.name, classname=case.classname, time=f"{case.duration_s:.3f}")
+        if case.result:
+            kind = {"type": case.result.kind} if case.result.kind else {}
+            made = _add(element, case.result.tag, message=case.result.message, **kind)
+            made.text = legal(case.result.text) or None
+    _add(suite, "system-out").text = legal(output)
+    _add(suite, "system-err").text = ""
+
+
+def _add(parent: ElementTree.Element, tag: str, **attributes: str) -> ElementTree.Element:
+    return ElementTree.SubElement(parent, tag, {name: legal(value) for name, value in attributes.items()})
+
+
+def _host(endpoint: str) -> str:
+    try:
+        return urlsplit(endpoint).hostname or "unknown"
+    except ValueError:
+        return "unknown"
 
 
 def document(root: ElementTree.Element) -> bytes:
@@ -69,54 +105,41 @@ def document(root: ElementTree.Element) -> bytes:
     return content + b"\n"
 
 
-def host(endpoint: str) -> str:
-    """The host of an endpoint, or ``unknown``."""
-    try:
-        return urlsplit(endpoint).hostname or "unknown"
-    except ValueError:
-        return "unknown"
-
-
-def timestamp(text: str) -> str:
-    """ISO 8601 in UTC without a zone, as the schemas require it."""
-    return f"{summary.utc(text) or datetime.fromtimestamp(0, UTC):%Y-%m-%dT%H:%M:%S}"
-
-
-def _properties(report: Report) -> list[tuple[str, str]]:
-    target = report.target
-    return [
+def render(report: Report) -> bytes:
+    """The report as JUnit XML, UTF-8."""
+    target, run = report.target, report.run
+    cases = [
+        Case(check.id, f"endpoint-probe.{check.id.partition('.')[0]}", check.duration_s, _result(check, report))
+        for check in report.checks
+    ]
+    properties = [
         ("endpoint", target.endpoint),
         ("base_url", target.base_url or ""),
         ("model", target.model or ""),
         ("server", summary.server(report)),
-        ("depth", report.run.depth),
-        ("complete", str(report.run.complete).lower()),
+        ("depth", run.depth),
+        ("complete", str(run.complete).lower()),
         *((f"capability.{name}", str(verdict.verdict)) for name, verdict in report.capabilities.items()),
     ]
+    lines = [summary.headline(report), f"{summary.found(report)}; {summary.spent(report)}"]
+    lines += [f"{item.severity}: {item.code}: {item.title}" for item in report.findings]
+    root = ElementTree.Element("testsuites")
+    name = "endpoint-probe"
+    add_suite(root, name, name, run.started_at, target.endpoint, run.duration_s, cases, properties, "\n".join(lines))
+    return document(root)
 
 
-def _case(suite: ElementTree.Element, check: CheckRecord, report: Report) -> None:
-    case = ElementTree.SubElement(
-        suite,
-        "testcase",
-        {
-            "name": legal(check.id),
-            "classname": legal(f"endpoint-probe.{check.id.partition('.')[0]}"),
-            "time": f"{check.duration_s:.3f}",
-        },
-    )
-    reason = legal(check.reason)
+def _result(check: CheckRecord, report: Report) -> Result | None:
     if check.outcome is Outcome.ERROR:
-        ElementTree.SubElement(case, "error", {"message": reason, "type": "endpoint-probe"})
-    elif counts_as_failed(report, check):
-        kind = legal(",".join(check.findings) or "chat")
-        failure = ElementTree.SubElement(case, "failure", {"message": reason, "type": kind})
+        return Result("error", check.reason, "endpoint-probe")
+    if counts_as_failed(report, check):
         found = [_finding(item) for item in report.findings if item.code in check.findings]
-        failure.text = legal("\n\n".join(found) or check.reason)
-    elif check.outcome is Outcome.SKIP:
-        ElementTree.SubElement(case, "skipped", {"message": reason})
-    elif check.outcome is Outcome.INCONCLUSIVE:
-        ElementTree.SubElement(case, "skipped", {"message": f"inconclusive: {reason}"})
+        kind = ",".join(check.findings) or "chat"
+        return Result("failure", check.reason, kind, "\n\n".join(found) or check.reason)
+    if check.outcome in (Outcome.SKIP, Outcome.INCONCLUSIVE):
+        prefix = "inconclusive: " if check.outcome is Outcome.INCONCLUSIVE else ""
+        return Result("skipped", prefix + check.reason)
+    return None
 
 
 def _finding(finding: Finding) -> str:

@@ -88,7 +88,8 @@ def render(report: Report) -> bytes:
     parts = [
         f"## endpoint-probe: {inline(summary.headline(report))}",
         table(("", ""), _facts_of_run(report)),
-        *_findings(report),
+        "### Findings",
+        *([_finding(finding) for finding in report.findings] or ["None."]),
         *_capabilities(report),
         *_clients(report),
         *_details(report),
@@ -99,39 +100,28 @@ def render(report: Report) -> bytes:
 
 def _facts_of_run(report: Report) -> list[tuple[str, str]]:
     target = report.target
-    rows = [("Endpoint", code(target.endpoint))]
-    rows.append(("Base URL for clients", code(target.base_url) if target.base_url else "none works"))
-    if target.model:
-        rows.append(("Model", code(target.model)))
-    rows.append(("Server", inline(summary.server(report))))
-    rows.append(("Result", inline(summary.found(report))))
-    rows.append(("Checks", inline(summary.outcomes(report.checks))))
-    if not report.run.complete:
-        rows.append(("Note", summary.INCOMPLETE))
-    return rows
-
-
-def _findings(report: Report) -> list[str]:
-    if not report.findings:
-        return ["### Findings", "None."]
-    return ["### Findings", *(_finding(finding) for finding in report.findings)]
+    rows = [
+        ("Endpoint", code(target.endpoint)),
+        ("Base URL for clients", code(target.base_url) if target.base_url else "none works"),
+        ("Model", code(target.model) if target.model else ""),
+        ("Server", inline(summary.server(report))),
+        ("Result", inline(summary.found(report))),
+        ("Checks", inline(summary.outcomes(report.checks))),
+        ("Note", "" if report.run.complete else summary.INCOMPLETE),
+    ]
+    return [row for row in rows if row[1]]
 
 
 def _finding(finding: Finding) -> str:
-    lines = [
-        f"#### {summary.SEVERITY_WORDS[finding.severity]}: {inline(finding.title)} ({code(finding.code)})",
-        paragraph(finding.detail) or "No detail.",
-        "- **Who can fix it:** " + inline(str(finding.owner)),
-    ]
-    if finding.remedy:
-        lines.insert(2, "- **Fix:** " + inline(finding.remedy))
-    shown = finding.evidence[:_EVIDENCE_SHOWN]
-    lines += [
+    evidence = [
         f"- **Evidence:** {code(item.exchange)} {code(item.pointer)}: expected {_value(item.expected)}, "
         f"got {_value(item.actual)}"
-        for item in shown
+        for item in finding.evidence[:_EVIDENCE_SHOWN]
     ]
-    return f"{lines[0]}\n\n{lines[1]}\n\n" + "\n".join(lines[2:])
+    fix = ["- **Fix:** " + inline(finding.remedy)] if finding.remedy else []
+    title = f"#### {summary.SEVERITY_WORDS[finding.severity]}: {inline(finding.title)} ({code(finding.code)})"
+    lines = [*fix, "- **Who can fix it:** " + inline(str(finding.owner)), *evidence]
+    return f"{title}\n\n{paragraph(finding.detail) or 'No detail.'}\n\n" + "\n".join(lines)
 
 
 def _value(value: Any) -> str:

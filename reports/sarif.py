@@ -80,30 +80,21 @@ def _rule(finding: Finding, known: Diagnosis | None) -> dict[str, Any]:
 
 
 def _results(report: Report, codes: list[str]) -> list[dict[str, Any]]:
-    lines = _lines(report)
+    where = visible(_where(report))
+    logical = {"name": where, "fullyQualifiedName": where, "kind": "resource"}
     results = []
-    for number, finding in enumerate(report.findings):
+    for finding, line in zip(report.findings, _lines(report), strict=True):
         text = finding.detail or finding.title
         if finding.remedy:
             text += f"\n\nHow to fix it: {finding.remedy}"
+        physical = {"artifactLocation": {"uri": "report.json"}, "region": {"startLine": line}}
         results.append(
             {
                 "ruleId": visible(finding.code),
                 "ruleIndex": codes.index(finding.code),
                 "level": _LEVEL[finding.severity],
                 "message": {"text": plain(text)},
-                "locations": [
-                    {
-                        "physicalLocation": {
-                            "artifactLocation": {"uri": "report.json"},
-                            "region": {"startLine": lines[number]},
-                        },
-                        "logicalLocations": [
-                            {"name": visible(_where(report)), "fullyQualifiedName": visible(_where(report)),
-                             "kind": "resource"}
-                        ],
-                    }
-                ],
+                "locations": [{"physicalLocation": physical, "logicalLocations": [logical]}],
                 "partialFingerprints": {"primaryLocationLineHash": _fingerprint(report, finding)},
                 "rank": round(100 * finding.confidence, 1),
                 "properties": {
@@ -112,7 +103,7 @@ def _results(report: Report, codes: list[str]) -> list[dict[str, Any]]:
                     "evidence": [f"{visible(item.exchange)}{visible(item.pointer)}" for item in finding.evidence],
                 },
             }
-        )  # fmt: skip
+        )
     return results
 
 
@@ -123,7 +114,7 @@ def _lines(report: Report) -> list[int]:
     found: list[int] = []
     inside = False
     for number, line in enumerate(encode(report).split(b"\n"), 1):
-        if line.startswith(b'  "findings": ['):
+        if line == b'  "findings": [':
             inside = True
         elif inside and line.startswith(b"  ]"):
             break

@@ -16,6 +16,7 @@ from probe.fleet.store import Audit, Planned, Ran, Store
 from probe.model import CAPABILITIES
 from probe.report import BadReport, decode
 from probe.version import VERSION
+from reports import summary
 from reports.matrix import formats as tables
 from reports.matrix import junit, page
 from reports.matrix.table import ChangeLine, FindingLine, Mark, Matrix, Point, Row
@@ -80,8 +81,6 @@ def _row(item: Planned, run: Ran | None, changed: Mapping[str, str], *, links: b
     row = Row(cell.target, cell.model, cell.vantage, item.endpoint, item.labels, item.state, item.problem)
     if run is None:
         return row
-    server = run.software if run.version is None else f"{run.software} {run.version}"
-    hops = [hop for hop in run.hops if hop != run.software]
     known = [name for name in CAPABILITIES if name in run.verdicts]
     names = (*known, *(set(run.verdicts) - set(known)))
     return replace(
@@ -89,7 +88,7 @@ def _row(item: Planned, run: Ran | None, changed: Mapping[str, str], *, links: b
         usable=run.usable,
         complete=run.complete,
         base_url=run.base_url,
-        server=f"{server}, behind {', '.join(hops)}" if hops else server,
+        server=summary.software(run.software, run.version, run.hops),
         started_at=run.started_at,
         duration_s=run.duration_s,
         requests=run.requests,

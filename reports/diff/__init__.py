@@ -220,29 +220,22 @@ def _findings(old: Report, new: Report) -> Iterator[Change]:
         was, now = before.get(code), after.get(code)
         if now is None:
             if was is not None and _why_not_seen(new, was.check) is None:
-                turn = Direction.OTHER if was.severity is Severity.INFO else Direction.BETTER
-                yield Change("finding", code, str(was.severity), None, turn, note=was.title)
-        elif was is None:
-            bad = now.severity is not Severity.INFO
-            note = now.detail or now.title
+                direction = Direction.OTHER if was.severity is Severity.INFO else Direction.BETTER
+                yield Change("finding", code, str(was.severity), None, direction, note=was.title)
+            continue
+        if was is not None and was.severity is now.severity:
+            continue
+        note = now.detail or now.title
+        if was is None:
+            direction = Direction.OTHER if now.severity is Severity.INFO else Direction.WORSE
             if unseen := _why_not_seen(old, now.check):
                 note += f" (It may be older: in the old run {unseen}.)"
-            turn = Direction.WORSE if bad else Direction.OTHER
-            counts = now.severity if bad else None
-            yield Change("finding", code, None, str(now.severity), turn, counts, note, now.remedy)
-        elif was.severity is not now.severity:
-            order = SEVERITIES
-            worse = order.index(now.severity) < order.index(was.severity)
-            yield Change(
-                "finding",
-                code,
-                str(was.severity),
-                str(now.severity),
-                Direction.WORSE if worse else Direction.BETTER,
-                now.severity if worse else None,
-                now.detail or now.title,
-                now.remedy,
-            )
+        else:
+            worse = SEVERITIES.index(now.severity) < SEVERITIES.index(was.severity)
+            direction = Direction.WORSE if worse else Direction.BETTER
+        counts = now.severity if direction is Direction.WORSE else None
+        severity = str(was.severity) if was else None
+        yield Change("finding", code, severity, str(now.severity), direction, counts, note, now.remedy)
 
 
 def _unseen_findings(old: Report, new: Report) -> Iterator[NotCompared]:

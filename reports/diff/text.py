@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from itertools import groupby
 from textwrap import fill
 from typing import Any
@@ -94,25 +95,9 @@ def as_json(found: Difference) -> bytes:
             None,
         ),
         "conditions": [{"name": name, "old": old, "new": new} for name, old, new in found.conditions],
-        "changes": [
-            {
-                "area": item.area,
-                "name": item.name,
-                "old": item.old,
-                "new": item.new,
-                "turn": str(item.turn),
-                "regression": str(item.regression) if item.regression else None,
-                "note": item.note,
-                "remedy": item.remedy,
-            }
-            for item in found.changes
-        ],
-        "not_compared": [
-            {"area": item.area, "name": item.name, "old": item.old, "new": item.new, "side": item.side,
-             "reason": item.reason}
-            for item in found.not_compared
-        ],
-    }  # fmt: skip
+        "changes": [asdict(item) for item in found.changes],
+        "not_compared": [asdict(item) for item in found.not_compared],
+    }
     return json.dumps(content, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 

@@ -6,9 +6,10 @@ reason.  A row without expectations has one case: whether it is usable.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from reports.junit import close_suite, document, host, legal, timestamp
+from reports.junit import Case, Result, add_suite, document
 from reports.matrix.table import Mark, Matrix, Row
 
 
@@ -18,59 +19,39 @@ def render(matrix: Matrix) -> bytes:
     groups: dict[str, list[Row]] = {}
     for row in matrix.rows:
         groups.setdefault(row.target, []).append(row)
-    for number, (target, rows) in enumerate(groups.items()):
-        _suite(root, number, target, rows, matrix)
+    for target, rows in groups.items():
+        started_at = rows[0].started_at or matrix.started_at
+        duration_s = sum(row.duration_s for row in rows)
+        cases = [case for row in rows for case in _cases(row)]
+        add_suite(root, target, "endpoint-probe.audit", started_at, rows[0].endpoint, duration_s, cases)
     return document(root)
 
 
-def _suite(root: ElementTree.Element, number: int, target: str, rows: list[Row], matrix: Matrix) -> None:
-    suite = ElementTree.SubElement(
-        root,
-        "testsuite",
-        {
-            "name": legal(target),
-            "package": "endpoint-probe.audit",
-            "id": str(number),
-            "timestamp": timestamp(rows[0].started_at or matrix.started_at),
-            "hostname": legal(host(rows[0].endpoint)),
-            "time": f"{sum(row.duration_s for row in rows):.3f}",
-        },
-    )
-    ElementTree.SubElement(suite, "properties")
-    for row in rows:
-        _cases(suite, row)
-    close_suite(suite)
-
-
-def _cases(suite: ElementTree.Element, row: Row) -> None:
+def _cases(row: Row) -> Iterator[Case]:
     wanted = {name: mark for name, mark in row.marks.items() if mark.expected}
     where = f"endpoint-probe.{row.target}" + (f".{row.vantage}" if row.vantage else "")
-    seconds = f"{row.duration_s:.3f}"
     if row.state != "done" or not wanted:
-        case = _case(suite, where, f"{row.model} is usable".lstrip(), seconds)
+        result = None
         if row.state == "failed":
-            ElementTree.SubElement(case, "error", {"message": legal(row.problem), "type": "endpoint-probe"})
+            result = Result("error", row.problem, "endpoint-probe")
         elif row.state != "done":
-            ElementTree.SubElement(case, "skipped", {"message": "the audit ended before this row was probed"})
+            result = Result("skipped", "the audit ended before this row was probed")
         elif not row.usable:
-            _fail(case, "chat does not work", row)
+            result = _failure("chat does not work", row)
+        yield Case(f"{row.model} is usable".lstrip(), where, row.duration_s, result)
         return
     for name, mark in wanted.items():
         expected = " or ".join(mark.expected)
-        case = _case(suite, where, f"{row.model} {name} is {expected}".lstrip(), seconds)
+        result = None
         if mark.met is False:
-            _fail(case, f"{name} is {mark.state}, expected {expected}", row, mark)
+            result = _failure(f"{name} is {mark.state}, expected {expected}", row, mark)
         elif mark.met is None:
-            ElementTree.SubElement(case, "skipped", {"message": legal(f"inconclusive: {mark.note}")})
+            result = Result("skipped", f"inconclusive: {mark.note}")
+        yield Case(f"{row.model} {name} is {expected}".lstrip(), where, row.duration_s, result)
 
 
-def _case(suite: ElementTree.Element, where: str, name: str, seconds: str) -> ElementTree.Element:
-    return ElementTree.SubElement(suite, "testcase", {"name": legal(name), "classname": legal(where), "time": seconds})
-
-
-def _fail(case: ElementTree.Element, message: str, row: Row, mark: Mark | None = None) -> None:
-    kind = mark.finding if mark and mark.finding else "expectation"
-    failure = ElementTree.SubElement(case, "failure", {"message": legal(message), "type": legal(kind)})
+def _failure(message: str, row: Row, mark: Mark | None = None) -> Result:
     lines = [mark.note] if mark and mark.note else []
     lines += [f"{item.severity}: {item.code}: {item.title}" for item in row.findings]
-    failure.text = legal("\n".join(lines) or message)
+    kind = mark.finding if mark and mark.finding else "expectation"
+    return Result("failure", message, kind, "\n".join(lines) or message)

@@ -68,10 +68,8 @@ def _value(text: str, at: int, depth: int) -> Node:
     if depth > _DEEPEST:
         raise BadFile("it is nested too deeply")
     first = text[at : at + 1]
-    if first == "{":
-        return _map(text, at, depth)
-    if first == "[":
-        return _list(text, at, depth)
+    if first in ("{", "["):
+        return _container(text, at, depth)
     found = (_STRING if first == '"' else _WORD).match(text, at)
     if not found:
         raise _bad(text, at)
@@ -81,34 +79,25 @@ def _value(text: str, at: int, depth: int) -> Node:
         raise _bad(text, at) from None
 
 
-def _map(text: str, at: int, depth: int) -> Node:
-    node = Node("map", at, at)
+def _container(text: str, at: int, depth: int) -> Node:
+    is_map = text[at] == "{"
+    close = "}" if is_map else "]"
+    node = Node("map" if is_map else "list", at, at)
     here = _skip(text, at + 1)
-    while text[here : here + 1] != "}":
-        key = _STRING.match(text, here)
-        colon = _skip(text, key.end()) if key else here
-        if not key or text[colon : colon + 1] != ":":
-            raise _bad(text, here)
-        try:
-            name = json.loads(key[0])
-        except ValueError:
-            raise _bad(text, here) from None
-        child = _value(text, _skip(text, colon + 1), depth + 1)
-        node.members.pop(name, None)  # of a key given twice the last counts, as for other readers
-        node.members[name] = child
-        node.keys[name] = (here, key.end())
-        here = _after_value(text, child.end, "}")
-    node.end = here + 1
-    return node
-
-
-def _list(text: str, at: int, depth: int) -> Node:
-    node = Node("list", at, at)
-    here = _skip(text, at + 1)
-    while text[here : here + 1] != "]":
-        child = _value(text, here, depth + 1)
-        node.items.append(child)
-        here = _after_value(text, child.end, "]")
+    while text[here : here + 1] != close:
+        if is_map:
+            key = _value(text, here, depth) if text[here : here + 1] == '"' else None
+            colon = _skip(text, key.end) if key else here
+            if not key or text[colon : colon + 1] != ":":
+                raise _bad(text, here)
+            child = _value(text, _skip(text, colon + 1), depth + 1)
+            node.members.pop(key.value, None)  # of a key given twice the last counts, as for other readers
+            node.members[key.value] = child
+            node.keys[key.value] = (here, key.end)
+        else:
+            child = _value(text, here, depth + 1)
+            node.items.append(child)
+        here = _after_value(text, child.end, close)
     node.end = here + 1
     return node
 
