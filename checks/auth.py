@@ -212,8 +212,8 @@ def diagnose_sign_in(exchange: Exchange) -> Finding:
 
 def _wrong_status(exchange: Exchange) -> tuple[Finding, ...]:
     """The finding for a refused key with a status other than 401; 403 is information only."""
-    if exchange.status in (401, None):
-        return ()
+    if exchange.status in (401, None) or (completion.ok(exchange) and completion.is_html(exchange)):
+        return ()  # a page with a success status is errors.success-status
     finding = WRONG_STATUS.found(
         f"The refusal has status {exchange.status}: {completion.error_text(exchange)[:160]}",
         exchange.shows_status(401),

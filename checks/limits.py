@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from checks.shared import conversation as talk
+from checks.shared import refusal
 from checks.shared.chat_reply import Reply, classify
 from checks.shared.evidence import counts_live, repeats
 from checks.shared.first_request import first_chat
@@ -23,7 +24,6 @@ from probe.api import (
     Exchange,
     Finding,
     Inconclusive,
-    Obstacle,
     Owner,
     Result,
     Severity,
@@ -42,8 +42,8 @@ RATE_LIMITED = Diagnosis(
     severity=Severity.INFO,
     owner=Owner.KEY,
     title="Requests rejected by a rate limit",
-    what="Some requests were answered with 429 (or, permanently, with 503). They were repeated after a pause. Requests "
-    "that were never answered in time make this a warning, since what they were to test is unknown.",
+    what="Some requests were answered with 429, or with an error that speaks of a rate limit. They were repeated after "
+    "a pause. Requests that were never answered in time make this a warning, since what they were to test is unknown.",
     why="A client that sends several requests at once, as agents do, reaches the same limit and has to wait as well.",
     remedy="Raise the limit of this key or deployment, or let the client send fewer requests at once and honour "
     "Retry-After. Run endpoint-probe with --concurrency 1 to complete the report.",
@@ -60,6 +60,43 @@ QUOTA = Diagnosis(
     remedy="Top up the account, raise its budget, or use the key of another account.",
     verify="A chat request is answered with status 200.",
     sources=("OpenAI API error codes: insufficient_quota", "RFC 9110 section 15.5.3", "BerriAI/litellm docs: budgets"),
+)
+LOADING = Diagnosis(
+    code="limits.loading",
+    severity=Severity.INFO,
+    owner=Owner.SERVER,
+    title="Model still loading",
+    what="Requests were answered with 503 while the server loaded the model. They were repeated for up to 45 seconds. "
+    "Requests that were not answered in that time make this an error.",
+    why="A client that does not repeat a 503 fails after every start of the server, or after every change of model.",
+    remedy="Wait until the model is loaded, and run endpoint-probe again. Keep the model in memory, load it before the "
+    "first request, and let clients repeat a 503.",
+    verify="The first request of a run is answered with status 200.",
+    sources=("ggml-org/llama.cpp tools/server/README.md: 503 Loading model", "mostlygeek/llama-swap#146"),
+)
+OVERLOADED = Diagnosis(
+    code="limits.overloaded",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="Server overloaded",
+    what="Requests were answered with 503 or 529. They were repeated after a pause, for up to 45 seconds. If all were "
+    "answered in that time, this is information only.",
+    why="A client sees errors although its request is correct, and has to repeat it.",
+    remedy="Give the server more capacity or a queue, or let fewer clients use it at once. Run endpoint-probe with "
+    "--concurrency 1, or at another time.",
+    verify="A run ends without a 503 or 529.",
+    sources=("RFC 9110 section 15.6.4", "Anthropic API documentation: 529 overloaded_error"),
+)
+BODY_SIZE = Diagnosis(
+    code="limits.body-size",
+    severity=Severity.ERROR,
+    owner=Owner.GATEWAY,
+    title="Request body limit too low",
+    what="Requests were refused with 413 because of their size, by a limit of a gateway or of the server.",
+    why="Conversations, tool definitions and pictures are part of the body; clients fail once it exceeds the limit.",
+    remedy="Raise the limit on the body at the gateway, to 32 MB where pictures are sent.",
+    verify="The request in the evidence is answered with status 200.",
+    sources=("RFC 9110 section 15.5.14", "nginx documentation: client_max_body_size"),
 )
 CONTEXT_SILENT = Diagnosis(
     code="limits.context-silent",
@@ -100,7 +137,7 @@ PATIENCE_S = 180.0
     title="Collect rate limits and quotas",
     proves="The run was neither delayed by rate limits nor stopped by a quota.",
     after={"*"},
-    emits=(RATE_LIMITED, QUOTA),
+    emits=(RATE_LIMITED, QUOTA, LOADING, OVERLOADED, BODY_SIZE),
     max_requests=0,
     depth=Depth.QUICK,
 )
@@ -252,10 +289,16 @@ def diagnose_limits(exchanges: Sequence[Exchange], throttled: Sequence[Exchange]
         findings.append(QUOTA.found(f"{refused}: {words_of(spent[0])}.", spent[0].shows_status(200)))
     # A refused model id with status 503 (one-api) is no sign of load.
     waits = [one for one in throttled if one not in spent and not _refuses_model(one)]
-    lost = [one for one in waits if not _answered_later(one, exchanges)]
-    shown = [one for one in waits if completion.obstacle(one) is Obstacle.RATE] or lost
-    if shown:
-        findings.append(_rate_limited(shown, lost))
+    by_cause: dict[refusal.Cause, list[Exchange]] = {}
+    for one in waits:
+        by_cause.setdefault(refusal.read(one, exchanges).cause, []).append(one)
+    for cause, make in _WAITED_FOR.items():
+        shown = by_cause.get(cause, [])
+        if shown:
+            findings.append(make(shown, [one for one in shown if not _answered_later(one, exchanges)]))
+    large = [one for one in exchanges if one.status == 413]
+    if large:
+        findings.append(_too_large(large, exchanges))
     return Result(tuple(findings), note=f"{wording.amount(len(waits), 'request')} had to wait" if waits else "")
 
 
@@ -291,6 +334,57 @@ def _rate_limited(shown: Sequence[Exchange], lost: Sequence[Exchange]) -> Findin
         f"{count} ({answer}), {'and some were never answered' if lost else 'and answered later'}.",
         *(one.shows_status(200) for one in shown[:3]),
         severity=Severity.WARNING if lost else Severity.INFO,
+    )
+
+
+def _loading(shown: Sequence[Exchange], lost: Sequence[Exchange]) -> Finding:
+    return LOADING.found(
+        f"{_rejected(shown)}, {'and some were never answered' if lost else 'and answered later'}.",
+        *(one.shows_status(200) for one in shown[:3]),
+        severity=Severity.ERROR if lost else Severity.INFO,
+    )
+
+
+def _overloaded(shown: Sequence[Exchange], lost: Sequence[Exchange]) -> Finding:
+    named = refusal.hop(shown[0])
+    return OVERLOADED.found(
+        f"{_rejected(shown)}, {'and some were never answered' if lost else 'and answered later'}"
+        f"{f'; the answer names {named}' if named else ''}.",
+        *(one.shows_status(200) for one in shown[:3]),
+        severity=Severity.WARNING if lost else Severity.INFO,
+        owner=Owner.GATEWAY if refusal.is_page(shown[0]) else None,
+    )
+
+
+_WAITED_FOR: Mapping[refusal.Cause, Callable[[Sequence[Exchange], Sequence[Exchange]], Finding]] = {
+    refusal.Cause.RATE: _rate_limited,
+    refusal.Cause.LOADING: _loading,
+    refusal.Cause.OVERLOAD: _overloaded,
+}
+
+
+def _rejected(shown: Sequence[Exchange]) -> str:
+    count = f"{wording.amount(len(shown), 'request')} {wording.form(len(shown), 'was', 'were')} rejected"
+    return f"{count} ({words_of(shown[0])})"
+
+
+def _size(exchange: Exchange) -> int:
+    """The size of a request's body in bytes, as it was sent."""
+    body = exchange.request.body
+    return len(body if isinstance(body, str) else json.dumps(body, separators=(",", ":")).encode()) if body else 0
+
+
+def _too_large(large: Sequence[Exchange], exchanges: Sequence[Exchange]) -> Finding:
+    """The finding for requests that were refused with 413, between the largest accepted and the smallest refused."""
+    least = min(large, key=_size)
+    passed = max((_size(one) for one in exchanges if completion.ok(one) and one.request.body), default=0)
+    named = refusal.hop(least)
+    accepted = f"; one with {passed} bytes was answered" if passed else ""
+    return BODY_SIZE.found(
+        f"A request with a body of {_size(least)} bytes was refused with 413{accepted}"
+        f"{f'; the answer names {named}' if named else ''}.",
+        *(one.shows_status(200) for one in large[:3]),
+        owner=None if refusal.is_page(least) else Owner.SERVER,
     )
 
 

@@ -18,6 +18,7 @@ from probe.api import (
     Finding,
     Inconclusive,
     Obstacle,
+    Owner,
     Result,
     Severity,
     Skip,
@@ -121,6 +122,8 @@ def diagnose_invalid(asked: Sequence[Exchange]) -> Result:
         raise Inconclusive("the request got no response")
     if obstacle := completion.obstacle(last):
         raise Inconclusive(f"the answer (status {last.status}) is about {obstacle}, not about the request")
+    if completion.ok(last) and _is_disguised(last):
+        return Result(note=f"answered by {_kind(last)} with a success status")
     if not _is_server_error(last):
         if len(asked) > 1:
             raise Inconclusive(f"status {asked[0].status} once, then {last.status}")
@@ -156,9 +159,7 @@ def diagnose_seen(exchanges: Sequence[Exchange], chat_url: str) -> Result:
     """
     where = chat_url.partition("?")[0]
     chats = [one for one in exchanges if one.request.method == "POST" and one.request.url.partition("?")[0] == where]
-    disguised = [
-        one for one in chats if completion.ok(one) and not completion.is_stream(one) and completion.has_error_body(one)
-    ]
+    disguised = [one for one in chats if completion.ok(one) and _is_disguised(one)]
     errors = [
         one
         for one in chats
@@ -167,16 +168,29 @@ def diagnose_seen(exchanges: Sequence[Exchange], chat_url: str) -> Result:
     findings = []
     if disguised:
         count = wording.amount(len(disguised), "request")
+        first = disguised[0]
         findings.append(
             SUCCESS_STATUS.found(
-                f"{count} of the run got an error object with a success status; the first: {words_of(disguised[0])}.",
+                f"{count} of the run got {_kind(first)} with a success status; the first: {words_of(first)}.",
                 *(one.shows_status("4xx or 5xx") for one in disguised[:4]),
+                owner=Owner.GATEWAY if completion.is_html(first) else None,
             )
         )
     odd = [one for one in errors if shape_of(one) is not Shape.OPENAI]
     if odd:
         findings.append(_odd_shapes(odd))
     return Result(tuple(findings), note=f"{wording.amount(len(errors) + len(disguised), 'error')} read")
+
+
+def _is_disguised(exchange: Exchange) -> bool:
+    """Whether an answer with a success status is an error: an error object, or a web page in its place."""
+    if completion.is_html(exchange):
+        return True
+    return not completion.is_stream(exchange) and completion.has_error_body(exchange)
+
+
+def _kind(exchange: Exchange) -> str:
+    return "a web page" if completion.is_html(exchange) else "an error object"
 
 
 def _odd_shapes(odd: Sequence[Exchange]) -> Finding:

@@ -35,7 +35,7 @@ PROMISED = {
     "idle": "l7-timeout total-deadline l4-dropped l4-reset reuse-closed",
     "params": "max-tokens-rejected max-completion-tokens-rejected max-tokens-ignored stop-ignored unknown-rejected",
     "errors": "shape success-status server-error upstream",
-    "limits": "rate-limited quota context-silent",
+    "limits": "rate-limited quota context-silent body-size loading overloaded",
 }
 CATALOGUE = registry.catalogue()
 ENTRIES = pytest.mark.parametrize("diagnosis", CATALOGUE.values(), ids=CATALOGUE.keys())

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
-from probe.model import Severity, State
+from probe.model import Event, Severity, State
+from probe.parsing.urls import parse
+from probe.run.options import Auth, Options
+from probe.run.runner import run
+from probe.simulator import Simulator
 from tests.scenarios.runs import codes, diagnose, errors
 
 ONLY = ("limits.*",)
@@ -21,10 +26,19 @@ def test_what_was_waited_out_is_no_verdict() -> None:
     assert report.facts["rate_limits"]["x-ratelimit-limit-requests"] == "30"
 
 
-def test_loading_that_was_waited_out_is_not_reported() -> None:
-    report = diagnose(["loading-503=2"], sim=FAST, only=("limits.seen", "roles.system"))
-    assert codes(report) == set()
+@pytest.mark.parametrize("fault", ["loading-503=3", "loading-silent=3"])
+def test_loading_is_waited_out_and_the_model_taken_from_the_list(fault: str) -> None:
+    """Without --model the id comes from the list, which is read again once the server answers."""
+    events: list[Event] = []
+    with Simulator(faults=[fault], rate_tokens_s=0) as sim:
+        key = Auth(key=sim.key, source="test")
+        options = Options(parse(sim.typed_url), key, only=("url.resolve", "limits.seen", "roles.system"))
+        report = anyio.run(lambda: run(options, emit=events.append))
+    assert codes(report) == {"limits.loading"}
+    assert codes(report, least=Severity.WARNING) == set()
     assert report.capabilities["chat"].verdict is State.WORKS
+    assert report.target.model == sim.model
+    assert any(event.kind == "waiting" for event in events)
 
 
 def test_a_limit_without_end_is_a_warning_and_no_verdict() -> None:

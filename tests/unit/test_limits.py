@@ -113,10 +113,28 @@ def test_what_came_through_later_is_only_noted() -> None:
     assert finding.severity is Severity.WARNING
 
 
-def test_a_busy_server_is_reported_only_if_it_never_answered() -> None:
-    turned = at(refusal(503, "Loading model"), 1)
-    assert not diagnose_limits([turned, at(chat("hi"), 2)], [turned]).findings
-    assert diagnose_limits([turned], [turned]).findings[0].severity is Severity.WARNING
+@pytest.mark.parametrize(
+    ("text", "code", "lost"),
+    [("Loading model", "limits.loading", Severity.ERROR), ("Too busy", "limits.overloaded", Severity.WARNING)],
+)
+def test_a_busy_server_is_information_once_it_has_answered(text: str, code: str, lost: Severity) -> None:
+    turned = at(refusal(503, text), 1)
+    (later,) = diagnose_limits([turned, at(chat("hi"), 2)], [turned]).findings
+    assert (later.code, later.severity) == (code, Severity.INFO)
+    (never,) = diagnose_limits([turned], [turned]).findings
+    assert (never.code, never.severity) == (code, lost)
+
+
+def test_a_body_limit_lies_between_what_passed_and_what_was_refused() -> None:
+    def sized(status: int, length: int) -> Exchange:
+        made = exchange(status, b"<html>413</html>" if status == 413 else {"choices": []})
+        return replace(made, request=replace(made.request, body={"a": "x" * length}))
+
+    sent = [sized(200, 100), sized(413, 2000), sized(200, 900), sized(413, 1500)]
+    (finding,) = diagnose_limits(sent, []).findings
+    assert finding.code == "limits.body-size"
+    assert "1508 bytes" in finding.detail
+    assert "908 bytes" in finding.detail
 
 
 @pytest.mark.parametrize(

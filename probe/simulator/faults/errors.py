@@ -75,6 +75,20 @@ class SuccessStatus(Fault):
         return replace(response, status=200) if refused else response
 
 
+class PageStatus(Fault):
+    """A proxy that replaces every error by its own page, and forgets the status."""
+
+    name = "errors-page-200"
+    summary = "refused requests are answered with status 200 and a web page"
+    yields = ("errors.success-status",)
+
+    def on_response(self, call: Call, response: Response) -> Response:
+        if response.status < 400:
+            return response
+        page = b"<!DOCTYPE html>\n<title>One moment</title>\n<p>We are working on it.\n"
+        return replace(response, status=200).with_body(page).with_header("Content-Type", "text/html")
+
+
 class ServerError(Fault):
     """A mistake of the client is reported as one of the server."""
 

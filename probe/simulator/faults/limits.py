@@ -6,7 +6,7 @@ from probe.simulator.call import Call
 from probe.simulator.fault import Fault
 from probe.simulator.model.answering import prompt_tokens
 from probe.simulator.model.prompt import clip
-from probe.simulator.response import Response
+from probe.simulator.response import Response, send_html, send_json
 
 
 class RateLimited(Fault):
@@ -57,7 +57,8 @@ class Loading(Fault):
     """The server is still reading the weights; waiting helps."""
 
     name = "loading-503"
-    summary = "the first N requests get 503 while the model loads (harmless when waited out)"
+    summary = "the first N requests get 503 while the model loads"
+    yields = ("limits.loading",)
     value = "2"
 
     def __init__(self, given: str | None = None) -> None:
@@ -69,6 +70,80 @@ class Loading(Fault):
             return None
         self.left -= 1
         return self.error(503, "Loading model", "unavailable_error", code=503).with_header("Retry-After", "1")
+
+
+class Starting(Fault):
+    """A swapping proxy that starts the server for a model when it is first asked for, and does not say how long."""
+
+    name = "loading-silent"
+    summary = "the first N requests get 503 without Retry-After while the model is being started"
+    yields = ("limits.loading",)
+    value = "2"
+
+    def __init__(self, given: str | None = None) -> None:
+        super().__init__(given)
+        self.left = self.number
+
+    def on_request(self, call: Call) -> Response | None:
+        if self.left <= 0:
+            return None
+        self.left -= 1
+        return send_json(503, {"error": "The model is currently loading", "estimated_time": 2.0})
+
+
+class Overloaded(Fault):
+    """A server that never has room, in the words of Anthropic."""
+
+    name = "overloaded"
+    summary = "some chat requests are answered with 529: every Nth, twice in a row"
+    yields = ("limits.overloaded",)
+    value = "6"
+
+    def __init__(self, given: str | None = None) -> None:
+        super().__init__(given)
+        self.count = 0
+
+    def on_chat(self, call: Call) -> Response | None:
+        self.count += 1
+        if self.count % int(self.number) not in (0, 1) or self.count == 1:
+            return None
+        return send_json(529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
+
+
+class Disguised(Fault):
+    """A gateway that sends the throttling of its provider with status 200."""
+
+    name = "rate-limited-200"
+    summary = "every fourth chat request gets 200 with an error of code 429 (=choices, bare or flat: its form)"
+    yields = ("errors.success-status", "limits.rate-limited")
+    value = "choices"
+    choices = ("choices", "bare", "flat")
+
+    def __init__(self, given: str | None = None) -> None:
+        super().__init__(given)
+        self.count = 0
+
+    def on_chat(self, call: Call) -> Response | None:
+        self.count += 1
+        if self.count % 4:
+            return None
+        error = {"code": 429, "message": "Provider is throttling"}
+        forms = {"choices": {"id": None, "choices": None, "error": error}, "bare": {"error": {"code": 429}}}
+        return send_json(200, forms.get(self.given, error))
+
+
+class BodySize(Fault):
+    """A limit on the body, in the words of nginx and of a JSON API."""
+
+    name = "body-size"
+    summary = "bodies above N bytes are refused with 413"
+    yields = ("limits.body-size",)
+    value = "1024"
+
+    def on_request(self, call: Call) -> Response | None:
+        if len(call.request.body) <= self.number:
+            return None
+        return send_html(413, "<html><body><h1>Payload Too Large</h1></body></html>\n")
 
 
 class ContextSilent(Fault):
