@@ -37,7 +37,7 @@ async def history(ctx: Context) -> Result:
     received = plain_answer(ctx.exchanges)
     if received is None or HISTORY_REJECTED.code in ctx.codes:
         return Result(note="no answer has a field that is not in every request")
-    message = completion.message(received)
+    message = {**completion.message(received), "role": "assistant"}
     messages = [*received.request.body["messages"], message, {"role": "user", "content": _NEXT}]
     whole = await ctx.chat(messages, limit=requests.LIMIT)
     if read(whole).kind is not Kind.REFUSED:

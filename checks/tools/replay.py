@@ -70,7 +70,19 @@ def received_in(exchange: Exchange) -> Received | None:
         return None
     if not all(is_usable_call(call) for call in calls) or len({call["id"] for call in calls}) != len(calls):
         return None
-    return Received(exchange, tuple(asked["messages"]), tuple(asked["tools"]), copy.deepcopy(message))
+    # The role is the client's own word: none repeats another one.
+    return Received(
+        exchange, tuple(asked["messages"]), tuple(asked["tools"]), {**copy.deepcopy(message), "role": "assistant"}
+    )
+
+
+def plain_extras(exchanges: Iterable[Exchange]) -> Message:
+    """The members that are not in the API's schema, of the first plain answer that has some; empty without one."""
+    for exchange in exchanges:
+        message = completion.message(exchange) if completion.is_completion(exchange) else {}
+        if names := extras({name: value for name, value in message.items() if name != "tool_calls"}):
+            return {name: message[name] for name in names}
+    return {}
 
 
 def extras(message: Mapping[str, Any], *, empty: bool = False) -> tuple[str, ...]:

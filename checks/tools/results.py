@@ -18,7 +18,17 @@ from checks.tools import requests
 from checks.tools.catalogue import ECHO_REQUIRED, HISTORY_REJECTED, RESULT_IGNORED, RESULT_REJECTED
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.refusal import Refusal, meaning, refusal_of
-from checks.tools.replay import Received, city_of, extras, meant, received_call, send, shown_path, without_extras
+from checks.tools.replay import (
+    Received,
+    city_of,
+    extras,
+    meant,
+    plain_extras,
+    received_call,
+    send,
+    shown_path,
+    without_extras,
+)
 from checks.tools.state import refused_verdict
 from probe.api import (
     Exchange,
@@ -88,7 +98,7 @@ def repeats_number(exchange: Exchange, number: str) -> bool:
     after={"tools"},
     provides={"tool_results"},
     emits=(RESULT_REJECTED, RESULT_IGNORED, ECHO_REQUIRED, HISTORY_REJECTED),
-    max_requests=9,
+    max_requests=10,
     max_tokens=6000,
 )
 async def results(ctx: Context) -> Result:
@@ -102,6 +112,12 @@ async def results(ctx: Context) -> Result:
     call: dict[str, Any] = requests.own_call()
     content: str | None = None
     turns = [Turn(read(await requests.result(ctx)), requests.number_of(ctx))]
+    if (
+        received is None
+        and turns[0].reading.kind is Kind.REFUSED
+        and (needed := await _with_plain_extras(ctx, turns[0]))
+    ):
+        return needed
     if turns[0].reading.kind is Kind.FAILED or (turns[0].reading.kind is Kind.REFUSED and made is not None):
         # A service may require a call of its own, with a signature.
         call = made or call
@@ -133,17 +149,16 @@ async def _sent_back(ctx: Context, received: Received) -> Result | None:
         return failed
     if own.reading.kind is Kind.REFUSED:
         return await _own_refused(ctx, received, own, texts)
-    if not own.used:
+    if not own.reading.answered:
         return None
-    result = Result(verdicts={"tool_results": works()}, settles={"tool_turn_content": received.message.get("content")})
+    content = {"tool_turn_content": received.message.get("content")}
     fields = extras(received.message)
-    if not fields:
-        return result
-    bare = read(await send(ctx, received, texts, without_extras(received.message)))
-    if bare.kind is not Kind.REFUSED:
-        return result
-    needed = meant(completion.error_text(bare.exchange), received.message, fields)
-    return result | _echo(needed, received, own, bare)
+    bare = read(await send(ctx, received, texts, without_extras(received.message))) if fields else None
+    if bare is not None and bare.kind is Kind.REFUSED:
+        needed = meant(completion.error_text(bare.exchange), received.message, fields)
+        verdict = works() if own.used else unknown("the result reaches the endpoint, and the model does not use it")
+        return Result(verdicts={"tool_results": verdict}, settles=content) | _echo(needed, received, own, bare)
+    return Result(verdicts={"tool_results": works()}, settles=content) if own.used else None
 
 
 def _failed_after_result(reading: Reading) -> Result | None:
@@ -197,6 +212,25 @@ def rejected_fields(fields: Sequence[str], exchange: Exchange, message: Mapping[
         refusal_of(exchange),
     )
     return Result((finding,))
+
+
+async def _with_plain_extras(ctx: Context, refused: Turn) -> Result | None:
+    """A call of this program with the members that plain answers have, where it was refused without; None if no help.
+
+    For a model that makes no call of its own.
+    """
+    fields = plain_extras(ctx.exchanges)
+    if not fields:
+        return None
+    messages = requests.conversation(refused.number)
+    messages[1] = {**messages[1], **fields}
+    own = Turn(read(await requests.send_history(ctx, messages)), refused.number)
+    if not own.reading.answered:
+        return None
+    received = Received(own.reading.exchange, tuple(messages[:1]), (requests.weather(),), messages[1])
+    needed = meant(completion.error_text(refused.reading.exchange), fields, tuple(fields))
+    verdict = works("with a field that the endpoint itself wrote") if own.used else unknown("the result was not used")
+    return Result(verdicts={"tool_results": verdict}) | _echo(needed, received, own, refused.reading)
 
 
 def _echo(fields: Sequence[str], received: Received, own: Turn, bare: Reading) -> Result:

@@ -70,7 +70,9 @@ async def stream(ctx: Context) -> Result:
     control = None
     if asked[-1].refused or asked[-1].kind is Kind.EMPTY:
         control = read(await ctx.chat(requests.UNRELATED, limit=100, stream=True))
-    return diagnose_stream(asked, whole, control, ctx.codes, server_of(ctx, *asked), sound=parsable(unstreamed))
+    clean = unstreamed is not None and unstreamed.leak is None and bool(unstreamed.calls)
+    server = server_of(ctx, *asked)
+    return diagnose_stream(asked, whole, control, ctx.codes, server, sound=parsable(unstreamed), clean=clean)
 
 
 async def _send(ctx: Context, parameters: dict[str, Any], share: str | None = None, **more: Any) -> Any:
@@ -95,6 +97,7 @@ def diagnose_stream(
     server: str,
     *,
     sound: bool,
+    clean: bool = False,
 ) -> Result:
     """Judge the streamed question.
 
@@ -104,6 +107,7 @@ def diagnose_stream(
         control: a plain question streamed, where the one with tools was refused or empty.
         codes: the findings so far, so that one cause gives one finding.
         sound: without streaming the arguments of the call are JSON.
+        clean: without streaming no markup is left in the text of an answer with calls.
     """
     last = asked[-1]
     if not any(reading.streamed for reading in asked) and completion.ok(last.exchange):
@@ -113,7 +117,7 @@ def diagnose_stream(
     if leaked:
         return _leaked(leaked, len(called), codes, server)
     if called:
-        return _called(called[0], sound, server, clean=whole is not None and whole.leak is None and bool(whole.calls))
+        return _called(called[0], sound, server, clean=clean)
     if last.refused:
         return _refused(last, control)
     if last.kind is Kind.LOST:
