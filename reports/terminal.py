@@ -76,9 +76,8 @@ def _print(console: Console, report: Report) -> None:
     for finding in report.findings:
         console.print(_finding(finding))
     for check in report.checks:
-        if check.outcome is not Outcome.ERROR:
-            continue
-        console.print(Text(printable(f"{check.id} crashed {summary.OWN_FAULT}: {check.reason}"), style="magenta"))
+        if check.outcome is Outcome.ERROR:
+            console.print(Text(printable(f"{check.id} crashed {summary.OWN_FAULT}: {check.reason}"), style="magenta"))
     if not report.run.complete:
         console.print(Text(summary.INCOMPLETE, style="yellow"))
     line = f"{summary.found(report)}; checks: {summary.outcomes(report.checks)}.\n{summary.spent(report)}."
@@ -90,13 +89,15 @@ def _head(report: Report) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    grid.add_row("Endpoint", printable(target.endpoint, 300))
-    if target.base_url and target.base_url != target.endpoint:
-        grid.add_row("Base URL", Text(printable(target.base_url, 300), style="bold"))
-    if target.model:
-        grid.add_row("Model", printable(target.model, 200))
-    if report.server.software != "unknown" or report.server.hops:
-        grid.add_row("Server", printable(summary.server(report), 200))
+    known = report.server.software != "unknown" or report.server.hops
+    for name, text, style in (
+        ("Endpoint", target.endpoint, ""),
+        ("Base URL", target.base_url if target.base_url != target.endpoint else None, "bold"),
+        ("Model", target.model, ""),
+        ("Server", summary.server(report) if known else None, ""),
+    ):
+        if text:
+            grid.add_row(name, Text(printable(text, 300), style=style))
     style = {"good": "bold green", "mixed": "bold yellow", "bad": "bold red"}[summary.state(report)]
     return Group(grid, Text(), Text(printable(summary.headline(report)), style=style), Text())
 

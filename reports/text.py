@@ -63,12 +63,14 @@ def visible(text: str) -> str:
     if not _SUSPECT_IN_DOCUMENTS.search(text):
         return text
     return "".join(
-        character if character in "\n\t" or unicodedata.category(character) not in _HIDDEN else _escape(ord(character))
+        character if character in "\n\t" or unicodedata.category(character) not in _HIDDEN else escape_code(character)
         for character in text
     )
 
 
-def _escape(code: int) -> str:
+def escape_code(character: str) -> str:
+    """The code point of a character as ``\\x1b``, ``\\u202e`` or ``\\U000e0001``."""
+    code = ord(character)
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -213,7 +213,6 @@ class Reading:
     """What the adapter has after a stream."""
 
     text: str = ""
-    usage: bool = False
     frames: int = 0
     malformed: str | None = None
     ignored_errors: int = 0
@@ -255,7 +254,6 @@ def _frame(data: bytes, reading: Reading) -> str | None:
     if frame.get("error"):
         reading.ignored_errors += 1
         return None
-    reading.usage = reading.usage or isinstance(frame.get("usage"), dict)
     choices = frame.get("choices")
     for choice in choices if isinstance(choices, list) else ():
         delta = choice.get("delta") if isinstance(choice, dict) else None

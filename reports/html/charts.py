@@ -203,13 +203,9 @@ def _row(root: svg.Element, axis: svg.Axis, y: float, check: CheckRecord, exchan
 
 @dataclass(frozen=True)
 class Cost:
-    """What one check cost; the bars are shares of the most expensive check, 0 to 100."""
+    """The bars of one check: its shares of the most expensive check, 0 to 100."""
 
-    id: str
-    requests: int
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
+    check: CheckRecord
     token_bar: float
     time_bar: float
 
@@ -217,19 +213,14 @@ class Cost:
 def costs(report: ReportDocument) -> list[Cost]:
     """The checks that sent something, the most expensive first."""
     spent = [check for check in report.checks if check.requests or check.duration_s >= 0.5]
-    tokens = {check.id: check.prompt_tokens + check.completion_tokens for check in spent}
-    most_tokens = max(tokens.values(), default=0) or 1
+    most_tokens = max(map(_tokens, spent), default=0) or 1
     longest = max((check.duration_s for check in spent), default=0.0) or 1.0
     rows = [
-        Cost(
-            check.id,
-            check.requests,
-            check.prompt_tokens,
-            check.completion_tokens,
-            check.duration_s,
-            round(100 * tokens[check.id] / most_tokens, 1),
-            round(100 * check.duration_s / longest, 1),
-        )
+        Cost(check, round(100 * _tokens(check) / most_tokens, 1), round(100 * check.duration_s / longest, 1))
         for check in spent
     ]
-    return sorted(rows, key=lambda row: (-row.token_bar, -row.time_bar, row.id))
+    return sorted(rows, key=lambda row: (-row.token_bar, -row.time_bar, row.check.id))
+
+
+def _tokens(check: CheckRecord) -> int:
+    return check.prompt_tokens + check.completion_tokens

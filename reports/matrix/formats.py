@@ -60,14 +60,14 @@ def as_markdown(matrix: Matrix) -> bytes:
     parts = [f"## endpoint-probe: {inline(matrix.fleet)}: {inline(headline(matrix))}"]
     if matrix.changes:
         rows = [
-            (inline(item.kind), code(item.name), code(item.capability), f"{item.before} -> {item.after}",
-             inline(item.trial_words), code(item.finding) if item.finding else "")
+            (
+                *(inline(item.kind), code(item.name), code(item.capability), f"{item.before} -> {item.after}"),
+                *(inline(item.trial_words), code(item.finding) if item.finding else ""),
+            )
             for item in matrix.changes
-        ]  # fmt: skip
-        parts += [
-            f"### Changed {inline(matrix.compared_with)}",
-            table(("Kind", "Where", "Capability", "Verdict", "Trials", "Finding"), rows),
         ]
+        head = ("Kind", "Where", "Capability", "Verdict", "Trials", "Finding")
+        parts += [f"### Changed {inline(matrix.compared_with)}", table(head, rows)]
     elif matrix.compared_with:
         parts.append(f"Nothing changed {inline(matrix.compared_with)}.")
     unmet = [

@@ -176,7 +176,7 @@ def test_a_good_stream_is_read_whole() -> None:
 def test_streams_that_the_adapter_cannot_read(content: bytes, code: str) -> None:
     fit = kenaz(streamed(content))
     assert fit.answer is Answer.NO and fit.codes == (code,)
-    # A client that reads by the standard is not told so.
+    # A client that reads by the standard is not affected.
     assert works_with(streamed(content), [client("zed")])[0].answer is Answer.YES
 
 

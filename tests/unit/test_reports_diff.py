@@ -1,4 +1,4 @@
-"""Comparing two reports: what counts as a change, as a regression, and as not told."""
+"""Comparing two reports: what counts as a change, as a regression, and as not comparable."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_rejected_parameters_are_compared_between_runs_of_one_depth() -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "turn"),
     [
-        ("first_token_s", 0.05, 0.25, None),  # five times, and nobody notices
+        ("first_token_s", 0.05, 0.25, None),  # five times as long, and still not noticeable
         ("first_token_s", 1.0, 1.9, None),  # one measurement each
         ("first_token_s", 0.4, 1.2, Direction.WORSE),
         ("first_token_s", 1.2, 0.4, Direction.BETTER),

@@ -1,4 +1,4 @@
-"""JUnit XML: valid against the schema, and each outcome told from the others."""
+"""JUnit XML: valid against the schema, and each outcome with its own element."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from probe.wording import cut
 from reports.clients.documents.edits import BadFile, Format, Node, Syntax, edit_text, line_break, line_end
+from reports.text import escape_code
 
 _BARE = re.compile(r"[A-Za-z_$][A-Za-z0-9_$./+-]*(?::[A-Za-z0-9_$./+-]+)*")
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"))
@@ -178,10 +179,7 @@ def _string(text: str) -> str:
 def _character(one: str) -> str:
     if one in '"\\':
         return "\\" + one
-    code = ord(one)
-    if one.isprintable() and one != "\ufeff":
-        return one
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return one if one.isprintable() and one != "\ufeff" else escape_code(one)
 
 
 _SYNTAX = Syntax(nodes, add_member, add_item, replace)
