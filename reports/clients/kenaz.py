@@ -175,24 +175,22 @@ def _defaults(defaults: Any) -> list[str]:
         return []
     if not isinstance(defaults, Mapping):
         return ["defaults is not an object"]
-    found = [f"defaults.{key} is not known" for key in defaults if key not in DEFAULTS]
-    scheme, header = defaults.get("auth_scheme"), defaults.get("auth_header")
-    if scheme is not None and scheme not in SCHEMES:
-        found.append(f"defaults.auth_scheme is none of {', '.join(sorted(SCHEMES))}")
-    if header is not None and _blank(header):
-        found.append("defaults.auth_header is blank")
-    if scheme == "custom" and _blank(header):
-        found.append("defaults.auth_header is needed with the scheme custom")
-    template = defaults.get("template_id")
-    if template is not None and template not in TEMPLATES:
-        found.append(f"defaults.template_id is none of {', '.join(sorted(TEMPLATES))}")
-    for name in _NUMBERS:
-        if name in defaults and (isinstance(defaults[name], bool) or not isinstance(defaults[name], int | float)):
-            found.append(f"defaults.{name} is not a number")
-    limit = defaults.get("max_tokens")
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        found.append("defaults.max_tokens is not a positive whole number")
-    return found
+    scheme, header, template = (defaults.get(name) for name in ("auth_scheme", "auth_header", "template_id"))
+    limit = defaults.get("max_tokens", 1)
+    rules = {
+        f"auth_scheme is none of {', '.join(sorted(SCHEMES))}": scheme is None or str(scheme) in SCHEMES,
+        "auth_header is blank": header is None or not _blank(header),
+        "auth_header is needed with the scheme custom": scheme != "custom" or not _blank(header),
+        f"template_id is none of {', '.join(sorted(TEMPLATES))}": template is None or str(template) in TEMPLATES,
+        "max_tokens is not a positive whole number": limit is None or (_is_number(limit, int) and limit >= 1),
+    }
+    rules |= {f"{name} is not known": name in DEFAULTS for name in defaults}
+    rules |= {f"{name} is not a number": _is_number(defaults.get(name, 0), int | float) for name in _NUMBERS}
+    return [f"defaults.{problem}" for problem, holds in rules.items() if not holds]
+
+
+def _is_number(value: Any, kind: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 # How its adapter reads a stream --------------------------------------------------------------------

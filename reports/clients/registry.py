@@ -7,26 +7,18 @@ from importlib import import_module
 
 from reports.clients.client import Client
 
-#: The argument of ``--to``, and the module of ``reports.clients`` with the object that describes the client.
-CLIENTS = {
-    "kenaz": "kenaz.CLIENT",
-    "litellm": "litellm.CLIENT",
-    "opencode": "opencode.CLIENT",
-    "llm": "llm.CLIENT",
-    "pydantic-ai": "pydantic_ai.CLIENT",
-    "zed": "zed.CLIENT",
-    "vscode": "vscode.CLIENT",
-    "librechat": "librechat.CLIENT",
-    "continue": "continue_dev.CLIENT",
-    "aider": "aider.CLIENT",
-    "aider-metadata": "aider.METADATA",
-    "langchain": "langchain.CLIENT",
-    "ai-sdk": "ai_sdk.CLIENT",
-    "codex": "codex.CLIENT",
-    "crush": "crush.CLIENT",
-    "goose": "goose.CLIENT",
-    "open-webui": "open_webui.CLIENT",
-    "models.dev": "opencode.MODELS_DEV",
+#: The arguments of ``--to``, in the order in which they are listed.
+CLIENTS = tuple(
+    (
+        "kenaz litellm opencode llm pydantic-ai zed vscode librechat continue aider aider-metadata langchain ai-sdk "
+        "codex crush goose open-webui models.dev"
+    ).split()
+)
+#: The module of ``reports.clients`` and its object, where they are not named like the client and ``CLIENT``.
+_PLACES = {
+    "aider-metadata": ("aider", "METADATA"),
+    "continue": ("continue_dev", "CLIENT"),
+    "models.dev": ("opencode", "MODELS_DEV"),
 }
 
 
@@ -44,7 +36,7 @@ def client(name: str) -> Client:
         near = get_close_matches(name, CLIENTS, 1, 0.5)
         hint = f"did you mean '{near[0]}'? There are" if near else "there are"
         raise UnknownClient(f"there is no client '{name[:40]}'; {hint} {', '.join(CLIENTS)}")
-    module, _, attribute = CLIENTS[name].partition(".")
+    module, attribute = _PLACES.get(name, (name.replace("-", "_"), "CLIENT"))
     found = getattr(import_module(f"reports.clients.{module}"), attribute)
     assert isinstance(found, Client)
     return found

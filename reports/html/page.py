@@ -57,20 +57,18 @@ def readable(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def settings(report: Report) -> list[dict[str, Any]]:
+def settings(report: Report) -> list[tuple[str, str, bool]]:
     """What to enter in a client: label, value, and whether there is a button to copy it."""
     target = report.target
-    rows = [{"label": "Base URL", "value": target.base_url or "none works", "copyable": target.base_url is not None}]
-    if target.model:
-        rows.append({"label": "Model", "value": clip(target.model, _NAME_TEXT), "copyable": True})
-    rows.append({"label": "Key", "value": _key(target), "copyable": False})
-    parameter = report.facts.get("max_tokens_param")
-    if isinstance(parameter, str):
-        rows.append({"label": "Output limit", "value": parameter, "copyable": False})
-    length = report.facts.get("context_length")
-    if isinstance(length, int):
-        rows.append({"label": "Context", "value": f"{length} tokens", "copyable": False})
-    return rows
+    parameter, length = report.facts.get("max_tokens_param"), report.facts.get("context_length")
+    rows = [
+        ("Base URL", target.base_url or "none works", target.base_url is not None),
+        ("Model", clip(target.model or "", _NAME_TEXT), True),
+        ("Key", _key(target), False),
+        ("Output limit", parameter if isinstance(parameter, str) else "", False),
+        ("Context", f"{length} tokens" if isinstance(length, int) else "", False),
+    ]
+    return [row for row in rows if row[1]]
 
 
 def _key(target: TargetInfo) -> str:

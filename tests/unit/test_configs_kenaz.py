@@ -103,6 +103,8 @@ FIRST = ("providers", 0)
         (_set(*FIRST, "defaults", {"auth_scheme": "custom", "auth_header": " "}), "auth_header"),
         (_set(*FIRST, "defaults", "template_id", "openai"), "template_id is none of"),
         (_set(*FIRST, "defaults", "max_tokens", 0), "max_tokens"),
+        (_set(*FIRST, "defaults", "auth_scheme", []), "auth_scheme is none of"),
+        (_set(*FIRST, "defaults", "template_id", {}), "template_id is none of"),
         (_set(*FIRST, "defaults", "temperature", "hot"), "temperature is not a number"),
         (_set(*FIRST, "defaults", "api_key", "x"), "defaults.api_key is not known"),
         (_set(*FIRST, "endpoint", None), "endpoint is missing"),
