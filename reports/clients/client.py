@@ -30,7 +30,7 @@ class Needs:
         stream_setting, tools_setting, vision_setting: what to set where the feature does not work;
             None where there is no such setting, empty where none is necessary.
         library: the client library that reads the answers, as checks/shape/clients.toml names it.
-        returns: the fields of an answer, in addition to the API's own, that it sends back in the history; None if unknown.
+        returns: the fields of an answer beyond the API's own that it sends back in the history; None if unknown.
         reads: what its own reader makes of the recorded streams: (finding code, sentence, whether
             the client cannot be used).
     """
