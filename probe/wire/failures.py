@@ -7,6 +7,7 @@ httpx has the cause several links deep, often under an empty message (a reset is
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ TLS_UNTRUSTED = "tls-untrusted"
 TLS_EXPIRED = "tls-expired"
 TLS_HOSTNAME = "tls-hostname"
 TLS_OTHER = "tls-other"
+TLS_CLIENT_CERTIFICATE = "tls-client-certificate"
 ENCODING = "encoding"
 PROXY = "proxy"
 INVALID = "invalid-request"
@@ -34,6 +36,14 @@ INVALID = "invalid-request"
 #: OpenSSL verify codes (x509_vfy.h): 9/10 not yet valid / expired, 62/63/64 wrong name.
 _EXPIRED = {9, 10, 13, 14}
 _HOSTNAME = {62, 63, 64}
+#: Alerts of a server about the certificate of the client, missing or refused (RFC 8446, section 6.2), as OpenSSL names
+#: them.  Servers with TLS 1.3 send certificate_required; Go with TLS 1.2 sends bad_certificate.
+_ABOUT_CLIENT_CERTIFICATE = re.compile(
+    r"ALERT_(?:CERTIFICATE_(?:REQUIRED|UNKNOWN|EXPIRED|REVOKED)|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA|"
+    r"NO_CERTIFICATE)$"
+)
+#: Not errors of TLS: asyncio's TLS layer waits by them, so that they stand in the chain below a reset.
+_NO_TLS_ERROR = (ssl.SSLEOFError, ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLZeroReturnError)
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
@@ -58,7 +68,7 @@ def _tls_kind(error: ssl.SSLError) -> str:
         if error.verify_code in _HOSTNAME:
             return TLS_HOSTNAME
         return TLS_UNTRUSTED
-    return TLS_OTHER
+    return TLS_CLIENT_CERTIFICATE if _ABOUT_CLIENT_CERTIFICATE.search(error.reason or "") else TLS_OTHER
 
 
 def _os_kind(error: OSError) -> str | None:
@@ -86,7 +96,7 @@ def name(error: BaseException, phase: str) -> Failure:
     kind: str | None = None
     number: int | None = None
     for link in links:
-        if isinstance(link, ssl.SSLError) and not isinstance(link, ssl.SSLEOFError):
+        if isinstance(link, ssl.SSLError) and not isinstance(link, _NO_TLS_ERROR):
             kind = _tls_kind(link)
             break
         if isinstance(link, OSError):
