@@ -8,10 +8,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.shared.first_request import first_look
-from probe.api import Depth, Diagnosis, Exchange, Finding, Owner, Result, Severity, check
+from checks.shared.proxy import PROXY, diagnose_proxy
+from checks.shared.tls_port import (
+    PLAIN_HTTP,
+    may_be_tls,
+    may_have_moved,
+    plain_http,
+    says_tls,
+    wants_certificate,
+)
+from probe.api import Auth, Depth, Diagnosis, Exchange, Finding, Owner, Result, Severity, check
 
 if TYPE_CHECKING:
-    from probe.api import Context
+    from collections.abc import Sequence
+
+    from probe.api import Address, Context
 
 DNS = Diagnosis(
     code="connect.dns",
@@ -61,6 +72,22 @@ RESET = Diagnosis(
     verify="`curl -v URL/models` prints a response instead of 'Empty reply' or 'Connection reset'.",
     sources=("RFC 9112 section 9.6",),
 )
+ADDRESS_FAMILY = Diagnosis(
+    code="connect.address-family",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="One of the host's addresses does not answer",
+    what="The host name resolves to several addresses, and a connection to one of them is refused or not accepted, "
+    "while another works. Often the name is localhost, and the server listens on 127.0.0.1 and not on ::1.",
+    why="Clients that try only the first address cannot connect; others connect late, or by turns.",
+    remedy="Let the server listen on every address of the name, correct the name's records, or use the address that "
+    "works in the endpoint URL.",
+    verify="`curl -4 -i URL/models` and `curl -6 -i URL/models` both print a status line.",
+    sources=(
+        "RFC 8305 (Happy Eyeballs)",
+        "nodejs.org, dns.setDefaultResultOrder: the order is verbatim from Node.js 17 on, which can put ::1 first",
+    ),
+)
 DIAGNOSES = (DNS, REFUSED, TIMEOUT, RESET)
 _BY_KIND = {"dns": DNS, "refused": REFUSED, "unreachable": REFUSED, "timeout": TIMEOUT}
 _PHASES = {
@@ -77,13 +104,57 @@ _PHASES = {
     title="Reach the endpoint",
     proves="The host resolves, the port is open, and an HTTP server answers there.",
     provides={"reachable"},
-    emits=DIAGNOSES,
+    emits=(*DIAGNOSES, PROXY, PLAIN_HTTP, ADDRESS_FAMILY),
     max_requests=2,
     least_requests=1,
     depth=Depth.QUICK,
 )
 async def reach(ctx: Context) -> Result:
-    return diagnose_reach(await first_look(ctx))
+    first = await first_look(ctx)
+    if (proxy := ctx.proxy) is not None and (finding := diagnose_proxy(first, proxy)) is not None:
+        return Result((finding,))
+    if ctx.options.endpoint.scheme == "http" and (why := await _speaks_tls(ctx, first)):
+        return Result((plain_http(first, ctx.options.endpoint.base, why),))
+    if wants_certificate(first):
+        return Result(note="the server wants a certificate of the client")
+    result = diagnose_reach(first)
+    if "reachable" in result.provides:
+        return result | diagnose_addresses(await ctx.addresses(), first)
+    return result
+
+
+async def _speaks_tls(ctx: Context, first: Exchange) -> str:
+    """How it is known that a port speaks TLS to which plain HTTP was sent; empty where it does not."""
+    if says_tls(first):
+        return "The answer says that this port speaks TLS."
+    if may_be_tls(first):
+        seen = await ctx.handshake()
+        return "A TLS handshake with this port is answered in TLS." if seen is not None and seen.spoken else ""
+    if not may_have_moved(first):
+        return ""
+    seen = await ctx.handshake()
+    if seen is None or not seen.finished:
+        return ""
+    secure = "https://" + first.request.url.removeprefix("http://")
+    second = await ctx.send("GET", secure, auth=Auth("none"), timeout_s=ctx.options.timeout_s, patient=False)
+    if second.response is None or second.status == first.status:
+        return ""
+    return f"Over TLS the same port answers with status {second.status}."
+
+
+def diagnose_addresses(tried: Sequence[Address], exchange: Exchange) -> Result:
+    """Whether each address of the host accepts connections, where one does."""
+    works = [item.text for item in tried if item.trouble is None]
+    broken = [item for item in tried if item.trouble is not None]
+    if not works or not broken:
+        return Result()
+    how = {"refused": "refuses connections", "timeout": "accepts no connection in time"}
+    said = ", ".join(f"{item.text} {how[item.trouble or 'timeout']}" for item in broken)
+    finding = ADDRESS_FAMILY.found(
+        f"Of the addresses of the host, {said}; {', '.join(works)} {'works' if len(works) == 1 else 'work'}.",
+        exchange.shows("/request/url", expected="every address of the host answers", actual=said),
+    )
+    return Result((finding,))
 
 
 def diagnose_reach(exchange: Exchange) -> Result:

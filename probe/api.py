@@ -40,10 +40,13 @@ from probe.run.verdicts import wilson
 if TYPE_CHECKING:
     from probe.run.context import Context
     from probe.run.options import Auth, ToolState
+    from probe.wire.looks import Address, Handshake
+    from probe.wire.proxies import ProxyInUse
     from probe.wire.transport import Wire
 
 __all__ = [
     "CAPABILITIES",
+    "Address",
     "Advice",
     "Auth",
     "BudgetExceeded",
@@ -54,12 +57,14 @@ __all__ = [
     "Exchange",
     "Finding",
     "Guide",
+    "Handshake",
     "Hop",
     "Inconclusive",
     "KeyWithheld",
     "Obstacle",
     "Outcome",
     "Owner",
+    "ProxyInUse",
     "Result",
     "ServerInfo",
     "Severity",
@@ -97,6 +102,14 @@ def __getattr__(name: str) -> object:
         from probe.run import options
 
         return getattr(options, name)
+    if name in ("Address", "Handshake"):
+        from probe.wire import looks
+
+        return getattr(looks, name)
+    if name == "ProxyInUse":
+        from probe.wire.proxies import ProxyInUse
+
+        return ProxyInUse
     if name == "Wire":
         from probe.wire.transport import Wire
 

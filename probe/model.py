@@ -275,6 +275,8 @@ class TargetInfo:
     auth: AuthInfo
     http_version: str | None = None
     tls: Mapping[str, Any] | None = None
+    proxy: str | None = None
+    proxy_source: str | None = None
 
 
 @dataclass(frozen=True)

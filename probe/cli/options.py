@@ -97,6 +97,8 @@ _SHARED: tuple[Decorator, ...] = (
     number("--max-tokens", "tokens", 1, 1_000_000_000, "10000", "Most prompt and completion tokens to spend."),
     number("--concurrency", "requests", 1, 64, "4", "Checks in flight at once; timing checks always run alone.", 4),
     click.option("--ca-bundle", metavar="PATH", help="PEM file of further trusted certificates."),
+    click.option("--client-cert", metavar="PATH", help="PEM file of the certificate that the client presents."),
+    click.option("--client-key", metavar="PATH", help="PEM file of its private key; default: in --client-cert."),
     click.option("--insecure", is_flag=True, help="Do not verify certificates."),
     click.option("--proxy", metavar="URL", help="HTTP proxy; default: the environment's, as clients do."),
     choice("--http", ["1", "2"], "HTTP version; default: what the server prefers."),

@@ -29,7 +29,8 @@ T = TypeVar("T")
 
 #: Options of `run` that are saved with a provider: `add` takes only these, `test` all others.
 _SAVED = frozenset(
-    "model api_key_env api_key_file api_key_stdin auth auth_header header ca_bundle insecure proxy".split()
+    "model api_key_env api_key_file api_key_stdin auth auth_header header ca_bundle insecure proxy "
+    "client_cert client_key".split()
 )
 
 
@@ -78,6 +79,8 @@ def add_command(name: str, endpoint: str, overwrite: bool, **given: Any) -> int:
         ca_bundle=str(Path(wanted.ca_bundle).absolute()) if wanted.ca_bundle else None,
         insecure=wanted.insecure,
         proxy=wanted.proxy,
+        client_cert=str(Path(wanted.client_cert).absolute()) if wanted.client_cert else None,
+        client_key=str(Path(wanted.client_key).absolute()) if wanted.client_key else None,
     )
     providers = store.Store()
     if not overwrite and any(item.name == name for item in _using(providers.all)):
@@ -397,6 +400,8 @@ def _with_saved(given: Given, provider: Provider) -> Given:
         ca_bundle=provider.ca_bundle,
         insecure=provider.insecure,
         proxy=provider.proxy,
+        client_cert=provider.client_cert,
+        client_key=provider.client_key,
     )
 
 

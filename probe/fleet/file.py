@@ -193,6 +193,8 @@ RUN: dict[str, Reader] = {
     "ca_bundle": text,
     "insecure": flag,
     "proxy": text,
+    "client_cert": text,
+    "client_key": text,
     "http": choice("1", "2"),
 }
 COMMON: dict[str, Reader] = {

@@ -71,6 +71,8 @@ class Provider:
     ca_bundle: str | None = None
     insecure: bool = False
     proxy: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
     toggles: Mapping[str, Toggle] = field(default_factory=dict)
     found: Found | None = None
 
@@ -98,6 +100,8 @@ def to_data(provider: Provider) -> dict[str, Any]:
             "ca_bundle": provider.ca_bundle,
             "insecure": provider.insecure,
             "proxy": provider.proxy,
+            "client_cert": provider.client_cert,
+            "client_key": provider.client_key,
         },
         "toggles": {
             name: {"on": item.on, "by": item.by, "verdict": item.verdict} for name, item in provider.toggles.items()
@@ -149,6 +153,8 @@ def _provider(data: Mapping[str, Any], name: str) -> Provider:
         ca_bundle=_text_or_none(transport, "ca_bundle"),
         insecure=transport.get("insecure") is True,
         proxy=_text_or_none(transport, "proxy"),
+        client_cert=_text_or_none(transport, "client_cert"),
+        client_key=_text_or_none(transport, "client_key"),
         toggles={item: _toggle(item, value) for item, value in _part(data, "toggles").items() if item in CAPABILITIES},
         found=_found(data.get("found")),
     )

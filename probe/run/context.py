@@ -11,24 +11,29 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 
 from probe.model import Event, Exchange, Verdict
-from probe.parsing import chat_completion
+from probe.parsing import certificates, chat_completion
 from probe.parsing.urls import is_loopback, same_origin
 from probe.run.budget import Budget
 from probe.run.options import Auth, Options, Settled
 from probe.run.outcomes import KeyWithheld, Skip, Throttled
 from probe.run.run_state import Log
 from probe.run.watchdog import Activity
+from probe.wire import looks
 from probe.wire.client import Client
+from probe.wire.looks import Address, Handshake
+from probe.wire.proxies import ProxyInUse
 from probe.wire.transport import Wire
 from probe.wording import cut, seconds
 
 #: Seconds to wait for a busy endpoint that names no pause, and the longest wait of a request.
 _BACKOFF_S = (1.0, 2.0, 4.0, 8.0)
 _PATIENCE_S = 45.0
+_PORTS = {"http": 80, "https": 443}
 #: Tokens for thinking, in addition to those of the visible answer.
 THINKING_ROOM = 1024
 
@@ -106,6 +111,36 @@ class Context:
     def note(self, text: str) -> None:
         """Report what is being tried, for the live progress."""
         self.log.emit(Event("note", self.check, text))
+
+    # Looking at the port ----------------------------------------------------------------------------
+
+    @property
+    def proxy(self) -> ProxyInUse | None:
+        """The proxy that requests to the endpoint go through, or None."""
+        return self.client.proxy(self.options.endpoint.origin)
+
+    async def handshake(self) -> Handshake | None:
+        """What the endpoint's port does when a TLS handshake begins; None where a proxy is in between.
+
+        Sends no HTTP and no key, and does not verify the certificate.
+        """
+        if self.proxy is not None:
+            return None
+        parts = urlsplit(self.options.endpoint.origin)
+        with self.activity.waiting():
+            return await looks.handshake(parts.hostname or "", parts.port or _PORTS[parts.scheme])
+
+    def missing_issuer(self, seen: Handshake) -> str | None:
+        """The intermediate certificate that the server ought to have presented, or None."""
+        return certificates.missing_issuer(seen.chain, self.client.roots())
+
+    async def addresses(self) -> Sequence[Address]:
+        """Each address of the endpoint's host, connected to once; empty where a proxy is in between."""
+        if self.proxy is not None:
+            return ()
+        parts = urlsplit(self.options.endpoint.origin)
+        with self.activity.waiting():
+            return await looks.addresses(parts.hostname or "", parts.port or _PORTS[parts.scheme])
 
     # Sending ----------------------------------------------------------------------------------------
 

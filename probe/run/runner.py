@@ -22,6 +22,7 @@ from probe.model import (
     Report,
     RunInfo,
     ServerInfo,
+    Severity,
     State,
     TargetInfo,
     ToolInfo,
@@ -44,6 +45,7 @@ from probe.run.watchdog import Watchdog
 from probe.version import VERSION
 from probe.wire.client import Client
 from probe.wire.loop_lag import LagMonitor
+from probe.wire.proxies import ProxyInUse, proxy_for
 
 
 def redactor_for(options: Options) -> Redactor:
@@ -132,8 +134,10 @@ def _assemble(
     tls = next((item.tls for item in responses if item.tls), None)
     auth = options.auth
     server = target.server or ServerInfo()
+    proxy = proxy_for(options.endpoint.origin, options.transport.proxy)
+    facts = {**log.facts, "proxy": proxy.url} if proxy else log.facts
     findings = advised(
-        _ordered(scheduler.findings),
+        _naming_the_proxy(_ordered(scheduler.findings), proxy),
         server,
         general=registry.general_remedy,
         lookup=registry.advice,
@@ -165,10 +169,12 @@ def _assemble(
             ),
             http_version=responses[0].http_version if responses else None,
             tls=dict(tls) if tls else None,
+            proxy=proxy.url if proxy else None,
+            proxy_source=proxy.source if proxy else None,
         ),
         server=server,
         capabilities=merge(scheduler.verdicts),
-        facts=dict(sorted(log.facts.items())),
+        facts=dict(sorted(facts.items())),
         findings=findings,
         checks=(*scheduler.records, *registry.broken_plugins()),
         exchanges=tuple(log.exchanges),
@@ -183,6 +189,25 @@ def _with_reason_for_no_chat(report: Report, checks: list[Check]) -> Report:
         return report
     chat = Verdict(State.UNKNOWN, 0.0, checks=(record.id,), note=record.reason)
     return replace(report, capabilities={**report.capabilities, "chat": chat})
+
+
+#: What a proxy on the way can cause or hide; other findings are about what it passes on unchanged.
+_ON_THE_WAY = ("connect", "tls", "url", "auth", "stream", "idle", "errors", "limits")
+
+
+def _naming_the_proxy(findings: list[Finding], proxy: ProxyInUse | None) -> list[Finding]:
+    """The findings, those that a proxy can cause naming the proxy that the requests went through."""
+    if proxy is None:
+        return findings
+
+    def named(finding: Finding) -> Finding:
+        of_the_way = finding.code.partition(".")[0] in _ON_THE_WAY
+        if finding.severity is Severity.INFO or not of_the_way or proxy.url in finding.detail:
+            return finding
+        way = f"The requests went through the proxy {proxy.url} ({proxy.source})."
+        return replace(finding, detail=f"{finding.detail} {way}")
+
+    return [named(finding) for finding in findings]
 
 
 def _ordered(findings: list[Finding]) -> list[Finding]:

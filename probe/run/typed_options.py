@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -69,6 +70,8 @@ class Given:
     ca_bundle: str | None = None
     insecure: bool = False
     proxy: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
     http: str | None = None
     out: str = "endpoint-report"
     formats: tuple[str, ...] = ()
@@ -127,6 +130,7 @@ def options_for(endpoint: str, given: Given, known: Known) -> Options:
         secrets["PROXY_PASSWORD"] = password
     ca_bundle = given.ca_bundle or known.ca_bundle
     _check_bundle(ca_bundle)
+    _check_client_certificate(given.client_cert, given.client_key)
     depth = Depth(given.depth)
     idle = IDLE_S[depth] if given.idle is None else given.idle
     deadline = given.deadline
@@ -153,6 +157,8 @@ def options_for(endpoint: str, given: Given, known: Known) -> Options:
             ca_bundle=ca_bundle,
             insecure=given.insecure,
             proxy=proxy,
+            client_cert=given.client_cert,
+            client_key=given.client_key,
             wire=Wire(http=given.http, keepalive_s=int(given.keepalive)),
         ),
     )
@@ -215,6 +221,35 @@ def _check_bundle(path: str | None) -> None:
         raise Unusable(f"the CA bundle {path} holds no certificate; name a PEM file of certificates") from None
     except OSError as error:
         raise Unusable(f"cannot read the CA bundle {path} ({error.strerror}); name a PEM file") from None
+
+
+def _check_client_certificate(certificate: str | None, key: str | None) -> None:
+    """Load certificate and key once, so that a wrong file is reported before anything is sent.
+
+    Raises:
+        Unusable: the message names the files and nothing of what is in them.
+    """
+    if certificate is None:
+        if key is not None:
+            raise Unusable("--client-key needs the certificate as well; add --client-cert PATH")
+        return
+    import ssl
+
+    for option, path in (("--client-cert", certificate), ("--client-key", key)):
+        try:
+            with Path(path).open("rb") if path is not None else nullcontext():
+                pass
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "not a path"
+            raise Unusable(f"cannot read the file of {option}, {path} ({reason}); name a PEM file") from None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password=lambda: "")
+    except (ssl.SSLError, ValueError, OSError):
+        where = f"{certificate} and {key} are" if key else f"{certificate} is"
+        raise Unusable(
+            f"{where} no PEM certificate with its private key; give the certificate with --client-cert and its key, "
+            "without a passphrase, with --client-key"
+        ) from None
 
 
 # The key ---------------------------------------------------------------------------------------------

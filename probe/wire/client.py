@@ -23,7 +23,7 @@ from probe.redaction.redactor import Redactor
 from probe.wire import failures
 from probe.wire.content_coding import decode
 from probe.wire.loop_lag import LagMonitor
-from probe.wire.proxies import ProxyMounts
+from probe.wire.proxies import ProxyInUse, ProxyMounts, proxy_for
 from probe.wire.recorder import Recorder, Room
 from probe.wire.tcp import keepalive_options, tls_facts
 from probe.wire.transport import Transport, Wire
@@ -34,10 +34,10 @@ USER_AGENT = "endpoint-probe/0.1"
 
 
 def ssl_context(transport: Transport) -> ssl.SSLContext:
-    """The trust stores of the system and of certifi, and the given bundle.
+    """The trust stores of the system and of certifi, the given bundle, and the certificate of the client.
 
     Raises:
-        OSError, ssl.SSLError: the bundle cannot be read or has no certificate.
+        OSError, ssl.SSLError: a file cannot be read or has no certificate.
     """
     import certifi
 
@@ -45,6 +45,8 @@ def ssl_context(transport: Transport) -> ssl.SSLContext:
     context.load_verify_locations(certifi.where())
     if transport.ca_bundle:
         context.load_verify_locations(transport.ca_bundle)
+    if transport.client_cert:
+        context.load_cert_chain(transport.client_cert, transport.client_key, password=lambda: "")
     if transport.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -116,6 +118,16 @@ class Client:
             # A cookie of one answer must not change the next request.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
+
+    def proxy(self, url: str) -> ProxyInUse | None:
+        """The proxy that a request to this URL goes through, or None."""
+        return proxy_for(url, self.transport.proxy)
+
+    def roots(self) -> list[bytes]:
+        """The authorities that are trusted, in DER (those that OpenSSL loads only when needed are not listed)."""
+        if self._context is None:
+            self._context = self._tls(self.transport)
+        return self._context.get_ca_certs(binary_form=True)
 
     async def send(
         self,

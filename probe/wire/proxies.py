@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from os import environ
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,19 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from probe.parsing.urls import is_loopback
+
+
+@dataclass(frozen=True)
+class ProxyInUse:
+    """The proxy that requests to an endpoint go through.
+
+    Attributes:
+        url: without user name and password.
+        source: ``--proxy``, or the environment variable that names it; ``the system's settings`` where there is none.
+    """
+
+    url: str
+    source: str
 
 
 class ProxyMounts(dict[str, httpx.AsyncBaseTransport | None]):
@@ -25,10 +39,13 @@ class ProxyMounts(dict[str, httpx.AsyncBaseTransport | None]):
             return
         for scheme, value in getproxies().items():
             if scheme in ("http", "https", "all") and value:
-                url = value if "://" in value else f"http://{value}"
-                self[f"{scheme}://"] = carrier(url)
+                self[f"{scheme}://"] = carrier(_with_scheme(value))
         for host in _unproxied():
             self[f"all://{host}"] = None
+
+
+def _with_scheme(value: str) -> str:
+    return value if "://" in value else f"http://{value}"
 
 
 def _unproxied() -> list[str]:
@@ -43,10 +60,31 @@ def _unproxied() -> list[str]:
 
 def proxied(url: str, proxy: str | None) -> bool:
     """Whether a request to this URL goes through a proxy."""
-    parts = urlsplit(url)
+    return proxy_for(url, proxy) is not None
+
+
+def proxy_for(url: str, proxy: str | None) -> ProxyInUse | None:
+    """The proxy that a request to this URL goes through, or None.
+
+    Args:
+        proxy: the one given as an option, or None for the environment's.
+    """
     if proxy:
-        return True
-    if is_loopback(parts.hostname or ""):
-        return False
+        return ProxyInUse(without_login(proxy), "--proxy")
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if is_loopback(host):
+        return None
     found = getproxies()
-    return bool(found.get(parts.scheme) or found.get("all")) and not proxy_bypass(parts.hostname or "")
+    kind = next((kind for kind in (parts.scheme, "all") if found.get(kind)), None)
+    if kind is None or proxy_bypass(host):
+        return None
+    named = next((name for name in (f"{kind}_proxy", f"{kind}_proxy".upper()) if environ.get(name)), None)
+    return ProxyInUse(without_login(_with_scheme(found[kind])), named or "the system's settings")
+
+
+def without_login(url: str) -> str:
+    """A proxy's URL without user name and password."""
+    scheme, _, rest = url.rpartition("://")
+    host = rest.split("/")[0].rpartition("@")[2]
+    return f"{scheme or 'http'}://{host}"

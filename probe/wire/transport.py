@@ -35,9 +35,13 @@ class Transport:
         ca_bundle: a PEM file of certificates to trust in addition to the system's.
         insecure: do not verify certificates.
         proxy: a proxy URL; None takes the environment's, as a client would.
+        client_cert, client_key: PEM files of the certificate that the client presents and of its key; without the
+            second the first holds both.
     """
 
     ca_bundle: str | None = None
     insecure: bool = False
     proxy: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
     wire: Wire = field(default_factory=Wire)

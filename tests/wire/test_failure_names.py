@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import ssl
 
 import httpx
@@ -13,7 +14,7 @@ from probe.wire import failures
 
 def _raised(*links: BaseException) -> BaseException:
     """The first exception, each of the others the cause of the one before."""
-    for outer, cause in zip(links, links[1:], strict=False):
+    for outer, cause in itertools.pairwise(links):
         outer.__cause__ = cause
     return links[0]
 
