@@ -115,7 +115,7 @@ async def reach(ctx: Context) -> Result:
         return Result((finding,))
     if ctx.options.endpoint.scheme == "http" and (why := await _speaks_tls(ctx, first)):
         return Result((plain_http(first, ctx.options.endpoint.base, why),))
-    if wants_certificate(first):
+    if wants_certificate(first) or await _refuses_without_certificate(ctx, first):
         return Result(note="the server wants a certificate of the client")
     result = diagnose_reach(first)
     if "reachable" in result.provides:
@@ -140,6 +140,15 @@ async def _speaks_tls(ctx: Context, first: Exchange) -> str:
     if second.response is None or second.status == first.status:
         return ""
     return f"Over TLS the same port answers with status {second.status}."
+
+
+async def _refuses_without_certificate(ctx: Context, first: Exchange) -> bool:
+    """Whether a connection was closed for want of a certificate of the client; ``tls.certificate`` reports it."""
+    closed = first.error is not None and first.error.kind in ("reset", "closed")
+    if ctx.options.endpoint.scheme != "https" or not closed:
+        return False
+    seen = await ctx.handshake()
+    return seen is not None and seen.wants_certificate
 
 
 def diagnose_addresses(tried: Sequence[Address], exchange: Exchange) -> Result:

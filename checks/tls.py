@@ -115,7 +115,7 @@ async def certificate(ctx: Context) -> Result:
         raise Skip("the endpoint is not https")
     first = await first_look(ctx)
     kind = first.error.kind if first.error else ""
-    seen = await ctx.handshake() if kind in ("tls-untrusted", "tls-other") else None
+    seen = await ctx.handshake() if kind in _LOOKED_INTO else None
     given = ctx.options.transport.client_cert is not None
     if wants_certificate(first) or (seen is not None and seen.wants_certificate):
         return Result((no_certificate(first, given, seen),))
@@ -123,6 +123,9 @@ async def certificate(ctx: Context) -> Result:
     return diagnose_certificate(first, time.time(), missing=missing, sent=seen, proxy=ctx.proxy)
 
 
+#: Failures of which a second handshake tells more.  A server with TLS 1.3 that refuses a client without a certificate
+#: closes after the client's side of the handshake is done, so that the alert may be lost in a reset.
+_LOOKED_INTO = ("tls-untrusted", "tls-other", "reset", "closed")
 _BY_KIND = {"tls-untrusted": UNTRUSTED, "tls-expired": EXPIRED, "tls-hostname": HOSTNAME, "tls-other": HANDSHAKE}
 
 

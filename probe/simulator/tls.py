@@ -7,7 +7,7 @@ import ipaddress
 import ssl
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ KINDS: dict[str, tuple[int, tuple[str, ...]]] = {
     "expired": (-2, LOOPBACK),
     "expiring": (3, LOOPBACK),
     "hostname": (365, ("other.example",)),
+    "chain-incomplete": (365, LOOPBACK),
+    "client-certificate": (365, LOOPBACK),
 }
 
 
@@ -56,12 +58,18 @@ class Certificate:
 
 
 def issue(
-    subject: str, issuer: Certificate | None = None, *, names: Sequence[str] = (), days: int = 365
+    subject: str,
+    issuer: Certificate | None = None,
+    *,
+    names: Sequence[str] = (),
+    days: int = 365,
+    organization: str | None = None,
 ) -> Certificate:
     """A certificate valid from 30 days ago for `days` days from now.
 
     issuer  signs it; None makes a root
     names   DNS names and IP addresses; without any it is an authority
+    organization  of the subject; None: it has none
     """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
@@ -70,7 +78,10 @@ def issue(
     now = datetime.datetime.now(datetime.UTC)
     key = ec.generate_private_key(ec.SECP256R1())
     signer = issuer.key if issuer else key
-    named = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
+    parts = [x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)]
+    if organization is not None:
+        parts.insert(0, x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, organization))
+    named = x509.Name(parts)
     builder = (
         x509.CertificateBuilder()
         .subject_name(named)
@@ -123,5 +134,22 @@ def make(kind: str) -> ServerTLS:
         authority = issue("Simulated Authority")
     except ImportError:
         raise ValueError("the tls faults need the Python package 'cryptography': pip install cryptography") from None
+    if kind == "chain-incomplete":
+        house = "Simulated Trust Services"
+        root = issue("Simulated Root", organization=house)
+        intermediate = issue("Simulated Intermediate", root, organization=house)
+        return serve([issue("localhost", intermediate, names=names, days=days)], root)
     leaf = issue("localhost", authority, names=names, days=days)
+    if kind == "client-certificate":
+        return _wanting_one(serve([leaf], authority), authority)
     return serve([leaf], None if kind == "untrusted" else authority)
+
+
+def _wanting_one(settings: ServerTLS, authority: Certificate) -> ServerTLS:
+    """The same settings for a server that requires a certificate of the client, and one that it accepts in a file."""
+    settings.context.verify_mode = ssl.CERT_REQUIRED
+    settings.context.load_verify_locations(cadata=authority.pem().decode())
+    client = issue("simulated client", authority, names=("client.example",))
+    with tempfile.NamedTemporaryFile(suffix=".pem", prefix="simulated-client-", delete=False) as file:
+        file.write(client.pem(key=True))
+    return replace(settings, client_certificate=Path(file.name))

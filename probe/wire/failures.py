@@ -38,7 +38,7 @@ _EXPIRED = {9, 10, 13, 14}
 _HOSTNAME = {62, 63, 64}
 #: Alerts of a server about the certificate of the client, missing or refused (RFC 8446, section 6.2), as OpenSSL names
 #: them.  Servers with TLS 1.3 send certificate_required; Go with TLS 1.2 sends bad_certificate.
-_ABOUT_CLIENT_CERTIFICATE = re.compile(
+ABOUT_CLIENT_CERTIFICATE = re.compile(
     r"ALERT_(?:CERTIFICATE_(?:REQUIRED|UNKNOWN|EXPIRED|REVOKED)|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA|"
     r"NO_CERTIFICATE)$"
 )
@@ -68,7 +68,7 @@ def _tls_kind(error: ssl.SSLError) -> str:
         if error.verify_code in _HOSTNAME:
             return TLS_HOSTNAME
         return TLS_UNTRUSTED
-    return TLS_CLIENT_CERTIFICATE if _ABOUT_CLIENT_CERTIFICATE.search(error.reason or "") else TLS_OTHER
+    return TLS_CLIENT_CERTIFICATE if ABOUT_CLIENT_CERTIFICATE.search(error.reason or "") else TLS_OTHER
 
 
 def _os_kind(error: OSError) -> str | None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 from anyio.abc import ByteStream
+
+from probe.wire import failures
 
 #: The longest look, in seconds; and what a server may send meanwhile, in bytes.
 HANDSHAKE_S = 5.0
@@ -25,7 +27,7 @@ _AFTER_S = 0.4
 #: Addresses of one host that are tried.
 MOST_ADDRESSES = 6
 
-_ALERT, _HANDSHAKE = 0x15, 0x16
+_ALERT, _HANDSHAKE, _ENCRYPTED = 0x15, 0x16, 0x17
 _CERTIFICATE_REQUEST = 13
 
 
@@ -36,8 +38,8 @@ class Handshake:
     Attributes:
         spoken: it answered in TLS (RFC 8446, section 5.1: a handshake or an alert record).
         finished: the handshake was completed.
-        wants_certificate: it asked for a certificate of the client in the clear, as servers up to TLS 1.2 do, and
-            refused the client that has none.
+        wants_certificate: it refused a client without a certificate: by an alert that is about certificates, or by any
+            end of the connection after it had asked for one.
         chain: the certificates presented, the server's own first, in DER.
     """
 
@@ -60,48 +62,85 @@ async def handshake(host: str, port: int) -> Handshake:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = context.wrap_bio(incoming, outgoing, server_hostname=host)
-    received = bytearray()
-    finished = refused = False
-    with anyio.move_on_after(HANDSHAKE_S), contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.EndOfStream):
-        async with await anyio.connect_tcp(host, port) as stream:
-            while len(received) < _MOST_BYTES:
-                state = _advance(tls.do_handshake)
-                finished, refused = state == "done", state == "failed"
-                await _flush(stream, outgoing)
-                if finished or refused:
-                    break
-                await _receive(stream, incoming, received)
-            if finished:
-                with anyio.move_on_after(_AFTER_S), contextlib.suppress(anyio.EndOfStream):
-                    await _receive(stream, incoming, received)
-                refused = _advance(lambda: tls.read(1)) == "failed"
+    tls = _Dialogue(context, host)
+    finished, ended = False, ""
+    with anyio.move_on_after(HANDSHAKE_S):
+        try:
+            async with await anyio.connect_tcp(host, port) as stream:
+                while not finished and not ended and len(tls.received) < _MOST_BYTES:
+                    finished, ended = _advance(tls.object.do_handshake)
+                    await tls.flush(stream)
+                    if not finished and not ended:
+                        await tls.receive(stream)
+                if finished:
+                    with anyio.move_on_after(_AFTER_S):
+                        await tls.receive(stream)
+                    _, ended = _advance(lambda: tls.object.read(1))
+        except (OSError, anyio.BrokenResourceError, anyio.EndOfStream):
+            ended = "closed"
+    received = bytes(tls.received)
     spoken = len(received) > 2 and received[0] in (_ALERT, _HANDSHAKE) and received[1] == 3
-    wanted = refused and _asks_for_certificate(bytes(received))
-    return Handshake(spoken, finished, wanted, _chain(tls))
+    wanted = bool(failures.ABOUT_CLIENT_CERTIFICATE.search(ended)) or (bool(ended) and tls.certificate_requested())
+    return Handshake(spoken, finished, spoken and wanted, _chain(tls.object))
 
 
-def _advance(step: Callable[[], Any]) -> str:
-    """Do one step of TLS: ``done``, ``waits`` for more bytes, or ``failed``."""
+class _Dialogue:
+    """One TLS object and the bytes that went to and fro."""
+
+    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self.received = bytearray()
+        self.sent = bytearray()
+
+    async def flush(self, stream: ByteStream) -> None:
+        if self._outgoing.pending:
+            data = self._outgoing.read()
+            self.sent += data
+            await stream.send(data)
+
+    async def receive(self, stream: ByteStream) -> None:
+        data = await stream.receive(16_384)
+        self.received += data
+        self._incoming.write(data)
+
+    def certificate_requested(self) -> bool:
+        """Whether the server asked for a certificate of the client.
+
+        Up to TLS 1.2 its CertificateRequest is in the clear (RFC 5246, section 7.4.4).  In TLS 1.3 the answer shows it:
+        an encrypted Certificate message before the Finished message, which is else the only encrypted record
+        (RFC 8446, section 4.4.2).
+        """
+        clear = b"".join(body for kind, body in _records(bytes(self.received)) if kind == _HANDSHAKE)
+        at = 0
+        while at + 4 <= len(clear) and self.object.version() != "TLSv1.3":
+            if clear[at] == _CERTIFICATE_REQUEST:
+                return True
+            at += 4 + int.from_bytes(clear[at + 1 : at + 4], "big")
+        encrypted = [body for kind, body in _records(bytes(self.sent)) if kind == _ENCRYPTED]
+        return self.object.version() == "TLSv1.3" and len(encrypted) > 1
+
+
+def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and body of each whole TLS record (RFC 8446, section 5.1)."""
+    at = 0
+    while at + 5 <= len(data):
+        end = at + 5 + int.from_bytes(data[at + 3 : at + 5], "big")
+        if end > len(data):
+            return
+        yield data[at], data[at + 5 : end]
+        at = end
+
+
+def _advance(step: Callable[[], Any]) -> tuple[bool, str]:
+    """Do one step of TLS: whether it is done, and OpenSSL's name of what ended it; neither where it waits for bytes."""
     try:
         step()
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        return "waits"
-    except (ssl.SSLError, ValueError):
-        return "failed"
-    return "done"
-
-
-async def _flush(stream: ByteStream, outgoing: ssl.MemoryBIO) -> None:
-    if outgoing.pending:
-        await stream.send(outgoing.read())
-
-
-async def _receive(stream: ByteStream, incoming: ssl.MemoryBIO, received: bytearray) -> None:
-    data = await stream.receive(16_384)
-    received += data
-    incoming.write(data)
+        return False, ""
+    except (ssl.SSLError, ValueError) as error:
+        return False, getattr(error, "reason", None) or "failed"
+    return True, ""
 
 
 def _chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
@@ -120,23 +159,6 @@ def _chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
 def _der(certificate: Any) -> bytes:
     """The DER form of a certificate object of CPython's ``_ssl`` module (its encoding number 2)."""
     return bytes(certificate.public_bytes(2))
-
-
-def _asks_for_certificate(received: bytes) -> bool:
-    """Whether the clear part of a handshake has a CertificateRequest (RFC 5246, section 7.4.4)."""
-    messages, at = b"", 0
-    while at + 5 <= len(received):
-        size = int.from_bytes(received[at + 3 : at + 5], "big")
-        if received[at] != _HANDSHAKE:
-            break
-        messages += received[at + 5 : at + 5 + size]
-        at += 5 + size
-    at = 0
-    while at + 4 <= len(messages):
-        if messages[at] == _CERTIFICATE_REQUEST:
-            return True
-        at += 4 + int.from_bytes(messages[at + 1 : at + 4], "big")
-    return False
 
 
 async def addresses(host: str, port: int) -> tuple[Address, ...]:

@@ -58,11 +58,6 @@ def _unproxied() -> list[str]:
     return hosts
 
 
-def proxied(url: str, proxy: str | None) -> bool:
-    """Whether a request to this URL goes through a proxy."""
-    return proxy_for(url, proxy) is not None
-
-
 def proxy_for(url: str, proxy: str | None) -> ProxyInUse | None:
     """The proxy that a request to this URL goes through, or None.
 
@@ -86,5 +81,5 @@ def proxy_for(url: str, proxy: str | None) -> ProxyInUse | None:
 def without_login(url: str) -> str:
     """A proxy's URL without user name and password."""
     scheme, _, rest = url.rpartition("://")
-    host = rest.split("/")[0].rpartition("@")[2]
+    host = rest.rpartition("@")[2].split("/")[0]
     return f"{scheme or 'http'}://{host}"

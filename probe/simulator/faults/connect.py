@@ -53,6 +53,36 @@ class Hostname(Fault):
     certificate = "hostname"
 
 
+class ChainIncomplete(Fault):
+    """The root is known, and the intermediate certificate below it is not sent."""
+
+    name = "tls-chain-incomplete"
+    summary = "https without the intermediate certificate (its root is written to a file)"
+    yields = ("tls.chain-incomplete",)
+    certificate = "chain-incomplete"
+
+
+class ClientCertificate(Fault):
+    """A certificate of the client is required (mutual TLS)."""
+
+    name = "tls-client-certificate"
+    summary = "https that requires a certificate of the client"
+    yields = ("tls.client-certificate",)
+    certificate = "client-certificate"
+
+
+class PlainHttp(Fault):
+    """The port speaks TLS, and the user types http://."""
+
+    name = "tls-plain-http"
+    summary = "http:// is typed at a port that speaks TLS"
+    yields = ("tls.plain-http",)
+    certificate = "good"
+
+    def typed_url(self, url: str) -> str:
+        return url.replace("https://", "http://", 1)
+
+
 # Connections without an answer -------------------------------------------------------------------------
 
 
