@@ -38,6 +38,14 @@ NOT_SIMULATED = {
         "the port speaks no TLS, and the simulated endpoint speaks it wherever https was typed",
         "tests/scenarios/test_access.py::test_plain_http_at_an_https_url_is_no_certificate_trouble",
     ),
+    "connect.proxy": (
+        "the proxy is on the way to the endpoint, and none of its faults",
+        "tests/scenarios/test_network.py::test_what_a_proxy_answers_itself",
+    ),
+    "connect.address-family": (
+        "the simulated endpoint has one address",
+        "tests/scenarios/test_network.py::test_an_address_that_refuses_while_another_works",
+    ),
     "url.cleartext": (
         "clear text to this machine is no risk, and the simulated endpoint is on no other",
         "tests/scenarios/test_access.py::test_clear_text_to_another_machine_is_named",
