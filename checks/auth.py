@@ -263,7 +263,7 @@ def diagnose_enforced(keyless: Exchange, wrong: Exchange, invented: str, loopbac
     findings: tuple[Finding, ...] = ()
     for exchange in (wrong, keyless):
         refused = exchange.response is not None and not completion.is_completion(exchange)
-        if refused and not findings and classify(exchange) is not Reply.BUSY:
+        if refused and not findings and classify(exchange) not in (Reply.BUSY, Reply.UPSTREAM):
             findings = _wrong_status(exchange)
     return Result((*findings, *_reflected(wrong, invented)), facts=facts, provides=frozenset({"auth"}))
 

@@ -170,7 +170,9 @@ class Result:
 
     ``provides`` are the needs it meets in addition to the capabilities whose verdict is ``works``;
     ``settles`` are fields of the target that are now known (``probe.run.options.Settled``).
-    ``note`` is shown as the reason of a pass.
+    ``note`` is shown as the reason of a pass.  ``retracts`` are families of checks whose findings, and verdicts other
+    than ``works``, do not hold for the reason in ``note``: an endpoint that answers the same request in two ways
+    cannot be blamed for either.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -179,6 +181,7 @@ class Result:
     provides: frozenset[str] = frozenset()
     settles: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+    retracts: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, finding: Finding, **states: State) -> Result:
@@ -194,6 +197,7 @@ class Result:
             provides=self.provides | other.provides,
             settles={**self.settles, **other.settles},
             note=other.note or self.note,
+            retracts=self.retracts | other.retracts,
         )
 
 

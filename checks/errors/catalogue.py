@@ -55,3 +55,28 @@ UPSTREAM = Diagnosis(
     verify="The chat request is answered with status 200, and the gateway's log names no failed connection.",
     sources=("RFC 9110 sections 15.6.3 to 15.6.5", "BerriAI/litellm litellm/exceptions.py: APIConnectionError"),
 )
+CACHED = Diagnosis(
+    code="errors.cached",
+    severity=Severity.ERROR,
+    owner=Owner.GATEWAY,
+    title="Different questions get the same answer",
+    what="Two requests with different messages were answered with the same completion (the same id and text).",
+    why="Every client gets the answer to somebody else's question, and sees the conversations of others.",
+    remedy="Switch off caching of POST requests for the API at the gateway, or make the body and the key part of the "
+    "cache key. A server that always gives one fixed answer is a stand-in and not a model.",
+    verify="Two requests with different messages get completions with different ids.",
+    sources=("RFC 9110 section 9.3.3", "nginx documentation: proxy_cache_methods, proxy_cache_key"),
+)
+UNSTEADY = Diagnosis(
+    code="errors.unsteady",
+    severity=Severity.ERROR,
+    owner=Owner.GATEWAY,
+    title="Same request succeeds and fails by turns",
+    what="One and the same request was answered once and failed at another time: behind the gateway is a pool in which "
+    "one member is down or is configured differently.",
+    why="Clients fail at random, and a feature that worked in a test fails in use.",
+    remedy="Find the member of the pool that fails, and repair it or take it out. Let the gateway check the health of "
+    "its members and repeat failed requests on another one.",
+    verify="The request in the evidence, sent ten times, gets ten answers.",
+    sources=("nginx documentation: proxy_next_upstream, max_fails", "HAProxy documentation: option httpchk"),
+)

@@ -41,9 +41,11 @@ class RegistryError(Exception):
 def graph(checks: Sequence[Check]) -> dict[str, set[str]]:
     """The checks that each check waits for, by id, from what they require and provide.
 
-    ``after={"*"}`` waits for every check that does not do so itself.
+    ``after={"*"}`` waits for every check that does not do so itself.  Checks that require what they provide take a
+    second look at it, and do not wait for each other.
     """
     by_need: dict[str, set[str]] = {}
+    by_id = {item.id: item for item in checks}
     for item in checks:
         for name in item.provides:
             by_need.setdefault(name, set()).add(item.id)
@@ -52,6 +54,8 @@ def graph(checks: Sequence[Check]) -> dict[str, set[str]]:
     for item in checks:
         needs = item.requires | (item.after - {"*"})
         waits = {other for need in needs for other in by_need.get(need, ())}
+        again = item.requires & item.provides
+        waits -= {other for need in again for other in by_need[need] if need in by_id[other].requires}
         waits |= {need for need in item.after if any(other.id == need for other in checks)}
         if item.id in last:
             waits |= {other.id for other in checks if other.id not in last}

@@ -14,6 +14,7 @@ from typing import Any
 
 from probe.exchange import Exchange
 from probe.parsing import sse
+from probe.parsing.error_bodies import Obstacle as Obstacle
 from probe.parsing.error_bodies import body_of as body_of
 from probe.parsing.error_bodies import error_in as error_in
 from probe.parsing.error_bodies import error_text as error_text

@@ -34,6 +34,10 @@ from probe.wording import cut, seconds
 _BACKOFF_S = (1.0, 2.0, 4.0, 8.0)
 _PATIENCE_S = 45.0
 _PORTS = {"http": 80, "https": 443}
+#: A gateway that could not reach its backend is asked this often, since one member of a pool may be down.  A failure
+#: that took longer than this (seconds) was a timer and is not repeated.
+_GATEWAY_TRIES = 3
+_AT_ONCE_S = 1.0
 #: Tokens for thinking, in addition to those of the visible answer.
 THINKING_ROOM = 1024
 
@@ -244,6 +248,9 @@ class Context:
             stale = exchange.timeline.reused and kind in ("reset", "closed")
             if (slow or stale) and tries < 3:
                 continue
+            if patient and tries < _GATEWAY_TRIES and _failed_at_once(exchange):
+                await anyio.sleep(0.1)
+                continue
             if not chat_completion.is_throttled(exchange):
                 return exchange
             self.log.throttled.append(exchange)
@@ -403,3 +410,9 @@ def _needs_room(exchange: Exchange) -> bool:
     if chat_completion.is_stream(exchange):
         return not chat_completion.read_stream(exchange).calls
     return not chat_completion.tool_calls(exchange)
+
+
+def _failed_at_once(exchange: Exchange) -> bool:
+    """Whether a gateway reported, without waiting, that the server behind it failed."""
+    at_once = exchange.timeline.end_s < _AT_ONCE_S
+    return at_once and chat_completion.obstacle(exchange) is chat_completion.Obstacle.UPSTREAM

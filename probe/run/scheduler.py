@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -277,9 +278,29 @@ class Scheduler:
             self.log.verdicts[capability] = verdict
             if verdict.verdict is State.WORKS:
                 self._met.add(capability)
+            elif verdict.verdict is not State.UNKNOWN and capability in item.requires:
+                self._met.discard(capability)  # a second look at what another check had found to work
         self._met |= result.provides
         self.log.facts.update({key: value for key, value in result.facts.items() if value is not None})
         self.target.settle(result.settles)
+        if result.retracts:
+            self._retract(result.retracts, result.note)
+
+    def _retract(self, families: Set[str], reason: str) -> None:
+        """Withdraw the findings of these families and their verdicts other than ``works``."""
+
+        def stays(check: str) -> bool:
+            return check.partition(".")[0] not in families
+
+        self.findings = [item for item in self.findings if stays(item.check)]
+        empty = Verdict(State.UNKNOWN, 0.0, note=reason)
+        self.verdicts = [
+            (name, capability, verdict if stays(name) or verdict.verdict is State.WORKS else empty)
+            for name, capability, verdict in self.verdicts
+        ]
+        for name, record in self._records.items():
+            if not stays(name) and record.findings:
+                self._records[name] = replace(record, outcome=Outcome.INCONCLUSIVE, reason=reason, findings=())
 
 
 def _is_foreign(error: BaseException) -> bool:

@@ -1,0 +1,69 @@
+"""Gateways with a cache or a pool behind them: one answer for all, or another member at every turn."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from probe.simulator.call import Call
+from probe.simulator.fault import Fault
+from probe.simulator.response import Response, send_html, send_json
+
+
+class CachedPosts(Fault):
+    """A cache that has only the path as its key."""
+
+    name = "cached-posts"
+    summary = "the first answer to a POST is given to every later one at the same path"
+    yields = ("errors.cached",)
+
+    def __init__(self, given: str | None = None) -> None:
+        super().__init__(given)
+        self.kept: dict[str, Response] = {}
+
+    def on_response(self, call: Call, response: Response) -> Response:
+        if call.request.method != "POST":
+            return response
+        if call.path not in self.kept and response.status == 200:
+            self.kept[call.path] = response
+        return self.kept.get(call.path, response)
+
+
+class DeadMember(Fault):
+    """A pool that is asked by turns, with one member that does not run."""
+
+    name = "pool-dead-member"
+    summary = "every second request meets a member that does not run (=page or json: the gateway's answer)"
+    yields = ("errors.unsteady",)
+    value = "page"
+    choices = ("page", "json")
+
+    def __init__(self, given: str | None = None) -> None:
+        super().__init__(given)
+        self.count = 0
+
+    def on_request(self, call: Call) -> Response | None:
+        self.count += 1
+        if self.count % 2:
+            return None
+        if self.given == "json":
+            return send_json(500, {"error": {"message": "backend request failed: ECONNREFUSED 10.0.4.2:8000"}})
+        return send_html(502, "<html><body><h1>502</h1><p>The origin did not respond.</p></body></html>\n")
+
+
+class WithoutTools(Fault):
+    """A pool in which one member was started without tools."""
+
+    name = "pool-without-tools"
+    summary = "every second request with tools meets a member that refuses them"
+    yields = ("errors.unsteady",)
+    words: ClassVar[str] = "this deployment has no tool parser; remove `tools`"
+
+    def __init__(self, given: str | None = None) -> None:
+        super().__init__(given)
+        self.count = 0
+
+    def on_chat(self, call: Call) -> Response | None:
+        if not call.tools:
+            return None
+        self.count += 1
+        return None if self.count % 2 else self.error(400, self.words)
