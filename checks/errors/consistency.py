@@ -157,7 +157,8 @@ def _refused(exchange: Exchange) -> bool:
 
 
 def _has_tools(body: Any) -> bool:
-    return isinstance(body, dict) and bool(body.get("tools"))
+    """Whether tools are offered and none is forced, which many servers honestly refuse."""
+    return isinstance(body, dict) and bool(body.get("tools")) and body.get("tool_choice") in (None, "auto")
 
 
 def _identity(exchange: Exchange) -> str:
@@ -165,14 +166,22 @@ def _identity(exchange: Exchange) -> str:
 
 
 def _form(body: Any) -> str:
-    """The shape of a request: its fields, the roles and the kinds of content, not their values."""
+    """The form of a request: its fields, the choices among their kinds, the roles and the kinds of content."""
     if not isinstance(body, dict):
         return ""
     messages = body.get("messages")
     turns = [
-        [message.get("role"), type(message.get("content")).__name__, sorted(set(message) - {"role", "content"})]
+        [message.get("role"), _kinds(message.get("content")), sorted(set(message) - {"role", "content"})]
         for message in (messages if isinstance(messages, list) else [])
         if isinstance(message, dict)
     ]
     choice = body.get("tool_choice")
-    return json.dumps([sorted(body), turns, choice if isinstance(choice, str) else type(choice).__name__], default=str)
+    kinds = [choice if isinstance(choice, str) else type(choice).__name__, text_at(body, "response_format", "type")]
+    return json.dumps([sorted(body), turns, kinds, body.get("stream")], default=str)
+
+
+def _kinds(content: Any) -> Any:
+    """The type of a message's content; of a list the types of its parts."""
+    if not isinstance(content, list):
+        return type(content).__name__
+    return [part.get("type") if isinstance(part, dict) else type(part).__name__ for part in content]
