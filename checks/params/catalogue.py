@@ -51,6 +51,22 @@ STOP_IGNORED = Diagnosis(
     verify='Counting with `stop: ["7"]` ends before the 7.',
     sources=(_REFERENCE,),
 )
+SAMPLING_REJECTED = Diagnosis(
+    code="params.sampling-rejected",
+    severity=Severity.WARNING,
+    owner=Owner.CLIENT,
+    title="Sampling parameters rejected",
+    what="Requests were refused because of `temperature`, of `top_p`, or because both were sent together.",
+    why="Most clients send a temperature with every request, and many let the user set both; each such request fails.",
+    remedy="Configure the client not to send the named parameters, or only one of the two if the pair is refused.",
+    verify="A request with the parameters that the client sends is answered with status 200.",
+    sources=(
+        _REFERENCE,
+        "OpenAI documentation: reasoning models support the default temperature only",
+        "cline/cline#341",
+        "QwenLM/qwen-code#921",
+    ),
+)
 UNKNOWN_REJECTED = Diagnosis(
     code="params.unknown-rejected",
     severity=Severity.INFO,

@@ -13,6 +13,7 @@ from checks.params.catalogue import (
     MAX_COMPLETION_TOKENS_REJECTED,
     MAX_TOKENS_IGNORED,
     MAX_TOKENS_REJECTED,
+    SAMPLING_REJECTED,
     STOP_IGNORED,
     UNKNOWN_REJECTED,
 )
@@ -100,6 +101,8 @@ OTHERS: Mapping[str, Any] = {
     "frequency_penalty": 0,
     INVENTED: True,
 }
+#: The two that are refused only if they are sent together (Claude models on Bedrock and Vertex AI).
+PAIR = "temperature and top_p"
 #: Left out together if a refusal names no parameter, the likeliest group first.
 GROUPS = (
     (INVENTED,),
@@ -120,7 +123,7 @@ LAST = "6"
     requires={"chat"},
     provides={"stop", "logprobs"},
     emits=(STOP_IGNORED,),
-    max_requests=_MOST_TRIES + 3,
+    max_requests=_MOST_TRIES + 4,
     max_tokens=2500,
 )
 async def others(ctx: Context) -> Result:
@@ -140,6 +143,10 @@ async def others(ctx: Context) -> Result:
         wanted = {name: value for name, value in wanted.items() if name not in names}
         last = await _with(ctx, wanted)
         tries += 1
+    if "top_p" in refused and "temperature" not in ctx.target.dropped_params:
+        alone = await ctx.chat("Say hello.", limit=20, temperature=None, top_p=OTHERS["top_p"])
+        if completion.is_completion(alone):
+            refused[PAIR] = refused.pop("top_p")
     second = None
     if "stop" in wanted and not ctx.target.thinks and completion.is_completion(last):
         word = word_within(completion.answer(last)) if stop_of(last, stops, LAST)[0] is Stop.UNKNOWN else None
@@ -209,7 +216,7 @@ async def _search(
     proves="No parameter that clients commonly send was refused in this run.",
     requires={"base-url"},
     after={"*"},
-    emits=(UNKNOWN_REJECTED,),
+    emits=(UNKNOWN_REJECTED, SAMPLING_REJECTED),
     max_requests=0,
     depth=Depth.QUICK,
 )
@@ -219,6 +226,8 @@ async def seen(ctx: Context) -> Result:
         found = refusals(ctx.exchanges, name)
         if found:
             known[name] = found[0]
+    if "temperature" in ctx.target.dropped_params and (found := refusals(ctx.exchanges, "temperature")):
+        known["temperature"] = found[0]
     before = ctx.facts.get("rejected_params")
     return diagnose_refused(known, [str(name) for name in before] if isinstance(before, list | tuple) else [])
 
@@ -357,10 +366,13 @@ def diagnose_refused(refused: Mapping[str, Exchange], before: Sequence[str]) -> 
         refused: by name, the refusal of a request with it.
         before: what is known to be refused already.
     """
-    facts = {"rejected_params": sorted({*before, *(name for name in refused if name != INVENTED)}) or None}
-    reported = [name for name in refused if name not in ("logprobs", "top_logprobs", "temperature", *NAMES)]
+    names_only = {"top_p" if name == PAIR else name for name in refused if name != INVENTED}
+    facts = {"rejected_params": sorted({*before, *names_only}) or None}
+    sampling = [name for name in ("temperature", "top_p", PAIR) if name in refused]
+    findings = [_sampling_refused(name, refused[name]) for name in sampling[:1]]
+    reported = [name for name in refused if name not in ("logprobs", "top_logprobs", *sampling, *NAMES)]
     if not reported:
-        return Result(facts=facts)
+        return Result(tuple(findings), facts=facts)
     names = ", ".join("an invented one" if name == INVENTED else f"`{name}`" for name in reported)
     finding = UNKNOWN_REJECTED.found(
         f"Refused parameters: {names} ({words_of(refused[reported[0]])}).",
@@ -370,7 +382,19 @@ def diagnose_refused(refused: Mapping[str, Exchange], before: Sequence[str]) -> 
         ),
         severity=Severity.WARNING if "stream_options" in reported else Severity.INFO,
     )
-    return Result((finding,), facts=facts)
+    return Result((*findings, finding), facts=facts)
+
+
+def _sampling_refused(name: str, exchange: Exchange) -> Finding:
+    """The finding for a refused sampling parameter, or for the pair of which each alone is accepted."""
+    field = "top_p" if name == PAIR else name
+    what = "`temperature` together with `top_p` is" if name == PAIR else f"`{name}` is"
+    do = "Send `temperature` or `top_p`, not both." if name == PAIR else f"Configure the client not to send `{name}`."
+    return SAMPLING_REJECTED.found(
+        f"{what} refused ({words_of(exchange)}); without it the request is answered.",
+        exchange.shows(f"/request/body/{field}", expected="accepted", actual=member(exchange.request.body, field)),
+        remedy=do,
+    )
 
 
 def diagnose_sampling(seeded: Sequence[Exchange], several: Exchange) -> Result:

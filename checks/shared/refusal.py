@@ -166,7 +166,7 @@ def _cause(
     found = _BY_OBSTACLE.get(completion.obstacle(exchange), Cause.NONE)
     if found is Cause.OVERLOAD and is_page(exchange) and _repetitions(exchange, others) >= 2:
         return Cause.UPSTREAM, ""  # the page of a gateway; a rate limit would have passed in the meantime
-    if found:
+    if found is not Cause.NONE:
         return found, ""
     return _BY_REPLY[reply], ""
 

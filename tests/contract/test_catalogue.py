@@ -33,7 +33,8 @@ PROMISED = {
     "stream": "rejected not-sse held replayed size-buffered coalesced compressed content-type framing no-done "
     "truncated no-usage error-in-band utf8",
     "idle": "l7-timeout total-deadline l4-dropped l4-reset reuse-closed",
-    "params": "max-tokens-rejected max-completion-tokens-rejected max-tokens-ignored stop-ignored unknown-rejected",
+    "params": "max-tokens-rejected max-completion-tokens-rejected max-tokens-ignored stop-ignored unknown-rejected "
+    "sampling-rejected",
     "errors": "shape success-status server-error upstream cached unsteady",
     "limits": "rate-limited quota context-silent body-size loading overloaded",
 }

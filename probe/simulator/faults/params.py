@@ -132,6 +132,26 @@ class LogprobsRejected(Fault):
         return self.error(400, "`logprobs` is not supported with this model", param="logprobs")
 
 
+class SamplingRejected(Fault):
+    """Models that sample in one way only, and models that take one of the two parameters (Claude Opus 4.1)."""
+
+    name = "sampling-rejected"
+    summary = "sampling parameters are refused (=temperature, top_p or pair: which)"
+    yields = ("params.sampling-rejected",)
+    value = "temperature"
+    choices = ("temperature", "top_p", "pair")
+
+    def on_chat(self, call: Call) -> Response | None:
+        if self.given == "pair":
+            if "temperature" not in call.body or "top_p" not in call.body:
+                return None
+            return self.error(400, "`temperature` and `top_p` cannot both be specified for this model.")
+        if self.given not in call.body:
+            return None
+        message = f"Unsupported value: '{self.given}' cannot be changed for this model; leave it out."
+        return self.error(400, message, param=self.given, code="unsupported_value")
+
+
 class UnnamedRejected(Fault):
     """A gateway that hides its backend's error text."""
 

@@ -1,0 +1,309 @@
+"""A table of refusals and their causes: status, headers, body, and the run's other exchanges.
+
+The texts are those of servers and gateways as documented or recorded, most of them also in variations: another case,
+another shape of JSON, a page around them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.shared.refusal import Cause, Speaker, challenges, hop, key_was_taken, read
+from probe.model import Exchange, Request, Response, Timeline
+
+BASE = "http://gateway.example/v1"
+CHAT = f"{BASE}/chat/completions"
+BEARER = {"Authorization": "Bearer ${API_KEY}"}
+X_API_KEY = {"X-API-Key": "${API_KEY}"}
+NO_KEY: Mapping[str, str] = {}
+MODEL = "acme-large-2"
+LISTED = ("acme-large-2", "acme-small")
+
+
+def made(
+    status: int,
+    body: Any = b"",
+    *headers: tuple[str, str],
+    sent: Mapping[str, str] = BEARER,
+    url: str = CHAT,
+    method: str = "POST",
+    model: str = MODEL,
+) -> Exchange:
+    """An exchange with this answer; `body` is a JSON value, or text for a page."""
+    content = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    kind = (
+        "application/json" if not isinstance(body, str | bytes) else "text/html" if "<" in str(body) else "text/plain"
+    )
+    response = Response(status, "", "HTTP/1.1", (("Content-Type", kind), *headers), content)
+    asked = {"model": model, "messages": []} if method == "POST" else None
+    return Exchange("x001", "test", Request(method, url, sent, asked), response, Timeline(end_s=0.1))
+
+
+def error(text: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"message": text, **more}}
+
+
+def page(text: str, foot: str = "") -> str:
+    return f"<html><head><title>{text}</title></head><body><center><h1>{text}</h1></center>{foot}</body></html>"
+
+
+def models(status: int, sent: Mapping[str, str]) -> Exchange:
+    body: Any = {"data": [{"id": name} for name in LISTED]} if status == 200 else error("no")
+    return made(status, body, sent=sent, url=f"{BASE}/models", method="GET")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One refusal, the run's other exchanges, the ids that are listed, and the right cause."""
+
+    exchange: Exchange
+    cause: Cause
+    others: Sequence[Exchange] = ()
+    listed: Sequence[str] | None = None
+    asks: str = ""
+    name: str = field(default="", compare=False)
+
+
+BASIC = ("WWW-Authenticate", 'Basic realm="models"')
+AZURE = (
+    "WWW-Authenticate",
+    'AzureApiManagementKey realm="https://a.example",name="Ocp-Apim-Subscription-Key",type="header"',
+)
+NGINX = ("Server", "nginx/1.22.1")
+REDIRECTED = ("Location", "https://gateway.example/v1/chat/completions")
+PASSWORD = page("Welcome", '<form><input name=u><input type="password" name=p></form>')
+KEYLESS_401 = made(401, error("Missing API key"), sent=NO_KEY)
+BUSY_PAGE = page("503 Service Temporarily Unavailable")
+
+ROWS = (
+    # The key
+    Row(made(401, error("Incorrect API key provided: sk-...", code="invalid_api_key")), Cause.KEY),
+    Row(made(401, {"error": "Unauthorized"}), Cause.KEY),
+    Row(made(401, {"detail": "Invalid token"}), Cause.KEY),
+    Row(made(401, page("401 Authorization Required"), NGINX), Cause.KEY),
+    Row(made(401, error("No auth"), ("WWW-Authenticate", 'Bearer realm="api", error="invalid_token"')), Cause.KEY),
+    Row(made(401), Cause.KEY),
+    Row(made(401, error("no"), BASIC, ("WWW-Authenticate", "Bearer")), Cause.KEY),
+    Row(made(403, error("Invalid API key")), Cause.KEY),
+    Row(made(403, {"message": "Unauthorized"}), Cause.KEY),
+    Row(made(400, error("No connected db.", type="no_db_connection", code=400)), Cause.KEY),
+    Row(made(200, error("bad", code=401)), Cause.KEY),
+    Row(made(401, error("Unauthorized")), Cause.KEY, [models(200, BEARER), models(200, NO_KEY)], LISTED[1:]),
+    Row(made(403, {"message": "Forbidden"}), Cause.KEY, [KEYLESS_401]),
+    # The header of the key
+    Row(made(401, page("401 Authorization Required"), BASIC, NGINX), Cause.SCHEME, asks="Basic"),
+    Row(made(401, b"", BASIC, sent=NO_KEY), Cause.SCHEME, asks="Basic"),
+    Row(made(401, {"statusCode": 401}, AZURE), Cause.SCHEME, asks="Ocp-Apim-Subscription-Key"),
+    Row(made(401, error("no key")), Cause.SCHEME, [made(404, error("no route"), sent=X_API_KEY)], asks="x-api-key"),
+    Row(made(401, error("no key")), Cause.SCHEME, [made(200, {"choices": []}, sent=X_API_KEY)], asks="x-api-key"),
+    Row(made(401, error("no key")), Cause.KEY, [made(401, error("no key"), sent=X_API_KEY)]),
+    # Rules
+    Row(made(403, page("403 Forbidden", "<hr><center>nginx</center>")), Cause.POLICY),
+    Row(made(403, "RBAC: access denied", ("Server", "envoy")), Cause.POLICY),
+    Row(made(403, page("403 Forbidden", "Request forbidden by administrative rules.")), Cause.POLICY),
+    Row(made(403, page("Forbidden", "You don't have permission to access this resource.")), Cause.POLICY),
+    Row(made(403, b"", ("Server", "Caddy")), Cause.POLICY),
+    Row(made(403, "Forbidden"), Cause.POLICY),
+    Row(made(403, page("Sorry, you have been blocked", "Cloudflare Ray ID: 8")), Cause.POLICY),
+    Row(made(403, {"message": "Forbidden"}), Cause.POLICY, [made(403, {"message": "Forbidden"}, sent=NO_KEY)]),
+    Row(made(403, error("Country, region, or territory not on the list")), Cause.POLICY),
+    # Sign-in and redirects
+    Row(made(302, b"", ("Location", "/cdn-cgi/access/login/host?x=1")), Cause.SIGN_IN),
+    Row(made(302, b"", ("Location", "https://login.acme.example/start")), Cause.SIGN_IN),
+    Row(made(303, b"", ("Location", "/oauth2/start?rd=%2Fv1")), Cause.SIGN_IN),
+    Row(made(307, b"", ("Location", "/users/sign_in")), Cause.SIGN_IN),
+    Row(made(200, PASSWORD), Cause.SIGN_IN),
+    Row(made(401, PASSWORD), Cause.SIGN_IN),
+    Row(made(301, b"", REDIRECTED), Cause.HTTPS),
+    Row(made(308, b"", ("Location", "https://gateway.example:8443/v1/chat/completions")), Cause.HTTPS),
+    Row(made(301, b"", ("Location", "https://other.example/v1/chat/completions")), Cause.REDIRECT),
+    Row(made(307, b"", ("Location", "/v1/chat/completions/")), Cause.REDIRECT),
+    Row(made(407, page("Proxy Authentication Required")), Cause.PROXY),
+    # The model
+    Row(made(404, error("The model `acme-large-2` does not exist", code="model_not_found")), Cause.MODEL),
+    Row(made(404, error("model 'acme-large-2' not found, try pulling it first")), Cause.MODEL, (), LISTED[1:]),
+    Row(made(400, error("Invalid model name passed in model=acme-large-2")), Cause.MODEL),
+    Row(made(503, error("no available channel for model acme-large-2")), Cause.MODEL),
+    Row(made(401, error("Model acme-large-2 is not supported", type="ModelError")), Cause.MODEL),
+    Row(made(401, error("Unauthorized")), Cause.MODEL, [models(200, BEARER), models(401, NO_KEY)], LISTED[1:]),
+    Row(made(404, error("The model `acme-large-2` does not exist")), Cause.NOT_ENABLED, (), LISTED),
+    Row(
+        made(404, {"title": "Not Found", "detail": "Function 'f': Not found for account 'a'"}),
+        Cause.NOT_ENABLED,
+        (),
+        LISTED,
+    ),
+    Row(
+        made(404, error("litellm.NotFoundError: OpenAIException - Error code: 404 - {'detail': 'Not Found'}")),
+        Cause.NOT_ENABLED,
+        (),
+        LISTED,
+    ),
+    Row(made(403, {"message": "You don't have access to the model with this id."}), Cause.NOT_ENABLED, (), LISTED),
+    # The path
+    Row(made(404, {"detail": "Not Found"}), Cause.PATH),
+    Row(made(404, {"detail": "Not Found"}), Cause.PATH, (), LISTED),
+    Row(made(404, page("404 Not Found")), Cause.PATH),
+    Row(made(405, {"detail": "Method Not Allowed"}), Cause.PATH),
+    Row(made(200, page("Console")), Cause.PATH),
+    # Load, size, credit
+    Row(made(413, page("413 Request Entity Too Large"), NGINX), Cause.SIZE),
+    Row(made(429, error("Rate limit reached for requests")), Cause.RATE),
+    Row(made(200, {"choices": None, "error": {"code": 429}}), Cause.RATE),
+    Row(made(200, {"error": {"code": 429}}), Cause.RATE),
+    Row(made(429, error("You exceeded your current quota", code="insufficient_quota")), Cause.QUOTA),
+    Row(made(402, error("Insufficient Balance")), Cause.QUOTA),
+    Row(made(503, error("Loading model", type="unavailable_error")), Cause.LOADING),
+    Row(made(503, {"error": "Model acme is currently loading", "estimated_time": 20.0}), Cause.LOADING),
+    Row(made(503, error("The engine is busy")), Cause.OVERLOAD),
+    Row(made(529, error("Overloaded", type="overloaded_error")), Cause.OVERLOAD),
+    Row(made(503, BUSY_PAGE), Cause.OVERLOAD),
+    Row(made(503, BUSY_PAGE), Cause.UPSTREAM, [made(503, BUSY_PAGE), made(503, BUSY_PAGE)]),
+    # What is behind a gateway
+    Row(made(502, page("502 Bad Gateway"), NGINX), Cause.UPSTREAM, [KEYLESS_401]),
+    Row(made(504, "upstream request timeout"), Cause.UPSTREAM),
+    Row(
+        made(500, error("litellm.InternalServerError: OpenAIException - Connection error.")),
+        Cause.UPSTREAM,
+        [KEYLESS_401],
+    ),
+    Row(made(500, error("Cannot connect to host vllm:8000 ssl:default")), Cause.UPSTREAM, [KEYLESS_401]),
+    Row(made(500, "dial tcp 10.0.0.2:8000: connect: connection refused"), Cause.UPSTREAM),
+    Row(made(503, "no healthy upstream", ("Server", "envoy")), Cause.UPSTREAM),
+    Row(made(503, page("503", "No server is available to handle this request.")), Cause.UPSTREAM),
+    Row(made(503, page("Backend fetch failed"), ("Server", "Varnish")), Cause.UPSTREAM),
+    Row(made(200, {"choices": []}), Cause.UPSTREAM),
+    # The request, the server
+    Row(made(400, error("Unsupported parameter: 'seed'", param="seed")), Cause.PARAMETER),
+    Row(made(422, {"detail": [{"loc": ["body", "messages"], "msg": "Field required"}]}), Cause.PARAMETER),
+    Row(made(500, page("500 Internal Server Error")), Cause.SERVER, [KEYLESS_401]),
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row.exchange.status}-{row.cause.name}-{n}" for n, row in enumerate(ROWS)])
+def test_the_cause_of_a_refusal(row: Row) -> None:
+    found = read(row.exchange, row.others, model=MODEL, listed=row.listed)
+    assert found.cause is row.cause
+    assert found.asks == row.asks
+    assert found.waiting_helps == (row.cause in (Cause.RATE, Cause.LOADING, Cause.OVERLOAD))
+
+
+def test_the_table_is_large_enough() -> None:
+    assert len(ROWS) >= 60
+    assert len({row.cause for row in ROWS}) >= 17
+
+
+def test_a_keyed_server_error_next_to_a_keyless_401_is_never_about_the_key() -> None:
+    for status in (400, 404, 422, 500, 501, 502, 503, 504, 520, 529):
+        failed = made(status, error("it failed"))
+        assert read(failed, [KEYLESS_401]).cause not in (Cause.KEY, Cause.SCHEME, Cause.POLICY), status
+        assert key_was_taken(failed, KEYLESS_401)
+    assert not key_was_taken(made(500, error("x")), KEYLESS_401, made(500, error("x")))
+    assert not key_was_taken(made(401, error("x")), KEYLESS_401)
+    assert not key_was_taken(made(500, error("x")), None)
+
+
+# Variations --------------------------------------------------------------------------------------------
+
+#: Texts and the cause that they have under every status of the list, whatever their form.
+TEXTS = (
+    ((500, 502, 503), "Cannot connect to host vllm:8000", Cause.UPSTREAM),
+    ((500, 502, 503), "upstream connect error or disconnect/reset before headers", Cause.UPSTREAM),
+    ((500, 503), "APIConnectionError: connection refused", Cause.UPSTREAM),
+    ((503,), "Loading model", Cause.LOADING),
+    ((429,), "Too many requests, slow down", Cause.RATE),
+    ((401,), "Incorrect API key provided", Cause.KEY),
+    ((404,), "The model `acme-large-2` does not exist", Cause.MODEL),
+    ((403,), "RBAC: access denied", Cause.POLICY),
+    ((413,), "Request Entity Too Large", Cause.SIZE),
+)
+
+
+def _forms(text: str) -> list[Any]:
+    return [
+        error(text),
+        error(text, type="error", param=None, code=None),
+        {"error": text},
+        {"message": text},
+        {"detail": text},
+        {"object": "error", "message": text},
+        [{"error": {"message": text}}],
+        {"error": {"error": {"message": text}}},
+        text,
+    ]
+
+
+@given(st.sampled_from(TEXTS), st.integers(0, 8), st.sampled_from((str, str.upper, str.lower)), st.data())
+def test_case_and_form_do_not_change_the_cause(
+    row: tuple[tuple[int, ...], str, Cause], form: int, case: Any, data: st.DataObject
+) -> None:
+    statuses, text, cause = row
+    status = data.draw(st.sampled_from(statuses))
+    around = data.draw(st.sampled_from(("", "Error: ", "request failed - ")))
+    answer = made(status, _forms(around + case(text))[form])
+    assert read(answer, model=MODEL).cause is cause
+
+
+@given(st.sampled_from([row for row in TEXTS if row[2] in (Cause.UPSTREAM, Cause.POLICY, Cause.SIZE)]))
+def test_a_page_around_the_text_does_not_change_the_cause(row: tuple[tuple[int, ...], str, Cause]) -> None:
+    for status in row[0]:
+        assert read(made(status, page(row[1])), model=MODEL).cause is row[2]
+
+
+@given(st.integers(100, 599), st.binary(max_size=200), st.text(max_size=60), st.text(max_size=60))
+def test_any_answer_has_a_cause(status: int, body: bytes, challenge: str, location: str) -> None:
+    answer = made(status, body, ("WWW-Authenticate", challenge), ("Location", location), ("Server", challenge))
+    found = read(answer, [answer], model=MODEL, listed=LISTED)
+    assert isinstance(found.cause, Cause)
+    assert isinstance(found.speaker, Speaker)
+    assert len(challenges(answer)) <= 8
+    assert isinstance(hop(answer), str)
+
+
+# Challenges and hops -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('Basic realm="a, b=c"', [("basic", "")]),
+        ("Bearer", [("bearer", "")]),
+        ('Bearer realm="x", error="invalid_token", error_description="expired, sorry"', [("bearer", "")]),
+        ('Basic realm="a", Bearer realm="b"', [("basic", ""), ("bearer", "")]),
+        ('Key realm="r",name="X-Acme-Key",type="header"', [("key", "X-Acme-Key")]),
+        ("ApiKey name=X-Acme-Key, in=header", [("apikey", "X-Acme-Key")]),
+        ('Key name="bad header: x",type="header"', [("key", "")]),
+        ('Key name="sub",type="query"', [("key", "")]),
+        ("", []),
+    ],
+)
+def test_challenges_are_read(value: str, expected: list[tuple[str, str]]) -> None:
+    assert [(one.scheme, one.header) for one in challenges(made(401, b"", ("WWW-Authenticate", value)))] == expected
+
+
+def test_the_error_of_a_bearer_challenge_is_read() -> None:
+    value = 'Bearer realm="x", error="invalid_token", error_description="expired, sorry"'
+    (one,) = challenges(made(401, b"", ("WWW-Authenticate", value)))
+    assert (one.realm, one.error) == ("x", "expired, sorry")
+
+
+@pytest.mark.parametrize(
+    ("exchange", "name"),
+    [
+        (made(403, b"", ("Server", "nginx/1.25")), "nginx"),
+        (made(403, page("403", "<hr><center>openresty</center>")), "nginx"),
+        (made(403, "RBAC: access denied"), "Envoy"),
+        (made(403, page("403 Forbidden", "Request forbidden by administrative rules.")), "HAProxy"),
+        (made(500, error("litellm.InternalServerError: x")), "LiteLLM"),
+        (made(403, error("no"), ("Server", "uvicorn")), ""),
+    ],
+)
+def test_the_hop_that_an_answer_names(exchange: Exchange, name: str) -> None:
+    assert hop(exchange) == name
