@@ -18,9 +18,10 @@ _JUDGED_ELSEWHERE: Mapping[str, frozenset[str]] = {
     "function.arguments": frozenset({"tools.arguments-not-string", "tools.no-arguments", "tools.arguments-not-json"}),
     "function.name": frozenset({"tools.stream-fragments", "tools.stream-index"}),
     "tool_calls[].type": frozenset({"tools.stream-index"}),
-    "finish_reason": frozenset({"tools.finish-reason", "stream.finish-reason", "tools.result-rejected"}),
     "error": frozenset({"stream.error-in-band"}),
 }
+_FINISH_OF_CALLS = frozenset({"tools.finish-reason", "tools.result-rejected"})
+_FINISH_OF_TEXTS = frozenset({"stream.finish-reason", "tools.result-rejected"})
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 #: Deviations that a detail names; the others are counted.
 _NAMED = 3
@@ -77,6 +78,9 @@ def _is_harmful(item: Deviation) -> bool:
 
 
 def _judged(item: Deviation, codes: frozenset[str]) -> bool:
+    if item.field.endswith("finish_reason"):
+        owners = _FINISH_OF_CALLS if item.answer == "tool" else _FINISH_OF_TEXTS
+        return bool(codes & owners)
     return any(item.field.endswith(field) and codes & owners for field, owners in _JUDGED_ELSEWHERE.items())
 
 

@@ -205,7 +205,7 @@ def _whole(exchange: Exchange) -> Iterator[Deviation]:
     answer = "tool" if lost or completion.message(exchange).get("tool_calls") else "text"
     for field, allowed in _ANSWER.items():
         for pointer, value in values_at(body, field, "/response/body"):
-            kind = _deviation("answer", field, value, allowed) or _of_message(exchange, field, value)
+            kind = _deviation("answer", field, value, allowed, answer) or _of_message(exchange, field, value)
             if kind is None:
                 continue
             rule = rule_for("answer", field, kind, value, answer, frozenset())
@@ -230,7 +230,7 @@ def _of_message(exchange: Exchange, field: str, value: Any) -> str | None:
     return None
 
 
-def _deviation(where: str, field: str, value: Any, allowed: frozenset[str]) -> str | None:
+def _deviation(where: str, field: str, value: Any, allowed: frozenset[str], answer: str) -> str | None:
     """How a value deviates, or None where it does not."""
     kind = kind_of(value)
     if kind not in allowed:
@@ -238,6 +238,8 @@ def _deviation(where: str, field: str, value: Any, allowed: frozenset[str]) -> s
     if not isinstance(value, str):
         return None
     leaf = field.rpartition(".")[2]
+    if leaf == "finish_reason" and answer == "text" and value == "tool_calls":
+        return "other"  # a client waits for calls that are not there
     words = _WORDS.get(f"{where} {field}") or (_WORDS.get(leaf) if "." in field else None)
     if words is None or value in words:
         return None
@@ -259,7 +261,7 @@ def _stream(exchange: Exchange) -> Iterator[Deviation]:
         pointer = f"/response/events/{index}/data"
         for field, allowed in _CHUNK.items():
             for where, value in values_at(body, field, pointer):
-                kind = _chunk_deviation(field, value, allowed, place, stream.done and exchange.error is None)
+                kind = _chunk_deviation(field, value, allowed, place, stream.done and exchange.error is None, answer)
                 rule = rule_for("chunk", field, kind, value, answer, place) if kind else None
                 if kind and rule is not None:
                     yield Deviation("chunk", field, kind, rule, exchange, where, value, answer)
@@ -294,7 +296,9 @@ def _places(bodies: Sequence[Any]) -> list[frozenset[str]]:
     return made
 
 
-def _chunk_deviation(field: str, value: Any, allowed: frozenset[str], place: frozenset[str], ended: bool) -> str | None:
+def _chunk_deviation(
+    field: str, value: Any, allowed: frozenset[str], place: frozenset[str], ended: bool, answer: str
+) -> str | None:
     """How a field of a chunk deviates; ``ended``: the stream came to its end, so that a finish reason is due."""
     if field == "choices" and value == []:
         return None  # the usage chunk, and the first chunk of Azure
@@ -311,7 +315,9 @@ def _chunk_deviation(field: str, value: Any, allowed: frozenset[str], place: fro
         return kind_of(value)
     if field == "choices[].delta.role" and value == "":
         return "empty string"
-    return _deviation("chunk", field, value, allowed)
+    if field == "choices[].index" and value == 1 and isinstance(value, int):
+        return "other"  # a lone choice has the index 0
+    return _deviation("chunk", field, value, allowed, answer)
 
 
 def _fragments(exchange: Exchange, body: Any, pointer: str, names: dict[Any, str]) -> Iterator[Deviation]:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 #: A piece of text that is shorter may repeat what came before by chance (characters).
 _SURE = 16
 _PIECES = 4
+#: The goal of the question that every stream check shares.
+COUNTED_TO = 50
 #: So many consecutive numbers are a count.
 _SURELY_COUNTS = 5
 #: Fields in which servers put the text of a chunk by mistake, below a choice.
@@ -129,7 +131,8 @@ async def _confirmed(ctx: Context, found: Difference) -> Difference | None:
     """The difference again, or None: what cannot be repeated is not reported."""
     whole = await stream_requests.whole(ctx)
     numbers = _numbers(whole)
-    if not completion.is_completion(whole) or len(numbers) < _SURELY_COUNTS or not _is_count(numbers):
+    counts = len(numbers) >= _SURELY_COUNTS and _is_count(numbers)
+    if not completion.is_completion(whole) or not counts or _odd_end(whole, numbers) is not None:
         return None  # the model does not count without streaming either
     again = await stream_requests.timed(ctx, stream_requests.FIRST, options=False)
     if completion.answer(again) == completion.answer(whole):
@@ -275,10 +278,26 @@ def _miscounts(exchange: Exchange) -> str | None:
     if not _asks_to_count(exchange):
         return None
     numbers = _numbers(exchange)
-    if not numbers or (len(numbers) >= _SURELY_COUNTS and _is_count(numbers)):
+    if not numbers:
         return None
+    if len(numbers) >= _SURELY_COUNTS and _is_count(numbers):
+        return _odd_end(exchange, numbers)
     first = next((place for place, value in enumerate(numbers) if value != place + 1), len(numbers) - 1)
     return " ".join(str(value) for value in numbers[max(0, first - 2) : first + 3])
+
+
+#: A special token of a chat format.
+_TOKEN = re.compile(r"<\|[a-z_]{1,24}\|>|</s>|<end_of_turn>|\[/INST\]")
+
+
+def _odd_end(exchange: Exchange, numbers: Sequence[int]) -> str | None:
+    """The end of a right count that stops before its goal, or that a special token follows; None where it is right."""
+    left = _TOKEN.search(completion.answer(exchange)[-400:])
+    if left:
+        return f"{numbers[-1]} {left[0]}"
+    if completion.finish_reason(exchange) == "stop" and numbers[-1] < COUNTED_TO:
+        return f"{' '.join(str(value) for value in numbers[-3:])} and ends"
+    return None
 
 
 def _numbers(exchange: Exchange) -> list[int]:

@@ -320,6 +320,9 @@ def _usage(seen: Seen, reading: completion.StreamReading) -> Result:
             remedy="Use a client that does not send `stream_options`, or update the server to one that accepts it.",
         )
         return Result.of(finding, stream_usage=State.REJECTED)
+    if any(isinstance(chunk.body.get("usage"), dict) and chunk.body["usage"] for chunk in reading.chunks):
+        note = "token counts come in a form that cannot be read"
+        return Result(verdicts={"stream_usage": unknown(note)}, note=note)
     finding = NO_USAGE.found(
         "`stream_options.include_usage` was accepted, and no event of the stream has token counts.",
         exchange.shows(

@@ -16,7 +16,7 @@ from checks.tools.catalogue import CALL_FAULTS, RESULT_IGNORED, RESULT_REJECTED,
 from checks.tools.leaked_calls import diagnosis, facts, leak_finding, server_of
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.refusal import Refusal, meaning, refusal_of
-from checks.tools.replay import Received, city_of, received_in, send
+from checks.tools.replay import Received, city_of, received_in, send, without_extras
 from checks.tools.results import MORE, repeats_number
 from checks.tools.state import call_parameters, state_of, unusable_verdict
 from checks.tools.stream_assembly import stream_faults
@@ -141,7 +141,8 @@ async def _hand_back(ctx: Context, received: Received, *, longer: int | None = N
             zip(received.calls, requests.CITIES, (first, second), strict=False)
         )
     ]
-    message = dict(received.message)
+    rejected = "tools.history-rejected" in ctx.codes
+    message = without_extras(received.message) if rejected else dict(received.message)
     if message.get("content") is None:
         message["content"] = ctx.target.tool_turn_content
     return Both(read(await send(ctx, received, texts, message)), (first, second))

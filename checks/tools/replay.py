@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 #: Members that the API itself has in an assistant message and in a call.
 _OF_MESSAGE = frozenset({"role", "content", "tool_calls"})
 _OF_CALL = frozenset({"id", "type", "function", "index"})
+_OF_FUNCTION = frozenset({"name", "arguments"})
 #: Members of the API that hold nothing in an ordinary answer.
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
@@ -92,22 +93,35 @@ def extras(message: Mapping[str, Any], *, empty: bool = False) -> tuple[str, ...
         empty: those that hold nothing (null, an empty list) too.
     """
     found = [name for name, value in message.items() if name not in _OF_MESSAGE and (empty or value not in _EMPTY)]
-    if empty and message.get("tool_calls") == []:
+    if empty and "tool_calls" in message and not message["tool_calls"]:
         found.append("tool_calls")
-    for call in message.get("tool_calls") or ():
+    for call in _calls_in(message):
         found += [f"tool_calls[].{name}" for name in call if name not in _OF_CALL and (empty or call[name])]
+        found += [f"tool_calls[].function.{name}" for name in _function(call) if name not in _OF_FUNCTION]
     return tuple(dict.fromkeys(found))
+
+
+def _calls_in(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The calls of a message that are objects."""
+    found = message.get("tool_calls")
+    return [call for call in found if isinstance(call, dict)] if isinstance(found, list) else []
+
+
+def _function(call: Mapping[str, Any]) -> dict[str, Any]:
+    found = call.get("function")
+    return found if isinstance(found, dict) else {}
 
 
 def without_extras(message: Mapping[str, Any]) -> Message:
     """The message with the members of the API alone, as clients with typed messages send it."""
     made: Message = {name: value for name, value in message.items() if name in _OF_MESSAGE}
-    if made.get("tool_calls"):
+    made.pop("tool_calls", None)
+    if calls := _calls_in(message):
         made["tool_calls"] = [
-            {name: value for name, value in call.items() if name in _OF_CALL} for call in made["tool_calls"]
+            {name: value for name, value in call.items() if name in _OF_CALL}
+            | {"function": {name: value for name, value in _function(call).items() if name in _OF_FUNCTION}}
+            for call in calls
         ]
-    else:
-        made.pop("tool_calls", None)
     return made
 
 
@@ -117,11 +131,19 @@ def meant(said: str, message: Mapping[str, Any], fields: Sequence[str]) -> tuple
     named = []
     for field in fields:
         name = field.rpartition(".")[2]
-        holders = message.get("tool_calls") or () if "." in field else (message,)
+        holders = _holders(field, message)
         inside = {key for holder in holders for key in _keys(holder.get(name))}
         if any(key.lower() in low for key in (name, *inside) if len(key) > 3):
             named.append(field)
     return tuple(named) or tuple(fields)
+
+
+def _holders(field: str, message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The objects that have the field as a member: the message, its calls, or their functions."""
+    if "." not in field:
+        return (message,)
+    calls = _calls_in(message)
+    return [_function(call) for call in calls] if ".function." in field else calls
 
 
 def _keys(value: Any, depth: int = 4) -> set[str]:
@@ -136,7 +158,7 @@ def _keys(value: Any, depth: int = 4) -> set[str]:
 def shown_path(field: str, message: Mapping[str, Any]) -> str:
     """A field with the members inside it where each holds one alone: ``extra_content.google.thought_signature``."""
     name = field.rpartition(".")[2]
-    holder = (message.get("tool_calls") or [{}])[0] if "." in field else message
+    holder = next(iter(_holders(field, message)), {})
     path, value = [name], member(holder, name)
     while isinstance(value, dict) and len(value) == 1 and len(path) < 5:
         inner = next(iter(value))

@@ -98,7 +98,7 @@ def repeats_number(exchange: Exchange, number: str) -> bool:
     after={"tools"},
     provides={"tool_results"},
     emits=(RESULT_REJECTED, RESULT_IGNORED, ECHO_REQUIRED, HISTORY_REJECTED),
-    max_requests=10,
+    max_requests=12,
     max_tokens=6000,
 )
 async def results(ctx: Context) -> Result:
@@ -153,12 +153,27 @@ async def _sent_back(ctx: Context, received: Received) -> Result | None:
         return None
     content = {"tool_turn_content": received.message.get("content")}
     fields = extras(received.message)
-    bare = read(await send(ctx, received, texts, without_extras(received.message))) if fields else None
-    if bare is not None and bare.kind is Kind.REFUSED:
+    bare = await _without(ctx, received, own, texts) if fields else None
+    if bare is not None:
         needed = meant(completion.error_text(bare.exchange), received.message, fields)
         verdict = works() if own.used else unknown("the result reaches the endpoint, and the model does not use it")
         return Result(verdicts={"tool_results": verdict}, settles=content) | _echo(needed, received, own, bare)
     return Result(verdicts={"tool_results": works()}, settles=content) if own.used else None
+
+
+async def _without(ctx: Context, received: Received, own: Turn, texts: Sequence[str]) -> Reading | None:
+    """The answer to the message without its further fields, where that fails although it works with them.
+
+    A server error or an empty answer has to come twice.
+    """
+    message = without_extras(received.message)
+    bare = read(await send(ctx, received, texts, message))
+    if bare.kind is Kind.REFUSED:
+        return bare
+    if bare.kind is Kind.FAILED or (bare.kind is Kind.EMPTY and own.used):
+        again = read(await send(ctx, received, texts, message))
+        return again if again.kind is bare.kind else None
+    return None
 
 
 def _failed_after_result(reading: Reading) -> Result | None:
@@ -190,14 +205,28 @@ async def _own_refused(ctx: Context, received: Received, own: Turn, texts: Seque
             return rejected_fields(named, own.reading.exchange, received.message) | Result(
                 verdicts={"tool_results": works("without fields that the endpoint itself wrote")}
             )
+    content = received.message.get("content")
+    other = read(await send(ctx, received, texts, {**received.message, "content": None if content == "" else ""}))
+    if other.answered and not content:
+        came, taken = ("an empty string", "null") if content == "" else ("null", "an empty string")
+        finding = HISTORY_REJECTED.found(
+            f"An answer sent back as it came was refused: {words_of(own.reading.exchange)}. With `content` {taken} in "
+            f"place of {came} it was accepted.",
+            refusal_of(own.reading.exchange),
+        )
+        settles = {"tool_turn_content": None if content == "" else ""}
+        return Result((finding,), {"tool_results": works("with other content next to the call")}, settles=settles)
     cross = read(await requests.result(ctx))
     if not cross.answered:
         return None
+    nine = re.search(r"\b(?:9|nine)\b", completion.error_text(own.reading.exchange)[:2000])
     finding = RESULT_REJECTED.found(
         f"The endpoint's own call, handed back under its own id {wording.shown(received.calls[0]['id'])}, was refused: "
         f"{words_of(own.reading.exchange)}. The same conversation with the id {requests.OWN_IDS[0]} was answered.",
         refusal_of(own.reading.exchange),
-        remedy="Let the server make the ids that its chat template accepts: use the tool-call parser and the tokenizer "
+        remedy=None
+        if not nine
+        else "Let the server make the ids that its chat template accepts: use the tool-call parser and the tokenizer "
         "mode that belong to the template (vLLM: `--tokenizer-mode mistral --tool-call-parser mistral` for Mistral "
         "models, whose template takes ids of nine letters and digits), or a chat template without the check.",
     )

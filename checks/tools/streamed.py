@@ -19,14 +19,29 @@ from checks.tools.catalogue import (
     STREAM_INDEX,
     STREAM_LEAK,
     TEXT_CALL,
+    VALUES_ALTERED,
 )
 from checks.tools.leaked_calls import diagnosis, facts, leak_finding, server_of
-from checks.tools.reading import Kind, Reading, read
+from checks.tools.reading import Call, Kind, Reading, read
 from checks.tools.refusal import Refusal, meaning, refusal_of
+from checks.tools.replay import city_of
 from checks.tools.state import call_parameters, state_of, unusable_verdict
 from checks.tools.stream_assembly import parsable, stream_faults
 from checks.tools.structured_calls import findings_of
-from probe.api import Depth, Inconclusive, Result, Severity, State, Verdict, because, check, completion, unknown, works
+from probe.api import (
+    Depth,
+    Inconclusive,
+    Result,
+    Severity,
+    State,
+    Verdict,
+    because,
+    check,
+    completion,
+    unknown,
+    wording,
+    works,
+)
 
 if TYPE_CHECKING:
     from probe.api import Context, ToolState
@@ -45,7 +60,7 @@ _FORCED = {"required": requests.required, "named": requests.by_name}
     after={"tools"},
     provides={"streaming_tools"},
     emits=(NOT_SSE, STREAM_LEAK, STREAM_INDEX, STREAM_FRAGMENTS, *CALL_FAULTS, IGNORED, REJECTED),
-    max_requests=4,
+    max_requests=5,
     max_tokens=3000,
     depth=Depth.QUICK,
 )
@@ -67,6 +82,11 @@ async def stream(ctx: Context) -> Result:
     if _is_chancy(asked[0], state):
         # Usage is requested only now: some endpoints refuse stream_options.
         asked.append(read(await _send(ctx, parameters, stream_options={"include_usage": True})))
+    both = asked[-1].kind is Kind.CALLED
+    if unstreamed is not None and unstreamed.kind is Kind.CALLED and both and differing_calls(unstreamed, asked[-1]):
+        again = read(await _send(ctx, parameters))
+        if again.kind is Kind.CALLED and (what := differing_calls(unstreamed, again)):
+            return diagnose_difference(unstreamed, again, what)
     control = None
     if asked[-1].refused or asked[-1].kind is Kind.EMPTY:
         control = read(await ctx.chat(requests.UNRELATED, limit=100, stream=True))
@@ -84,6 +104,42 @@ def _is_chancy(first: Reading, state: ToolState) -> bool:
     if first.kind is Kind.LEAKED:
         return state["outcome"] == "called"
     return first.kind in (Kind.PROSE, Kind.EMPTY, Kind.FAILED)
+
+
+def differing_calls(whole: Reading | None, streamed: Reading) -> str:
+    """How the streamed calls differ from those without streaming, in a sentence; empty where they agree.
+
+    Compared is what the question fixes: how often the tool is called, and the city of the call.  Arguments that
+    cannot be read are judged by other rules.
+    """
+    if whole is None:
+        return ""
+    if len(whole.calls) == 1 and len(streamed.calls) > 1 and len({_key(call) for call in streamed.calls}) == 1:
+        times = wording.amount(len(streamed.calls), "time")
+        return f"Streamed, the same call comes {times}; without streaming it comes once"
+    cities = [
+        city_of({"function": {"arguments": call.arguments}}, "") for call in (*whole.calls[:1], *streamed.calls[:1])
+    ]
+    if len(cities) == 2 and all(cities) and cities[0] == "Paris" and cities[0] != cities[1]:
+        return f"Streamed, the city of the call is {wording.shown(cities[1], 60)}; without streaming it is {cities[0]}"
+    return ""
+
+
+def _key(call: Call) -> tuple[str, str]:
+    return str(call.name), str(call.arguments)
+
+
+def diagnose_difference(whole: Reading, streamed: Reading, what: str) -> Result:
+    """The finding for streamed calls that differ twice from the whole ones.  Pure."""
+    diagnosis_of = STREAM_FRAGMENTS if len(streamed.calls) > len(whole.calls) else VALUES_ALTERED
+    finding = diagnosis_of.found(
+        f"{what}, twice.",
+        streamed.exchange.shows(
+            "/response/events", expected=whole.calls[0].arguments, actual=streamed.calls[0].arguments
+        ),
+        severity=Severity.ERROR,
+    )
+    return Result.of(finding, streaming_tools=State.BROKEN)
 
 
 # Diagnosis -----------------------------------------------------------------------------------------

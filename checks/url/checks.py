@@ -111,8 +111,9 @@ def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
     if found.auth is not None:
         settles |= {"auth_scheme": found.auth.scheme, "auth_header": found.auth.header}
         findings = diagnose_refusal(found, endpoint)
-    if not answer and not completion.reasoning_of(exchange)[1]:
-        verdict = unknown("the completion has no text")
+    if not answer:
+        thinks = bool(completion.reasoning_of(exchange)[1])
+        verdict = unknown("the completion has reasoning and no text" if thinks else "the completion has no text")
     elif completion.repeats(answer, code):
         verdict = works("the model repeated a code")
     else:

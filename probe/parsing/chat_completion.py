@@ -88,10 +88,9 @@ def _joined_message(stream: StreamReading) -> dict[str, Any]:
         index = fragment.get("index")
         call = calls.setdefault(index if isinstance(index, int) else len(calls), {"type": "function", "function": {}})
         call.update({name: value for name, value in fragment.items() if name not in ("function", "index") and value})
-        for name in ("name", "arguments"):
-            part = member(fragment, "function", name)
-            if isinstance(part, str):
-                call["function"][name] = call["function"].get(name, "") + part
+        function = fragment.get("function")
+        for name, part in function.items() if isinstance(function, dict) else ():
+            call["function"][name] = _added(call["function"].get(name), part)
     if calls:
         made["tool_calls"] = list(calls.values())
     return made
@@ -287,6 +286,8 @@ def _read(content: bytes, reads: tuple[tuple[float, int], ...]) -> StreamReading
             continue
         if body.get("error") or event.event == "error":
             errors.append((index, error_in(body) or event.data[:300]))
+        if inside := member(body, "choices", 0, "error"):  # OpenRouter: the provider failed in the middle
+            errors.append((index, error_in({"error": inside}) or str(inside)[:300]))
         delta = member(body, "choices", 0, "delta")
         reason = text_at(body, "choices", 0, "finish_reason") or None
         chunks.append(Chunk(event.at_s, index, body, delta if isinstance(delta, dict) else {}, reason))

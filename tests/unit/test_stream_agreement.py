@@ -16,6 +16,7 @@ from probe.api import completion
 from probe.model import Exchange, Severity, State
 from tests.unit import answers
 
+FIFTY = "\n".join(str(number) for number in range(1, 51))
 WORDS = ("The sea ", "is wide ", "and the ", "night is ", "long.")
 
 
@@ -84,14 +85,16 @@ def test_words_that_repeat_are_the_models_own() -> None:
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("1\n2\n3\n4\n5\n6\n7\n", False),
-        ("1, 2, 3, 4, 5, 6", False),
+        (FIFTY, False),
+        (FIFTY.replace("\n", ", "), False),
+        ("1\n2\n3\n4\n5\n6\n7\n", True),
+        (f"{FIFTY}<|im_end|>", True),
         ("1\n2\n3\n5\n6\n7\n8\n", True),
         ("1\n1\n2\n2\n3\n3\n4\n4\n", True),
         ("The story begins.", False),
         ("1\n", True),
     ],
-    ids=["lines", "commas", "lost", "doubled", "prose", "one"],
+    ids=["lines", "commas", "ends early", "token left", "lost", "doubled", "prose", "one"],
 )
 def test_a_count_that_is_not_consecutive_is_asked_again(text: str, wrong: bool) -> None:
     found = difference([texts(*text, prompt=stream_requests.COUNT_50)], [])
@@ -102,13 +105,14 @@ def test_a_count_that_is_not_consecutive_is_asked_again(text: str, wrong: bool) 
 @pytest.mark.parametrize(
     ("whole_text", "again", "found"),
     [
-        ("1\n2\n3\n4\n5\n6\n", "1\n2\n4\n5\n6\n7\n", True),
-        ("1\n2\n3\n4\n5\n6\n", "1\n2\n3\n4\n5\n6\n", False),
+        (FIFTY, "1\n2\n4\n5\n6\n7\n", True),
+        (FIFTY, FIFTY, False),
+        ("1\n2\n3\n4\n5\n6\n", "1\n2\n4\n5\n6\n7\n", False),
         ("1\n1\n2\n2\n3\n3\n", "1\n1\n2\n2\n3\n3\n", False),
         ("A story.", "1\n2\n4\n5\n", False),
         ("", "1\n2\n4\n5\n", False),
     ],
-    ids=["lost twice", "not repeated", "the model's own", "no numbers", "empty"],
+    ids=["lost twice", "not repeated", "the model ends early", "the model's own", "no numbers", "empty"],
 )
 def test_a_difference_is_believed_when_the_whole_answer_is_right(whole_text: str, again: str, found: bool) -> None:
     class Asked:

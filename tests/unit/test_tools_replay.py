@@ -160,3 +160,19 @@ def test_only_an_answer_with_uncommon_fields_is_worth_a_request() -> None:
     assert plain_answer([usual, odd]) is odd
     thinking = asked(answers.chat("Hello.", reasoning_content="Hm."))
     assert plain_answer([thinking]) is thinking
+
+
+@pytest.mark.parametrize("calls", [None, {}, "x", {"id": "a"}, [None, 7]], ids=repr)
+def test_calls_of_a_strange_type_do_no_harm(calls: Any) -> None:
+    message = {"role": "assistant", "content": "Hello.", "tool_calls": calls}
+    assert isinstance(extras(message, empty=True), tuple)
+    assert without_extras(message) == {"role": "assistant", "content": "Hello."}
+    assert shown_path("tool_calls[].x", message) == "x"
+
+
+def test_a_field_inside_the_function_is_found() -> None:
+    signed = {**CALL, "function": {**CALL["function"], "thought_signature": "Cs8="}}  # type: ignore[dict-item]
+    message = {"role": "assistant", "content": None, "tool_calls": [signed]}
+    assert extras(message) == ("tool_calls[].function.thought_signature",)
+    assert without_extras(message)["tool_calls"] == [CALL]
+    assert meant("missing thought_signature", message, extras(message)) == extras(message)

@@ -10,7 +10,7 @@ from checks.tools.parallel import Both, answerable, diagnose_both, diagnose_lost
 from checks.tools.reading import Kind, read
 from checks.tools.state import call_parameters
 from checks.tools.stream_assembly import parsable
-from checks.tools.streamed import diagnose_stream
+from checks.tools.streamed import diagnose_difference, diagnose_stream, differing_calls
 from probe.api import Inconclusive, Severity, State
 from tests.unit import answers
 from tests.unit import tool_answers as made
@@ -326,3 +326,23 @@ def test_the_unused_one_of_two_results_is_found() -> None:
 
 def test_a_streamed_call_without_a_name_is_one_fault() -> None:
     assert codes(judge(made.streamed(ROLE, made.part(made.PARIS, None, "call_1")))) == ["tools.stream-fragments"]
+
+
+# Streamed calls against whole ones -------------------------------------------------------------------------------
+
+
+def test_streamed_calls_are_held_against_the_whole_one() -> None:
+    whole = read(made.called())
+    same = read(made.streamed(ROLE, *made.pieces()))
+    cut = read(made.streamed(ROLE, *made.pieces(made.PARIS.replace("Paris", "Pari"))))
+    twice = read(made.streamed(ROLE, *made.pieces(id="a"), *made.pieces(index=1, id="b")))
+    assert differing_calls(whole, same) == ""
+    assert differing_calls(None, cut) == ""
+    assert "Pari" in differing_calls(whole, cut)
+    assert codes(diagnose_difference(whole, cut, differing_calls(whole, cut))) == ["tools.values-altered"]
+    assert codes(diagnose_difference(whole, twice, differing_calls(whole, twice))) == ["tools.stream-fragments"]
+
+
+def test_another_city_of_the_models_own_is_not_compared() -> None:
+    rome = read(made.called(made.call(ROME)))
+    assert differing_calls(rome, read(made.streamed(ROLE, *made.pieces()))) == ""

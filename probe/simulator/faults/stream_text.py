@@ -197,3 +197,33 @@ class ForeignEvents(Fault):
             if place % 9 == 2:
                 made.append(Chunk(chunk.at, {"type": "ping"}))
         return made
+
+
+class EndLost(Fault):
+    """The connection of the model ends early, and the gateway ends the stream properly."""
+
+    name = "stream-end-lost"
+    summary = "the second half of the chunks with text is dropped; the stream ends as usual"
+    yields = ("stream.text-differs",)
+
+    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
+        written = [place for place, chunk in enumerate(chunks) if _content(chunk)]
+        lost = set(written[len(written) // 2 :]) if len(written) > 8 else set()
+        return [chunk for place, chunk in enumerate(chunks) if place not in lost]
+
+
+class TokenLeft(Fault):
+    """A detokenizer leaves the end token in streams."""
+
+    name = "stream-token-left"
+    summary = "streamed text ends with <|im_end|>"
+    yields = ("stream.text-differs",)
+
+    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
+        written = [place for place, chunk in enumerate(chunks) if _content(chunk)]
+        if not written:
+            return chunks
+        made = list(chunks)
+        text = _content(made[written[-1]]) + "<|im_end|>"
+        made[written[-1]] = _edited(made[written[-1]], lambda choice: choice["delta"].update(content=text))
+        return made

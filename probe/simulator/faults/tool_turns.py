@@ -261,3 +261,77 @@ class InventedArguments(Fault):
     def on_reply(self, call: Call, reply: Reply) -> Reply:
         kept = tuple(replace(made, arguments='{"city": "test_city"}') for made in reply.tool_calls)
         return replace(reply, tool_calls=kept)
+
+
+class StreamedCallTwice(Fault):
+    """A translation sends every streamed call under two indexes."""
+
+    name = "tool-stream-call-twice"
+    summary = "a streamed call comes twice, under two indexes and ids"
+    yields = ("tools.stream-fragments",)
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return replace(reply, tool_calls=reply.tool_calls * 2) if call.stream and len(reply.tool_calls) == 1 else reply
+
+
+class StreamedValueCut(Fault):
+    """A streaming parser loses the end of a string argument."""
+
+    name = "tool-stream-value-cut"
+    summary = "the last letter of the city is lost when a call is streamed"
+    yields = ("tools.values-altered",)
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        if not call.stream:
+            return reply
+        kept = tuple(
+            replace(made, arguments=str(made.arguments).replace("Paris", "Pari").replace("Rome", "Rom"))
+            for made in reply.tool_calls
+        )
+        return replace(reply, tool_calls=kept)
+
+
+class EmptyContentRefused(Fault):
+    """The server writes an empty string next to calls, and its history check requires null."""
+
+    name = "empty-content-refused"
+    summary = 'calls come with content "", and a history with it is refused'
+    yields = ("tools.history-rejected",)
+
+    def on_chat(self, call: Call) -> Response | None:
+        if all(turn.get("content") != "" for turn in _calling_turns(call)):
+            return None
+        return self.error(400, "content of an assistant message with tool calls must be null", param="messages")
+
+    def on_json(self, call: Call, payload: Any) -> Any:
+        for choice in choices(payload):
+            if choice["message"].get("tool_calls"):
+                choice["message"]["content"] = ""
+        return payload
+
+
+class EchoInFunction(EchoSignature):
+    """The signature is inside the function, and the refusal does not name it."""
+
+    name = "echo-in-function"
+    summary = "calls have function.thought_signature; a history without it is refused with a vague 400"
+
+    def on_chat(self, call: Call) -> Response | None:
+        made = [made for turn in _calling_turns(call) for made in turn["tool_calls"]]
+        if all("thought_signature" in one.get("function", {}) for one in made):
+            return None
+        return self.error(400, "Request contains an invalid argument.", param="messages")
+
+    def on_json(self, call: Call, payload: Any) -> Any:
+        for choice in choices(payload):
+            for made in choice["message"].get("tool_calls") or ():
+                made["function"]["thought_signature"] = "CsYBAXLI2nwF0Qk5m8s="
+        return payload
+
+    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
+        def sign(delta: JSON) -> None:
+            for made in delta.get("tool_calls") or ():
+                if made.get("id"):
+                    made["function"]["thought_signature"] = "CsYBAXLI2nwF0Qk5m8s="
+
+        return _each_delta(chunks, sign)
