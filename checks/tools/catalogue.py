@@ -316,11 +316,105 @@ HISTORY_REJECTED = Diagnosis(
     severity=Severity.WARNING,
     owner=Owner.SERVER,
     title="Own answer rejected in the history",
-    what="An assistant message that the endpoint wrote was rejected when it was sent back as it came, and accepted "
-    "without one of its fields.",
-    why="Clients that send messages back whole get an error at the second turn of a conversation.",
-    remedy="Update the server so that it accepts the fields that it writes; until then let the client leave the field "
-    "out of the history.",
+    what="A history that agents send was rejected: an assistant message exactly as the endpoint wrote it, accepted "
+    "without one of its fields; or a conversation with tool turns from which `tools` was left out.",
+    why="Clients that send messages back whole get an error at the second turn of a conversation; agents that ask for "
+    "a summary without offering their tools get one as soon as the conversation has a tool call.",
+    remedy="Update the server so that it accepts the fields that it writes, and tool turns without `tools`; until then "
+    "let the client leave the field out of the history, or offer the tools in every request.",
     verify="A conversation that holds the answer as it came is answered with status 200.",
-    sources=("lmstudio-ai/lmstudio-bug-tracker issue 1318", "OpenAI API reference, chat completions: messages"),
+    sources=(
+        "lmstudio-ai/lmstudio-bug-tracker issue 1318",
+        "BerriAI/litellm docs, Anthropic: modify_params adds a dummy tool where tools is left out",
+        "OpenAI API reference, chat completions: messages",
+    ),
+)
+
+# What agents offer and send ------------------------------------------------------------------------
+
+NO_ARGUMENTS = Diagnosis(
+    code="tools.no-arguments",
+    severity=Severity.ERROR,
+    owner=Owner.SERVER,
+    title="Tool without parameters fails",
+    what="A tool without parameters was refused, or was called with arguments that are no JSON object: an empty text, "
+    "or null.",
+    why="Clients parse the arguments as JSON, and an empty text raises an error in json.loads; the agent cannot run "
+    "the tool, or cannot offer it at all.",
+    remedy="Update the server or the gateway: its tool-call parser has to return `{}` for a call without arguments. "
+    "Until then give the tool one optional parameter.",
+    verify="The call of a tool without parameters has the arguments `{}`.",
+    sources=(_CALL, "QwenLM/qwen-code issue 6249, BerriAI/litellm issue 5063"),
+)
+SCHEMA_REJECTED = Diagnosis(
+    code="tools.schema-rejected",
+    severity=Severity.ERROR,
+    owner=Owner.SERVER,
+    title="JSON Schema keyword in a tool rejected",
+    what="A tool was refused because of one JSON Schema keyword in its parameters; without the keyword it is accepted.",
+    why="Schemas that are generated from types (Pydantic, Zod, MCP servers) use these keywords. One such tool makes "
+    "every request of the agent fail.",
+    remedy="Update the server or the gateway, or turn off its conversion of schemas. Until then let the client inline "
+    "references and leave the keyword out.",
+    verify="A request with a tool that uses the keyword is answered with status 200.",
+    sources=(
+        "OpenAI API reference, chat completions: tools[].function.parameters",
+        "BerriAI/litellm issue 26692",
+        "modelcontextprotocol.io, specification: Tool inputSchema",
+    ),
+)
+NAME_REJECTED = Diagnosis(
+    code="tools.name-rejected",
+    severity=Severity.ERROR,
+    owner=Owner.SERVER,
+    title="Tool name rejected",
+    what="A tool was refused because of its name, which the API allows: letters, digits, underscores and hyphens, at "
+    "most 64 characters.",
+    why="Tools of MCP servers have hyphens and long names. One such tool makes every request of the agent fail.",
+    remedy="Update the server or the gateway. Until then rename the tool in the client, with underscores and fewer "
+    "characters.",
+    verify="A request with a tool of that name is answered with status 200.",
+    sources=("OpenAI API reference, chat completions: tools[].function.name",),
+)
+NONE_IGNORED = Diagnosis(
+    code="tools.none-ignored",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title='tool_choice "none" has no effect',
+    what='A request with `tool_choice: "none"` was answered with a tool call.',
+    why="Agents send `none` to get a summary or a final answer, and run a tool instead, or loop.",
+    remedy="Update the server or the gateway so that it applies tool_choice. Until then leave `tools` out of requests "
+    "that must not call one.",
+    verify='The same request with `tool_choice: "none"` is answered with text.',
+    sources=("OpenAI API reference, chat completions: tool_choice",),
+)
+CALL_CUT = Diagnosis(
+    code="tools.call-cut",
+    severity=Severity.ERROR,
+    owner=Owner.SERVER,
+    title="Truncated tool call reported as complete",
+    what="The token limit cut a tool call off, and the finish reason says that the call is complete.",
+    why="The client runs a call with half of its arguments, or fails to parse them, and does not learn that a higher "
+    "limit would help.",
+    remedy="Update the server: an answer that the token limit cut off has the finish reason `length`, with or without "
+    "calls. Until then raise the client's token limit.",
+    verify="A call that the token limit cuts off has the finish reason `length`.",
+    sources=("OpenAI API reference, chat completions: finish_reason", "vllm-project/vllm issue 58228"),
+)
+ORDER_REJECTED = Diagnosis(
+    code="roles.order-rejected",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="Order of messages rejected",
+    what="A conversation was refused because of the order of its messages, which agents send: a user message after a "
+    "tool result, two user messages in a row, a second or a late system message.",
+    why="An agent works for a few turns and then gets an error for every request of the conversation.",
+    remedy="Use a chat template without a check for alternating roles, or a newer one for this model. Until then let "
+    "the client merge neighbouring messages of one role and send one system message at the beginning.",
+    verify="A conversation with the messages in this order is answered with status 200.",
+    sources=(
+        "aaif-goose/goose issue 5998, zed-industries/zed issue 37021",
+        "Hugging Face, chat templates of Mistral and Gemma: roles must alternate",
+        "OpenAI API reference, chat completions: messages",
+    ),
 )

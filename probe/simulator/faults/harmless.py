@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 from probe.simulator.call import JSON, Call, Chunk
@@ -295,20 +294,3 @@ class ResponsesUnstreamed(Fault):
     def on_prompt(self, call: Call) -> None:
         if call.operation == "responses":
             call.body = {**call.body, "stream": False}
-
-
-class RoleOrder(Fault):
-    """Chat templates that insist on an order of the roles."""
-
-    name = "strict-role-order"
-    summary = "user and assistant must alternate and system must come first, else 400"
-
-    def on_chat(self, call: Call) -> Response | None:
-        roles = [str(turn.get("role")) for turn in call.messages]
-        if any(role in ("system", "developer") for role in roles[1:]) and roles[0] != "system":
-            return self.error(400, "System message must be at the beginning.", "BadRequestError")
-        spoken = [role for role in roles if role in ("user", "assistant")]
-        if any(one == two == "user" for one, two in pairwise(spoken)):
-            message = "Conversation roles must alternate user/assistant/user/assistant/..."
-            return self.error(400, message, "BadRequestError")
-        return None

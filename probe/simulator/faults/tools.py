@@ -190,8 +190,8 @@ class OffSchema(Fault):
     """A parser that knows no types, or a model that invents names."""
 
     name = "arguments-off-schema"
-    summary = "arguments do not fit the tool's schema"
-    yields = ("tools.arguments-off-schema",)
+    summary = "arguments do not fit the tool's schema: other types as strings, or a member under another name"
+    yields = ("tools.arguments-off-schema", "tools.values-altered")
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
         return _with_arguments(reply, lambda given: json.dumps(_off_schema(given), ensure_ascii=False))

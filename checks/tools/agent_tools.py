@@ -1,0 +1,229 @@
+"""tools.agent: tools as agents offer them, in one request.
+
+A long and a hyphenated name, a tool without parameters, the schema keywords that generators of schemas write, and
+values of every type.  A refusal is narrowed down to the keyword, the name or the tool; an answer is compared with the
+values that were asked for, and what looks changed is asked once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from checks.shared.outcome import words_of
+from checks.tools import requests
+from checks.tools.agent_values import (
+    BARE_NAME,
+    LONG_NAME,
+    Sign,
+    agent_question,
+    agent_tools,
+    likely_first,
+    signs,
+)
+from checks.tools.catalogue import (
+    NAME_ALTERED,
+    NAME_REJECTED,
+    NO_ARGUMENTS,
+    NOT_JSON,
+    NOT_STRING,
+    SCHEMA_REJECTED,
+    VALUES_ALTERED,
+)
+from checks.tools.reading import Kind, Reading, read
+from checks.tools.refusal import refusal_of
+from checks.tools.requests import LONG_LIMIT
+from probe.api import BudgetExceeded, Depth, Finding, Inconclusive, Result, Skip, State, Throttled, check, wording
+
+if TYPE_CHECKING:
+    from probe.api import Context
+
+#: Requests that narrow a refusal down.
+MOST_BISECTIONS = 4
+_BY_CODE = {item.code: item for item in (VALUES_ALTERED, NAME_ALTERED, NO_ARGUMENTS)}
+#: Findings that already say what is wrong with every call.
+_KNOWN = {
+    NO_ARGUMENTS.code: frozenset({NOT_JSON.code, NOT_STRING.code, VALUES_ALTERED.code}),
+    VALUES_ALTERED.code: frozenset({NOT_STRING.code}),
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A form of the request, and its answer."""
+
+    tools: tuple[requests.Tool, ...]
+    reading: Reading
+
+
+@check(
+    "tools.agent",
+    title="Offer tools as agents do",
+    proves="Usual schema keywords, names and tools without parameters are accepted, and values come back unchanged.",
+    requires={"chat"},
+    after={"tools", "tool_results", "streaming_tools", "tool_choice_required", "tool_choice_named"},
+    emits=(SCHEMA_REJECTED, NAME_REJECTED, NO_ARGUMENTS, VALUES_ALTERED, NAME_ALTERED),
+    max_requests=7,
+    max_tokens=9000,
+    least_requests=1,
+)
+async def agent(ctx: Context) -> Result:
+    state = ctx.target.tools
+    if state is None or state["way"] not in ("auto", "explicit") or state["outcome"] != "called":
+        raise Skip("a plain tool is not called of the model's own choice")
+    streaming = ctx.verdicts.get("streaming_tools")
+    stream = streaming is not None and streaming.verdict is State.WORKS
+    first = await _send(ctx, agent_tools(), stream=stream)
+    if first.reading.refused:
+        return await _narrow_down(ctx, first, stream=stream)
+    if not first.reading.answered:
+        raise Inconclusive(first.reading.why)
+    asked = [(first.reading, signs(first.reading))]
+    if asked[0][1]:
+        try:
+            await _ask_again(ctx, asked, stream=stream)
+        except (BudgetExceeded, Throttled):
+            return Result(note="a changed call was seen once and could not be asked for again")
+    elif ctx.options.depth is Depth.DEEP and stream:
+        whole = await _send(ctx, agent_tools(), stream=False)
+        asked.append((whole.reading, signs(whole.reading)))
+        if asked[1][1]:
+            again = await _send(ctx, agent_tools(), stream=False)
+            asked.append((again.reading, signs(again.reading)))
+    return diagnose_agent(asked, ctx.codes)
+
+
+async def _send(ctx: Context, tools: list[requests.Tool], *, stream: bool) -> Variant:
+    more: dict[str, Any] = {"stream": True} if stream else {}
+    if ctx.target.tools and ctx.target.tools["way"] == "explicit":
+        more["tool_choice"] = "auto"
+    exchange = await ctx.chat(agent_question(tools), limit=LONG_LIMIT, tools=tools, **more)
+    return Variant(tuple(tools), read(exchange))
+
+
+async def _ask_again(ctx: Context, asked: list[tuple[Reading, list[Sign]]], *, stream: bool) -> None:
+    """Ask without streaming; where that shows nothing and the first was streamed, streamed once more."""
+    whole = await _send(ctx, agent_tools(), stream=False)
+    asked.append((whole.reading, signs(whole.reading)))
+    kinds = {sign.kind for sign in asked[0][1]}
+    if stream and not kinds & {sign.kind for sign in asked[1][1]}:
+        again = await _send(ctx, agent_tools(), stream=True)
+        asked.append((again.reading, signs(again.reading)))
+
+
+# Diagnosis of an answer ----------------------------------------------------------------------------
+
+
+def diagnose_agent(asked: Sequence[tuple[Reading, Sequence[Sign]]], codes: frozenset[str] = frozenset()) -> Result:
+    """Judge answers to the same question.
+
+    Args:
+        asked: each answer and its signs, in order.
+        codes: the findings so far, so that one cause gives one finding.
+    """
+    findings: dict[str, Finding] = {}
+    once = []
+    for reading, seen in asked:
+        for sign in seen:
+            where = [other for other, marks in asked if any(mark.kind == sign.kind for mark in marks)]
+            if len(where) < 2:
+                once.append(sign.kind)
+                continue
+            if sign.code in codes or _KNOWN.get(sign.code, frozenset()) & codes or sign.code in findings:
+                continue
+            findings[sign.code] = _finding(sign, reading, where, asked)
+    note = ""
+    if once:
+        note = f"seen in one of {wording.amount(len(asked), 'answer')}, and not reported: {wording.listing(once[:3])}"
+    elif not findings and not any(reading.calls for reading, _ in asked):
+        note = "the model made no call with these tools"
+    return Result(tuple(findings.values()), note=note)
+
+
+def _finding(
+    sign: Sign, reading: Reading, where: Sequence[Reading], asked: Sequence[tuple[Reading, Sequence[Sign]]]
+) -> Finding:
+    modes = {other.streamed for other in where}
+    every = {other.streamed for other, _ in asked}
+    how = ", streamed and whole" if len(modes) == 2 else ""
+    if len(modes) == 1 and len(every) == 2:
+        how = ", only streamed" if True in modes else ", only without streaming"
+    times = wording.amount(len(where), "answer")
+    detail = f"The call {sign.detail} (in {times} to the same question{how})."
+    evidence = [
+        other.exchange.shows(mark.pointer, expected=mark.expected, actual=mark.actual)
+        for other, marks in asked
+        for mark in marks
+        if mark.kind == sign.kind
+    ]
+    return _BY_CODE[sign.code].found(detail, *evidence[:2], confidence=0.9)
+
+
+# Diagnosis of a refusal ----------------------------------------------------------------------------
+
+
+async def _narrow_down(ctx: Context, first: Variant, *, stream: bool) -> Result:
+    """Leave out the keywords, the names and the tool without parameters in turn, at most four requests."""
+    if first.reading.kind is Kind.FAILED:
+        first = await _send(ctx, agent_tools(), stream=stream)
+        if not first.reading.refused:
+            return Result(note="the request failed once and was answered when it was repeated")
+    said = words_of(first.reading.exchange)
+    plain = await _send(ctx, agent_tools(()), stream=stream)
+    if plain.reading.answered:
+        return await _keyword(ctx, first, stream=stream)
+    named = await _send(ctx, agent_tools(odd_names=False), stream=stream)
+    if named.reading.answered:
+        short = await _send(ctx, agent_tools(long_name=False), stream=stream)
+        return Result((_refused_name(first, short),))
+    alone = await _send(ctx, agent_tools(bare=False), stream=stream)
+    if alone.reading.answered:
+        detail = f"A request with {BARE_NAME}, a tool without parameters, was refused: {said}. Without it the same "
+        detail += "request was answered."
+        return Result((NO_ARGUMENTS.found(detail, refusal_of(first.reading.exchange)),))
+    return Result(note=f"tools as agents offer them were refused for more than one reason ({said})")
+
+
+async def _keyword(ctx: Context, first: Variant, *, stream: bool) -> Result:
+    """Which keyword is refused: each alone, the one that the error names first; the last one by elimination."""
+    order = likely_first(words_of(first.reading.exchange))
+    for place, keyword in enumerate(order[: MOST_BISECTIONS - 1]):
+        alone = await _send(ctx, agent_tools((keyword,)), stream=stream)
+        if alone.reading.refused:
+            return Result((refused_keyword(keyword, alone.reading, order[:place]),))
+    return Result((refused_keyword(order[-1], first.reading, order[:-1], confidence=0.8),))
+
+
+def refused_keyword(keyword: str, reading: Reading, accepted: Sequence[str], *, confidence: float = 1.0) -> Finding:
+    """The finding for a schema keyword.
+
+    Args:
+        reading: the refusal.
+        accepted: the keywords that are accepted alone.
+    """
+    shown = "`$ref` with `$defs`" if keyword == "$ref" else f"`{keyword}`"
+    detail = (
+        f"A tool whose parameters use {shown} was refused: {words_of(reading.exchange)}. Without it the same tool was "
+    )
+    detail += "accepted."
+    if accepted:
+        detail += f" Accepted: {wording.listing([f'`{one}`' for one in accepted])}."
+    return SCHEMA_REJECTED.found(detail, refusal_of(reading.exchange), confidence=confidence)
+
+
+def _refused_name(first: Variant, short: Variant) -> Finding:
+    """The finding for a name.
+
+    Args:
+        first: the refusal of both names.
+        short: the hyphenated name without the long one.
+    """
+    hyphen = short.reading.refused
+    shown = f"{BARE_NAME} (with hyphens)" if hyphen else f"{LONG_NAME} ({len(LONG_NAME)} characters)"
+    reading = short.reading if hyphen else first.reading
+    detail = (
+        f"A tool with the name {shown} was refused: {words_of(reading.exchange)}. With a short name of letters and "
+    )
+    detail += "underscores the same tool was accepted."
+    return NAME_REJECTED.found(detail, refusal_of(reading.exchange))

@@ -1,0 +1,280 @@
+"""Tools as agents offer them, the one question about them, and what was done to the calls on the way.  Pure.
+
+The question names every value, so a value that comes back in another form was changed: by the parser of the server or,
+now and then, by the model.  Only forms with the right value inside are signs; any other value is the model's own.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import html
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from checks.tools.reading import Call, Reading
+from checks.tools.requests import Tool, function
+from checks.tools.structured_calls import is_altered
+from probe.api import wording
+
+#: The longest name that the API allows (OpenAI API reference: a-z, A-Z, 0-9, underscores and dashes, at most 64).
+LONG_NAME = "save_note_to_project_notebook_shared_with_all_members_of_the_tea"
+#: A name with hyphens, of a tool without parameters.
+BARE_NAME = "list-open-tabs"
+#: The names for a server that refuses the others.
+PLAIN_NAMES = {LONG_NAME: "save_note", BARE_NAME: "list_open_tabs"}
+#: Characters that are escaped in HTML, XML and JSON, and one that is not ASCII.
+TEXT = 'a && b <c> "d" é'
+VALUES: dict[str, Any] = {
+    "title": "Plan",
+    "text": TEXT,
+    "priority": 3,
+    "budget": 12.5,
+    "pinned": True,
+    "color": "blue",
+    "place": {"city": "Paris"},
+    "tags": ["alpha", "beta"],
+}
+#: A shorter name that an offered one was cut to has at least so many characters.
+LEAST_CUT = 16
+#: Longer arguments are not looked into.
+MOST_CHARS = 20_000
+KEYWORDS = ("$ref", "anyOf", "additionalProperties", "$schema")
+_WORDS = {
+    "$ref": ("$ref", "$defs", "definitions", "reference"),
+    "anyOf": ("anyof",),
+    "additionalProperties": ("additionalproperties", "additional_properties"),
+    "$schema": ("$schema",),
+}
+
+
+@dataclass(frozen=True)
+class Sign:
+    """Something that was done to a call.
+
+    Attributes:
+        code: of the finding that it leads to.
+        kind: signs of one kind in two answers confirm each other.
+        detail: the rest of a sentence that begins with the call.
+    """
+
+    code: str
+    kind: str
+    detail: str
+    pointer: str
+    expected: Any
+    actual: Any
+
+
+# The request ---------------------------------------------------------------------------------------
+
+
+def agent_tools(
+    keywords: Iterable[str] = KEYWORDS, *, odd_names: bool = True, long_name: bool = True, bare: bool = True
+) -> list[Tool]:
+    """The tools.
+
+    Args:
+        keywords: the schema keywords to use, of ``KEYWORDS``.
+        odd_names: names with hyphens; and with ``long_name`` one of 64 characters.
+        bare: the tool without parameters too.
+    """
+    used = set(keywords)
+    place = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    due: dict[str, Any] = {"type": "string"}
+    properties = {
+        "title": {"type": "string"},
+        "text": {"type": "string"},
+        "priority": {"type": "integer"},
+        "budget": {"type": "number"},
+        "pinned": {"type": "boolean"},
+        "color": {"type": "string", "enum": ["red", "green", "blue"]},
+        "place": {"$ref": "#/$defs/place"} if "$ref" in used else place,
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "due": {"anyOf": [due, {"type": "null"}]} if "anyOf" in used else due,
+    }
+    save = function(LONG_NAME, "Save a note.", properties, list(VALUES))
+    parameters = save["function"]["parameters"]
+    if "$schema" in used:
+        parameters["$schema"] = "http://json-schema.org/draft-07/schema#"
+    if "$ref" in used:
+        parameters["$defs"] = {"place": place}
+    if "additionalProperties" in used:
+        parameters["additionalProperties"] = False
+    tabs: Tool = {
+        "type": "function",
+        "function": {
+            "name": BARE_NAME,
+            "description": "List the open browser tabs.",
+            "parameters": {"type": "object", "properties": {}},
+        },
+    }
+    save["function"]["name"] = LONG_NAME if odd_names and long_name else PLAIN_NAMES[LONG_NAME]
+    tabs["function"]["name"] = BARE_NAME if odd_names else PLAIN_NAMES[BARE_NAME]
+    return copy.deepcopy([save, tabs] if bare else [save])
+
+
+def agent_question(tools: Iterable[Tool]) -> str:
+    """The question that leaves no choice about the calls and their values."""
+    names = [tool["function"]["name"] for tool in tools]
+    order = (
+        f"Call {names[0]} with title `Plan`, text `{TEXT}`, priority 3, budget 12.5, pinned true, color blue, "
+        "place with city `Paris`, tags `alpha` and `beta`."
+    )
+    return f"Call two tools in one answer. Call {names[1]}. {order}" if len(names) > 1 else order
+
+
+def likely_first(said: str) -> list[str]:
+    """The schema keywords, those that an error text names first."""
+    low = said.lower()
+    return sorted(KEYWORDS, key=lambda keyword: not any(word in low for word in _WORDS[keyword]))
+
+
+# The answer ----------------------------------------------------------------------------------------
+
+
+def signs(reading: Reading) -> list[Sign]:
+    """What was done to the calls of an answer, the first of each kind."""
+    found: dict[str, Sign] = {}
+    for call in reading.calls:
+        meant = meant_tool(call.name)
+        if meant is None:
+            continue
+        for sign in (*_name_signs(call, meant), *(_bare_signs(call) if meant == BARE_NAME else _value_signs(call))):
+            found.setdefault(sign.kind, sign)
+    return list(found.values())
+
+
+def meant_tool(name: Any) -> str | None:
+    """The offered tool that a name is, or was before it was changed; None for a name of the model's own."""
+    if not isinstance(name, str):
+        return None
+    for offered in (LONG_NAME, BARE_NAME):
+        if name == offered or is_altered(name[:300], offered) or is_cut(name, offered):
+            return offered
+    return None
+
+
+def is_cut(name: str, offered: str) -> bool:
+    """Whether a name is the beginning of a long one."""
+    return LEAST_CUT <= len(name) < len(offered) and offered.startswith(name)
+
+
+def _name_signs(call: Call, meant: str) -> list[Sign]:
+    if call.name == meant:
+        return []
+    how = f"cut to {len(call.name)} characters" if is_cut(call.name, meant) else "changed"
+    detail = f"names the tool {wording.shown(call.name)}: the offered name {meant} was {how}"
+    kind = f"name {'cut' if is_cut(call.name, meant) else meant}"
+    return [Sign("tools.name-altered", kind, detail, call.pointer, meant, wording.shown(call.name))]
+
+
+def _bare_signs(call: Call) -> list[Sign]:
+    """The arguments of the tool without parameters, which must be the text of an object."""
+    given = call.arguments
+    if isinstance(given, dict) or (isinstance(given, str) and len(given) > MOST_CHARS):
+        return []
+    if isinstance(given, str) and given.strip():
+        value, parsed = _parsed(given)
+        if parsed and (isinstance(value, dict) or _is_object_text(value)):
+            return []  # an object within a string is another fault
+    detail = (
+        f"of {BARE_NAME}, a tool without parameters, has the arguments {wording.shown(given)}, which are no JSON object"
+    )
+    return [Sign("tools.no-arguments", "no arguments", detail, call.pointer, "{}", wording.shown(given))]
+
+
+def _value_signs(call: Call) -> list[Sign]:
+    """The values of the other tool, where they are the right ones in another form."""
+    if not isinstance(call.arguments, str) or len(call.arguments) > MOST_CHARS:
+        return []
+    value, parsed = _parsed(call.arguments)
+    if not parsed:
+        return []
+    if _is_object_text(value):
+        shown = wording.shown(call.arguments)
+        detail = "has arguments that are JSON within a JSON string: encoded twice"
+        return [Sign("tools.values-altered", "encoded twice", detail, call.pointer, "a JSON object", shown)]
+    if not isinstance(value, dict):
+        return []
+    made = [
+        _as_strings(call, value, "numbers as strings", ("priority", "budget")),
+        _as_strings(call, value, "booleans as strings", ("pinned",)),
+        _as_strings(call, value, "arrays as strings", ("tags",)),
+        _as_strings(call, value, "objects as strings", ("place",)),
+        _text_sign(call, value.get("text")),
+    ]
+    return [sign for sign in made if sign is not None]
+
+
+def _as_strings(call: Call, given: dict[str, Any], kind: str, names: tuple[str, ...]) -> Sign | None:
+    """The sign that all values of a type came as strings.
+
+    A parser without the types of the schema does it to each; a slip of the model is in one of them.
+    """
+    if not all(is_as_string(given.get(name), VALUES[name]) for name in names):
+        return None
+    shown = {name: given[name] for name in names}
+    detail = f"has {kind}: {wording.shown(shown)}"
+    expected = {name: VALUES[name] for name in names}
+    return Sign("tools.values-altered", kind, detail, call.pointer, expected, shown)
+
+
+def is_as_string(given: Any, right: Any) -> bool:
+    """Whether a value is the right one, written as a string (of JSON, or as Python writes it)."""
+    if not isinstance(given, str) or len(given) > 400:
+        return False
+    value, parsed = _parsed(given)
+    if not parsed:
+        try:
+            value = ast.literal_eval(given.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return False
+    return type(value) is type(right) and bool(value == right)
+
+
+def _text_sign(call: Call, given: Any) -> Sign | None:
+    how = text_change(given)
+    if not how:
+        return None
+    shown = wording.shown(given)
+    return Sign("tools.values-altered", how, f"has a text with {how}: {shown}", call.pointer, TEXT, shown)
+
+
+def text_change(given: Any) -> str:
+    """How the text was changed; empty where it is right, or a text of the model's own."""
+    if not isinstance(given, str) or len(given) > 400 or given.strip() == TEXT:
+        return ""
+    unescaped = html.unescape(html.unescape(given)).strip()
+    if unescaped == TEXT:
+        return "HTML entities"
+    value, parsed = _parsed(f'"{given}"')
+    if parsed and isinstance(value, str) and value.strip() == TEXT:
+        return "doubled escapes"
+    if given.count("\\") and given.replace('\\"', '"').replace("\\u00e9", "é").replace("\\\\", "").strip() == TEXT:
+        return "doubled escapes"
+    for wrong in ("latin-1", "cp1252"):
+        try:
+            if given.encode(wrong).decode("utf-8").strip() == TEXT:
+                return "UTF-8 read in another encoding"
+        except UnicodeError:
+            continue
+    return ""
+
+
+def _parsed(text: str) -> tuple[Any, bool]:
+    """The JSON value of a text, and whether it has one."""
+    try:
+        return json.loads(text), True
+    except (ValueError, RecursionError):
+        return None, False
+
+
+def _is_object_text(value: Any) -> bool:
+    """Whether a string holds a JSON object."""
+    if not isinstance(value, str):
+        return False
+    inner, parsed = _parsed(value)
+    return parsed and isinstance(inner, dict)

@@ -1,0 +1,205 @@
+"""roles.turns: the orders of messages that agents send, in one conversation without ``tools``.
+
+A second system message, a user message after a tool result, two user messages in a row, a late system message; and
+``tools`` left out, as for a summary.  A refusal is narrowed down by at most four requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from checks.shared.conversation import turn
+from checks.shared.outcome import Answer, outcome, words_of
+from checks.tools import requests
+from checks.tools.catalogue import HISTORY_REJECTED, ORDER_REJECTED
+from checks.tools.refusal import refusal_of
+from checks.tools.replay import Received, city_of, received_call
+from checks.tools.requests import Message
+from probe.api import Exchange, Inconclusive, Result, State, check, wording
+
+if TYPE_CHECKING:
+    from probe.api import Context
+
+LIMIT = 60
+SYSTEM = "You are a helpful assistant."
+MORE_SYSTEM = "Answer in plain words."
+LATE_SYSTEM = "Keep the next answer short."
+_WORDS = ("role", "system", "user", "message", "template", "alternat", "tool", "jinja")
+NO_TOOLS = "tools left out"
+AFTER_TOOL, TWO_USERS = "user after tool", "two users in a row"
+SECOND_SYSTEM, LATE = "a second system message", "a late system message"
+
+Send = Callable[[Sequence[Message], bool], Awaitable[Exchange]]
+
+
+@dataclass(frozen=True)
+class History:
+    """What the endpoint is known to take.
+
+    Attributes:
+        tool_turns: a call and its result, empty where a plain conversation with them is not answered.
+        system: system messages are accepted.
+    """
+
+    tool_turns: tuple[Message, ...] = ()
+    system: bool = True
+
+    def orders(self) -> tuple[str, ...]:
+        """The orders that can be tried."""
+        return (
+            *((NO_TOOLS, AFTER_TOOL) if self.tool_turns else ()),
+            TWO_USERS,
+            *((SECOND_SYSTEM, LATE) if self.system else ()),
+        )
+
+    def messages(self, orders: Sequence[str]) -> list[Message]:
+        """A conversation with these orders; otherwise user and assistant take turns after one system message."""
+        made = [turn("system", SYSTEM)] if self.system else []
+        if SECOND_SYSTEM in orders:
+            made.append(turn("system", MORE_SYSTEM))
+        if NO_TOOLS in orders or AFTER_TOOL in orders:
+            made += self.tool_turns
+            if not {AFTER_TOOL, TWO_USERS, LATE} & set(orders):
+                return made
+            if AFTER_TOOL not in orders:
+                made.append(turn("assistant", "It is mild in Paris."))
+        else:
+            made += [turn("user", "Hello"), turn("assistant", "Hello! How can I help you?")]
+        if AFTER_TOOL in orders or TWO_USERS in orders:
+            made.append(turn("user", "Thank you. Name a city in France."))
+        if TWO_USERS in orders:
+            made.append(turn("user", "Name one in Spain too."))
+        if LATE in orders:
+            if made[-1]["role"] == "user":
+                made.append(turn("assistant", "Lyon and Madrid."))
+            made.append(turn("system", LATE_SYSTEM))
+        if made[-1]["role"] != "user":
+            made.append(turn("user", "Name a city in Italy."))
+        return made
+
+
+@dataclass
+class Search:
+    """The requests that narrow a refusal down, and what they showed."""
+
+    send: Send
+    history: History
+    refused: dict[str, Exchange] = field(default_factory=dict)
+    accepted: bool = False
+
+    async def refuses(self, *orders: str, tools: bool = True) -> Exchange | None:
+        """The refusal of a conversation with these orders, or None where it is answered."""
+        exchange = await self.send(self.history.messages(orders), tools and bool({AFTER_TOOL} & set(orders)))
+        if is_refused(exchange):
+            return exchange
+        self.accepted = True
+        return None
+
+
+def is_refused(exchange: Exchange) -> bool:
+    """Whether the conversation was refused.
+
+    Raises:
+        Inconclusive: it was lost, or the answer is about access or a limit.
+    """
+    return outcome(exchange, *_WORDS) is not Answer.DONE
+
+
+@check(
+    "roles.turns",
+    title="Send messages in the orders of agents",
+    proves="User after tool, two users in a row, a second and a late system message are accepted, without tools too.",
+    requires={"chat"},
+    after={"tools", "tool_results", "system_role"},
+    emits=(ORDER_REJECTED, HISTORY_REJECTED),
+    max_requests=5,
+    max_tokens=3000,
+    least_requests=1,
+)
+async def order(ctx: Context) -> Result:
+    history = known_history(ctx)
+    tools = [requests.weather()]
+
+    async def send(messages: Sequence[Message], offered: bool) -> Exchange:
+        return await ctx.chat(messages, limit=LIMIT, tools=tools if offered else None)
+
+    orders = history.orders()
+    whole = await send(history.messages(orders), False)
+    if not is_refused(whole):
+        return Result()
+    search = Search(send, history)
+    if NO_TOOLS in orders and await search.refuses(*(one for one in orders if one != NO_TOOLS)) is None:
+        if HISTORY_REJECTED.code in ctx.codes:
+            return Result(note="the finding about the history was made before")
+        return diagnose_history(whole)
+    await narrow_down(search)
+    return diagnose_orders(search, whole)
+
+
+def known_history(ctx: Context) -> History:
+    """The turns that the endpoint is known to take, from the verdicts so far."""
+    system = ctx.verdicts.get("system_role")
+    results = ctx.verdicts.get("tool_results")
+    turns: tuple[Message, ...] = ()
+    if results is not None and results.verdict is State.WORKS:
+        turns = tool_turns(received_call(ctx.exchanges))
+    return History(turns, system is not None and system.verdict in (State.WORKS, State.IGNORED))
+
+
+def tool_turns(received: Received | None) -> tuple[Message, ...]:
+    """A question, a call (the endpoint's own as it came) and its result."""
+    if received is None:
+        return tuple(requests.conversation("21"))
+    texts = [requests.report(city_of(call, "Paris"), "21") for call in received.calls]
+    return tuple(received.conversation(texts))
+
+
+async def narrow_down(search: Search) -> None:
+    """Find the orders that are refused: first those of users together, then each of the suspected kind alone."""
+    orders = search.history.orders()
+    users = [one for one in (AFTER_TOOL, TWO_USERS) if one in orders]
+    systems = [one for one in (SECOND_SYSTEM, LATE) if one in orders]
+    suspects = users
+    together = await search.refuses(*users) if systems else None
+    if systems and together is None:
+        suspects = systems
+    for one in suspects:
+        exchange = together if suspects == [one] and together is not None else await search.refuses(one)
+        if exchange is not None:
+            search.refused[one] = exchange
+
+
+def diagnose_history(refusal: Exchange) -> Result:
+    """The finding for a conversation that is answered only with ``tools``."""
+    detail = (
+        f"A conversation with a tool call and its result was refused where `tools` was left out: "
+        f"{words_of(refusal)}. With `tools` the same conversation was answered."
+    )
+    return Result(
+        (
+            HISTORY_REJECTED.found(
+                detail,
+                refusal_of(refusal),
+                remedy="Let the server accept tool turns without `tools` (LiteLLM: `modify_params: true`). Until then "
+                "offer the tools in every request, with tool_choice `none` where no call is wanted.",
+            ),
+        )
+    )
+
+
+def diagnose_orders(search: Search, whole: Exchange) -> Result:
+    """The finding for the orders that were refused.
+
+    Raises:
+        Inconclusive: each of them is accepted alone, or a server error without a reason is all there is.
+    """
+    if not search.refused:
+        raise Inconclusive(f"a conversation was refused ({words_of(whole)}), and each of its orders was accepted alone")
+    first = next(iter(search.refused.values()))
+    if outcome(first, *_WORDS) is Answer.FAILED and not search.accepted:
+        raise Inconclusive(f"status {first.status} without a reason, for every conversation")
+    names = wording.listing(list(search.refused))
+    detail = f"Refused: {names} ({words_of(first)}). Conversations in which user and assistant take turns are answered."
+    return Result((ORDER_REJECTED.found(detail, *map(refusal_of, list(search.refused.values())[:2])),))
