@@ -1,1 +1,1 @@
-"""The parts of the stand-in model: tokens, reading the prompt, following it, using tools, filling schemas, seeing."""
+"""The simulated model: reads a prompt, follows it by rules, calls tools, fills schemas, describes pictures."""

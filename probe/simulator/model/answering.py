@@ -1,8 +1,9 @@
-"""The stand-in model: a pure function from a chat request to a reply.
+"""The answer of the simulated model: a pure function from a chat request to a reply.
 
-It follows ordinary prompts by rules, as an instruction-tuned model would: repeats what it is told to, remembers what
-was said, counts, adds, calls the fitting tool, answers from tool results, fills schemas, names colours. It knows no
-particular client's prompts. `personality` makes it talkative, thoughtful, shy of tools, small, or very weak.
+It follows ordinary prompts by rules, as an instruction-tuned model would: it repeats what it is asked to, remembers
+the conversation, counts, adds, calls the matching tool, answers from tool results, fills schemas and names colours. No
+rule is made for the prompts of a particular client. A `personality` makes it talkative, reasoning, reluctant to call
+tools, small, or very weak.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from probe.simulator.model.words import codes
 
 JSON = dict[str, Any]
 
-#: Personalities that make nothing sensible of tools and schemas.
+#: Personalities that cannot use tools and schemas.
 _SMALL = ("small", "copies", "weak")
 
 
 def prompt_tokens(body: JSON) -> int:
-    """Tokens of everything the model is shown: messages, calls, pictures and tools."""
+    """The tokens of everything that the model is shown: messages, tool calls, pictures and tools."""
     total = 3
     for message in body.get("messages") or []:
         if not isinstance(message, dict):
@@ -66,14 +67,13 @@ def answer(body: JSON, personality: str = "plain", context_length: int = 16384) 
 
 
 def _thinking(prompt: Prompt) -> str:
-    """What a reasoning model thinks before it answers."""
+    """The reasoning of a reasoning model."""
     topic = " ".join(prompt.question.split()[:24])
     return (
-        f"Let me think about this carefully. The user writes: {topic}. I should work out what is wanted, "
-        f"check whether anything "
-        "said earlier matters for it, and then answer in the form that was asked for. There is nothing "
-        "unusual here, so I can "
-        "go on. I will keep the answer as short as the question allows and stick to the instructions."
+        f"Let me think about this carefully. The user writes: {topic}. I should work out what is wanted, check whether "
+        "anything said earlier matters for it, and then answer in the form that was asked for. There is nothing "
+        "unusual here, so I can go on. I will keep the answer as short as the question allows and stick to the "
+        "instructions."
     )
 
 
@@ -103,7 +103,7 @@ def _limited(reply: Reply, body: JSON, limit: int) -> Reply:
     )
 
 
-# Tools -------------------------------------------------------------------------------------------------
+# Tool calls --------------------------------------------------------------------------------------------
 
 
 def _calls(body: JSON, prompt: Prompt, personality: str) -> list[ToolCall]:
@@ -145,28 +145,21 @@ def _text(body: JSON, prompt: Prompt, personality: str, limit: int) -> str:
     persona = Persona(prompt.system, prompt.question)
     if kind == "json_object":
         return json.dumps(_free_json(prompt, persona), ensure_ascii=False)
-    if persona.fixed is not None:
-        said = persona.fixed
-    else:
-        said = _said(prompt, limit)
-    said = persona.dress(said)
+    text = persona.dress(_plain_text(prompt, limit) if persona.fixed is None else persona.fixed)
     if personality == "chatty":
-        return (
-            f"Sure, happy to help! Here is your answer:\n\n**{said}**\n\nLet me know if there is anything "
-            f"else I can do for you."
-        )
-    return said
+        closing = "Let me know if there is anything else I can do for you."
+        return f"Sure, happy to help! Here is your answer:\n\n**{text}**\n\n{closing}"
+    return text
 
 
-def _said(prompt: Prompt, limit: int) -> str:
+def _plain_text(prompt: Prompt, limit: int) -> str:
+    """The answer without a persona: that of the first rule that applies."""
     question = prompt.question
     if prompt.results:
         return tooluse.from_results(prompt)
     if prompt.images:
-        seen = pictures.look(prompt.images, question)
-        if seen is not None:
-            return seen
-    elif re.search(r"\b(?:this|the|attached|above) (?:image|picture|photo|screenshot|figure)\b", question, re.I):
+        return pictures.answer_about(prompt.images, question)
+    if re.search(r"\b(?:this|the|attached|above) (?:image|picture|photo|screenshot|figure)\b", question, re.I):
         return "I do not see any picture in our conversation. Could you attach it, please?"
     about = tooluse.about_tools(prompt)
     if about is not None:
@@ -177,21 +170,18 @@ def _said(prompt: Prompt, limit: int) -> str:
         lambda: _listing(prompt),
         lambda: arithmetic.counting(question, limit),
         lambda: arithmetic.alphabet(question),
-        lambda: literals(prompt.said),
+        lambda: literals(prompt.newest),
         lambda: arithmetic.sums(question),
         lambda: recall(prompt),
         lambda: prose.known(question),
         lambda: prose.long_text(question, limit * 2),
     )
-    for rule in rules:
-        found = rule()
-        if found is not None:
-            return found
-    return prose.small_talk(question, codes(question))
+    found = (rule() for rule in rules)
+    return next((text for text in found if text is not None), prose.small_talk(question, codes(question)))
 
 
 def _listing(prompt: Prompt) -> str | None:
-    """All codes in sight, for `list every code you can see` and its like."""
+    """All codes of the conversation, for `list every code you can see` and the like."""
     question = prompt.question
     if not re.search(
         r"\b(?:list|repeat|name|give|tell|report|output|reply|write|what|quote|print|return|show|find|"
@@ -208,20 +198,20 @@ def _listing(prompt: Prompt) -> str | None:
         return None
     if re.search(r"\b(?:system|developer)\b", question, re.I) and codes(prompt.system):
         return ", ".join(codes(prompt.system))
-    seen = [code for turn in prompt.turns for code in codes(turn.text)]
+    found = [code for turn in prompt.turns for code in codes(turn.text)]
     if re.search(
         r"\btools?\b|\bfunctions?\b|\beverywhere\b|\banywhere\b|\bcan see\b|\bin (?:your )?context\b", question, re.I
     ):
         for tool in prompt.tools:
-            seen += codes(tool.description)
-    return ", ".join(dict.fromkeys(seen)) or None
+            found += codes(tool.description)
+    return ", ".join(dict.fromkeys(found)) or None
 
 
 # JSON --------------------------------------------------------------------------------------------------
 
 
-def _seen_text(prompt: Prompt) -> str:
-    """Everything a schema may be filled from: the question first, then pictures, results and what was said before."""
+def _source_text(prompt: Prompt) -> str:
+    """The text that schemas are filled from: the question, then pictures, tool results and the earlier turns."""
     parts = [prompt.question]
     for image in prompt.images:
         parts += [f"{place.replace('-', ' ')}: {colour}" for place, colour in pictures.describe(image)]
@@ -231,7 +221,7 @@ def _seen_text(prompt: Prompt) -> str:
 
 
 def _fill(prompt: Prompt, schema: JSON) -> Any:
-    filler = Filler(_seen_text(prompt), schema)
+    filler = Filler(_source_text(prompt), schema)
     return filler.value("answer", schema) if schema.get("type", "object") != "object" else filler.object(schema)
 
 
@@ -247,7 +237,7 @@ def _wants_json(question: str) -> bool:
 
 
 def _free_json(prompt: Prompt, persona: Persona | None) -> Any:
-    """An object for a request that wants JSON but gives no schema: its own example, its named keys, or an answer."""
+    """An object for a request for JSON without a schema: the example in it, its named keys, or an answer."""
     question = prompt.question
     start = question.find("{")
     while start >= 0:
@@ -277,20 +267,16 @@ def _free_json(prompt: Prompt, persona: Persona | None) -> Any:
             )
             if word not in ("and", "or", "a", "an", "the", "named", "called")
         ]
-        properties = {name: {"type": _guess(name)} for name in names[:12]}
+        properties = {name: {"type": _type_of(name)} for name in names[:12]}
         if properties:
             return Filler(question, {}).object({"properties": properties, "required": list(properties)})
-    said = (
-        persona.fixed
-        if persona and persona.fixed
-        else literals(re.sub(r"\bjson\b[^.:]*", "", question, flags=re.I)) or recall(prompt) or prose.known(question)
+    found = (persona.fixed if persona else None) or (
+        literals(re.sub(r"\bjson\b[^.:]*", "", question, flags=re.I)) or recall(prompt) or prose.known(question)
     )
-    return {"answer": said or prose.small_talk(question, codes(question))}
+    return {"answer": found or prose.small_talk(question, codes(question))}
 
 
-def _guess(name: str) -> str:
-    return (
-        "integer"
-        if re.search(r"^(?:age|count|number|total|year|population|quantity|size|length|amount|sum)$", name, re.I)
-        else "string"
-    )
+def _type_of(name: str) -> str:
+    """The JSON type that the name of a key suggests."""
+    numeric = r"(?:age|count|number|total|year|population|quantity|size|length|amount|sum)"
+    return "integer" if re.fullmatch(numeric, name, re.I) else "string"

@@ -1,7 +1,8 @@
-"""Counting, adding and the alphabet."""
+"""Counting, sums and the alphabet."""
 
 from __future__ import annotations
 
+import operator
 import re
 import string
 from fractions import Fraction
@@ -14,21 +15,21 @@ _SIGNS = {
 }  # fmt: skip
 _SIGN = "|".join(sorted((re.escape(sign) for sign in _SIGNS), key=len, reverse=True))
 _CHAIN = re.compile(rf"(?<![\w.-]){_NUMBER}(?:\s*(?:{_SIGN})\s*{_NUMBER})+(?![\w-])", re.I)
+#: Most numbers that are counted in one answer.
 _MOST = 200_000
-
-
-_DIGITS = {
-    word: str(number)
-    for number, word in enumerate(
+_NUMBERS = dict(
+    zip(
         "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen twenty".split()
+        "seventeen eighteen nineteen twenty thirty forty fifty sixty hundred".split(),
+        [*range(21), 30, 40, 50, 60, 100],
+        strict=True,
     )
-} | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "hundred": "100"}
+)
 
 
 def _in_digits(text: str) -> str:
     """The text in lower case with number words as digits."""
-    return re.sub(r"[a-z]+", lambda match: _DIGITS.get(match.group(), match.group()), text.lower())
+    return re.sub(r"[a-z]+", lambda match: str(_NUMBERS.get(match.group(), match.group())), text.lower())
 
 
 def _separator(text: str, usual: str) -> str:
@@ -42,7 +43,7 @@ def _separator(text: str, usual: str) -> str:
 
 
 def counting(question: str, most: int) -> str | None:
-    """A run of numbers when the text asks to count; at most about `most` of them."""
+    """The numbers that the text asks to count, at most about `most`; None if it does not ask for that."""
     text = _in_digits(question).replace(",", "").replace("–", "-")
     span = re.search(
         rf"(?:count|numbers?|integers?|digits)\b[^.\n]*?\bfrom\s+({_NUMBER})\s+(?:up |down )?(?:to|through|"
@@ -74,7 +75,7 @@ def counting(question: str, most: int) -> str | None:
 
 
 def alphabet(question: str) -> str | None:
-    """The letters, as often as asked."""
+    """The alphabet as often as the text asks for it, or None."""
     text = question.lower()
     if "alphabet" not in text or not re.search(r"\b(list|write|recite|repeat|say|print|output|give|spell)\b", text):
         return None
@@ -84,28 +85,17 @@ def alphabet(question: str) -> str | None:
 
 
 def times(text: str) -> int:
-    """How often something is to be done: `5 times`, `twice`; 1 when nothing is said."""
+    """How often something is to be done: `5 times`, `twice`; 1 without such words."""
     found = re.search(
         r"\b(\d+|two|three|four|five|six|seven|eight|nine|ten|twenty|fifty|hundred) times\b", text.lower()
     )
     if found is None:
         return 2 if re.search(r"\btwice\b", text.lower()) else 1
-    names = {
-        "two": 2,
-        "three": 3,
-        "four": 4,
-        "five": 5,
-        "six": 6,
-        "seven": 7,
-        "eight": 8,
-        "nine": 9,
-        "ten": 10,
-        "twenty": 20,
-        "fifty": 50,
-        "hundred": 100,
-    }
     word = found.group(1)
-    return min(names.get(word) or int(word), 5000)
+    return min(_NUMBERS[word] if word in _NUMBERS else int(word), 5000)
+
+
+_OPERATIONS = {"*": operator.mul, "/": operator.truediv, "+": operator.add, "-": operator.sub}
 
 
 def _plain(value: Fraction) -> str:
@@ -115,7 +105,7 @@ def _plain(value: Fraction) -> str:
 
 
 def evaluate(expression: str) -> Fraction | None:
-    """The value of `3 + 4 * 2` in the usual order; None when it has none."""
+    """The value of an expression such as `3 + 4 * 2`, or None."""
     parts = re.findall(rf"({_SIGN})|({_NUMBER})", " " + expression.lower())
     values: list[Fraction] = []
     signs: list[str] = []
@@ -143,16 +133,12 @@ def evaluate(expression: str) -> Fraction | None:
             sign, other = signs.pop(place), values.pop(place + 1)
             if sign == "/" and other == 0:
                 return None
-            mine = values[place]
-            if sign == "/":
-                values[place] = mine / other
-            else:
-                values[place] = {"*": mine * other, "+": mine + other, "-": mine - other}[sign]
+            values[place] = _OPERATIONS[sign](values[place], other)
     return values[0]
 
 
 def sums(question: str) -> str | None:
-    """The answer to a simple sum, or None when there is none in the text."""
+    """The result of the calculation that the text asks for, or None."""
     text = _in_digits(question).replace(",", " ").replace("?", " ").replace("=", " ")
     chain = _CHAIN.search(text)
     if chain and re.search(

@@ -1,4 +1,4 @@
-"""Makes values for a JSON Schema, taken from a text where the text gives them."""
+"""Values for a JSON Schema, taken from a text where it contains them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMED_AFTER = r"\s*(?:is|are|was|=|:|of|to|as|for|named|called|set to|should be
 
 
 class Filler:
-    """Fills schemas from one text. Values that were taken are not taken again for another field of their kind."""
+    """Fills schemas from one text. A value is used for one field only; `junk` gives values without sense."""
 
     def __init__(self, text: str, root: dict[str, Any], *, junk: bool = False) -> None:
         self._text, self._root, self._junk = text[:50_000], root, junk
@@ -29,7 +29,7 @@ class Filler:
         self._names = [name for name in proper_names(self._text) if name not in self._codes]
 
     def object(self, schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
-        """An object with every property the schema requires, and the optional ones that the text gives."""
+        """An object with every required property and those optional ones that the text contains."""
         schema = self._resolve(schema)
         required = schema.get("required") or []
         made: dict[str, Any] = {}
@@ -44,7 +44,7 @@ class Filler:
         return {key: made[key] for key in [*properties, *required] if key in made}
 
     def value(self, name: str, schema: Any, depth: int = 0, *, needed: bool = True) -> Any:
-        """A value for one field; `_NONE` when it is optional and the text says nothing about it."""
+        """A value for one field; `_NONE` if it is optional and the text contains none."""
         if not isinstance(schema, dict) or depth > _DEPTH:
             return "text" if needed else _NONE
         schema = self._resolve(schema)
@@ -77,37 +77,27 @@ class Filler:
             if isinstance(pointer, str) and pointer.startswith("#"):
                 target: Any = self._root
                 for step in pointer.lstrip("#/").split("/"):
-                    target = (
-                        target.get(step.replace("~1", "/").replace("~0", "~"), {})
-                        if step and isinstance(target, dict)
-                        else target
-                    )
-                schema = {
-                    **(target if isinstance(target, dict) else {}),
-                    **{key: value for key, value in schema.items() if key != "$ref"},
-                }
+                    if step and isinstance(target, dict):
+                        target = target.get(step.replace("~1", "/").replace("~0", "~"), {})
+                schema = {**(target if isinstance(target, dict) else {}), **_without(schema, "$ref")}
             elif schema.get("allOf"):
-                merged: dict[str, Any] = {key: value for key, value in schema.items() if key != "allOf"}
-                for part in schema["allOf"]:
-                    part = self._resolve(part)
-                    merged = {
-                        **merged,
-                        **part,
-                        "properties": {**merged.get("properties", {}), **part.get("properties", {})},
-                        "required": [*merged.get("required", []), *part.get("required", [])],
-                    }
-                    if not merged["properties"]:
-                        del merged["properties"]
+                merged = _without(schema, "allOf")
+                for part in map(self._resolve, schema["allOf"]):
+                    properties = {**merged.get("properties", {}), **part.get("properties", {})}
+                    required = [*merged.get("required", []), *part.get("required", [])]
+                    merged = {**merged, **part, "required": required}
+                    if properties:
+                        merged["properties"] = properties
                 schema = merged
             elif schema.get("anyOf") or schema.get("oneOf"):
                 options = [self._resolve(one) for one in schema.get("anyOf") or schema.get("oneOf") or []]
                 solid = [one for one in options if one.get("type") != "null"] or options
-                schema = {**{key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}, **solid[0]}
+                schema = {**_without(schema, "anyOf", "oneOf"), **solid[0]}
             else:
                 break
         return schema
 
-    # Is it spoken of, and where ------------------------------------------------------------------------
+    # Fields in the text --------------------------------------------------------------------------------
 
     def _labels(self, name: str, schema: dict[str, Any]) -> list[str]:
         spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").replace("-", " ").lower()
@@ -129,7 +119,7 @@ class Filler:
                 return match.group(1)
         return None
 
-    # Values by kind ------------------------------------------------------------------------------------
+    # Values by type ------------------------------------------------------------------------------------
 
     def _enum(self, name: str, choices: list[Any], needed: bool) -> Any:
         if not self._junk:
@@ -143,11 +133,11 @@ class Filler:
                     )
                     places.append((not label, match.start(), choice))
             if places:
-                # Where the text lists all the choices, the one that is set apart from the list is meant.
+                # Where the text lists all choices, the one after the field's name is meant.
                 named = {str(choice) for _, _, choice in places}
                 if len(named) == len(choices) > 1:
-                    told = self._after_label(name, {}, "|".join(re.escape(str(choice)) for choice in choices))
-                    exact = [choice for choice in choices if told is not None and str(choice).lower() == told.lower()]
+                    found = self._after_label(name, {}, "|".join(re.escape(str(choice)) for choice in choices)) or ""
+                    exact = [choice for choice in choices if str(choice).lower() == found.lower()]
                     if exact:
                         return exact[0]
                 return min(places, key=lambda place: place[:2])[2]
@@ -180,9 +170,9 @@ class Filler:
     def _boolean(self, name: str, schema: dict[str, Any], needed: bool) -> Any:
         if self._junk:
             return False if needed else _NONE
-        told = self._after_label(name, schema, r"true|false|yes|no|on|off|enabled|disabled")
-        if told is not None:
-            return told.lower() in ("true", "yes", "on", "enabled")
+        found = self._after_label(name, schema, r"true|false|yes|no|on|off|enabled|disabled")
+        if found is not None:
+            return found.lower() in ("true", "yes", "on", "enabled")
         for label in self._labels(name, schema):
             match = re.search(rf"([^.;,]{{0,30}})\b{re.escape(stem(label))}", self._text, re.I)
             if match:
@@ -198,13 +188,11 @@ class Filler:
         if self._junk:
             made = []
         elif items.get("enum"):
-            said = content_words(self._text)
-            made = [
-                choice for choice in items["enum"] if content_words(str(choice)) & said or str(choice) in self._text
-            ]
+            words = content_words(self._text)
+            made = [one for one in items["enum"] if content_words(str(one)) & words or str(one) in self._text]
         elif items.get("type") in ("integer", "number"):
-            told = self._after_label(name, schema, r"\[?-?\d+(?:\.\d+)?(?:\s*(?:,|and|, and)\s*-?\d+(?:\.\d+)?)*")
-            found = numbers(told) if told else [number for number in self._numbers if number not in self._used]
+            listed = self._after_label(name, schema, r"\[?-?\d+(?:\.\d+)?(?:\s*(?:,|and|, and)\s*-?\d+(?:\.\d+)?)*")
+            found = numbers(listed) if listed else [number for number in self._numbers if number not in self._used]
             made = [int(number) if "." not in number else float(number) for number in found]
         elif items.get("type", "string") == "string":
             made = list(self._several(name, schema))
@@ -217,13 +205,10 @@ class Filler:
 
     def _several(self, name: str, schema: dict[str, Any]) -> list[str]:
         word = r"[\"'`]?[\w-]+[\"'`]?"
-        told = self._after_label(name, schema, rf"\[?{word}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+){word})+")
-        if told:
-            return [
-                part.strip("\"'`[] ")
-                for part in re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", told)
-                if part.strip("\"'`[] ")
-            ]
+        listed = self._after_label(name, schema, rf"\[?{word}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+){word})+")
+        if listed:
+            parts = (part.strip("\"'`[] ") for part in re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", listed))
+            return [part for part in parts if part]
         for found in (self._quoted, self._codes, self._names):
             fresh = [part for part in found if part not in self._used]
             if fresh:
@@ -259,14 +244,13 @@ class Filler:
         shaped = self._by_shape(name, schema)
         if shaped is not None:
             return shaped
-        told = self._after_label(name, schema, r"\"[^\"\n]+\"|`[^`\n]+`|“[^”\n]+”|(?<!\w)'[^'\n]+'(?!\w)")
-        if told:
-            return told[1:-1]
-        told = self._after_label(name, schema, r"[\w@./+#-]*[\w@]")
-        labelled = told if told and (codes(told) or told[:1].isupper() or told.isdigit()) else None
-        if labelled:
-            full = re.search(rf"{re.escape(labelled)}(?: [A-ZÀ-Þ][\w'-]+)*", self._text)
-            return full.group() if full and labelled[:1].isupper() and not codes(labelled) else labelled
+        inside = self._after_label(name, schema, r"\"[^\"\n]+\"|`[^`\n]+`|“[^”\n]+”|(?<!\w)'[^'\n]+'(?!\w)")
+        if inside:
+            return inside[1:-1]
+        word = self._after_label(name, schema, r"[\w@./+#-]*[\w@]")
+        if word and (codes(word) or word[:1].isupper() or word.isdigit()):
+            full = re.search(rf"{re.escape(word)}(?: [A-ZÀ-Þ][\w'-]+)*", self._text)
+            return full.group() if full and word[:1].isupper() and not codes(word) else word
         about = f"{name} {schema.get('description', '')}"
         if _PLACE.search(about):
             for found in self._names:
@@ -276,8 +260,8 @@ class Filler:
             for found in group:
                 if found not in self._used and (needed or self._mentioned(name, schema)):
                     return found
-        if told and stem(told) not in ("the", "a", "for", "is", "to", "of", "and", "in", "field", "must", "should"):
-            return told
+        if word and stem(word) not in ("the", "a", "for", "is", "to", "of", "and", "in", "field", "must", "should"):
+            return word
         if not needed:
             return None
         number = next((number for number in self._numbers if number not in self._used), None)
@@ -305,21 +289,12 @@ class Filler:
                 compiled = re.compile(wanted)
             except re.error:
                 return None
-            return (
-                next(
-                    (
-                        word
-                        for word in [*self._quoted, *re.findall(r"[^\s,;\"'`]+", self._text[:5000])]
-                        if compiled.search(word.rstrip(".?!"))
-                    ),
-                    "",
-                ).rstrip(".?!")
-                or None
-            )
+            words = (word.rstrip(".?!") for word in [*self._quoted, *re.findall(r"[^\s,;\"'`]+", self._text[:5000])])
+            return next((word for word in words if compiled.search(word)), None) or None
         return None
 
     def _topic(self, about: str) -> str | None:
-        """What the text is about, for a free-text field: what follows `for`, `about` or a colon, or all of it."""
+        """The topic of the text, for a field of free text: the words after `for`, `about` or a colon, or all of it."""
         named = re.search(r"\b(?:word|text|string|phrase|message|value)\s+([\w-]+)", self._text, re.I)
         if named and named.group(1).lower() not in STOP_WORDS:
             return named.group(1)
@@ -338,4 +313,8 @@ class Filler:
 
 
 _NONE: Any = object()
-"""Stands for a field that is left out."""
+"""The value of a field that is left out."""
+
+
+def _without(schema: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key not in names}

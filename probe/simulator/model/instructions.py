@@ -1,4 +1,4 @@
-"""Following ordinary instructions: say this, repeat that, end with the other."""
+"""Instructions such as: say this, repeat that, end every answer with the other."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _MOST_VERBS = 24
 
 
 def _object_of(rest: str, verb: str) -> str | None:
-    """The literal text that an instruction asks for; None when it points at something instead of giving it."""
+    """The literal text that an instruction asks for; None if it only refers to something."""
     filled = _FILL.match(rest[:400])
     fill = filled.group() if filled else ""
     rest = rest[len(fill) :]
@@ -74,7 +74,7 @@ def _object_of(rest: str, verb: str) -> str | None:
         listed = codes(near.group()) if near else found
         return sentence_literal(sentence, listed or found)
     if re.search(r"\b(?:the|this|that|these|those)\s*$", fill):
-        return None  # "the access code" points at something said elsewhere
+        return None  # "the access code" refers to another text
     text = _TRAILER.sub("", sentence).strip(" ,.!?\"'`")
     if not text or first in _VAGUE:
         return None
@@ -85,14 +85,14 @@ def _object_of(rest: str, verb: str) -> str | None:
 
 
 def sentence_literal(sentence: str, found: list[str]) -> str:
-    """Several codes joined as a person would say them."""
+    """Several codes joined as in the sentence."""
     if len(found) == 1:
         return found[0]
     return (", " if "," in sentence else " and " if len(found) == 2 and " and " in sentence else " ").join(found)
 
 
 def _block(text: str) -> str | None:
-    """Everything after a colon, without the instructions that may follow it."""
+    """The text after a colon, without instructions that may follow it."""
     text = text.strip()
     inside = starts_quoted(text)
     if inside is not None:
@@ -107,11 +107,11 @@ def _block(text: str) -> str | None:
 
 
 def literals(text: str) -> str | None:
-    """What the text tells to say word for word, or None.
+    """The texts that the instructions ask for word for word, or None.
 
-    In a long text only its beginning and its end are searched for instructions; what they quote may be long.
+    In a long text only the beginning and the end are searched for instructions; the texts themselves may be long.
     """
-    said: list[str] = []
+    found_texts: list[str] = []
     place = 0
     for _ in range(_MOST_VERBS):
         match = _VERB.search(text, place, place + 4000)
@@ -132,9 +132,9 @@ def literals(text: str) -> str | None:
                 found = re.sub(r"\s*(?:\d+|\w+) times.*$|\s*twice.*$", "", found)
                 joint = "\n" if re.search(r"\blines?\b", near) else ", " if "comma" in near else " "
                 found = joint.join([found] * many)
-            said.append(found)
+            found_texts.append(found)
             place = max(place, text.find(found, match.end()) + len(found)) if found in text else place
-    return "\n".join(dict.fromkeys(said)) if said else None
+    return "\n".join(dict.fromkeys(found_texts)) if found_texts else None
 
 
 _ALWAYS = re.compile(
@@ -143,6 +143,7 @@ _ALWAYS = re.compile(
     r"(?: to (?:every|any|each|all|the)\b[^.\n\"'`]*?(?= with\b| using\b))?(?P<what>[^\n]*)",
     re.I,
 )
+_UNCONDITIONAL = re.compile(r"\b(?:only|always|every|whatever|regardless|just|no matter|exactly|must|any|all)\b", re.I)
 _END = re.compile(
     r"\b(?P<how>end|finish|close|conclude|begin|start|open|prefix|suffix|append|prepend|include|mention|add|sign)\b(?P<mid>[^.\n\"'`:]*?)"
     r"\b(?:with|by saying|the (?:word|phrase|code|token|string|marker|tag|signature)|as)\b\s*:?\s*(?P<what>[^\n]*)",
@@ -163,7 +164,7 @@ def _given(text: str) -> str | None:
 
 
 class Persona:
-    """What the system and developer turns ask of every answer."""
+    """What system and developer turns require of every answer: a fixed text, a prefix, a suffix, capitals."""
 
     def __init__(self, system: str, question: str) -> None:
         self.fixed: str | None = None
@@ -173,19 +174,13 @@ class Persona:
             when = _WHEN.search(sentence)
             if when:
                 cue = re.findall(r"\w+", re.sub(r"['\"`]|\b(?:the|a|an|your|my)\b", " ", when.group("cue").lower()))
-                said = question.lower()
-                if cue and all(word in said for word in cue):
+                if cue and all(word in question.lower() for word in cue):
                     self.fixed = _given(when.group("what")) or self.fixed
                 continue
             if self._shape(sentence):
                 continue
             always = _ALWAYS.search(sentence)
-            if (
-                always
-                and re.search(
-                    r"\b(?:only|always|every|whatever|regardless|just|no matter|exactly|must|any|all)\b", sentence, re.I
-                )
-            ) or (always and not question.strip()):
+            if always and (_UNCONDITIONAL.search(sentence) or not question.strip()):
                 self.fixed = _given(always.group("what")) or self.fixed
 
     def _shape(self, sentence: str) -> bool:
@@ -203,6 +198,6 @@ class Persona:
         return True
 
     def dress(self, text: str) -> str:
-        """The answer with what the persona adds to it."""
+        """The answer with the additions of the persona."""
         text = self.prefix + text + self.suffix
         return text.upper() if self.upper else text

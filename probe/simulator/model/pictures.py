@@ -6,7 +6,7 @@ import re
 import struct
 import zlib
 
-# Reads a PNG (8 bits a sample, not interlaced) and names the colours it shows. W3C PNG, third edition.
+# Reading: PNG with 8 bits a sample, not interlaced (W3C PNG, third edition) ----------------------------
 
 MAX_PIXELS = 4096 * 4096
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -28,7 +28,7 @@ _PALETTE = {
 
 
 class NotReadable(ValueError):
-    """The bytes are no PNG that this reader understands."""
+    """The bytes are not a PNG that this reader supports."""
 
 
 def size(data: bytes) -> tuple[int, int]:
@@ -62,7 +62,7 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
 
 
 def _unfilter(kind: int, line: bytes, above: bytes, step: int) -> bytes:
-    """One scan line without its filter (section 9.2 of the specification)."""
+    """One scan line without its filter (section 9.2)."""
     if kind == 0:
         return line
     made = bytearray(line)
@@ -109,7 +109,7 @@ def rows(data: bytes) -> list[list[tuple[int, int, int]]]:
     for y in range(height):
         start = y * (stride + 1)
         key = (raw[start], raw[start + 1 : start + 1 + stride], above)
-        if key not in memory:  # flat pictures repeat their lines: each is worked out once
+        if key not in memory:  # flat pictures repeat their lines
             memory[key] = _unfilter(*key, step)
         above = memory[key]
         if y % every_y == every_y // 2:
@@ -129,7 +129,7 @@ def _pixel(line: bytes, place: int, kind: int, palette: bytes) -> tuple[int, int
 def layout(data: bytes) -> list[list[str]]:
     """Colour words as a grid: [["red"]] for one colour, two by two for quadrants; raises NotReadable.
 
-    Strips thinner than three hundredths of the picture are not seen, as a vision model would not.
+    Strips thinner than three hundredths of the picture are ignored, as by a vision model.
     """
     cache: dict[tuple[int, int, int], str] = {}
     grid: list[tuple[list[str], int]] = []
@@ -162,14 +162,14 @@ def _runs(names: list[str]) -> list[str]:
     return kept or [names[0]]
 
 
-# Answers questions about pictures from their colours and layout. -----------------------------------
+# Answers -----------------------------------------------------------------------------------------------
 
 _PLACES = [("top-left", 0, 0), ("top-right", 0, 1), ("bottom-left", 1, 0), ("bottom-right", 1, 1)]
 _WORDS = {"upper": "top", "lower": "bottom", "centre": "center", "middle": "center"}
 
 
 def describe(data: bytes) -> list[tuple[str, str]]:
-    """(place, colour) pairs of a picture, in reading order; empty when it cannot be read."""
+    """(place, colour) pairs of a picture in reading order; empty for one that cannot be read."""
     try:
         grid = layout(data)
     except NotReadable:
@@ -208,13 +208,13 @@ def _normal(text: str) -> str:
     return re.sub(r"\b(top|bottom)[\s_-]*(left|right)\b", r"\1-\2", text)
 
 
-def look(images: tuple[bytes, ...], question: str) -> str | None:
-    """An answer about the pictures, or None when the question is about something else."""
-    seen = [describe(image) for image in images]
-    if not any(seen):
+def answer_about(images: tuple[bytes, ...], question: str) -> str:
+    """An answer about these pictures."""
+    described = [describe(image) for image in images]
+    if not any(described):
         return "I can see that there is a picture, but I cannot make out what it shows."
     asked = _normal(question)
-    answers = [_one(found, asked) for found in seen if found]
+    answers = [_one(found, asked) for found in described if found]
     if len(answers) == 1:
         return answers[0]
     return "\n".join(f"Image {place}: {text}" for place, text in enumerate(answers, 1))

@@ -1,4 +1,4 @@
-"""A chat request as the stand-in model sees it: plain turns, tools, and what happened since the last question."""
+"""A chat request as the model reads it: plain turns, tools, and the calls and results since the last question."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-#: How the templates of Hermes and Qwen show a tool's result; models take it for one wherever it comes from.
+#: How the templates of Hermes and Qwen print a tool's result; a user turn of this form is read as one.
 _RESULT = re.compile(r"\s*<tool_response>\s*(.*?)\s*</tool_response>\s*", re.DOTALL)
-#: Characters of a system message that a small model still makes use of.
+#: Characters of the longest system message that a small model uses.
 _SHORT = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message: its role, its text (blocks joined by line feeds), its pictures, the calls it made."""
+    """One message: its role, its text (blocks joined by line feeds), its pictures and its tool calls."""
 
     role: str
     text: str
@@ -36,28 +36,28 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """All turns and tools. `last_user` is the place of the newest user turn, -1 when there is none."""
+    """All turns and tools. `last_user` is the index of the newest user turn, -1 without one."""
 
     turns: tuple[Turn, ...]
     tools: tuple[Tool, ...] = ()
     last_user: int = field(default=-1)
 
     @property
-    def said(self) -> str:
-        """The text of the newest user turn (of the newest turn at all when no user spoke)."""
+    def newest(self) -> str:
+        """The text of the newest user turn, or else of the newest turn."""
         if self.last_user >= 0:
             return self.turns[self.last_user].text
         return self.turns[-1].text if self.turns else ""
 
     @property
     def question(self) -> str:
-        """The same, or of a very long text its beginning and its end: that is where instructions stand."""
-        text = self.said
+        """The same; of a very long text only the beginning and the end, where instructions usually are."""
+        text = self.newest
         return text if len(text) <= 8000 else text[:3000] + "\n" + text[-4000:]
 
     @property
     def images(self) -> tuple[bytes, ...]:
-        """The pictures of the newest user turn, or else of the newest turn that has some."""
+        """The pictures of the newest user turn, or else of the newest turn with pictures."""
         if self.last_user >= 0 and self.turns[self.last_user].images:
             return self.turns[self.last_user].images
         return next((turn.images for turn in reversed(self.turns) if turn.images), ())
@@ -83,13 +83,13 @@ class Prompt:
         return [call for turn in self.turns[self.last_user + 1 :] for call in turn.calls]
 
     def narrowed(self, *, system: bool) -> Prompt:
-        """What a small model makes use of: the newest question, and perhaps a system message of a sentence or two."""
+        """The part that a small model uses: the newest question, and with `system` a short system message."""
         kept = [
             turn
             for turn in self.turns
             if system and turn.role in ("system", "developer") and len(turn.text) < _SHORT and "{" not in turn.text
         ]
-        return Prompt((*kept, Turn("user", self.said)), (), len(kept))
+        return Prompt((*kept, Turn("user", self.newest)), (), len(kept))
 
 
 def content_text(content: Any) -> str:
@@ -103,7 +103,7 @@ def content_text(content: Any) -> str:
 
 
 def data_uris(content: Any) -> list[bytes]:
-    """The bytes of the pictures that a message carries as data URIs; remote ones are never fetched."""
+    """The bytes of a message's pictures from data URIs; for a remote one, which is never fetched, no bytes."""
     found: list[bytes] = []
     for part in content if isinstance(content, list) else []:
         if not isinstance(part, dict) or part.get("type") not in ("image_url", "input_image"):
@@ -137,7 +137,7 @@ def _calls(message: dict[str, Any]) -> tuple[tuple[str, dict[str, Any]], ...]:
 
 
 def read(body: dict[str, Any]) -> Prompt:
-    """The prompt of a chat request. Unusable parts are skipped: whether they are errors is the style's business."""
+    """The prompt of a chat request. Unusable parts are skipped; whether they are errors is decided by the style."""
     turns = []
     last_user = -1
     for message in body.get("messages") or []:
@@ -166,21 +166,21 @@ def read(body: dict[str, Any]) -> Prompt:
     return Prompt(tuple(turns), tuple(tools), last_user)
 
 
-# A simple deterministic tokenizer: about four characters of English a token, every symbol its own.
+# Tokens: about four characters of English each, every symbol its own -----------------------------------
 
 _PIECE = re.compile(r" ?[A-Za-z]{1,6}| ?[0-9]{1,3}| ?[^\sA-Za-z0-9]|\n|\s{1,4}", re.DOTALL)
 
-# Longer texts are counted by length alone, so that a huge prompt cannot stall the server.
+#: Longer texts are counted by their length, so that a huge prompt does not block the server.
 _LONG = 400_000
 
 
 def split(text: str) -> list[str]:
-    """The tokens of a text; joined they give the text back exactly."""
+    """The tokens of a text; joined they are the text."""
     return _PIECE.findall(text)
 
 
 def count(text: str) -> int:
-    """How many tokens a text has (estimated from its length above 400,000 characters)."""
+    """The number of tokens of a text (estimated from its length above 400,000 characters)."""
     return len(text) // 4 if len(text) > _LONG else len(split(text))
 
 
@@ -190,5 +190,5 @@ def clip(text: str, limit: int) -> str:
 
 
 def count_tools(tools: list[Any]) -> int:
-    """What a chat template spends on showing the tools to the model."""
+    """The tokens that a chat template needs to show the tools to the model."""
     return 24 + count(json.dumps(tools, ensure_ascii=False)) if tools else 0

@@ -1,4 +1,4 @@
-"""Running text: what the stand-in says when no rule fits, and long texts on request."""
+"""Prose: small talk, known facts, long texts on request, and answers recalled from the conversation."""
 
 from __future__ import annotations
 
@@ -14,22 +14,17 @@ if TYPE_CHECKING:
     from probe.simulator.model.prompt import Prompt
 
 _WORDS = (
-    "the river carried light along the quiet valley while people walked between old stone houses and spoke of "
-    "weather work and "
-    "distant friends every morning a small boat crossed to the market where bread apples and paper were sold "
-    "later the wind "
-    "turned and clouds gathered over hills that children knew by name nobody hurried because evening was long "
-    "and warm some "
-    "stories were told twice others only once and a few were kept for winter when snow made the roads soft and slow"
+    "the river carried light along the quiet valley while people walked between old stone houses and spoke of weather "
+    "work and distant friends every morning a small boat crossed to the market where bread apples and paper were sold "
+    "later the wind turned and clouds gathered over hills that children knew by name nobody hurried because evening "
+    "was long and warm some stories were told twice others only once and a few were kept for winter when snow made "
+    "the roads soft and slow"
 ).split()
 _NONSENSE = (
-    "the of and to in is that it for was on are as with they be at one have this from or had by word but what "
-    "some we can out other were "
-    "all there when up use your how said an each she which do their time if will way about many then them "
-    "write would like so these her "
-    "long make thing see him two has look more day could go come did number sound no most people my over know "
-    "water than call first who may "
-    "down side been now find"
+    "the of and to in is that it for was on are as with they be at one have this from or had by word but what some we "
+    "can out other were all there when up use your how said an each she which do their time if will way about many "
+    "then them write would like so these her long make thing see him two has look more day could go come did number "
+    "sound no most people my over know water than call first who may down side been now find"
 ).split()
 _CAPITALS = {
     "france": "Paris", "germany": "Berlin", "italy": "Rome", "spain": "Madrid", "japan": "Tokyo",
@@ -66,12 +61,12 @@ def _text(seed: str, words: list[str], many: int) -> str:
 
 
 def nonsense(seed: str, many: int) -> str:
-    """Words without sense, as a very small model writes them; the same for the same prompt."""
+    """Words without sense, as a very small model writes them; always the same for one prompt."""
     return _text(seed, _NONSENSE, many)
 
 
 def long_text(question: str, most: int) -> str | None:
-    """Running text of the wanted length when a story, an essay or the like is asked for, else None."""
+    """Prose of the requested length if a story, an essay or the like is asked for, else None."""
     asked = re.search(
         r"\b(?:write|tell|compose|generate|give|produce|create|continue|describe|explain|summari[sz]e|discuss)\b[^.?!\n]{0,80}\b(?:story|stories|essay|poem|paragraphs?|article|text|"
         r"report|speech|letter|blog post|summary|history|explanation|detail|at length|novel|chapter|"
@@ -83,32 +78,28 @@ def long_text(question: str, most: int) -> str | None:
     if asked is None:
         return None
     wanted = re.search(r"(\d[\d,]*)[ -]words?\b", question)
-    many = (
-        int(wanted.group(1).replace(",", ""))
-        if wanted
-        else 900
-        if re.search(r"\b(?:long|detailed|as possible|thorough|essay|keep)\b", question, re.I)
-        else 14
-        if re.search(r"\b(?:one|a|short) (?:short )?(?:sentence|haiku|joke|verse)\b", question, re.I)
-        else 120
-    )
+    many = 120
+    if wanted:
+        many = int(wanted.group(1).replace(",", ""))
+    elif re.search(r"\b(?:long|detailed|as possible|thorough|essay|keep)\b", question, re.I):
+        many = 900
+    elif re.search(r"\b(?:one|a|short) (?:short )?(?:sentence|haiku|joke|verse)\b", question, re.I):
+        many = 14
     return _text(question, _WORDS, min(many, most))
 
 
 def known(question: str) -> str | None:
-    """A few facts every model knows, or None."""
+    """The answer to one of a few questions that every model can answer, or None."""
     text = question.lower()
     capital = re.search(r"capital (?:city )?of ([a-z ]+?)(?:\?|\.|,|$|\band\b|\n)", text)
-    if capital and capital.group(1).strip() in _CAPITALS:
-        return (
-            f"The capital of {capital.group(1).strip().title().replace('The ', 'the ')} is "
-            f"{_CAPITALS[capital.group(1).strip()]}."
-        )
+    country = capital.group(1).strip() if capital else ""
+    if country in _CAPITALS:
+        return f"The capital of {country.title().replace('The ', 'the ')} is {_CAPITALS[country]}."
     return next((answer for pattern, answer in _KNOWN if re.search(pattern, text)), None)
 
 
 def small_talk(question: str, found: list[str]) -> str:
-    """What a polite assistant says when it was given nothing to do."""
+    """The answer of a polite assistant to a message without a task."""
     if re.match(r"\s*(?:hi|hello|hey|good (?:morning|day|evening)|greetings)\b", question, re.I):
         return "Hello! How can I help you today?"
     if re.match(r"\s*ping\b", question, re.I):
@@ -120,7 +111,7 @@ def small_talk(question: str, found: list[str]) -> str:
     return "Thank you for your message. I am happy to help; please tell me a little more about what you need."
 
 
-# Remembering: finds in what was said before the thing a question asks for. -------------------------
+# Answers from the conversation -------------------------------------------------------------------------
 
 _IS = re.compile(
     r"\s*(?:\b(?:is|are|was|were|will be|reads|says|equals)\b(?:\s+(?:now|exactly|called|set to|as "
@@ -149,13 +140,13 @@ _PLURAL = re.compile(
 
 
 def asked_for(question: str) -> str | None:
-    """The part of a question that names what is wanted, or None when nothing is asked."""
+    """The part of a question that names what is asked for, or None."""
     found = [match.group("what") for match in _ASKS.finditer(question)]
     return " ".join(found) if found else None
 
 
 def _value(text: str) -> str:
-    """The value that a statement gives: quoted, a code, or the words up to the end of the clause."""
+    """The value in a statement: the quoted text, a code, or the words up to the end of the clause."""
     text = text.strip()
     inside = starts_quoted(text)
     if inside is not None:
@@ -172,7 +163,7 @@ def _value(text: str) -> str:
 
 
 def statements(text: str) -> list[tuple[set[str], str, str]]:
-    """(subject words, value, subject) for everything of the form `the X is Y`, `X: Y` or `X = Y`."""
+    """(words of the subject, value, subject) for everything of the form `the X is Y`, `X: Y` or `X = Y`."""
     made = []
     for sentence in sentences(text[:100_000]):
         if sentence.endswith("?"):
@@ -187,7 +178,7 @@ def statements(text: str) -> list[tuple[set[str], str, str]]:
 
 
 def _sources(prompt: Prompt, asked: str) -> list[str]:
-    """The texts to look through, the likeliest first; narrowed when the question says where."""
+    """The texts to search, the most likely first; only one of them if the question says which."""
     if re.search(r"\b(system|developer) (?:message|prompt|instruction)", asked, re.I):
         return [prompt.system]
     tools = "\n".join(f"{tool.name}: {tool.description}\n{tool.parameters}" for tool in prompt.tools)
@@ -202,7 +193,7 @@ def _sources(prompt: Prompt, asked: str) -> list[str]:
 
 
 def recall(prompt: Prompt) -> str | None:
-    """An answer found in the conversation, or None."""
+    """The answer that the conversation contains, or None."""
     question = prompt.question
     wanted = asked_for(question)
     if wanted is None:
@@ -218,7 +209,7 @@ def recall(prompt: Prompt) -> str | None:
     if best:
         top = max(score for score, _ in best)
         values = list(dict.fromkeys(value for score, value in best if score == top))
-        # Statements are looked through newest first; a list is given in the order it was said.
+        # The search begins with the newest statement; a list is given in the order of the conversation.
         if _PLURAL.search(wanted):
             everything = [code for text in reversed(sources) for code in codes(text)] if _THING.search(wanted) else []
             return ", ".join(dict.fromkeys([*everything, *reversed(values)]))

@@ -1,4 +1,4 @@
-"""Deciding which tools to call, with what, and answering from what they returned."""
+"""Which tools the model calls and with which arguments, and its answers from their results."""
 
 from __future__ import annotations
 
@@ -35,21 +35,7 @@ _CLAUSE = re.compile(
     r"(?<=[.?!;])\s+|\n+|;\s*|,?\s+(?:and|then)\s+(?=(?:also|then|the|what|what's|which|who|how|where|when|get|tell|look|find|check|give|show|call|use|fetch|convert|send|calculate|add|book|set|create|multiply|compute)\b)|,\s+(?=what|who|how|get|look|check)",
     re.I,
 )
-_GENERIC = {
-    "tool",
-    "function",
-    "call",
-    "return",
-    "value",
-    "text",
-    "answer",
-    "user",
-    "data",
-    "get",
-    "given",
-    "provid",
-    "argument",
-}
+_GENERIC = set("tool function call return value text answer user data get given provid argument".split())
 
 _HINTS = {
     "weather": {"rain", "sunny", "temperature", "forecast", "umbrella", "cold", "warm", "hot"},
@@ -69,14 +55,14 @@ def _words_of(tool: Tool) -> tuple[set[str], set[str], set[str]]:
 
 
 def fit(tool: Tool, text: str) -> float:
-    """How well a tool suits a text: its name counts most, then its description, then its parameters."""
+    """How well a tool matches a text: its name counts most, then its description, then its parameters."""
     if re.search(rf"(?<![\w-]){re.escape(tool.name)}(?![\w-])", text, re.I):
         return 10.0
-    said = content_words(text)
+    words = content_words(text)
     named, described, fields = _words_of(tool)
-    score = 2.0 * len(named & said) + 1.0 * len((described - named) & said) + 0.5 * len((fields - named) & said)
+    score = 2.0 * len(named & words) + 1.0 * len((described - named) & words) + 0.5 * len((fields - named) & words)
     for word, related in _HINTS.items():
-        if any(word in one for one in named) and related & said:
+        if any(word in one for one in named) and related & words:
             score += 2.0
     return score
 
@@ -86,7 +72,7 @@ def _arguments(tool: Tool, text: str, junk: bool = False) -> dict[str, Any]:
 
 
 def _clauses(text: str, tools: Sequence[Tool]) -> list[str]:
-    """The parts of a question that may each want a call: sentences, and halves that suit different tools."""
+    """The parts of a question that may each need a call: sentences, and halves that match different tools."""
     made: list[str] = []
     for clause in (part.strip() for part in _CLAUSE.split(text) if part and part.strip()):
         halves = [half for half in re.split(r",?\s+and\s+|,\s+", clause) if half.strip()]
@@ -107,7 +93,7 @@ def _clauses(text: str, tools: Sequence[Tool]) -> list[str]:
 
 
 def _spread(tool: Tool, clause: str) -> list[dict[str, Any]]:
-    """The argument sets for one clause: several when it names several things for a tool that takes one."""
+    """The argument sets for one clause: several if it names several things and the tool takes one."""
     properties = tool.parameters.get("properties") or {}
     required = tool.parameters.get("required") or list(properties)[:1]
     takes_list = any(isinstance(one, dict) and one.get("type") == "array" for one in properties.values())
@@ -138,7 +124,7 @@ def _spread(tool: Tool, clause: str) -> list[dict[str, Any]]:
 
 
 def planned(prompt: Prompt) -> list[ToolCall]:
-    """The calls a helpful model would make for the newest question, of its own will."""
+    """The calls that a helpful model makes for the newest question without being forced."""
     question = prompt.question
     if not prompt.tools or _FORBIDS.search(question) or _FORBIDS.search(prompt.system):
         return []
@@ -174,7 +160,7 @@ def planned(prompt: Prompt) -> list[ToolCall]:
 
 
 def forced(prompt: Prompt, name: str | None, junk: bool = False) -> list[ToolCall]:
-    """The call that `tool_choice` required (name None) or a named choice demands."""
+    """The call for `tool_choice` required (name None) or for a named choice."""
     if name is None:
         wanted = [] if junk else planned(prompt)
         if wanted:
@@ -189,28 +175,25 @@ def forced(prompt: Prompt, name: str | None, junk: bool = False) -> list[ToolCal
 
 
 def pending(prompt: Prompt, wanted: list[ToolCall]) -> list[ToolCall]:
-    """The planned calls that have not been made since the question was asked."""
-    made = [name for name, _ in prompt.made_calls]
-    same = [(name, json.dumps(arguments, ensure_ascii=False)) for name, arguments in prompt.made_calls]
+    """Those of the calls that have not been made since the question; other arguments count as made, once each."""
+    made = [(name, json.dumps(arguments, ensure_ascii=False)) for name, arguments in prompt.made_calls]
+    others = [name for name, _ in made]
+    for call in wanted:
+        if (call.name, call.arguments) in made:
+            others.remove(call.name)
     left = []
     for call in wanted:
-        if (call.name, call.arguments) in same:
-            same.remove((call.name, call.arguments))
-            made.remove(call.name)
-    for call in wanted:
-        if (call.name, call.arguments) in [
-            (name, json.dumps(arguments, ensure_ascii=False)) for name, arguments in prompt.made_calls
-        ]:
+        if (call.name, call.arguments) in made:
             continue
-        if call.name in made:  # called with other arguments than ours: it has been called
-            made.remove(call.name)
-            continue
-        left.append(call)
+        if call.name in others:
+            others.remove(call.name)
+        else:
+            left.append(call)
     return left
 
 
 def about_tools(prompt: Prompt) -> str | None:
-    """An answer to a question about the tools themselves (their names, what a description says), or None."""
+    """An answer to a question about the tools themselves (their names, their descriptions), or None."""
     question = prompt.question
     if not prompt.tools or not _ASKS_ABOUT.search(question):
         return None
@@ -239,20 +222,20 @@ def _flat(value: Any, prefix: str = "") -> list[str]:
 
 
 def from_results(prompt: Prompt) -> str:
-    """An answer that tells what the tools returned."""
-    told = []
+    """An answer that reports what the tools returned."""
+    reported: list[str] = []
     values: list[str] = []
     for turn in prompt.results:
         text = turn.text.strip()
+        values += codes(text)
         try:
             value = json.loads(text)
         except ValueError:
             value = text
-        told.append(", ".join(_flat(value)) if not isinstance(value, str) else value)
-        values += codes(text)
+        reported.append(value if isinstance(value, str) else ", ".join(_flat(value)))
     if re.search(r"\b(?:only|just|exactly|nothing else|nothing but)\b", prompt.question, re.I) and values:
         return ", ".join(dict.fromkeys(values))
-    if not any(told):
+    if not any(reported):
         return "The tool returned nothing."
-    lead = "Here is what I found. " if len(sentences(prompt.question)) else ""
-    return lead + " ".join(part if part.endswith((".", "!", "?")) else part + "." for part in told if part)
+    lead = "Here is what I found. " if sentences(prompt.question) else ""
+    return lead + " ".join(part if part.endswith((".", "!", "?")) else part + "." for part in reported if part)

@@ -1,4 +1,4 @@
-"""Finding things in plain text: codes, quoted strings, numbers, names, content words."""
+"""Codes, quoted strings, numbers, names and content words in plain text."""
 
 from __future__ import annotations
 
@@ -35,8 +35,7 @@ _QUOTED = re.compile(
 
 
 def codes(text: str) -> list[str]:
-    """Code-like words in the order they appear, each once: `KX-48213`, `7f3a9c`, `4711`, `QUOKKA`,
-    `blue-otter-lamp`."""
+    """Code-like words in order, each once: `KX-48213`, `7f3a9c`, `4711`, `QUOKKA`, `blue-otter-lamp`."""
     text = text[:200_000]
     found: list[tuple[int, str]] = []
     for pattern in (_STRONG, _DIGITS, _LINKED, _CAPITALS, _MIXED):
@@ -68,7 +67,7 @@ def sentences(text: str) -> list[str]:
 
 
 def stem(word: str) -> str:
-    """A word without its commonest endings, lower-case."""
+    """A word in lower case without its most common endings."""
     word = word.lower()
     for ending in ("ies", "ing", "es", "ed", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
@@ -83,7 +82,7 @@ def content_words(text: str) -> set[str]:
 
 
 def numbers(text: str) -> list[str]:
-    """Numbers of a text as written, in order; digits inside codes do not count."""
+    """Numbers of a text as written, in order, without digits inside codes."""
     return re.findall(
         r"(?<![\w-])(?:-(?=\d))?\d+(?:\.\d+)?(?![\w]|-\w)",
         text.replace(",", "") if re.search(r"\d,\d{3}\b", text) else text,
@@ -91,7 +90,7 @@ def numbers(text: str) -> list[str]:
 
 
 def proper_names(text: str) -> list[str]:
-    """Capitalised words (joined where they follow one another) that do not merely begin a sentence."""
+    """Capitalised words, adjacent ones joined, without those that are capitalised as the first of a sentence."""
     found = []
     for match in re.finditer(r"[A-ZÀ-Þ][\w'’À-ÿ-]+(?:[ /][A-ZÀ-Þ][\w'’À-ÿ-]+)*", text):
         before = text[: match.start()].rstrip(" \"'(")
