@@ -214,6 +214,11 @@ def drop_fields(call: Call, *names: str) -> None:
     call.body = {key: value for key, value in call.body.items() if key not in names}
 
 
+def first_turn(call: Call, role: str) -> int | None:
+    """The index of the first message of that role, or None."""
+    return next((place for place, turn in enumerate(call.messages) if turn.get("role") == role), None)
+
+
 def has_pictures(call: Call) -> bool:
     """Whether a message contains a picture."""
     contents = [message.get("content") for message in call.messages]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One objection: `kind` is missing, type, value or conflict; `param` names the field; `value` is what was sent."""
+    """One problem: `kind` is missing, type, value or conflict; `param` names the field, `value` is its value."""
 
     kind: str
     param: str
@@ -21,21 +21,29 @@ class Problem:
     code: str | None = None
 
 
-def _type_name(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, int):
-        return "an integer"
-    if isinstance(value, float):
-        return "a decimal"
-    return {"str": "a string", "list": "an array", "dict": "an object"}.get(type(value).__name__, "an unknown")
+_TYPE_NAMES = {
+    type(None): "null",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a decimal",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def _missing(param: str) -> Problem:
+    return Problem("missing", param, f"Missing required parameter: '{param}'.", code="missing_required_parameter")
 
 
 def _wrong_type(param: str, value: Any, wanted: str) -> Problem:
-    message = f"Invalid type for '{param}': expected {wanted}, but got {_type_name(value)} instead."
+    message = f"Invalid type for '{param}': expected {wanted}, but got {_TYPE_NAMES[type(value)]} instead."
     return Problem("type", param, message, value, wanted, "invalid_type")
+
+
+def _unknown_value(param: str, value: Any, supported: str, wanted: str = "") -> Problem:
+    message = f"Invalid value: '{value}'. Supported values are: {supported}."
+    return Problem("value", param, message, value, wanted, "invalid_value")
 
 
 def problems(body: Any, *, vision: bool = True) -> Iterator[Problem]:
@@ -44,9 +52,7 @@ def problems(body: Any, *, vision: bool = True) -> Iterator[Problem]:
         yield _wrong_type("body", body, "an object")
         return
     if "messages" not in body:
-        yield Problem(
-            "missing", "messages", "Missing required parameter: 'messages'.", code="missing_required_parameter"
-        )
+        yield _missing("messages")
         return
     messages = body["messages"]
     if not isinstance(messages, list):
@@ -62,22 +68,19 @@ def problems(body: Any, *, vision: bool = True) -> Iterator[Problem]:
         if problem:
             yield problem
     yield from _parameter_problems(body)
+    yield from _tool_problems(body)
+    yield from _format_problems(body.get("response_format"))
 
 
 def _message_problem(where: str, turn: Any, vision: bool) -> Problem | None:
     if not isinstance(turn, dict):
         return _wrong_type(where, turn, "an object")
-    role = turn.get("role")
+    role, content = turn.get("role"), turn.get("content")
     if role is None:
-        message = f"Missing required parameter: '{where}.role'."
-        return Problem("missing", f"{where}.role", message, code="missing_required_parameter")
+        return _missing(f"{where}.role")
     if role not in ROLES:
-        message = (
-            f"Invalid value: '{role}'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', "
-            f"and 'developer'."
-        )
-        return Problem("value", f"{where}.role", message, role, "a known role", "invalid_value")
-    content = turn.get("content")
+        supported = "'system', 'assistant', 'user', 'function', 'tool', and 'developer'"
+        return _unknown_value(f"{where}.role", role, supported, "a known role")
     if content is None:
         if role == "assistant" and (turn.get("tool_calls") or turn.get("function_call")):
             return None
@@ -101,32 +104,29 @@ def _parts_problem(where: str, parts: list[Any], vision: bool) -> Problem | None
         if kind == "text" and isinstance(part.get("text"), str):
             continue
         if kind == "image_url" and isinstance(part.get("image_url"), dict):
-            if not vision:
-                message = "Invalid content type. image_url is only supported by certain models."
-                return Problem("value", f"{where}[{place}].type", message, kind, "text", "image")
-            continue
-        message = (
-            f"Invalid value: '{kind}'. Supported values are: 'text', 'image_url', 'input_audio', 'refusal', "
-            f"'audio', and 'file'."
-        )
-        return Problem("value", f"{where}[{place}].type", message, kind, "text or image_url", "invalid_value")
+            if vision:
+                continue
+            message = "Invalid content type. image_url is only supported by certain models."
+            return Problem("value", f"{where}[{place}].type", message, kind, "text", "image")
+        supported = "'text', 'image_url', 'input_audio', 'refusal', 'audio', and 'file'"
+        return _unknown_value(f"{where}[{place}].type", kind, supported, "text or image_url")
     return None
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _parameter_problems(body: dict[str, Any]) -> Iterator[Problem]:
     for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty"):
-        if body.get(name) is not None and not _number(body[name]):
+        if body.get(name) is not None and not _is_number(body[name]):
             yield _wrong_type(name, body[name], "a decimal")
-    if _number(body.get("temperature")) and not 0 <= body["temperature"] <= 2:
+    temperature = body.get("temperature")
+    if _is_number(temperature) and not 0 <= temperature <= 2:
         message = (
-            f"Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got "
-            f"{body['temperature']} instead."
+            f"Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got {temperature} instead."
         )
-        yield Problem("value", "temperature", message, body["temperature"], "0 to 2", "decimal_above_max_value")
+        yield Problem("value", "temperature", message, temperature, "0 to 2", "decimal_above_max_value")
     for name in ("max_tokens", "max_completion_tokens", "n", "seed", "top_logprobs"):
         value = body.get(name)
         if value is None:
@@ -151,44 +151,36 @@ def _parameter_problems(body: dict[str, Any]) -> Iterator[Problem]:
     if body.get("stream_options") is not None and body.get("stream") is not True:
         message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
         yield Problem("conflict", "stream_options", message, body["stream_options"])
-    yield from _tool_problems(body)
 
 
 def _tool_problems(body: dict[str, Any]) -> Iterator[Problem]:
     tools, choice = body.get("tools"), body.get("tool_choice")
-    if tools is not None:
-        if not isinstance(tools, list):
-            yield _wrong_type("tools", tools, "an array of objects")
-            return
-        for place, tool in enumerate(tools):
-            function = tool.get("function") if isinstance(tool, dict) else None
-            if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-                param = f"tools[{place}].function.name"
-                yield Problem(
-                    "missing",
-                    param,
-                    f"Missing required parameter: '{param}'.",
-                    code="missing_required_parameter",
-                )
+    if tools is not None and not isinstance(tools, list):
+        yield _wrong_type("tools", tools, "an array of objects")
+        return
+    names = []
+    for place, tool in enumerate(tools or []):
+        function = tool.get("function") if isinstance(tool, dict) else None
+        names.append(function.get("name") if isinstance(function, dict) else None)
+        if not isinstance(names[-1], str):
+            yield _missing(f"tools[{place}].function.name")
     if choice not in (None, "none") and not tools:
         message = "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified."
         yield Problem("conflict", "tool_choice", message, choice)
     if isinstance(choice, str) and choice not in ("none", "auto", "required"):
-        message = f"Invalid value: '{choice}'. Supported values are: 'none', 'auto', and 'required'."
-        yield Problem("value", "tool_choice", message, choice, code="invalid_value")
+        yield _unknown_value("tool_choice", choice, "'none', 'auto', and 'required'")
     if isinstance(choice, dict):
         name = (choice.get("function") or {}).get("name")
-        if name not in [tool["function"]["name"] for tool in tools or []]:
+        if name not in names:
             message = f"Tool choice '{name}' not found in 'tools' parameter."
             yield Problem("value", "tool_choice", message, choice, code="invalid_value")
-    form = body.get("response_format")
-    if form is not None:
-        kind = form.get("type") if isinstance(form, dict) else None
-        if kind not in ("text", "json_object", "json_schema"):
-            message = f"Invalid value: '{kind}'. Supported values are: 'json_object', 'json_schema', and 'text'."
-            yield Problem("value", "response_format.type", message, kind, code="invalid_value")
-        if kind == "json_schema" and not isinstance(form.get("json_schema"), dict):
-            param = "response_format.json_schema"
-            yield Problem(
-                "missing", param, f"Missing required parameter: '{param}'.", code="missing_required_parameter"
-            )
+
+
+def _format_problems(form: Any) -> Iterator[Problem]:
+    if form is None:
+        return
+    kind = form.get("type") if isinstance(form, dict) else None
+    if kind not in ("text", "json_object", "json_schema"):
+        yield _unknown_value("response_format.type", kind, "'json_object', 'json_schema', and 'text'")
+    if kind == "json_schema" and not isinstance(form.get("json_schema"), dict):
+        yield _missing("response_format.json_schema")

@@ -9,48 +9,18 @@ from probe.simulator.response import Response, no_response
 # Certificates ------------------------------------------------------------------------------------------
 
 
-class Good(Fault):
-    """A valid certificate of a private authority (harmless)."""
-
-    name = "tls"
-    summary = "https with a valid certificate (its authority is written to a file)"
-    certificate = "good"
-
-
-class Untrusted(Fault):
-    """The authority is unknown to the client."""
-
-    name = "tls-untrusted"
-    summary = "https with a certificate of an unknown authority"
-    yields = ("tls.untrusted",)
-    certificate = "untrusted"
-
-
-class Expired(Fault):
-    """The authority is known, the certificate has expired."""
-
-    name = "tls-expired"
-    summary = "https with an expired certificate"
-    yields = ("tls.expired",)
-    certificate = "expired"
-
-
-class Expiring(Fault):
-    """The certificate is valid for three more days."""
-
-    name = "tls-expiring"
-    summary = "https with a certificate that expires in three days"
-    yields = ("tls.expiring",)
-    certificate = "expiring"
-
-
-class Hostname(Fault):
-    """The certificate is valid for another host."""
-
-    name = "tls-hostname"
-    summary = "https with a certificate for another host name"
-    yields = ("tls.hostname",)
-    certificate = "hostname"
+_CERTIFICATES = {
+    "tls": ("good", (), "https with a valid certificate (its authority is written to a file)"),
+    "tls-untrusted": ("untrusted", ("tls.untrusted",), "https with a certificate of an unknown authority"),
+    "tls-expired": ("expired", ("tls.expired",), "https with an expired certificate"),
+    "tls-expiring": ("expiring", ("tls.expiring",), "https with a certificate that expires in three days"),
+    "tls-hostname": ("hostname", ("tls.hostname",), "https with a certificate for another host name"),
+}
+#: One fault a kind of certificate; the valid one is harmless.
+FAULTS = tuple(
+    type(f"Certificate_{kind}", (Fault,), {"name": name, "summary": summary, "yields": yields, "certificate": kind})
+    for name, (kind, yields, summary) in _CERTIFICATES.items()
+)
 
 
 class ChainIncomplete(Fault):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from typing import ClassVar
 
 from probe.simulator.call import Call
 from probe.simulator.fault import Fault
-from probe.simulator.response import Response, no_response, send_html, send_text
+from probe.simulator.response import End, Response, no_response, send_html, send_text
 
 _PAGE = """<html>\r
 <head><title>504 Gateway Time-out</title></head>\r
@@ -18,22 +19,52 @@ _PAGE = """<html>\r
 """
 
 
-class L7Timeout(Fault):
-    """A read timeout such as nginx's proxy_read_timeout: every byte restarts it."""
+class _AfterSilence(Fault):
+    """Something ends an answer after N seconds without a byte; every byte restarts its timer."""
 
-    name = "idle-l7-timeout"
-    summary = "a proxy ends the answer after N seconds without a byte: 504, or a cut stream (=N)"
-    yields = ("idle.l7-timeout",)
     value = "2"
     layer = 2
+    end: ClassVar[End]
 
     def on_response(self, call: Call, response: Response) -> Response:
         at = response.silence_after(self.number)
         if at is None:
             return response
-        if at < response.head_at:
-            return send_html(504, _PAGE, [("Server", "nginx")]).delayed(at)
-        return response.cut(at, "cut")
+        return self.without_head(at) if at < response.head_at else response.cut(at, self.end)
+
+    def without_head(self, at: float) -> Response:
+        """The end of an answer that has not begun."""
+        return no_response(self.end, at)
+
+
+class L7Timeout(_AfterSilence):
+    """A read timeout such as nginx's proxy_read_timeout."""
+
+    name = "idle-l7-timeout"
+    summary = "a proxy ends the answer after N seconds without a byte: 504, or a cut stream (=N)"
+    yields = ("idle.l7-timeout",)
+    end = "cut"
+
+    def without_head(self, at: float) -> Response:
+        return send_html(504, _PAGE, [("Server", "nginx")]).delayed(at)
+
+
+class L4Reset(_AfterSilence):
+    """A middlebox that resets idle connections, such as F5 with an idle timeout."""
+
+    name = "idle-l4-reset"
+    summary = "the connection is reset after N seconds without a byte (=N)"
+    yields = ("idle.l4-reset",)
+    end = "reset"
+
+
+class L4Dropped(_AfterSilence):
+    """A NAT or firewall that forgets silent connections: packets sent afterwards are lost."""
+
+    name = "idle-l4-dropped"
+    summary = "the connection is forgotten after N seconds without a byte: nothing more comes, not even a reset (=N)"
+    yields = ("idle.l4-dropped",)
+    end = "lost"
 
 
 class TotalDeadline(Fault):
@@ -51,38 +82,6 @@ class TotalDeadline(Fault):
         if self.number < response.head_at:
             return send_text(504, "upstream request timeout", [("Server", "envoy")]).delayed(self.number)
         return response.cut(self.number, "cut")
-
-
-class L4Reset(Fault):
-    """A middlebox that resets idle connections, such as F5 with an idle timeout."""
-
-    name = "idle-l4-reset"
-    summary = "the connection is reset after N seconds without a byte (=N)"
-    yields = ("idle.l4-reset",)
-    value = "2"
-    layer = 2
-
-    def on_response(self, call: Call, response: Response) -> Response:
-        at = response.silence_after(self.number)
-        if at is None:
-            return response
-        return no_response("reset", at) if at < response.head_at else response.cut(at, "reset")
-
-
-class L4Dropped(Fault):
-    """A NAT or firewall that forgets silent connections: packets sent afterwards are lost."""
-
-    name = "idle-l4-dropped"
-    summary = "the connection is forgotten after N seconds without a byte: nothing more comes, not even a reset (=N)"
-    yields = ("idle.l4-dropped",)
-    value = "2"
-    layer = 2
-
-    def on_response(self, call: Call, response: Response) -> Response:
-        at = response.silence_after(self.number)
-        if at is None:
-            return response
-        return no_response("lost", at) if at < response.head_at else response.cut(at, "lost")
 
 
 class ReuseClosed(Fault):

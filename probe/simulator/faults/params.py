@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from probe.simulator.call import Call
 from probe.simulator.fault import Fault, drop_fields
 from probe.simulator.response import Response, send_json, send_text
@@ -42,33 +44,76 @@ class StopIgnored(Fault):
 # Refused by name ---------------------------------------------------------------------------------------
 
 
-class MaxTokensRejected(Fault):
+class _Refused(Fault):
+    """A parameter that is refused wherever it is given; the members after `field` are those of the error."""
+
+    field: ClassVar[str]
+    message: ClassVar[str]
+    kind: ClassVar[str] = "invalid_request_error"
+    param: ClassVar[str | None] = None
+    code: ClassVar[str | None] = None
+
+    def on_chat(self, call: Call) -> Response | None:
+        if self.field not in call.body:
+            return None
+        return self.error(400, self.message, self.kind, self.param, self.code)
+
+
+class MaxTokensRejected(_Refused):
     """OpenAI's reasoning models."""
 
     name = "max-tokens-rejected"
     summary = "max_tokens is refused; max_completion_tokens is expected"
     yields = ("params.max-tokens-rejected",)
-
-    def on_chat(self, call: Call) -> Response | None:
-        if "max_tokens" not in call.body:
-            return None
-        message = (
-            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
-        )
-        return self.error(400, message, param="max_tokens", code="unsupported_parameter")
+    field = param = "max_tokens"
+    message = (
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    )
+    code = "unsupported_parameter"
 
 
-class MaxCompletionTokensRejected(Fault):
+class MaxCompletionTokensRejected(_Refused):
     """A strict server that is older than the parameter."""
 
     name = "max-completion-tokens-rejected"
     summary = "max_completion_tokens is refused"
     yields = ("params.max-completion-tokens-rejected",)
+    field = "max_completion_tokens"
+    message = "Unrecognized request argument supplied: max_completion_tokens"
+
+
+class StreamOptionsRejected(_Refused):
+    """Databricks' strict JSON decoder."""
+
+    name = "stream-options-rejected"
+    summary = "stream_options is refused"
+    yields = ("params.unknown-rejected", "stream.no-usage")
+    field = "stream_options"
+    message = 'json: unknown field "stream_options"'
+    kind = "BAD_REQUEST"
+
+
+class ParallelRejected(_Refused):
+    """Cerebras and others list the parameter as unsupported."""
+
+    name = "tool-parallel-rejected"
+    summary = "parallel_tool_calls is refused"
+    yields = ("params.unknown-rejected",)
+    field = param = "parallel_tool_calls"
+    message = "Unsupported parameter: 'parallel_tool_calls' is not supported with this model."
+    code = "unsupported_parameter"
+
+
+class LogprobsRejected(Fault):
+    """Groq's refusal: a clear refusal of an optional capability is harmless."""
+
+    name = "logprobs-rejected"
+    summary = "logprobs is refused (an optional capability: harmless)"
 
     def on_chat(self, call: Call) -> Response | None:
-        if "max_completion_tokens" not in call.body:
+        if not call.body.get("logprobs") and "top_logprobs" not in call.body:
             return None
-        return self.error(400, "Unrecognized request argument supplied: max_completion_tokens")
+        return self.error(400, "`logprobs` is not supported with this model", param="logprobs")
 
 
 class UnknownRejected(Fault):
@@ -93,47 +138,8 @@ class UnknownRejected(Fault):
         return self.error(400, f"Unrecognized request argument supplied: {unknown}")
 
 
-class StreamOptionsRejected(Fault):
-    """Databricks' strict JSON decoder."""
-
-    name = "stream-options-rejected"
-    summary = "stream_options is refused"
-    yields = ("params.unknown-rejected", "stream.no-usage")
-
-    def on_chat(self, call: Call) -> Response | None:
-        if "stream_options" not in call.body:
-            return None
-        return self.error(400, 'json: unknown field "stream_options"', "BAD_REQUEST")
-
-
-class ParallelRejected(Fault):
-    """Cerebras and others list the parameter as unsupported."""
-
-    name = "tool-parallel-rejected"
-    summary = "parallel_tool_calls is refused"
-    yields = ("params.unknown-rejected",)
-
-    def on_chat(self, call: Call) -> Response | None:
-        if "parallel_tool_calls" not in call.body:
-            return None
-        message = "Unsupported parameter: 'parallel_tool_calls' is not supported with this model."
-        return self.error(400, message, param="parallel_tool_calls", code="unsupported_parameter")
-
-
-class LogprobsRejected(Fault):
-    """Groq's refusal: a clear refusal of an optional capability is harmless."""
-
-    name = "logprobs-rejected"
-    summary = "logprobs is refused (an optional capability: harmless)"
-
-    def on_chat(self, call: Call) -> Response | None:
-        if not call.body.get("logprobs") and "top_logprobs" not in call.body:
-            return None
-        return self.error(400, "`logprobs` is not supported with this model", param="logprobs")
-
-
 class SamplingRejected(Fault):
-    """Models that sample in one way only, and models that take one of the two parameters (Claude Opus 4.1)."""
+    """Models that sample in one way only, and models that accept one of two parameters (Claude Opus 4.1)."""
 
     name = "sampling-rejected"
     summary = "sampling parameters are refused (=temperature, top_p or pair: which)"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from probe.simulator.call import JSON, Call, Chunk, Reply
 from probe.simulator.fault import Fault, as_text, deltas, each_object, named_calls
-from probe.simulator.markup import write
+from probe.simulator.markup import FORMATS
 
 
 class StreamLeak(Fault):
@@ -17,7 +17,8 @@ class StreamLeak(Fault):
     yields = ("tools.stream-leak",)
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return as_text(reply, write("hermes", named_calls(reply))) if call.stream and reply.tool_calls else reply
+        leaks = call.stream and reply.tool_calls
+        return as_text(reply, FORMATS["hermes"].write(named_calls(reply))) if leaks else reply
 
 
 def _each_part(chunks: list[Chunk], change: Callable[[JSON], JSON | None]) -> list[Chunk]:

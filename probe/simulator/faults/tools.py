@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from probe.simulator.call import JSON, Call, Reply
-from probe.simulator.fault import Fault, drop_fields, named_calls, replace_messages
+from probe.simulator.fault import Fault, drop_fields, first_turn, named_calls, replace_messages
 from probe.simulator.response import Response
 
 # Requests with tools that are refused ------------------------------------------------------------------
@@ -79,11 +79,11 @@ class ResultRejected(Fault):
     yields = ("tools.result-rejected",)
 
     def on_chat(self, call: Call) -> Response | None:
-        for place, turn in enumerate(call.messages):
-            if turn.get("role") == "tool":
-                message = f"messages[{place}]: unknown variant `tool`, expected one of `system`, `user`, `assistant`"
-                return self.error(400, message, param="messages")
-        return None
+        place = first_turn(call, "tool")
+        if place is None:
+            return None
+        message = f"messages[{place}]: unknown variant `tool`, expected one of `system`, `user`, `assistant`"
+        return self.error(400, message, param="messages")
 
 
 # Accepted without effect -------------------------------------------------------------------------------
