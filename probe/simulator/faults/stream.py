@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import replace
+from itertools import count
 
 from probe.simulator.call import Call, Chunk
 from probe.simulator.fault import Fault, drop_fields, is_finished
-from probe.simulator.response import Response
+from probe.simulator.response import Response, Write
 
 # Refused, or not a stream ------------------------------------------------------------------------------
 
@@ -224,6 +225,28 @@ class ErrorInBand(Fault):
         return [*kept, Chunk(kept[-1].at, {"error": {"message": message, "type": "server_error", "code": 500}})]
 
 
+class NeverEnds(Fault):
+    """A proxy or server that keeps the connection busy: after the answer, empty chunks follow without an end."""
+
+    name = "stream-never-ends"
+    summary = "after the finish reason empty chunks follow without end, and no [DONE]"
+    yields = ("stream.no-done",)
+
+    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
+        kept = [chunk for chunk in chunks if isinstance(chunk.data, dict)]
+        call.notes["last"] = kept[-1].data if kept else None
+        return kept
+
+    def on_stream(self, call: Call, response: Response) -> Response:
+        last = call.notes.get("last")
+        if last is None:
+            return response
+        choice = {"index": 0, "delta": {}, "finish_reason": None}
+        frame = self.style.frame(Chunk(0.0, {**last, "choices": [choice], "usage": None}))
+        end = response.end_at
+        return replace(response, more=lambda: (Write(end + 0.25 * number, frame) for number in count(1)))
+
+
 # Framing of events (WHATWG HTML section 9.2) -----------------------------------------------------------
 
 
@@ -309,20 +332,3 @@ class Utf8(Fault):
 
     def on_stream(self, call: Call, response: Response) -> Response:
         return response.with_each_write(_replaced if self.given == "replaced" else _invalid)
-
-
-class NeverEnds(Fault):
-    """The connection is kept busy for ever: after the answer the same empty chunk comes again and again."""
-
-    name = "stream-never-ends"
-    summary = "after the finish reason empty chunks follow without end, and no [DONE]"
-    yields = ("stream.no-done",)
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        whole = [chunk for chunk in chunks if isinstance(chunk.data, dict)]
-        if not whole:
-            return chunks
-        last = whole[-1]
-        assert isinstance(last.data, dict)
-        empty = {**last.data, "choices": [{"index": 0, "delta": {}, "finish_reason": None}], "usage": None}
-        return [*whole, *(Chunk(last.at + 0.25 * number, empty) for number in range(1, 2000))]
