@@ -21,8 +21,6 @@ KINDS: dict[str, tuple[int, tuple[str, ...]]] = {
     "expired": (-2, LOOPBACK),
     "expiring": (3, LOOPBACK),
     "hostname": (365, ("other.example",)),
-    "chain-incomplete": (365, LOOPBACK),
-    "client-certificate": (365, LOOPBACK),
 }
 
 
@@ -67,14 +65,18 @@ def issue(
 ) -> Certificate:
     """A certificate valid from 30 days ago for `days` days from now.
 
-    issuer  signs it; None makes a root
-    names   DNS names and IP addresses; without any it is an authority
-    organization  of the subject; None: it has none
-    """
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
+    issuer        signs it; None makes a root
+    names         DNS names and IP addresses; without any it is an authority
+    organization  of the subject; None for none
 
+    Raises ValueError when `cryptography` is not installed.
+    """
+    try:
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import ec
+    except ImportError:
+        raise ValueError("the tls faults need the Python package 'cryptography': pip install cryptography") from None
     now = datetime.datetime.now(datetime.UTC)
     key = ec.generate_private_key(ec.SECP256R1())
     signer = issuer.key if issuer else key
@@ -122,34 +124,22 @@ def serve(chain: Sequence[Certificate], trusted: Certificate | None) -> ServerTL
     return ServerTLS(context, Path(bundle.name))
 
 
-def make(kind: str) -> ServerTLS:
-    """Settings with a certificate of that kind.
-
-    Raises ValueError for an unknown kind, and when `cryptography` is not installed.
-    """
-    if kind not in KINDS:
-        raise ValueError(f"unknown kind of certificate {kind!r}: one of {', '.join(KINDS)}")
-    days, names = KINDS[kind]
-    try:
-        authority = issue("Simulated Authority")
-    except ImportError:
-        raise ValueError("the tls faults need the Python package 'cryptography': pip install cryptography") from None
-    if kind == "chain-incomplete":
-        house = "Simulated Trust Services"
-        root = issue("Simulated Root", organization=house)
-        intermediate = issue("Simulated Intermediate", root, organization=house)
-        return serve([issue("localhost", intermediate, names=names, days=days)], root)
-    leaf = issue("localhost", authority, names=names, days=days)
-    if kind == "client-certificate":
-        return _wanting_one(serve([leaf], authority), authority)
-    return serve([leaf], None if kind == "untrusted" else authority)
-
-
-def _wanting_one(settings: ServerTLS, authority: Certificate) -> ServerTLS:
-    """The same settings for a server that requires a certificate of the client, and one that it accepts in a file."""
+def require_client_certificate(settings: ServerTLS) -> ServerTLS:
+    """The settings of a server that also requires a certificate of the client; one that it accepts is in a file."""
+    authority = issue("Simulated Authority of Clients")
     settings.context.verify_mode = ssl.CERT_REQUIRED
     settings.context.load_verify_locations(cadata=authority.pem().decode())
     client = issue("simulated client", authority, names=("client.example",))
     with tempfile.NamedTemporaryFile(suffix=".pem", prefix="simulated-client-", delete=False) as file:
         file.write(client.pem(key=True))
     return replace(settings, client_certificate=Path(file.name))
+
+
+def make(kind: str) -> ServerTLS:
+    """Settings with a certificate of that kind; raises ValueError for an unknown kind and as `issue` does."""
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind of certificate {kind!r}: one of {', '.join(KINDS)}")
+    days, names = KINDS[kind]
+    authority = issue("Simulated Authority")
+    leaf = issue("localhost", authority, names=names, days=days)
+    return serve([leaf], None if kind == "untrusted" else authority)

@@ -102,13 +102,14 @@ def _good_certificate(client: Client) -> None:
     works(client)
 
 
-@effect("tls-untrusted", "tls-expired", "tls-hostname")
+@effect("tls-untrusted", "tls-expired", "tls-hostname", "tls-chain-incomplete")
 def _bad_certificate(client: Client) -> None:
     with pytest.raises(httpx.ConnectError) as caught:
         client.models()
     texts = {
         "tls-untrusted": "self-signed|unable to get local issuer",
         "tls-expired": "expired",
+        "tls-chain-incomplete": "unable to get local issuer",
         "tls-hostname": "mismatch",
     }
     wanted = texts[client.sim.faults[0].name]
@@ -116,6 +117,25 @@ def _bad_certificate(client: Client) -> None:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     assert httpx.get(client.base + "/models", verify=context, trust_env=False).status_code == 401
+
+
+@effect("tls-client-certificate")
+def _wants_a_client_certificate(client: Client) -> None:
+    with pytest.raises(httpx.TransportError):
+        client.models()
+    assert client.sim.tls is not None
+    assert client.sim.tls.client_certificate is not None
+    trust = ssl.create_default_context(cafile=client.sim.ca_bundle)
+    trust.load_cert_chain(client.sim.tls.client_certificate)
+    assert httpx.get(client.base + "/models", verify=trust, trust_env=False).status_code == 401
+
+
+@effect("tls-plain-http")
+def _http_is_typed_at_a_tls_port(client: Client) -> None:
+    works(client)
+    assert client.sim.typed_url == client.base.replace("https", "http")
+    with pytest.raises(httpx.TransportError):
+        httpx.get(client.sim.typed_url, trust_env=False)
 
 
 # Keys -----------------------------------------------------------------------------------------------------

@@ -7,11 +7,9 @@ import itertools
 import json
 import socket
 import ssl
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
@@ -32,7 +30,7 @@ from probe.simulator.response import (
     send_raw,
     send_text,
 )
-from probe.simulator.tls import ServerTLS, issue, make, serve
+from probe.simulator.tls import ServerTLS, issue, serve
 from tests.wire.test_simulator_client import FAST, TO_FIVE, WEATHER, Client, raw, request_bytes
 from tests.wire.test_simulator_effects import CODE, OSLO
 
@@ -361,7 +359,7 @@ def test_connections_before_and_between_requests() -> None:
             before = time.monotonic()
             assert first.recv(10) == b""
             assert 0.15 < time.monotonic() - before < 2
-        with socket.create_connection(address, timeout=5) as second, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), socket.create_connection(address, timeout=5) as second:
             second.recv(10)
 
 
@@ -420,21 +418,16 @@ def test_a_chain_without_its_intermediate() -> None:
         client.models()
 
 
-def test_a_client_certificate() -> None:
-    authority = issue("Clients")
-    settings = make("good")
-    with tempfile.TemporaryDirectory() as folder:
-        (trusted := Path(folder, "clients.pem")).write_bytes(authority.pem())
-        (own := Path(folder, "own.pem")).write_bytes(issue("me", authority, names=("me.example",)).pem(key=True))
-        settings.context.load_verify_locations(trusted)
-        settings.context.verify_mode = ssl.CERT_REQUIRED
-        with running(Certified(settings)) as client:
-            with pytest.raises(httpx.TransportError):
-                client.models()
-            trust = ssl.create_default_context(cafile=client.sim.ca_bundle)
-            trust.load_cert_chain(own)
-            headers = {"Authorization": f"Bearer {client.sim.key}"}
-            assert httpx.get(client.base + "/models", headers=headers, verify=trust, trust_env=False).status_code == 200
+def test_certificates_of_both_sides() -> None:
+    with running("tls-client-certificate") as client:
+        with pytest.raises(httpx.TransportError):
+            client.models()
+        assert client.sim.tls is not None
+        assert client.sim.tls.client_certificate is not None
+        trust = ssl.create_default_context(cafile=client.sim.ca_bundle)
+        trust.load_cert_chain(client.sim.tls.client_certificate)
+        headers = {"Authorization": f"Bearer {client.sim.key}"}
+        assert httpx.get(client.base + "/models", headers=headers, verify=trust, trust_env=False).status_code == 200
 
 
 # The class itself --------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ from __future__ import annotations
 from probe.simulator.call import Call
 from probe.simulator.fault import Fault
 from probe.simulator.response import Response, no_response
+from probe.simulator.tls import LOOPBACK, ServerTLS, issue, make, require_client_certificate, serve
 
 # Certificates ------------------------------------------------------------------------------------------
-
 
 _CERTIFICATES = {
     "tls": ("good", (), "https with a valid certificate (its authority is written to a file)"),
@@ -29,7 +29,11 @@ class ChainIncomplete(Fault):
     name = "tls-chain-incomplete"
     summary = "https without the intermediate certificate (its root is written to a file)"
     yields = ("tls.chain-incomplete",)
-    certificate = "chain-incomplete"
+
+    def on_tls(self, tls: ServerTLS | None) -> ServerTLS | None:
+        root = issue("Simulated Root", organization="Simulated Trust Services")
+        intermediate = issue("Simulated Intermediate", root, organization="Simulated Trust Services")
+        return serve([issue("localhost", intermediate, names=LOOPBACK)], root)
 
 
 class ClientCertificate(Fault):
@@ -38,7 +42,9 @@ class ClientCertificate(Fault):
     name = "tls-client-certificate"
     summary = "https that requires a certificate of the client"
     yields = ("tls.client-certificate",)
-    certificate = "client-certificate"
+
+    def on_tls(self, tls: ServerTLS | None) -> ServerTLS | None:
+        return require_client_certificate(tls or make("good"))
 
 
 class PlainHttp(Fault):
