@@ -58,6 +58,7 @@ def battery(client: Client) -> list[tuple[int, str]]:
         client.body(CODE, {}),
         client.body(CODE, {"max_tokens": 3, "stop": ["8"]}),
         client.body(CODE, {"frobnicate": 1}),
+        client.body(CODE, {"temperature": 0.5, "top_p": 0.9}),
         client.body(CODE, {"max_completion_tokens": 3, "n": 2, "seed": 1, "logprobs": True}),
         client.body([], {}),
         client.body([turn("system", "The code is QT-5512."), turn("user", "What is the code?")], {"user": "x"}),
