@@ -73,7 +73,7 @@ def death_of(exchange: Exchange) -> Death | None:
     timeline, error = exchange.timeline, exchange.error
     sent = sent_at(exchange)
     status = exchange.status
-    if error is None and status in GAVE_UP and timeline.headers_s is not None:
+    if error is None and timeline.headers_s is not None and _gave_up(exchange):
         waited = timeline.headers_s - sent
         if waited < LEAST_S:
             return None
@@ -92,6 +92,20 @@ def death_of(exchange: Exchange) -> Death | None:
     if how in ("reset", "lost") and autopsy and autopsy.verdict in ("reset", "no-answer"):
         silent = autopsy.silent_s
     return Death(how, total, silent, "/error/kind", error.kind)
+
+
+def _gave_up(exchange: Exchange) -> bool:
+    """Whether the status is that of a hop whose timer fired.
+
+    Varnish answers 503 after its first_byte_timeout, and others answer 500 with a text that says so.  A 503 about
+    load, or a model that is loading, is none.
+    """
+    status = exchange.status
+    if status in GAVE_UP:
+        return True
+    if status == 503:
+        return not completion.is_throttled(exchange)
+    return status == 500 and completion.speaks_of(exchange, "timeout", "timed out", "time-out")
 
 
 def _clean_cut(exchange: Exchange) -> Death | None:

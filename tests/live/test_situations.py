@@ -48,7 +48,6 @@ NOT_YET: dict[str, str] = {
     "Traefik denies the address": "url.no-chat (client), exit 3",
     "Traefik with a dead backend": "url.no-chat (gateway), exit 3",
     "Traefik ends every answer after 5 s": "stream.truncated (server), exit 1",
-    "Varnish waits 3 s for the first byte": "nothing, exit 0",
     "LiteLLM with a dead backend": "auth.rejected (gateway), exit 3",
     "LiteLLM with an api_base that lacks /v1": "url.missing-v1 (client), limits.rate-limited (key), exit 3",
     "LiteLLM with a wrong upstream model": "models.id-unknown (client), limits.rate-limited (key), exit 3",

@@ -16,6 +16,7 @@ from checks.shared.endings import death_of, longest_silence, near
 from probe.api import Depth, Exchange, Inconclusive, Result, State
 from probe.model import Autopsy, Failure, Timeline
 from tests.unit import answers
+from tests.unit.answers import exchange
 from tests.unit.streams import answer, chunk, streamed
 
 CLOSED = Failure("closed", "headers", "Server disconnected", None, ("RemoteProtocolError",))
@@ -67,9 +68,25 @@ def test_a_hop_that_gave_up(status: int) -> None:
     assert death_of(gave_up(0.2, status)) is None  # an error, not a timer
 
 
+@pytest.mark.parametrize(
+    ("status", "text", "timer"),
+    [
+        (503, "<html><title>503 Backend fetch failed</title><p>Error 503 Backend fetch failed</p></html>", True),
+        (500, "litellm.Timeout: APITimeoutError - Request timed out.", True),
+        (500, "division by zero", False),
+        (503, "The model is overloaded, try again later", False),
+        (503, "Loading model", False),
+        (501, "Not Implemented", False),
+    ],
+)
+def test_a_5xx_after_a_wait_is_a_timer_by_what_it_says(status: int, text: str, timer: bool) -> None:
+    page = exchange(status, text.encode() if text.startswith("<") else {"error": {"message": text}})
+    assert (death_of(at(page, 3.0)) is not None) == timer
+
+
 def test_cuts_resets_and_losses() -> None:
     assert death_of(whole(9.0)) is None
-    assert death_of(gave_up(3.0, 500)) is None
+    assert death_of(gave_up(3.0, 501)) is None
     cut = death_of(flowing(2.0, TRUNCATED, 3.0))
     assert cut is not None
     assert (cut.how, round(cut.total_s, 1)) == ("cut", 3.0)
