@@ -292,6 +292,9 @@ def diagnose_limits(exchanges: Sequence[Exchange], throttled: Sequence[Exchange]
     by_cause: dict[refusal.Cause, list[Exchange]] = {}
     for one in waits:
         by_cause.setdefault(refusal.read(one, exchanges).cause, []).append(one)
+    if refusal.Cause.UPSTREAM in by_cause:  # the pages of a gateway whose backend never came back
+        busy = by_cause.get(refusal.Cause.OVERLOAD, [])
+        by_cause[refusal.Cause.OVERLOAD] = [one for one in busy if not refusal.is_page(one)]
     for cause, make in _WAITED_FOR.items():
         shown = by_cause.get(cause, [])
         if shown:

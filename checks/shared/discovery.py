@@ -139,7 +139,8 @@ class Search:
         """Search until a chat completion is found or the requests are used up."""
         found = Found(await first_look(self.ctx))
         self.spent = 1
-        if found.first.status == 503 and completion.waiting_helps(found.first):
+        starting = found.first.status == 503 and completion.waiting_helps(found.first)
+        if starting and not refusal.is_page(found.first):  # the page of a gateway says nothing of a start
             await self._wait_for_list(found)
         found.models = listed_ids(found.first)
         found.model = self.ctx.options.model or pick(found.models or []) or ANY_MODEL

@@ -358,8 +358,6 @@ def _has_credentials(exchange: Exchange) -> bool:
 
 
 def _repetitions(exchange: Exchange, others: Iterable[Exchange]) -> int:
-    """How often the same request got the same status."""
-    return sum(
-        _same_question(one, exchange) and one.status == exchange.status and one.request.body == exchange.request.body
-        for one in others
-    )
+    """How often the same request got the same status; 0 if it was answered at another time."""
+    same = [one for one in others if _same_question(one, exchange) and one.request.body == exchange.request.body]
+    return 0 if any(map(completion.ok, same)) else sum(one.status == exchange.status for one in same)

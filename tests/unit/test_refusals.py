@@ -165,6 +165,9 @@ ROWS = (
     Row(made(503, error("The engine is busy")), Cause.OVERLOAD),
     Row(made(529, error("Overloaded", type="overloaded_error")), Cause.OVERLOAD),
     Row(made(503, BUSY_PAGE), Cause.OVERLOAD),
+    Row(
+        made(503, BUSY_PAGE), Cause.OVERLOAD, [made(503, BUSY_PAGE), made(503, BUSY_PAGE), made(200, {"choices": [1]})]
+    ),
     Row(made(503, BUSY_PAGE), Cause.UPSTREAM, [made(503, BUSY_PAGE), made(503, BUSY_PAGE)]),
     # What is behind a gateway
     Row(made(502, page("502 Bad Gateway"), NGINX), Cause.UPSTREAM, [KEYLESS_401]),
