@@ -104,6 +104,7 @@ def _facts_of_run(report: Report) -> list[tuple[str, str]]:
         ("Endpoint", code(target.endpoint)),
         ("Base URL for clients", code(target.base_url) if target.base_url else "none works"),
         ("Model", code(target.model) if target.model else ""),
+        ("Proxy", f"{code(target.proxy)} ({inline(target.proxy_source or '')})" if target.proxy else ""),
         ("Server", inline(summary.server(report))),
         ("Result", inline(summary.found(report))),
         ("Checks", inline(summary.outcomes(report.checks))),

@@ -20,6 +20,8 @@ from probe.simulator.fault import Fault
 from probe.simulator.response import Response, send_html
 from probe.wire import looks
 from probe.wire.transport import Transport
+from reports import markdown
+from reports.html import page as html_page
 from tests.scenarios.runs import against, codes, errors
 
 ONLY = ("connect.*", "tls.*", "url.resolve")
@@ -188,6 +190,15 @@ def test_the_variable_that_names_the_proxy_is_named(monkeypatch: pytest.MonkeyPa
     assert "unset HTTP_PROXY" in report.findings[0].remedy
     assert "NO_PROXY=endpoint.example" in report.findings[0].remedy
     assert SECRET not in repr(report)
+
+
+def test_every_format_names_the_proxy() -> None:
+    with speaking(page("407 Proxy Authentication Required", "")) as host:
+        report = through(f"http://user:{SECRET}@{host}")
+    for written in (markdown.render(report), html_page.render(report)):
+        assert f"http://{host}".encode() in written
+        assert b"--proxy" in written
+        assert SECRET.encode() not in written
 
 
 def test_without_a_proxy_none_is_named() -> None:
