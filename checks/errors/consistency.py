@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from checks.errors.catalogue import CACHED, UNSTEADY
+from checks.shared import conversation as talk
 from checks.shared import refusal
 from checks.shared.first_request import first_chat
 from checks.shared.outcome import words_of
@@ -35,15 +36,19 @@ _PROVOKING = ("errors", "models", "auth", "url", "limits", "fingerprint", "conne
     provides={"chat"},
     emits=(CACHED,),
     max_requests=1,
-    max_tokens=100,
+    max_tokens=400,
     depth=Depth.QUICK,
 )
 async def cached(ctx: Context) -> Result:
     first = first_chat(ctx)
     if first is None:
         raise Skip("there is no first answer to compare with")
-    code = ctx.nonce("cache")
-    second = await ctx.chat(f"Repeat exactly: {code}", limit=32)
+    if ctx.options.depth is Depth.QUICK:
+        code = ctx.nonce("cache")
+        second = await ctx.chat(f"Repeat exactly: {code}", limit=32)
+    else:  # a question that other checks ask anyway
+        code = talk.codes_of(ctx)[1]
+        second = await talk.plain(ctx)
     return diagnose_cached(first, second, ctx.nonce("chat"), code)
 
 
