@@ -13,7 +13,7 @@ from checks.tools.catalogue import HISTORY_REJECTED
 from checks.tools.reading import Kind, read
 from checks.tools.replay import extras, meant, without_extras
 from checks.tools.results import rejected_fields
-from probe.api import Exchange, Result, check, completion
+from probe.api import Exchange, Result, check, completion, member
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -53,8 +53,8 @@ async def history(ctx: Context) -> Result:
 def plain_answer(exchanges: Iterable[Exchange]) -> Exchange | None:
     """An answer to one user message without calls that holds members worth sending back, or None."""
     for exchange in exchanges:
-        asked = exchange.request.body
-        if not completion.is_completion(exchange) or not isinstance(asked, dict) or len(asked["messages"]) != 1:
+        turns = member(exchange.request.body, "messages")  # none in a request made to be refused
+        if not completion.is_completion(exchange) or not isinstance(turns, list) or len(turns) != 1:
             continue
         message = completion.message(exchange)
         fields = set(extras(message)) | (set(extras(message, empty=True)) - _USUAL)
