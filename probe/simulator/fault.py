@@ -39,7 +39,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from probe.simulator.call import JSON, Call, Chunk, Connection, Reply
+from probe.simulator.call import JSON, Call, Chunk, Connection, Reply, ToolCall
 from probe.simulator.response import End, Head, Response
 from probe.simulator.style import Style
 from probe.simulator.tls import ServerTLS, make
@@ -69,6 +69,8 @@ class Fault:
 
     style: Style
     """The style of the endpoint; set before any hook of a request is called."""
+    count: int = 0
+    """For faults that count requests."""
 
     def __init_subclass__(cls) -> None:
         """Raises TypeError for a hook that does not exist, which would never be called."""
@@ -243,6 +245,18 @@ def named_calls(reply: Reply) -> list[tuple[str, JSON]]:
         (call.name, given if isinstance(given, dict) else {})
         for call, given in zip(reply.tool_calls, read, strict=True)
     ]
+
+
+def each_call(reply: Reply, change: Callable[[ToolCall], ToolCall]) -> Reply:
+    """The reply with `change(call)` in place of every tool call."""
+    return replace(reply, tool_calls=tuple(map(change, reply.tool_calls)))
+
+
+def with_arguments(reply: Reply, change: Callable[[JSON], Any]) -> Reply:
+    """The reply with `change(arguments as an object)` in place of the arguments of every tool call."""
+    given = [arguments for _, arguments in named_calls(reply)]
+    calls = (replace(call, arguments=change(one)) for call, one in zip(reply.tool_calls, given, strict=True))
+    return replace(reply, tool_calls=tuple(calls))
 
 
 def as_text(reply: Reply, text: str) -> Reply:

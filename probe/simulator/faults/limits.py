@@ -9,23 +9,30 @@ from probe.simulator.model.prompt import clip
 from probe.simulator.response import Response, send_html, send_json
 
 
-class RateLimited(Fault):
-    """The first requests are refused with Retry-After; with `always` all of them are."""
+class _First(Fault):
+    """The first N requests are refused, and with `always` all of them."""
+
+    value = "2"
+
+    def on_request(self, call: Call) -> Response | None:
+        self.count += 1
+        refused = self.given == "always" or self.count <= self.number
+        return self.refusal(call) if refused else None
+
+    def refusal(self, call: Call) -> Response:
+        """The answer to those requests."""
+        raise NotImplementedError
+
+
+class RateLimited(_First):
+    """A rate limit with Retry-After."""
 
     name = "rate-limited"
     summary = "the first N requests get 429 with Retry-After (=N, or =always)"
     yields = ("limits.rate-limited",)
-    value = "2"
     choices = ("always",)
 
-    def __init__(self, given: str | None = None) -> None:
-        super().__init__(given)
-        self.left = float("inf") if self.given == "always" else self.number
-
-    def on_request(self, call: Call) -> Response | None:
-        if self.left <= 0:
-            return None
-        self.left -= 1
+    def refusal(self, call: Call) -> Response:
         message = (
             f"Rate limit reached for model `{call.site.model}` on requests per min (RPM): Limit 30, Used 30, "
             f"Requested 1. Please try again in 1s."
@@ -53,55 +60,35 @@ class Quota(Fault):
         return self.error(429, message, "insufficient_quota", code="insufficient_quota")
 
 
-class Loading(Fault):
+class Loading(_First):
     """The server is still reading the weights; waiting helps."""
 
     name = "loading-503"
     summary = "the first N requests get 503 while the model loads"
     yields = ("limits.loading",)
-    value = "2"
 
-    def __init__(self, given: str | None = None) -> None:
-        super().__init__(given)
-        self.left = self.number
-
-    def on_request(self, call: Call) -> Response | None:
-        if self.left <= 0:
-            return None
-        self.left -= 1
+    def refusal(self, call: Call) -> Response:
         return self.error(503, "Loading model", "unavailable_error", code=503).with_header("Retry-After", "1")
 
 
-class Starting(Fault):
-    """A swapping proxy that starts the server for a model when it is first asked for, and does not say how long."""
+class Starting(_First):
+    """A proxy that starts the server of a model at the first request for it, and does not say how long it takes."""
 
     name = "loading-silent"
     summary = "the first N requests get 503 without Retry-After while the model is being started"
     yields = ("limits.loading",)
-    value = "2"
 
-    def __init__(self, given: str | None = None) -> None:
-        super().__init__(given)
-        self.left = self.number
-
-    def on_request(self, call: Call) -> Response | None:
-        if self.left <= 0:
-            return None
-        self.left -= 1
+    def refusal(self, call: Call) -> Response:
         return send_json(503, {"error": "The model is currently loading", "estimated_time": 2.0})
 
 
 class Overloaded(Fault):
-    """A server that never has room, in the words of Anthropic."""
+    """A server without capacity, in the words of Anthropic."""
 
     name = "overloaded"
     summary = "some chat requests are answered with 529: every Nth, twice in a row"
     yields = ("limits.overloaded",)
     value = "6"
-
-    def __init__(self, given: str | None = None) -> None:
-        super().__init__(given)
-        self.count = 0
 
     def on_chat(self, call: Call) -> Response | None:
         self.count += 1
@@ -111,17 +98,13 @@ class Overloaded(Fault):
 
 
 class Disguised(Fault):
-    """A gateway that sends the throttling of its provider with status 200."""
+    """A gateway that forwards the rate limit of its provider with status 200."""
 
     name = "rate-limited-200"
     summary = "every fourth chat request gets 200 with an error of code 429 (=choices, bare or flat: its form)"
     yields = ("errors.success-status", "limits.rate-limited")
     value = "choices"
     choices = ("choices", "bare", "flat")
-
-    def __init__(self, given: str | None = None) -> None:
-        super().__init__(given)
-        self.count = 0
 
     def on_chat(self, call: Call) -> Response | None:
         self.count += 1
@@ -133,7 +116,7 @@ class Disguised(Fault):
 
 
 class BodySize(Fault):
-    """A limit on the body, in the words of nginx and of a JSON API."""
+    """A limit on the size of request bodies, in the words of nginx."""
 
     name = "body-size"
     summary = "bodies above N bytes are refused with 413"

@@ -1,4 +1,4 @@
-"""Gateways with a cache or a pool behind them: one answer for all, or another member at every turn."""
+"""Gateways with a cache, or with a pool in which one member is unfit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from probe.simulator.response import Response, send_html, send_json
 
 
 class CachedPosts(Fault):
-    """A cache that has only the path as its key."""
+    """A cache whose key is the path alone."""
 
     name = "cached-posts"
     summary = "the first answer to a POST is given to every later one at the same path"
@@ -29,17 +29,13 @@ class CachedPosts(Fault):
 
 
 class DeadMember(Fault):
-    """A pool that is asked by turns, with one member that does not run."""
+    """Requests are spread over two servers, one of which does not run."""
 
     name = "pool-dead-member"
-    summary = "every second request meets a member that does not run (=page or json: the gateway's answer)"
+    summary = "every second request goes to a server that does not run (=page or json: the gateway's answer)"
     yields = ("errors.unsteady",)
     value = "page"
     choices = ("page", "json")
-
-    def __init__(self, given: str | None = None) -> None:
-        super().__init__(given)
-        self.count = 0
 
     def on_request(self, call: Call) -> Response | None:
         self.count += 1
@@ -51,16 +47,12 @@ class DeadMember(Fault):
 
 
 class WithoutTools(Fault):
-    """A pool in which one member was started without tools."""
+    """Requests are spread over two servers, one of which was started without tools."""
 
     name = "pool-without-tools"
-    summary = "every second request with tools meets a member that refuses them"
+    summary = "every second request with tools goes to a server that refuses them"
     yields = ("errors.unsteady",)
     words: ClassVar[str] = "this deployment has no tool parser; remove `tools`"
-
-    def __init__(self, given: str | None = None) -> None:
-        super().__init__(given)
-        self.count = 0
 
     def on_chat(self, call: Call) -> Response | None:
         if not call.tools:

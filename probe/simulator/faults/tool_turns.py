@@ -6,11 +6,13 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
-from probe.simulator.call import JSON, Call, Chunk, Reply
-from probe.simulator.fault import Fault, choices, deltas, each_object
+from probe.simulator.call import JSON, Call, Chunk, Reply, ToolCall
+from probe.simulator.fault import Fault, choices, deltas, drop_fields, each_call, each_object
 from probe.simulator.response import Response
+
+SIGNATURE = "CsYBAXLI2nwF0Qk5m8s="
 
 
 def _calling_turns(call: Call) -> list[JSON]:
@@ -38,31 +40,43 @@ class EchoSignature(Fault):
     name = "echo-signature"
     summary = "calls have extra_content.google.thought_signature; a history without it is refused"
     yields = ("tools.echo-required",)
-    signature: ClassVar[JSON] = {"google": {"thought_signature": "CsYBAXLI2nwF0Qk5m8s="}}
+    message = (
+        "Function call is missing a thought_signature in functionCall parts. This is required for tools to work "
+        "correctly."
+    )
+
+    def signed(self, made: JSON) -> JSON:
+        """The tool call with its signature."""
+        return {**made, "extra_content": {"google": {"thought_signature": SIGNATURE}}}
 
     def on_chat(self, call: Call) -> Response | None:
         made = [made for turn in _calling_turns(call) for made in turn["tool_calls"]]
-        if all(one.get("extra_content") == self.signature for one in made):
-            return None
-        message = (
-            "Function call is missing a thought_signature in functionCall parts. This is required for tools to work "
-            "correctly."
-        )
-        return self.error(400, message, param="messages")
+        return None if all(one == self.signed(one) for one in made) else self.error(400, self.message, param="messages")
 
     def on_json(self, call: Call, payload: Any) -> Any:
         for choice in choices(payload):
             for made in choice["message"].get("tool_calls") or ():
-                made["extra_content"] = self.signature
+                made.update(self.signed(made))
         return payload
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
         def sign(delta: JSON) -> None:
             for made in delta.get("tool_calls") or ():
                 if made.get("id"):
-                    made["extra_content"] = self.signature
+                    made.update(self.signed(made))
 
         return _each_delta(chunks, sign)
+
+
+class EchoInFunction(EchoSignature):
+    """The signature is inside the function, and the refusal does not name it."""
+
+    name = "echo-in-function"
+    summary = "calls have function.thought_signature; a history without it is refused with a vague 400"
+    message = "Request contains an invalid argument."
+
+    def signed(self, made: JSON) -> JSON:
+        return {**made, "function": {**made.get("function", {}), "thought_signature": SIGNATURE}}
 
 
 class EchoReasoning(Fault):
@@ -197,8 +211,7 @@ class NameWithTokens(Fault):
     yields = ("tools.name-altered",)
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        renamed = (replace(made, name=f"{made.name}<|channel|>commentary") for made in reply.tool_calls)
-        return replace(reply, tool_calls=tuple(renamed))
+        return each_call(reply, lambda made: replace(made, name=f"{made.name}<|channel|>commentary"))
 
 
 class EncodedTwice(Fault):
@@ -209,8 +222,7 @@ class EncodedTwice(Fault):
     yields = ("tools.values-altered",)
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        encoded = (replace(made, arguments=json.dumps(made.arguments)) for made in reply.tool_calls)
-        return replace(reply, tool_calls=tuple(encoded))
+        return each_call(reply, lambda made: replace(made, arguments=json.dumps(made.arguments)))
 
 
 class IndexFromOne(Fault):
@@ -229,19 +241,19 @@ class IndexFromOne(Fault):
 
 
 class ExplicitAuto(Fault):
-    """The server offers the tools to the model only where a choice is written out (llama-cpp-python)."""
+    """The server shows the model the tools only if the request contains a choice (llama-cpp-python)."""
 
     name = "tool-auto-not-default"
-    summary = 'tools reach the model only with a written `tool_choice`, `"auto"` among them'
+    summary = 'tools reach the model only if the request contains `tool_choice`, even `"auto"`'
     yields = ("tools.ignored",)
 
     def on_prompt(self, call: Call) -> None:
         if call.tools and "tool_choice" not in call.body:
-            call.body = {name: value for name, value in call.body.items() if name != "tools"}
+            drop_fields(call, "tools")
 
 
 class NotStreamedWithTools(Fault):
-    """A gateway falls back to one object as soon as tools are offered."""
+    """A gateway does not stream when tools are offered."""
 
     name = "tool-stream-not-sse"
     summary = "a streaming request with tools is answered by one JSON object"
@@ -253,21 +265,20 @@ class NotStreamedWithTools(Fault):
 
 
 class InventedArguments(Fault):
-    """A mock fills the schema with words of its own (harmless to clients, and no proof of anything)."""
+    """A mock server fills the schema with invented values (harmless, and indistinguishable from a weak model)."""
 
     name = "tool-arguments-invented"
-    summary = "calls hold words of the mock's own in place of what was asked for (nothing wrong that can be proved)"
+    summary = "calls contain invented values (harmless: it may be the model)"
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        kept = tuple(replace(made, arguments='{"city": "test_city"}') for made in reply.tool_calls)
-        return replace(reply, tool_calls=kept)
+        return each_call(reply, lambda made: replace(made, arguments='{"city": "test_city"}'))
 
 
 class StreamedCallTwice(Fault):
-    """A translation sends every streamed call under two indexes."""
+    """A translating gateway sends every streamed call with two indexes."""
 
     name = "tool-stream-call-twice"
-    summary = "a streamed call comes twice, under two indexes and ids"
+    summary = "a streamed call comes twice, with two indexes and ids"
     yields = ("tools.stream-fragments",)
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
@@ -282,13 +293,10 @@ class StreamedValueCut(Fault):
     yields = ("tools.values-altered",)
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        if not call.stream:
-            return reply
-        kept = tuple(
-            replace(made, arguments=str(made.arguments).replace("Paris", "Pari").replace("Rome", "Rom"))
-            for made in reply.tool_calls
-        )
-        return replace(reply, tool_calls=kept)
+        def cut(made: ToolCall) -> ToolCall:
+            return replace(made, arguments=str(made.arguments).replace("Paris", "Pari").replace("Rome", "Rom"))
+
+        return each_call(reply, cut) if call.stream else reply
 
 
 class EmptyContentRefused(Fault):
@@ -308,30 +316,3 @@ class EmptyContentRefused(Fault):
             if choice["message"].get("tool_calls"):
                 choice["message"]["content"] = ""
         return payload
-
-
-class EchoInFunction(EchoSignature):
-    """The signature is inside the function, and the refusal does not name it."""
-
-    name = "echo-in-function"
-    summary = "calls have function.thought_signature; a history without it is refused with a vague 400"
-
-    def on_chat(self, call: Call) -> Response | None:
-        made = [made for turn in _calling_turns(call) for made in turn["tool_calls"]]
-        if all("thought_signature" in one.get("function", {}) for one in made):
-            return None
-        return self.error(400, "Request contains an invalid argument.", param="messages")
-
-    def on_json(self, call: Call, payload: Any) -> Any:
-        for choice in choices(payload):
-            for made in choice["message"].get("tool_calls") or ():
-                made["function"]["thought_signature"] = "CsYBAXLI2nwF0Qk5m8s="
-        return payload
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        def sign(delta: JSON) -> None:
-            for made in delta.get("tool_calls") or ():
-                if made.get("id"):
-                    made["function"]["thought_signature"] = "CsYBAXLI2nwF0Qk5m8s="
-
-        return _each_delta(chunks, sign)

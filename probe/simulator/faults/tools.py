@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from probe.simulator.call import JSON, Call, Reply
-from probe.simulator.fault import Fault, drop_fields, first_turn, named_calls, replace_messages
+from probe.simulator.fault import Fault, drop_fields, each_call, first_turn, replace_messages, with_arguments
 from probe.simulator.response import Response
 
 # Requests with tools that are refused ------------------------------------------------------------------
@@ -154,12 +152,6 @@ class NeverParallel(Fault):
 # Arguments ---------------------------------------------------------------------------------------------
 
 
-def _with_arguments(reply: Reply, change: Callable[[JSON], Any]) -> Reply:
-    given = [arguments for _, arguments in named_calls(reply)]
-    calls = (replace(call, arguments=change(one)) for call, one in zip(reply.tool_calls, given, strict=True))
-    return replace(reply, tool_calls=tuple(calls))
-
-
 class NotJson(Fault):
     """Python's notation instead of JSON, or a text without its end."""
 
@@ -171,8 +163,8 @@ class NotJson(Fault):
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
         if self.given == "truncated":
-            return _with_arguments(reply, lambda given: json.dumps(given)[:-2])
-        return _with_arguments(reply, lambda given: repr(given) if given else "{None}")
+            return with_arguments(reply, lambda given: json.dumps(given)[:-2])
+        return with_arguments(reply, lambda given: repr(given) if given else "{None}")
 
 
 class NotString(Fault):
@@ -183,7 +175,7 @@ class NotString(Fault):
     yields = ("tools.arguments-not-string",)
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return _with_arguments(reply, lambda given: given)
+        return with_arguments(reply, lambda given: given)
 
 
 class OffSchema(Fault):
@@ -194,7 +186,7 @@ class OffSchema(Fault):
     yields = ("tools.arguments-off-schema", "tools.values-altered")
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return _with_arguments(reply, lambda given: json.dumps(_off_schema(given), ensure_ascii=False))
+        return with_arguments(reply, lambda given: json.dumps(_off_schema(given), ensure_ascii=False))
 
 
 def _off_schema(given: JSON) -> JSON:
@@ -220,7 +212,7 @@ class IdMissing(Fault):
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
         none = "" if self.given == "empty" else None
-        return replace(reply, tool_calls=tuple(replace(made, id=none) for made in reply.tool_calls))
+        return each_call(reply, lambda made: replace(made, id=none))
 
 
 class IdDuplicate(Fault):
@@ -231,7 +223,7 @@ class IdDuplicate(Fault):
     yields = ("tools.id-duplicate",)
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return replace(reply, tool_calls=tuple(replace(made, id="call_0") for made in reply.tool_calls))
+        return each_call(reply, lambda made: replace(made, id="call_0"))
 
 
 class FinishReason(Fault):

@@ -1,4 +1,4 @@
-"""LiteLLM's proxy (BerriAI/litellm; recorded from 1.106.2; the refusal of a wrong key as with a database)."""
+"""LiteLLM's proxy with a database (BerriAI/litellm; recorded from 1.106.2)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PAGE = (
 
 
 class LiteLLM(FastAPI):
-    """A master key, a database, one model; error codes are strings."""
+    """One model behind a master key; error codes are strings."""
 
     name = "litellm"
     summary = "like LiteLLM's proxy: with and without /v1, string codes, x-litellm headers"

@@ -41,28 +41,20 @@ class LlamaCpp(Style):
         if call.path in ("/health", "/v1/health"):
             return send_json(200, {"status": "ok"})
         if call.path == "/props" and call.request.method == "GET":
-            site = call.site
-            return send_json(
-                200,
-                {
-                    "default_generation_settings": {"n_ctx": site.context_length},
-                    "total_slots": 1,
-                    "model_alias": site.model,
-                    "model_path": f"models/{site.model}",
-                    "modalities": {"vision": self.vision, "audio": False},
-                    "chat_template": "{% for message in messages %}{{ message.role }}: {{ message.content "
-                    "}}{% endfor %}",
-                    "chat_template_caps": {
-                        "supports_tools": True,
-                        "supports_tool_calls": True,
-                        "supports_system_role": True,
-                    },
-                    "build_info": _BUILD,
-                },
-            )
+            return send_json(200, self._props(call.site))
         if call.path.startswith(("/models/", "/v1/models/")):
             return self.not_found(call)
         return None
+
+    def _props(self, site: Site) -> JSON:
+        return {
+            "default_generation_settings": {"n_ctx": site.context_length}, "total_slots": 1,
+            "model_alias": site.model, "model_path": f"models/{site.model}",
+            "modalities": {"vision": self.vision, "audio": False},
+            "chat_template": "{% for message in messages %}{{ message.role }}: {{ message.content }}{% endfor %}",
+            "chat_template_caps": {"supports_tools": True, "supports_tool_calls": True, "supports_system_role": True},
+            "build_info": _BUILD,
+        }  # fmt: skip
 
     def not_found(self, call: Call) -> Response:
         return send_json(404, {"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}})
@@ -88,52 +80,47 @@ class LlamaCpp(Style):
     def bad_json(self, call: Call) -> Response:
         body = call.request.body.decode("utf-8", "replace")
         message = (
-            f"[json.exception.parse_error.101] parse error at line 1, column {len(body) + 1}: syntax error "
-            f"while parsing "
-            "value - unexpected end of input; expected '[', '{', or a literal"
+            f"[json.exception.parse_error.101] parse error at line 1, column {len(body) + 1}: syntax error while "
+            "parsing value - unexpected end of input; expected '[', '{', or a literal"
         )
         return self.error(400, message, "invalid_request_error")
 
     def invalid(self, call: Call, problem: Problem) -> Response | None:
-        if problem.param == "messages":
-            if problem.kind == "value":
-                return None  # an empty list is taken
-            text = "'messages' is required" if problem.kind == "missing" else "Expected 'messages' to be an array"
-            return self.error(400, text, "invalid_request_error")
-        if re.fullmatch(r"messages\[\d+\]\.role", problem.param):
-            if problem.kind == "value":
-                return None
-            return self.error(500, "Failed to parse messages: Missing 'role' in message", "server_error")
-        if problem.param.endswith(".content"):
-            if problem.value is None:
-                return None
-            return self.error(400, "Expected 'content' to be a string or an array", "invalid_request_error")
-        if problem.param.endswith(".type") and ".content" in problem.param:
-            return self.error(400, "unsupported content[].type", "invalid_request_error")
-        if problem.param == "tool_choice" and problem.kind == "value":
-            return self.error(400, f"Invalid tool_choice: {problem.value}", "invalid_request_error")
-        if problem.param == "response_format.type":
-            text = f'response_format type must be one of "text" or "json_object", but got: {problem.value}'
-            return self.error(400, text, "invalid_request_error")
-        if problem.param in ("temperature", "stop", "stream_options", "tool_choice") and problem.kind != "type":
+        if self._accepts(problem):
             return None
-        if problem.param in ("max_tokens", "n") and problem.kind == "value":
-            least = -1 if problem.param == "max_tokens" else 1
-            if isinstance(problem.value, int) and problem.value == -1:
-                return None
-            text = (
-                f"Field '{problem.param}': Value must be between {least} <= value <= 2147483647, but got "
-                f"{problem.value}"
-            )
-            return self.error(400, text, "invalid_request_error")
-        if problem.kind == "type":
+        param, text = problem.param, problem.message
+        if re.fullmatch(r"messages\[\d+\]\.role", param):
+            return self.error(500, "Failed to parse messages: Missing 'role' in message", "server_error")
+        if param == "messages":
+            text = "'messages' is required" if problem.kind == "missing" else "Expected 'messages' to be an array"
+        elif param.endswith(".content"):
+            text = "Expected 'content' to be a string or an array"
+        elif param.endswith(".type") and ".content" in param:
+            text = "unsupported content[].type"
+        elif param == "tool_choice" and problem.kind == "value":
+            text = f"Invalid tool_choice: {problem.value}"
+        elif param == "response_format.type":
+            text = f'response_format type must be one of "text" or "json_object", but got: {problem.value}'
+        elif param in ("max_tokens", "n") and problem.kind == "value":
+            span = f"{-1 if param == 'max_tokens' else 1} <= value <= 2147483647"
+            text = f"Field '{param}': Value must be between {span}, but got {problem.value}"
+        elif problem.kind == "type":
             names = {str: "string", list: "array", dict: "object", bool: "boolean"}
-            text = (
-                f"Field '{problem.param}': [json.exception.type_error.302] type must be number, but is "
-                f"{names.get(type(problem.value), 'null')}"
-            )
-            return self.error(400, text, "invalid_request_error")
-        return self.error(400, problem.message, "invalid_request_error")
+            found = names.get(type(problem.value), "null")
+            text = f"Field '{param}': [json.exception.type_error.302] type must be number, but is {found}"
+        return self.error(400, text, "invalid_request_error")
+
+    def _accepts(self, problem: Problem) -> bool:
+        """Whether llama-server overlooks the problem: an empty list, an unknown role, null content and others."""
+        if problem.kind == "value" and (problem.param == "messages" or problem.param.endswith("].role")):
+            return True
+        if problem.param.endswith(".content") and problem.value is None:
+            return True
+        if problem.param in ("max_tokens", "n") and problem.kind == "value":
+            return bool(problem.value == -1)
+        if problem.param == "tool_choice":
+            return problem.kind == "conflict"
+        return problem.param in ("temperature", "stop", "stream_options") and problem.kind != "type"
 
     def validate(self, call: Call) -> Response | None:
         refusal = super().validate(call)

@@ -1,4 +1,4 @@
-"""LM Studio's server (lmstudio-ai/docs and lmstudio-bug-tracker; closed source, so from what users report)."""
+"""LM Studio's server (lmstudio-ai/docs; the source is closed, so details are from lmstudio-bug-tracker)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from probe.simulator.validation import Problem
 
 
 class LMStudio(Style):
-    """One loaded model, "Require Authentication" on."""
+    """One loaded model, with "Require Authentication" switched on."""
 
     name = "lmstudio"
     summary = "like LM Studio: unknown paths answer 200 with an error object, string tool_choice, no json_object"
@@ -88,8 +88,8 @@ class LMStudio(Style):
     def overflow(self, call: Call, tokens: int) -> Response:
         message = (
             "The number of tokens to keep from the initial prompt is greater than the context length "
-            f"(n_keep: {tokens} >= n_ctx: {call.site.context_length}). Try to load the model with a larger "
-            f"context length."
+            f"(n_keep: {tokens} >= n_ctx: {call.site.context_length}). Try to load the model with a larger context "
+            "length."
         )
         return self.error(400, message, "invalid_request_error")
 

@@ -1,7 +1,7 @@
 """Ollama's OpenAI-compatible routes (ollama/ollama, server/routes.go, openai/openai.go, middleware/openai.go).
 
-Ollama itself drops `tool_choice`, `parallel_tool_calls`, `n` and `max_completion_tokens` without a word. A style is
-healthy, so here they are honoured; `--fault tool-choice-ignored` shows the first of them as it really is.
+Ollama itself silently ignores `tool_choice`, `parallel_tool_calls`, `n` and `max_completion_tokens`. A style is
+healthy, so here they work; `--fault tool-choice-ignored` shows the real behaviour of the first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from probe.simulator.validation import Problem
 
 
 class Ollama(Style):
-    """No key; model names with tags; calls come whole."""
+    """No key; model names with tags; tool calls are streamed whole."""
 
     name = "ollama"
     summary = "like Ollama's /v1: no key, text/plain 404 and 405, whole tool calls, /api/version"
@@ -75,7 +75,7 @@ class Ollama(Style):
                 f"ChatCompletionRequest.{field} of type {'float64' if field in ('temperature', 'top_p') else 'int'}"
             )
             return self.error(400, text, "invalid_request_error")
-        return None  # the rest is taken as it comes
+        return None  # the rest is accepted
 
     def unknown_model(self, call: Call, name: str) -> Response:
         return self.error(404, f"model '{name}' not found", "not_found_error")
@@ -138,7 +138,7 @@ class Ollama(Style):
         return [
             chunk
             for place, chunk in enumerate(made)
-            if place > 0 or len(made) <= 2  # the role stands in every chunk; there is no chunk for it alone
+            if place > 0 or len(made) <= 2  # the role is in every chunk, so none is sent for it alone
         ]
 
     def own_headers(self, call: Call) -> Headers:

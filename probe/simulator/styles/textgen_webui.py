@@ -14,7 +14,7 @@ from probe.simulator.validation import Problem
 
 
 class TextgenWebUI(FastAPI):
-    """Started with `--api --api-key`; the model name is not looked at."""
+    """Started with `--api --api-key`; the model name is not checked."""
 
     name = "textgen-webui"
     summary = "like text-generation-webui: FastAPI, model id not checked, CR LF events"
