@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from checks.tools.agent_values import agent_question, agent_tools
 from probe.simulator import Simulator, all_faults
 from tests.wire.test_simulator_access import effect as access
 from tests.wire.test_simulator_access import typed_url_is_wrong
@@ -45,6 +46,25 @@ def test_the_table_names_only_faults_that_exist() -> None:
     assert len(known_faults()) > 170
 
 
+def agent_bodies(client: Client) -> list[dict[str, Any]]:
+    """Requests as agents send them: rich tools, unusual orders of messages, cut and forbidden calls."""
+    tools = agent_tools()
+    asked = agent_question(tools)
+    rules, question = turn("system", "Be brief."), turn("user", CODE)
+    return [
+        client.body(asked, {"tools": tools}),
+        client.body(asked, {"tools": tools, "stream": True}),
+        client.body(OSLO, {"tools": [WEATHER], "stream": True}),
+        client.body(OSLO, {"tools": [WEATHER], "tool_choice": "none"}),
+        client.body(OSLO, {"tools": [WEATHER], "max_tokens": 10}),
+        client.body([rules, rules, question], {}),
+        client.body([question, rules, question], {}),
+        client.body([question, question], {}),
+        client.body([*with_result(), question], {"tools": [WEATHER]}),
+        client.body(with_result(), {}),
+    ]
+
+
 def text_within(response: httpx.Response, seconds: float) -> str:
     """The body of a response, or as much of it as comes within that time."""
     ends = time.monotonic() + seconds
@@ -76,6 +96,7 @@ def battery(client: Client) -> list[tuple[int, str]]:
         client.body("Repeat exactly: Grüße", {}),
         client.body("Count from 1 to 12.", {"stream": True}),
     ]
+    bodies += agent_bodies(client)
     requests = [("POST", url, body) for body in bodies]
     requests += [
         ("GET", client.base + "/models", None),
