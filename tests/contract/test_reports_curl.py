@@ -33,7 +33,7 @@ def arguments(line: str, tmp_path: Path) -> list[str]:
 
 def test_it_sends_the_recorded_request_with_the_key_filled_in(tmp_path: Path) -> None:
     exchange = document(healthy()).exchanges[0]
-    sent = arguments(curl.line(exchange), tmp_path)
+    sent = arguments(curl.command(exchange), tmp_path)
     assert exchange.request.url in sent
     assert "Authorization: Bearer sk-real" in sent
     assert json.loads(sent[sent.index("--data-raw") + 1]) == exchange.request.body
@@ -42,7 +42,7 @@ def test_it_sends_the_recorded_request_with_the_key_filled_in(tmp_path: Path) ->
 
 def test_a_hostile_body_runs_nothing_and_reads_nothing(tmp_path: Path) -> None:
     exchange = document(hostile(100)).exchanges[0]
-    line = curl.line(exchange)
+    line = curl.command(exchange)
     assert line.isprintable() or set(line) - {c for c in line if c.isprintable()} == {"\n"}
     sent = arguments(line, tmp_path)
     body = json.loads(sent[sent.index("--data-raw") + 1])
@@ -60,4 +60,4 @@ def test_a_long_body_is_named_as_a_file() -> None:
 
     exchange = document(healthy()).exchanges[0]
     long = replace(exchange, request=replace(exchange.request, body={"pad": "x" * 5_000}))
-    assert "--data-binary @body.json" in curl.line(long)
+    assert "--data-binary @body.json" in curl.command(long)

@@ -25,32 +25,8 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 # NOT YET RIGHT: name of the situation -> what is said of it today.
 NOT_YET: dict[str, str] = {
-    "nginx asks for a password (Basic)": "auth.rejected (key), exit 3",
-    "nginx denies the address": "url.no-chat (client), exit 3",
-    "nginx auth_request answers 403": "url.no-chat (client), exit 3",
-    "nginx limits the rate with 503": "limits.rate-limited (key), exit 0",
-    "nginx answers errors by a page with 200": "nothing, exit 0",
-    "nginx caches POSTs": "stream.not-sse (server), exit 1",
-    "nginx pool with a dead member": "url.no-chat (gateway), exit 3",
-    "nginx pool with a member that refuses tools": (
-        "nothing, or one of tools.rejected and tools.history-rejected by chance (server), exit 0"
-    ),
-    "nginx with a dead backend": "url.no-chat (gateway), exit 3",
-    "HAProxy denies": "url.no-chat (client), exit 3",
-    "HAProxy with a dead backend": "url.no-chat (gateway), limits.rate-limited (key), exit 3",
-    "Caddy denies": "url.no-chat (client), exit 3",
-    "Caddy with a dead backend": "url.no-chat (gateway), exit 3",
     "Caddy ends every answer after 5 s": "stream.truncated (server), exit 1",
-    "Envoy denies (RBAC)": "auth.rejected (key), auth.wrong-status (server), exit 3",
-    "Envoy with a dead backend": "url.no-chat (gateway), limits.rate-limited (key), exit 3",
-    "Apache denies": "url.no-chat (client), exit 3",
-    "Apache with a dead backend": "url.no-chat (gateway), limits.rate-limited (key), exit 3",
-    "Traefik denies the address": "url.no-chat (client), exit 3",
-    "Traefik with a dead backend": "url.no-chat (gateway), exit 3",
     "Traefik ends every answer after 5 s": "stream.truncated (server), exit 1",
-    "LiteLLM with a dead backend": "auth.rejected (gateway), exit 3",
-    "LiteLLM with an api_base that lacks /v1": "url.missing-v1 (client), limits.rate-limited (key), exit 3",
-    "LiteLLM with a wrong upstream model": "models.id-unknown (client), limits.rate-limited (key), exit 3",
 }
 
 

@@ -48,8 +48,8 @@ def test_what_is_saved_reads_back_equal(kept: Store) -> None:
         "/ca.pem",
         True,
         "http://proxy.example:3128",
-        {"tools": Toggle(True, "hand", "broken"), "vision": Toggle(None, "probe", "unknown")},
-        Found("2026-01-01T00:00:00", BASE, MODEL, "bearer", "Authorization", {"context_length": 4096}),
+        toggles={"tools": Toggle(True, "hand", "broken"), "vision": Toggle(None, "probe", "unknown")},
+        found=Found("2026-01-01T00:00:00", BASE, MODEL, "bearer", "Authorization", {"context_length": 4096}),
     )
     kept.add(whole)
     kept.add(Provider("other", BASE))
