@@ -206,16 +206,21 @@ async def _own_refused(ctx: Context, received: Received, own: Turn, texts: Seque
                 verdicts={"tool_results": works("without fields that the endpoint itself wrote")}
             )
     content = received.message.get("content")
-    other = read(await send(ctx, received, texts, {**received.message, "content": None if content == "" else ""}))
-    if other.answered and not content:
-        came, taken = ("an empty string", "null") if content == "" else ("null", "an empty string")
+    taken = None if content == "" else ""
+    other = Turn(read(await send(ctx, received, texts, {**received.message, "content": taken})), own.number)
+    if other.used and not content:
+        works_so = Result(
+            verdicts={"tool_results": works("with other content next to the call")},
+            settles={"tool_turn_content": taken},
+        )
+        if content is None:
+            return works_so  # content.null reports that null is refused
         finding = HISTORY_REJECTED.found(
-            f"An answer sent back as it came was refused: {words_of(own.reading.exchange)}. With `content` {taken} in "
-            f"place of {came} it was accepted.",
+            f"An answer sent back as it came was refused: {words_of(own.reading.exchange)}. With `content` null in "
+            "place of an empty string it was accepted.",
             refusal_of(own.reading.exchange),
         )
-        settles = {"tool_turn_content": None if content == "" else ""}
-        return Result((finding,), {"tool_results": works("with other content next to the call")}, settles=settles)
+        return works_so | Result((finding,))
     cross = read(await requests.result(ctx))
     if not cross.answered:
         return None

@@ -81,10 +81,10 @@ def test_blocks_printed_into_the_prompt_are_noted() -> None:
     assert "tokens more" in report.capabilities["block_content"].note
 
 
-def test_four_requests_prove_a_healthy_endpoint() -> None:
+def test_three_requests_prove_a_healthy_endpoint() -> None:
     report = content()
     spent = {item.id: item.requests for item in report.checks if item.id.startswith("content.")}
-    assert spent == {"content.blocks": 2, "content.null": 1, "content.tool-blocks": 1}
+    assert spent == {"content.blocks": 1, "content.null": 1, "content.tool-blocks": 1}
 
 
 def test_a_missing_system_role_is_not_a_fault_of_blocks() -> None:

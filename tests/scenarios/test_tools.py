@@ -10,7 +10,7 @@ from probe.model import Depth, Report, Severity, State
 from probe.simulator import all_faults, all_styles
 from tests.scenarios.runs import codes, diagnose, errors
 
-ONLY = ("tools.*",)
+ONLY = ("tools.*", "roles.turns")
 FAST = {"rate_tokens_s": 0, "first_token_s": 0}
 ALL = [item for item in all_faults() if any(code.startswith("tools.") for code in item.yields)]
 MARKUP = [item for item in ALL if item.name.startswith("tools-as-")]
@@ -168,7 +168,7 @@ def test_faults_of_other_families_are_left_to_them(fault: str) -> None:
 
 
 def test_the_price_on_a_healthy_endpoint(capsys: pytest.CaptureFixture[str]) -> None:
-    report = diagnose(sim=FAST, only=ONLY)
+    report = diagnose(sim=FAST, only=ONLY, skip=("tools.none", "tools.cut"))  # those two are of depth deep
     spent = {item.id: item.requests for item in report.checks if item.id.startswith("tools.")}
     with capsys.disabled():
         print(f"\ntools family on a healthy endpoint: {asked(report)} requests {spent}")
