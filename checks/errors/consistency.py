@@ -35,7 +35,7 @@ _PROVOKING = ("errors", "models", "auth", "url", "limits", "fingerprint", "conne
     requires={"chat"},
     provides={"chat"},
     emits=(CACHED,),
-    max_requests=1,
+    max_requests=2,
     max_tokens=400,
     depth=Depth.QUICK,
 )

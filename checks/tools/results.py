@@ -208,13 +208,11 @@ async def _own_refused(ctx: Context, received: Received, own: Turn, texts: Seque
     content = received.message.get("content")
     taken = None if content == "" else ""
     other = Turn(read(await send(ctx, received, texts, {**received.message, "content": taken})), own.number)
-    if other.used and not content:
-        works_so = Result(
-            verdicts={"tool_results": works("with other content next to the call")},
-            settles={"tool_turn_content": taken},
-        )
+    if other.reading.answered and not content:
+        verdict = works("with other content next to the call") if other.used else unknown("the result was not used")
+        works_so = Result(verdicts={"tool_results": verdict}, settles={"tool_turn_content": taken})
         if content is None:
-            return works_so  # content.null reports that null is refused
+            return works_so if other.used else None  # content.null reports that null is refused
         finding = HISTORY_REJECTED.found(
             f"An answer sent back as it came was refused: {words_of(own.reading.exchange)}. With `content` null in "
             "place of an empty string it was accepted.",

@@ -7,7 +7,7 @@ A second system message, a user message after a tool result, two user messages i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from checks.shared.conversation import turn
@@ -15,7 +15,7 @@ from checks.shared.outcome import Answer, outcome, words_of
 from checks.tools import requests
 from checks.tools.catalogue import HISTORY_REJECTED, ORDER_REJECTED
 from checks.tools.refusal import refusal_of
-from checks.tools.replay import Received, city_of, received_call
+from checks.tools.replay import Received, city_of, received_call, without_extras
 from checks.tools.requests import Message
 from probe.api import Exchange, Inconclusive, Result, State, check, wording
 
@@ -144,7 +144,13 @@ def known_history(ctx: Context) -> History:
     results = ctx.verdicts.get("tool_results")
     turns: tuple[Message, ...] = ()
     if results is not None and results.verdict is State.WORKS:
-        turns = tool_turns(received_call(ctx.exchanges))
+        received = received_call(ctx.exchanges)
+        if received is not None and not received.message.get("content"):
+            # The empty content that the check of results found to be accepted: null or an empty string.
+            received = replace(received, message={**received.message, "content": ctx.target.tool_turn_content})
+        if received is not None and HISTORY_REJECTED.code in ctx.codes:
+            received = replace(received, message=without_extras(received.message))
+        turns = tool_turns(received)
     return History(turns, system is not None and system.verdict in (State.WORKS, State.IGNORED))
 
 

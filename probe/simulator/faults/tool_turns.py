@@ -282,7 +282,10 @@ class StreamedCallTwice(Fault):
     yields = ("tools.stream-fragments",)
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return replace(reply, tool_calls=reply.tool_calls * 2) if call.stream and len(reply.tool_calls) == 1 else reply
+        if not call.stream or len(reply.tool_calls) != 1:
+            return reply
+        (made,) = reply.tool_calls
+        return replace(reply, tool_calls=(made, replace(made, id=f"{made.id}b" if made.id else None)))
 
 
 class StreamedValueCut(Fault):
