@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _MAY_BE_OF_PATH = (Reply.KEY, Reply.ROUTE, Reply.BROKEN, Reply.DENIED, Reply.UPSTREAM)
 #: Replies that no other path would change.
 _FINAL = (Reply.KEY, Reply.DENIED, Reply.BUSY, Reply.BROKEN, Reply.UPSTREAM, Reply.LOST)
+#: Replies that do not show whether another header for the key was right.
+_SAYS_NOTHING_OF_KEY = (Reply.KEY, Reply.DENIED, Reply.BROKEN, Reply.LOST, Reply.BUSY)
 #: Requests of a search that finds no chat completion.
 MAX_REQUESTS = 6
 #: Base paths of known hosts, tried right after the typed one.
@@ -122,10 +124,6 @@ def pick(ids: list[str]) -> str | None:
     return next(
         (name for name in ids if not any(word in name.lower() for word in _OTHER_KINDS)), ids[0] if ids else None
     )
-
-
-#: What an answer to another header must be to prove that the key was read there: another kind of refusal does not.
-_PROVES_HEADER = frozenset({Reply.CHAT, Reply.STREAM, Reply.MODEL, Reply.PARAMETER, Reply.NONE})
 
 
 class Search:
@@ -332,7 +330,7 @@ class Search:
             exchange = await self._post(trial.path, found, auth)
             again = Trial(trial.path, exchange, classify(exchange, found.model))
             found.schemes.append(again)
-            if again.reply not in _PROVES_HEADER or not differs(trial.exchange, exchange):
+            if again.reply in _SAYS_NOTHING_OF_KEY or not differs(trial.exchange, exchange):
                 continue
             found.auth = auth
             if again.reply is Reply.NONE:
