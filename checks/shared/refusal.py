@@ -189,7 +189,9 @@ def _access(
     twins = [one for one in others if _same_question(one, exchange)]
     for one in twins:
         header = _key_header(one)
-        if header and header != _key_header(exchange) and one.status not in (401, 403, 407, None):
+        other = header and header != _key_header(exchange) and one.status not in (401, 403, 407, None)
+        # Another refusal of the key proves nothing of its header, whatever its status: LiteLLM answers 400.
+        if other and classify(one, model, listed) not in (Reply.KEY, Reply.DENIED):
             return Cause.SCHEME, header
     keyless = [one for one in twins if carried and not _has_credentials(one)]
     if reply is Reply.DENIED:

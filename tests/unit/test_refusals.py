@@ -310,3 +310,10 @@ def test_the_error_of_a_bearer_challenge_is_read() -> None:
 )
 def test_the_hop_that_an_answer_names(exchange: Exchange, name: str) -> None:
     assert hop(exchange) == name
+
+
+def test_a_refusal_of_the_key_with_another_status_does_not_prove_the_header() -> None:
+    """LiteLLM without a database answers a wrong key 400 or 401 by the header that carried it."""
+    refused = made(401, error("Malformed API Key passed in. Ensure Key has `Bearer ` prefix."))
+    other = made(400, error("No connected db.", type="no_db_connection", code="400"), sent=X_API_KEY)
+    assert read(refused, [other]).cause is Cause.KEY
