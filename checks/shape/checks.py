@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from checks.shape.catalogue import ANSWER, CHUNK, FOREIGN_EVENTS
 from checks.shape.reading import MISSING, Deviation, deviations, is_chat, is_chunk
-from probe.api import Depth, Diagnosis, Evidence, Exchange, Finding, Result, Severity, check, completion
+from probe.api import Depth, Diagnosis, Evidence, Exchange, Finding, Result, Severity, check, completion, wording
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -59,9 +59,7 @@ def diagnose_shape(exchanges: Sequence[Exchange], codes: frozenset[str] = frozen
             (item for item in harmful if item.where == where), key=lambda item: _ORDER.index(item.rule.severity)
         )
         if mine:
-            findings.append(
-                _finding(diagnosis, list({(item.field, item.kind): item for item in reversed(mine)}.values())[::-1])
-            )
+            findings.append(_finding(diagnosis, _first_of_each(mine)))
     findings += _foreign(exchanges)
     for item in filter(_is_harmful, every):
         for client, how in (item.rule.fails or {}).items():
@@ -71,6 +69,14 @@ def diagnose_shape(exchanges: Sequence[Exchange], codes: frozenset[str] = frozen
     harmless = sorted({item.field for item in seen if item not in harmful})
     note = f"deviations that break no known client: {', '.join(harmless[:6])}" if harmless else ""
     return Result(tuple(findings), facts={"failing_clients": fails} if fails else {}, note=note)
+
+
+def _first_of_each(items: Iterable[Deviation]) -> list[Deviation]:
+    """The first deviation of each field and kind, in the order given."""
+    first: dict[tuple[str, str], Deviation] = {}
+    for item in items:
+        first.setdefault((item.field, item.kind), item)
+    return list(first.values())
 
 
 def _is_harmful(item: Deviation) -> bool:
@@ -112,14 +118,9 @@ def _state(item: Deviation) -> str:
 
 
 def _value(value: Any) -> str:
-    text = as_text(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def as_text(value: Any) -> str:
     """A small JSON value as text for a sentence."""
     if isinstance(value, str):
-        return f'the string "{value[:_SHOWN]}"'
+        return f'the string "{wording.shown(value, _SHOWN)}"'
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -131,11 +132,11 @@ def _clients(item: Deviation) -> str:
     """The clients that fail, the plain ones first, without the names of their functions where several fail alike."""
     names = list(dict.fromkeys(_library(name) for name in item.rule.fails or {}))
     shown = ", ".join(names[:4])
-    return f"{shown} and {len(names) - 4} more fail" if len(names) > 4 else f"{shown} {_fail(len(names))}"
-
-
-def _fail(count: int) -> str:
-    return "fails" if count == 1 else "fail"
+    return (
+        f"{shown} and {len(names) - 4} more fail"
+        if len(names) > 4
+        else f"{shown} {wording.form(len(names), 'fails', 'fail')}"
+    )
 
 
 def _library(client: str) -> str:
@@ -172,7 +173,7 @@ def _foreign(exchanges: Iterable[Exchange]) -> list[Finding]:
         name = f" of the type `{event.event[:40]}`" if event.event not in ("", "message") else ""
         detail = (
             f"Event {first.index} of the stream{name} is no chunk: {event.data[:_SHOWN]}; "
-            f"{len(foreign)} such event{'s' if len(foreign) > 1 else ''} among {len(chunks)} chunks."
+            f"{wording.amount(len(foreign), 'such event')} among {len(chunks)} chunks."
         )
         pointer = f"/response/events/{first.index}/data"
         return [FOREIGN_EVENTS.found(detail, exchange.shows(pointer, expected="choices", actual=event.data[:200]))]
