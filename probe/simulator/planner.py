@@ -50,6 +50,8 @@ class Planner:
         response = replace(response, headers=[*self.style.fixed_headers(self.call, response), *fields])
         for fault in sorted(self.faults, key=lambda fault: fault.layer):
             response = fault.on_response(self.call, response)
+        if response.framing == "chunked" and self.call.request.version == "HTTP/1.0":
+            return replace(response, framing="close")  # RFC 9112, section 6.1: HTTP/1.0 knows no chunks
         return response
 
     def head(self, response: Response) -> tuple[bytes, bool]:

@@ -238,6 +238,17 @@ def test_head_has_no_body_and_http10_closes() -> None:
         assert b'"object":"list"' in old
 
 
+def test_a_stream_for_http10_ends_by_closing_without_chunks() -> None:
+    with Simulator(**FAST) as sim:
+        body = json.dumps({"model": sim.model, "stream": True, "messages": [{"role": "user", "content": "Hello"}]})
+        fields = f"Authorization: Bearer {sim.key}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        old = raw(sim, f"POST /v1/chat/completions HTTP/1.0\r\n{fields}\r\n{body}".encode())
+    head, _, rest = old.partition(b"\r\n\r\n")
+    assert b"chunked" not in head.lower()
+    assert rest.startswith(b"data: {")
+    assert rest.endswith(b"data: [DONE]\n\n")
+
+
 def test_pace_follows_the_schedule_without_drift() -> None:
     with Simulator(rate_tokens_s=100.0, first_token_s=0.1) as sim, Client(sim) as client:
         made = client.stream(COUNT.format(60))
