@@ -38,6 +38,9 @@ class Reply(StrEnum):
     LOST = "no response"
 
 
+#: Replies that do not show whether the header that carried the key was right.
+SAYS_NOTHING_OF_KEY = frozenset({Reply.KEY, Reply.DENIED, Reply.BROKEN, Reply.LOST, Reply.BUSY})
+
 _KEY_WORDS = re.compile(
     r"api[ _-]?key|unauthori[sz]ed|authenticat|authori[sz]ation|credential|access denied|"
     r"invalid (?:\w+ )?(?:token|key)|missing (?:\w+ )?(?:token|key)|bearer|令牌|no_db_connection|token_not_found|"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from checks.shared import refusal
-from checks.shared.chat_reply import ANY_MODEL, Reply, classify, exists, refused_parameter
+from checks.shared.chat_reply import ANY_MODEL, SAYS_NOTHING_OF_KEY, Reply, classify, exists, refused_parameter
 from checks.shared.first_request import first_look, models_url
 from checks.shared.refusal import differs
 from probe.api import Auth, Exchange, Throttled, completion, member, urls
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 _MAY_BE_OF_PATH = (Reply.KEY, Reply.ROUTE, Reply.BROKEN, Reply.DENIED, Reply.UPSTREAM)
 #: Replies that no other path would change.
 _FINAL = (Reply.KEY, Reply.DENIED, Reply.BUSY, Reply.BROKEN, Reply.UPSTREAM, Reply.LOST)
-#: Replies that do not show whether another header for the key was right.
-_SAYS_NOTHING_OF_KEY = (Reply.KEY, Reply.DENIED, Reply.BROKEN, Reply.LOST, Reply.BUSY)
 #: Requests of a search that finds no chat completion.
 MAX_REQUESTS = 6
 #: Base paths of known hosts, tried right after the typed one.
@@ -330,7 +328,7 @@ class Search:
             exchange = await self._post(trial.path, found, auth)
             again = Trial(trial.path, exchange, classify(exchange, found.model))
             found.schemes.append(again)
-            if again.reply in _SAYS_NOTHING_OF_KEY or not differs(trial.exchange, exchange):
+            if again.reply in SAYS_NOTHING_OF_KEY or not differs(trial.exchange, exchange):
                 continue
             found.auth = auth
             if again.reply is Reply.NONE:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urljoin, urlsplit
 
-from checks.shared.chat_reply import Reply, classify
+from checks.shared.chat_reply import SAYS_NOTHING_OF_KEY, Reply, classify
 from probe.api import Exchange, Obstacle, completion
 
 #: Bytes of a page that are looked at.
@@ -190,8 +190,8 @@ def _access(
     for one in twins:
         header = _key_header(one)
         other = header and header != _key_header(exchange) and one.status not in (401, 403, 407, None)
-        # Another refusal of the key proves nothing of its header, whatever its status: LiteLLM answers 400.
-        if other and classify(one, model, listed) not in (Reply.KEY, Reply.DENIED):
+        # LiteLLM answers another refusal of the key with 400, and 429 while the provider's refusal cools down.
+        if other and classify(one, model, listed) not in SAYS_NOTHING_OF_KEY:
             return Cause.SCHEME, header
     keyless = [one for one in twins if carried and not _has_credentials(one)]
     if reply is Reply.DENIED:

@@ -317,3 +317,11 @@ def test_a_refusal_of_the_key_with_another_status_does_not_prove_the_header() ->
     refused = made(401, error("Malformed API Key passed in. Ensure Key has `Bearer ` prefix."))
     other = made(400, error("No connected db.", type="no_db_connection", code="400"), sent=X_API_KEY)
     assert read(refused, [other]).cause is Cause.KEY
+
+
+def test_a_rate_limit_under_another_header_does_not_prove_the_header() -> None:
+    """LiteLLM sets a deployment aside after a refusal by the provider, and answers 429 for some seconds."""
+    refused = made(401, error("litellm.AuthenticationError: AuthenticationError: OpenAIException - Invalid API Key"))
+    other = made(429, error("No deployments available for selected model, Try again in 5 seconds."), sent=X_API_KEY)
+    assert read(refused, [other]).cause is Cause.KEY
+    assert read(refused, [made(400, error("messages: Field required"), sent=X_API_KEY)]).asks == "x-api-key"
