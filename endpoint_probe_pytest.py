@@ -44,8 +44,9 @@ _PASSED_ON = {
     "--endpoint-probe-skip": ("--skip", "no checks whose id fits this glob; repeatable"),
     "--endpoint-probe-idle": ("--idle", "longest silence to try, in seconds"),
     "--endpoint-probe-fail-on": ("--fail-on", "error, warning or never; default error"),
+    "--endpoint-probe-accept": ("--accept", "a finding code that fails no test, until a day: CODE[=DAY]; repeatable"),
 }
-_REPEATABLE = ("--endpoint-probe-only", "--endpoint-probe-skip")
+_REPEATABLE = ("--endpoint-probe-only", "--endpoint-probe-skip", "--endpoint-probe-accept")
 _DIAGNOSIS = pytest.StashKey["Diagnosis"]()
 
 

@@ -261,6 +261,7 @@ class RunInfo:
     completion_tokens: int
     loop_lag_p99_ms: float | None = None
     fail_on: str = "error"
+    accept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -354,7 +355,6 @@ def with_check(finding: Finding, check_id: str) -> Finding:
 # What a whole report says: every format, the exit status and the history use these functions ---------
 
 SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
-FAILING = {"error": SEVERITIES[:1], "warning": SEVERITIES[:2], "never": ()}
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
@@ -375,11 +375,6 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 def worst(report: Report) -> Finding | None:
     """The finding to fix first, or None if there are only notes."""
     return next((item for item in in_order(report.findings) if item.severity is not Severity.INFO), None)
-
-
-def fails(findings: Iterable[Finding], fail_on: str) -> bool:
-    """Whether one of the findings is at or above ``--fail-on`` (error, warning or never)."""
-    return any(finding.severity in FAILING[fail_on] for finding in findings)
 
 
 def usable(report: Report) -> bool:
@@ -403,17 +398,3 @@ def lacks_chat(report: Report) -> bool:
         check.outcome is Outcome.SKIP and check.reason.startswith("needs chat,") for check in report.checks
     )
     return asked and not usable(report)
-
-
-def counts_as_failed(report: Report, check: CheckRecord) -> bool:
-    """Whether a check fails a build, by the rule of the exit status.
-
-    It does with a finding at or above ``--fail-on``.  A chat that does not work always fails a
-    build: if no finding does, the check that judged it counts as failed.
-    """
-    level = report.run.fail_on
-    if fails((finding for finding in report.findings if finding.code in check.findings), level):
-        return True
-    chat = report.capabilities.get("chat")
-    judged_chat = chat is not None and check.id in chat.checks
-    return judged_chat and lacks_chat(report) and not fails(report.findings, level)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 ELLIPSIS = "…"
@@ -73,3 +74,11 @@ def shown(value: Any, limit: int = 200) -> str:
         return shorten(json.dumps(value, ensure_ascii=False, default=str), limit)
     except (ValueError, RecursionError):
         return f"{type(value).__name__} nested too deeply"
+
+
+def utc(text: str) -> datetime | None:
+    """A timestamp of a report in UTC, or None where the text is not one."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from probe.model import CheckRecord, Finding, Outcome, Report, counts_as_failed
+from probe.gate import counts_as_failed
+from probe.model import CheckRecord, Finding, Outcome, Report
+from probe.wording import utc
 from reports import summary
 from reports.text import visible
 
@@ -65,7 +67,7 @@ def add_suite(
         "name": name,
         "package": package,
         "id": str(len(root)),
-        "timestamp": f"{summary.utc(started_at) or datetime.fromtimestamp(0, UTC):%Y-%m-%dT%H:%M:%S}",
+        "timestamp": f"{utc(started_at) or datetime.fromtimestamp(0, UTC):%Y-%m-%dT%H:%M:%S}",
         "hostname": _host(endpoint),
         "tests": str(len(cases)),
         "failures": str(tags.count("failure")),

@@ -107,6 +107,7 @@ def _facts_of_run(report: Report) -> list[tuple[str, str]]:
         ("Proxy", f"{code(target.proxy)} ({inline(target.proxy_source or '')})" if target.proxy else ""),
         ("Server", inline(summary.server(report))),
         ("Result", inline(summary.found(report))),
+        ("Gate", inline(summary.acceptances(report))),
         ("Checks", inline(summary.outcomes(report.checks))),
         ("Note", "" if report.run.complete else summary.INCOMPLETE),
     ]

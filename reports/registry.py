@@ -22,6 +22,7 @@ _BUILT_IN = {
     "markdown": ("reports.markdown.render", "report.md"),
     "junit": ("reports.junit.render", "report.junit.xml"),
     "sarif": ("reports.sarif.render", "report.sarif"),
+    "github": ("reports.github.render", "report.github.txt"),
     "terminal": ("reports.terminal.render", "report.txt"),
 }
 
@@ -37,6 +38,11 @@ class Reporter:
     name: str
     filename: str
     render: Callable[[Report], bytes]
+
+
+def built_in_files() -> list[str]:
+    """The names of the files of the built-in formats."""
+    return [filename for _, filename in _BUILT_IN.values()]
 
 
 def _built_in(name: str) -> Reporter:

@@ -12,7 +12,9 @@ import json
 import re
 from typing import Any
 
+from probe import gate
 from probe.model import Diagnosis, Finding, Outcome, Report, Severity
+from probe.wording import utc
 from reports import markdown, summary
 from reports.text import clip, visible
 
@@ -82,7 +84,8 @@ def _rule(finding: Finding, known: Diagnosis | None) -> dict[str, Any]:
 def _results(report: Report, codes: list[str]) -> list[dict[str, Any]]:
     where = visible(_where(report))
     logical = {"name": where, "fullyQualifiedName": where, "kind": "resource"}
-    results = []
+    results: list[dict[str, Any]] = []
+    known = gate.accepted(report)
     for finding, line in zip(report.findings, _lines(report), strict=True):
         text = finding.detail or finding.title
         if finding.remedy:
@@ -104,6 +107,9 @@ def _results(report: Report, codes: list[str]) -> list[dict[str, Any]]:
                 },
             }
         )
+        if report.run.accept:  # section 3.27.23: on all results of a run or on none
+            hidden = [{"kind": "external", "justification": "accepted with --accept"}] if finding in known else []
+            results[-1]["suppressions"] = hidden
     return results
 
 
@@ -132,7 +138,7 @@ def _fingerprint(report: Report, finding: Finding) -> str:
 def _invocation(report: Report) -> dict[str, Any]:
     shown: dict[str, Any] = {"executionSuccessful": report.run.complete}
     for name, text in (("startTimeUtc", report.run.started_at), ("endTimeUtc", report.run.finished_at)):
-        if when := summary.utc(text):
+        if when := utc(text):
             shown[name] = f"{when:%Y-%m-%dT%H:%M:%SZ}"
     broken = [check for check in report.checks if check.outcome is Outcome.ERROR]
     if broken:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
+from probe import gate
 from probe.model import CheckRecord, Finding, Outcome, Report, Severity, lacks_chat, tried, usable, worst
-from probe.wording import amount, cut
+from probe.wording import amount, cut, utc
 
 SEVERITY_WORDS = {Severity.ERROR: "Error", Severity.WARNING: "Warning", Severity.INFO: "Note"}
 #: The outcomes as participles, in the order in which they are counted.
@@ -72,6 +72,16 @@ def found(report: Report) -> str:
     return ", ".join(amount(number, word.lower()) for number, word in counted if number) or "no findings"
 
 
+def acceptances(report: Report) -> str:
+    """One sentence about ``--accept``: which findings were accepted and which acceptances have ended, or nothing."""
+    known = ", ".join(dict.fromkeys(item.code for item in gate.accepted(report)))
+    over = gate.expired(report.run.accept, report.run.started_at)
+    found = {item.code for item in report.findings}
+    ended = ", ".join(f"{code} (ended {day})" for code, day in over.items() if code in found)
+    parts = [f"Accepted and not counted: {known}." if known else "", f"No longer accepted: {ended}." if ended else ""]
+    return " ".join(filter(None, parts))
+
+
 def outcomes(checks: Sequence[CheckRecord]) -> str:
     """``18 passed, 1 failed, 2 skipped``."""
     counted = Counter(check.outcome for check in checks)
@@ -98,14 +108,6 @@ def spent(report: Report) -> str:
         f"{amount(run.requests, 'request')}, {run.prompt_tokens} prompt and {run.completion_tokens} completion "
         f"tokens, {run.duration_s:.1f} s"
     )
-
-
-def utc(text: str) -> datetime | None:
-    """A timestamp of a report in UTC, or None where the text is not one."""
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def moment(text: str) -> str:

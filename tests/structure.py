@@ -32,6 +32,7 @@ FLOORS: tuple[tuple[tuple[str, ...], ...], ...] = (
     # The recorded exchange and what reads it.
     (("probe.exchange", "probe.parsing"),),
     (("probe.model",),),
+    (("probe.gate",),),
     (("probe.report",),),
     (("probe.wire",), ("probe.catalogue",)),
     (("probe.run",),),

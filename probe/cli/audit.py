@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +16,13 @@ import anyio.to_process
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
+from probe import gate
 from probe.catalogue import registry
 from probe.cli import FOUND, INTERRUPTED, NO_CHAT, webhook
 from probe.cli.audit_matrix import FORMATS, assemble, complete_reports, report_name, write_matrix, write_report
-from probe.cli.options import Unusable, choice, number, write
-from probe.cli.run import check_folder
+from probe.cli.options import Unusable, choice, number, several, write
+from probe.cli.run import accepted_codes, check_folder
+from probe.cli.settings import Configured
 from probe.fleet import file
 from probe.fleet.audit import Progress, audit
 from probe.fleet.database import StoreError
@@ -33,7 +35,7 @@ from probe.model import Depth
 from probe.wording import amount
 from reports.matrix import formats
 from reports.matrix.formats import as_json
-from reports.matrix.table import Matrix, headline
+from reports.matrix.table import Matrix, Row, headline
 from reports.text import printable
 
 _STORE_FILE = "history.sqlite3"
@@ -42,14 +44,16 @@ _EXPECTED = (StoreError, ExecutorError, Unusable, SQLAlchemyError)
 _SEVERITIES = {"error": ("error",), "warning": ("error", "warning")}
 
 
-@click.command("audit")
+@click.command("audit", cls=Configured, from_file=("accept", "fail-on"))
 @click.argument("fleet", metavar="FLEET.toml")
 @click.option("--resume", is_flag=True, help="Continue an audit that was interrupted; finished runs are not repeated.")
 @click.option("--store", metavar="URL", help=f"Where history is kept; default: {_STORE_FILE} in the folder of --out.")
 @click.option("--executor", metavar="WHERE", default="local", show_default=True, help="local, or dask://HOST:PORT.")
 @click.option("--since", metavar="WHEN", help="Show what changed since then, as in --since tuesday; default: last run.")
 @number("--concurrency", "endpoints", 1, 256, "16", "Endpoints and requests in flight; default: the file's, or 16.")
-@click.option("--out", metavar="DIR", default="endpoint-audit", show_default=True, help="Folder for the files.")
+@click.option(
+    "--out", "--output", "out", metavar="DIR", default="endpoint-audit", show_default=True, help="Folder for the files."
+)
 @click.option(
     "--format",
     "formats",
@@ -67,6 +71,7 @@ _SEVERITIES = {"error": ("error",), "warning": ("error", "warning")}
     "When the exit status is 1: a finding of this severity, a missed expectation, a regression.",
     "error",
 )
+@several("--accept", "CODE[=DAY]", "A finding that does not count for --fail-on, until a day; repeatable.")
 @click.option("--dry-run", is_flag=True, help="Show what would be probed and spent at most; send nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress: one line with the result.")
 def audit_command(fleet: str, **given: Any) -> int:
@@ -110,6 +115,7 @@ def _checked(path: Path, given: Mapping[str, Any]) -> _Plan:
         raise Unusable(f"--executor cannot be '{executor[:40]}'; write local, or dask://HOST:PORT")
     if executor == "local":
         _check_references(path, fleet)
+    accepted_codes(given["accept"])
     out = Path(given["out"])
     return _Plan(
         fleet,
@@ -179,7 +185,7 @@ def _audit(plan: _Plan, store: Store) -> int:
         write(plan.given["metrics"], formats.as_metrics(matrix), "name another file with --metrics")
     delivered = _alarm(plan, store, found, matrix)
     _print_result(matrix, plan.given, written)
-    return max(_status(matrix, plan.given["fail_on"]), 0 if delivered else FOUND)
+    return max(_status(matrix, plan.given["fail_on"], plan.given["accept"]), 0 if delivered else FOUND)
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -319,7 +325,7 @@ def _print_result(matrix: Matrix, given: Mapping[str, Any], written: list[Path])
         print(printable(line))
 
 
-def _status(matrix: Matrix, fail_on: str) -> int:
+def _status(matrix: Matrix, fail_on: str, accept: Sequence[str] = ()) -> int:
     """The exit status: 3 when no row is usable, 1 for what ``--fail-on`` names, else 0.
 
     A missed expectation and a row that could not be probed count for everything but ``never``.
@@ -328,7 +334,11 @@ def _status(matrix: Matrix, fail_on: str) -> int:
         return NO_CHAT
     if fail_on == "never":
         return 0
-    failed = any(
-        row.unmet or row.state == "failed" or any(map(row.count, _SEVERITIES.get(fail_on, ()))) for row in matrix.rows
-    )
+    failed = any(row.unmet or row.state == "failed" or _counted(row, fail_on, accept) for row in matrix.rows)
     return FOUND if failed or (fail_on == "regression" and matrix.changed("regression")) else 0
+
+
+def _counted(row: Row, fail_on: str, accept: Sequence[str]) -> bool:
+    known = gate.in_force(accept, row.started_at)
+    levels = _SEVERITIES.get(fail_on, ())
+    return any(item.severity in levels and item.code not in known for item in row.findings)

@@ -24,7 +24,13 @@ _SWITCH = {"on": True, "off": False, "true": True, "false": False}
 @click.argument("report", required=False)
 @click.option("--to", "to", metavar="CLIENT", help="The client; '--list' names them.")
 @click.option("--merge", metavar="FILE", help="Put the provider into this file; everything else in it is kept.")
-@click.option("--output", metavar="FILE", help="Where to write; default: standard output, or the file of --merge.")
+@click.option(
+    "--output",
+    "--out",
+    "output",
+    metavar="FILE",
+    help="Where to write; default: standard output, or the file of --merge.",
+)
 @click.option("--name", metavar="ID", help="Its name in the client; default: made from the host.")
 @click.option("--key-env", metavar="NAME", help="Environment variable in which the client finds the key.")
 @click.option(

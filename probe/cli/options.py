@@ -102,15 +102,26 @@ _SHARED: tuple[Decorator, ...] = (
     click.option("--insecure", is_flag=True, help="Do not verify certificates."),
     click.option("--proxy", metavar="URL", help="HTTP proxy; default: the environment's, as clients do."),
     choice("--http", ["1", "2"], "HTTP version; default: what the server prefers."),
-    click.option("--out", metavar="DIR", default="endpoint-report", show_default=True, help="Folder for the reports."),
+    click.option(
+        "--out",
+        "--output",
+        "out",
+        metavar="DIR",
+        default="endpoint-report",
+        show_default=True,
+        help="Folder for the reports.",
+    ),
     several(
         "formats/--format",
         "FORMAT",
-        "json, html, markdown, junit or sarif; repeatable; default json and html.",
+        "json, html, markdown, junit, sarif or github; repeatable; default json and html.",
         shell_completion.formats,
     ),
     click.option("--json", "as_json", is_flag=True, help="Print report.json on standard output and nothing else."),
     choice("--fail-on", ["error", "warning", "never"], "Lowest severity that gives exit status 1.", "error"),
+    several(
+        "--accept", "CODE[=DAY]", "A finding that does not count for --fail-on, until a day (2027-01-31); repeatable."
+    ),
     click.option("--dry-run", is_flag=True, help="Show what would be spent; send nothing."),
     click.option("--quiet", "-q", is_flag=True, help="No progress and no tables: one line with the result."),
     click.option("--verbose", "-v", is_flag=True, help="Print a line for each exchange."),

@@ -14,6 +14,7 @@ import click
 
 from probe.cli import NO_CHAT, CommandGroup
 from probe.cli.options import Given, Unusable, request_timeout, shared_options, text_or_json
+from probe.cli.settings import Configured
 from probe.provider import store
 from probe.provider.saved_provider import Provider, Toggle, ToggleChange
 from probe.run.typed_options import Known, check_variable_name, key_from, options_for
@@ -238,7 +239,7 @@ def remove_command(name: str) -> int:
 # test ----------------------------------------------------------------------------------------------------
 
 
-@provider_command.command("test", short_help="Diagnose it and save its toggles.")
+@provider_command.command("test", cls=Configured, short_help="Diagnose it and save its toggles.")
 @click.argument("name")
 @shared_options
 def test_command(name: str, **given: Any) -> int:

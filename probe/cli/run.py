@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from probe import gate
 from probe.cli import FOUND, INTERRUPTED, NO_CHAT, discard_output, internal
 from probe.cli.options import Given, Unusable, shared_options, write
-from probe.model import fails, lacks_chat
+from probe.cli.settings import Configured
+from probe.model import lacks_chat
 from probe.wording import amount
 
 if TYPE_CHECKING:
@@ -25,7 +28,11 @@ if TYPE_CHECKING:
     from reports.registry import Reporter
 
 
-@click.command("run")
+#: Bytes; no report of this program is larger.
+_LARGEST_REPORT = 100_000_000
+
+
+@click.command("run", cls=Configured)
 @click.argument("endpoint", required=False)
 @shared_options
 def run_command(endpoint: str | None, **given: Any) -> int:
@@ -60,6 +67,7 @@ def _diagnose(options: Options, given: Given, interrupted: Interrupted) -> int:
     from reports.text import printable
 
     checks = select(options)
+    accept = accepted_codes(given.accept)
     try:
         reporters = chosen(given.formats or ("json", "html"))
     except UnknownFormat as error:
@@ -72,7 +80,8 @@ def _diagnose(options: Options, given: Given, interrupted: Interrupted) -> int:
     for problem in registry.problems():
         print(f"endpoint-probe: {printable(problem)}", file=sys.stderr)
     report, ended_early = _run(options, checks, make_display(given, options, checks), interrupted)
-    report = replace(report, run=replace(report.run, fail_on=given.fail_on))
+    report = replace(report, run=replace(report.run, fail_on=given.fail_on, accept=accept))
+    remove_stale(out, {reporter.filename for reporter in reporters})
     written = _write_all(report, reporters, out)
     _print_result(report, given, written)
     return status_of(report, interrupted=ended_early)
@@ -93,6 +102,20 @@ def select(options: Options) -> list[Check]:
     if not found:
         raise Unusable("no check is left to run; 'endpoint-probe checks' lists the ids for --only and --skip")
     return found
+
+
+def accepted_codes(accept: Sequence[str]) -> tuple[str, ...]:
+    """The values of `--accept`.
+
+    Raises:
+        Unusable: a code is not in the catalogue, or a day is none.
+    """
+    from probe.catalogue import registry
+
+    try:
+        return gate.checked(accept, registry.catalogue())
+    except gate.BadAcceptance as error:
+        raise Unusable(str(error)) from None
 
 
 def check_folder(folder: Path) -> None:
@@ -160,9 +183,39 @@ def _print_result(report: Report, given: Given, written: list[Path]) -> None:
             from reports.terminal import print_report
 
             print_report(report, written, quiet=given.quiet)
+            if "github" in given.formats:
+                _annotate(report)
         sys.stdout.flush()
     except BrokenPipeError:
         discard_output()
+
+
+def _annotate(report: Report) -> None:
+    """Annotations for GitHub on standard output, and the job's summary, which may fail without harm."""
+    from reports import github
+
+    print(github.render(report).decode(), end="")
+    try:
+        github.add_summary(report)
+    except OSError as error:
+        print(f"endpoint-probe: the job's summary was not written ({error.strerror})", file=sys.stderr)
+
+
+def remove_stale(folder: Path, kept: Collection[str]) -> None:
+    """Remove the reports that an earlier run left in the folder and this one does not replace.
+
+    Only files with the name of a built-in format that hold this program's name are an earlier run's.
+    """
+    from reports.registry import built_in_files
+
+    for name in built_in_files():
+        path = folder / name
+        if name in kept or path.is_symlink() or not path.is_file():
+            continue
+        with contextlib.suppress(OSError):
+            content = path.read_bytes() if path.stat().st_size <= _LARGEST_REPORT else b""
+            if b"endpoint-probe" in content:
+                path.unlink()
 
 
 def status_of(report: Report, *, interrupted: bool) -> int:
@@ -171,7 +224,7 @@ def status_of(report: Report, *, interrupted: bool) -> int:
         return INTERRUPTED
     if lacks_chat(report):
         return NO_CHAT
-    return FOUND if fails(report.findings, report.run.fail_on) else 0
+    return FOUND if gate.failing(report) else 0
 
 
 def show_plan(checks: Sequence[Check], options: Options, *, as_json: bool) -> None:

@@ -7,7 +7,9 @@ import click
 from probe.cli import FOUND, shell_completion
 from probe.cli.options import Unusable, choice, print_or_write, saved_report
 
-_output = click.option("--output", metavar="FILE", help="Where to write it; default: standard output.")
+_output = click.option(
+    "--output", "--out", "output", metavar="FILE", help="Where to write it; default: standard output."
+)
 
 
 @click.command("render")

@@ -77,6 +77,7 @@ class Given:
     formats: tuple[str, ...] = ()
     as_json: bool = False
     fail_on: str = "error"
+    accept: tuple[str, ...] = ()
     dry_run: bool = False
     quiet: bool = False
     verbose: bool = False

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from probe.model import FAILING, SEVERITIES, Finding, Outcome, Report, Severity, State, lacks_chat, usable
+from probe.gate import FAILING, in_force
+from probe.model import SEVERITIES, Finding, Outcome, Report, Severity, State, lacks_chat, usable
 from reports import summary
 
 
@@ -73,8 +74,12 @@ class Difference:
     not_compared: tuple[NotCompared, ...]
 
     def regressed(self, fail_on: str) -> bool:
-        """Whether there is a regression at or above ``--fail-on`` (error, warning or never)."""
-        return any(change.regression in FAILING[fail_on] for change in self.changes)
+        """Whether there is a regression at or above ``--fail-on`` (error, warning or never) that is not accepted."""
+        known = in_force(self.new.run.accept, self.new.run.started_at)
+        return any(
+            change.regression in FAILING[fail_on] and not (change.area == "finding" and change.name in known)
+            for change in self.changes
+        )
 
 
 @dataclass(frozen=True)

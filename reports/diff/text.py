@@ -10,7 +10,7 @@ from textwrap import fill
 from typing import Any
 
 from probe.model import SEVERITIES, Report
-from probe.wording import amount, shown
+from probe.wording import amount, shown, utc
 from reports import markdown, summary
 from reports.diff import Change, Difference, Direction, NotCompared
 from reports.html import layout
@@ -49,7 +49,7 @@ def headline(found: Difference) -> str:
 
 def swapped(found: Difference) -> bool:
     """Whether the report given as the old one is the newer one."""
-    old, new = (summary.utc(report.run.started_at) for report in (found.old, found.new))
+    old, new = (utc(report.run.started_at) for report in (found.old, found.new))
     return old is not None and new is not None and old > new
 
 

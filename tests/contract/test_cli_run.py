@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from probe.cli.run import remove_stale
 from probe.report import load
 from probe.simulator import Simulator
 from tests.contract.running import command, environment, run, start
@@ -265,3 +266,14 @@ def test_no_color_is_heeded_on_a_terminal(sim: Simulator, tmp_path: Path) -> Non
     )
     assert status == 0, shown
     assert not re.search(r"\x1b\[(?:3|4|9)\d", shown)
+
+
+def test_reports_of_an_earlier_run_that_are_not_replaced_go(tmp_path: Path) -> None:
+    """What another program wrote under such a name stays, and so does a link."""
+    mine = {"report.md": "## endpoint-probe: Usable", "report.sarif": '{"name": "endpoint-probe"}', "report.json": "{}"}
+    for name, text in {**mine, "report.junit.xml": "<testsuites/>", "notes.md": "endpoint-probe"}.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "report.html").symlink_to(tmp_path / "notes.md")
+    remove_stale(tmp_path, {"report.json"})
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"report.json", "report.junit.xml", "report.html", "notes.md"}

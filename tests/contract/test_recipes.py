@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ from ruamel.yaml import YAML
 from probe.cli.audit import audit_command
 from probe.cli.history import history_command
 from probe.fleet.file import parse
+from probe.report import load
+from probe.simulator import Simulator
+from tests.contract.running import environment
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
@@ -51,9 +56,16 @@ def test_the_manifest_is_valid_for_kubernetes() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_workflow_is_valid_for_github() -> None:
-    words = ("--builtin-schema", "vendor.github-workflows", DEPLOY / "github" / "audit.yml")
-    done = tool(installed("check-jsonschema"), *words)
+@pytest.mark.parametrize(
+    ("schema", "file"),
+    [
+        ("vendor.github-workflows", "github/audit.yml"),
+        ("vendor.github-actions", "github/action.yml"),
+        ("vendor.gitlab-ci", "gitlab/endpoint-probe.yml"),
+    ],
+)
+def test_what_pipelines_read_is_valid_for_them(schema: str, file: str) -> None:
+    done = tool(installed("check-jsonschema"), "--builtin-schema", schema, DEPLOY / file)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -115,3 +127,58 @@ def test_the_container_file_installs_what_the_audit_needs() -> None:
     assert "[fleet,postgres]" in text
     assert re.search(r"^USER \d+$", text, re.MULTILINE)
     assert text.index("USER ") < text.index("ENTRYPOINT ")
+
+
+# Pipelines in a shell ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Callable[[str, dict[str, str]], subprocess.CompletedProcess[str]]:
+    """A shell in a folder of its own where `endpoint-probe` is this program and nothing is installed."""
+    program = tmp_path / "bin" / "endpoint-probe"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec env PYTHONPATH="{ROOT}" "{sys.executable}" -m probe "$@"\n')
+    program.chmod(0o755)
+
+    def run(script: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        given = environment(env) | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+        words = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+        return subprocess.run(words, check=False, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=given)
+
+    return run
+
+
+def test_the_steps_of_the_action(shell: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    """Diagnosing fails the job for a new fault and not for an accepted one; comparing runs although it failed."""
+    (action,) = documents(DEPLOY / "github" / "action.yml")
+    steps = {step["name"]: step for step in action["runs"]["steps"]}
+    summary = tmp_path / "summary.md"
+    with Simulator(faults=["tool-auto-not-default"], key="sk-action-0123456789", rate_tokens_s=2000) as sim:
+        env = {"ENDPOINT": sim.typed_url, "ENDPOINT_KEY": "sk-action-0123456789", "ENDPOINT_PROBE_MODEL": ""}
+        env |= {"ENDPOINT_PROBE_DEPTH": "quick", "ENDPOINT_PROBE_OUT": "out", "ENDPOINT_PROBE_FAIL_ON": "warning"}
+        env |= {"GITHUB_STEP_SUMMARY": str(summary), "OUT": "out", "FAIL_ON": "warning", "BASELINE": "old/report.json"}
+        assert set(steps["Diagnose"]["env"]) <= set(env)
+        failed = shell(steps["Diagnose"]["run"], env)
+        code = load(tmp_path / "out" / "report.json").findings[0].code
+        (tmp_path / "out").rename(tmp_path / "old")
+        (tmp_path / "endpoint-probe.toml").write_text(f'accept = ["{code}"]\n')
+        accepted = shell(steps["Diagnose"]["run"], env)
+    assert failed.returncode == 1, failed.stderr
+    assert re.search(rf"^::error title={re.escape(code)}%3A", failed.stdout, re.MULTILINE)
+    assert "## endpoint-probe" in summary.read_text()
+    assert accepted.returncode == 0, accepted.stdout + accepted.stderr
+    assert re.search(rf"^::notice title={re.escape(code)} \(accepted\)", accepted.stdout, re.MULTILINE)
+    assert "always()" in steps["Compare"]["if"]
+    assert shell(steps["Compare"]["run"], env).returncode == 0
+    assert "sk-action" not in failed.stdout + failed.stderr + accepted.stdout + summary.read_text()
+
+
+def test_the_job_for_gitlab(shell: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    (job,) = [document["endpoint-probe"] for document in documents(DEPLOY / "gitlab" / "endpoint-probe.yml")]
+    with Simulator(rate_tokens_s=2000) as sim:
+        env = {"ENDPOINT": sim.typed_url, "ENDPOINT_PROBE_DEPTH": "quick", "BASELINE": "baseline/report.json"}
+        env |= {"ENDPOINT_KEY": sim.key} if sim.key else {}
+        done = shell("\n".join(job["script"]), env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / job["artifacts"]["reports"]["junit"]).is_file()
+    assert shell("\n".join(job["after_script"]), env).returncode == 0

@@ -31,6 +31,7 @@ def test_every_built_in_has_its_file() -> None:
         "markdown": "report.md",
         "junit": "report.junit.xml",
         "sarif": "report.sarif",
+        "github": "report.github.txt",
         "terminal": "report.txt",
     }
 

@@ -1,0 +1,97 @@
+"""Options from a file and from the environment: what comes first, what is refused, and how."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from probe.cli import main
+from probe.cli.settings import NOT_FROM_A_FILE
+
+URL = "http://127.0.0.1:9/v1"
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "deep" / "er")
+
+
+def plan(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    assert main(["run", URL, "--dry-run", "--json", *words]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["run", URL, "--dry-run", *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_the_nearest_file_upward(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "endpoint-probe.toml").write_text('depth = "quick"\n')
+    assert plan(capsys)["depth"] == "quick"
+    (tmp_path / "deep" / "pyproject.toml").write_text('[tool.endpoint-probe]\ndepth = "deep"\n')
+    assert plan(capsys)["depth"] == "deep"
+
+
+def test_a_project_without_the_table_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "endpoint-probe.toml").write_text('depth = "quick"\n')
+    (tmp_path / "deep" / "pyproject.toml").write_text("not = = toml")
+    assert plan(capsys)["depth"] == "quick"
+
+
+def test_typed_before_variable_before_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "endpoint-probe.toml").write_text('depth = "quick"\nonly = ["url.*"]\nmax-requests = 7\n')
+    assert plan(capsys)["at_most"]["requests"] <= 7
+    monkeypatch.setenv("ENDPOINT_PROBE_DEPTH", "deep")
+    assert plan(capsys)["depth"] == "deep"
+    assert plan(capsys, "--depth", "standard")["depth"] == "standard"
+
+
+def test_a_variable_of_a_repeatable_option(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENDPOINT_PROBE_ONLY", "models.list, tls.*")
+    assert {"models.list", "tls.certificate"} <= {check["id"] for check in plan(capsys)["checks"]}
+    monkeypatch.setenv("ENDPOINT_PROBE_HEADER", "X-One: a, b\nX-Two: c")
+    plan(capsys)
+    monkeypatch.setenv("ENDPOINT_PROBE_INSECURE", "perhaps")
+    assert "ENDPOINT_PROBE_INSECURE" in refusal(capsys)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("accpt = []", "did you mean 'accept'?"),
+        ('accept = ["connect.refusd"]', "did you mean 'connect.refused'?"),
+        ('proxy = "http://evil.example"', "cannot stand in a file"),
+        ("only = 3", "takes a list"),
+        ("quiet = 3", "takes true or false"),
+        ("depth = []", "takes a text or a number"),
+        ('max-requests = "many"', "--max-requests"),
+        ("not = = toml", "is not TOML"),
+        ("a = " + "[" * 50_000, "is not TOML"),
+    ],
+)
+def test_a_file_that_cannot_be_used_gets_one_line(
+    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "endpoint-probe.toml").write_text(text)
+    assert said in refusal(capsys)
+
+
+@pytest.mark.parametrize("key", sorted(NOT_FROM_A_FILE))
+def test_a_file_cannot_say_who_gets_the_key(key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "endpoint-probe.toml").write_text(f'{key} = "x"\n')
+    assert f"'{key}' cannot stand in a file" in refusal(capsys)
+
+
+def test_help_reads_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "endpoint-probe.toml").write_text("not = = toml")
+    assert main(["run", "--help"]) == 0
+    assert "--accept" in capsys.readouterr().out
