@@ -12,7 +12,20 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from probe.api import Depth, Exchange, Result, Verdict, check, completion, count_at, member, unknown, wording, works
+from probe.api import (
+    Depth,
+    Exchange,
+    Result,
+    Skip,
+    Verdict,
+    check,
+    completion,
+    count_at,
+    member,
+    unknown,
+    wording,
+    works,
+)
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -52,9 +65,9 @@ async def asked(ctx: Context) -> Result:
     max_requests=0,
 )
 async def seen(ctx: Context) -> Result:
-    found = diagnose_reasoning(ctx.exchanges)
-    verdict = found.verdicts["reasoning"]
-    return found if verdict.confidence else Result(note=verdict.note)
+    if not any(completion.is_completion(item) or _streamed_chat(item) for item in ctx.exchanges):
+        raise Skip("there was no answer to search")
+    return diagnose_reasoning(ctx.exchanges)
 
 
 def diagnose_reasoning(exchanges: Iterable[Exchange]) -> Result:

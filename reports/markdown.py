@@ -102,7 +102,7 @@ def _facts_of_run(report: Report) -> list[tuple[str, str]]:
     target = report.target
     rows = [
         ("Endpoint", code(target.endpoint)),
-        ("Base URL for clients", code(target.base_url) if target.base_url else "none works"),
+        ("Base URL for clients", code(target.base_url) if target.base_url else summary.base_url(report)),
         ("Model", code(target.model) if target.model else ""),
         ("Proxy", f"{code(target.proxy)} ({inline(target.proxy_source or '')})" if target.proxy else ""),
         ("Server", inline(summary.server(report))),

@@ -47,6 +47,14 @@ def no_chat(report: Report) -> str:
     return "no chat completion could be had" + (f" ({cut(why, _LONGEST_CAUSE)})" if why else "")
 
 
+def base_url(report: Report) -> str:
+    """The base URL for clients, or why there is none: of a key that is refused nothing is known of the URL."""
+    if report.target.base_url:
+        return report.target.base_url
+    wrong = any(item.code.startswith("url.") and item.severity is Severity.ERROR for item in report.findings)
+    return "none works" if wrong else "not known"
+
+
 def in_one_line(report: Report) -> str:
     """The headline, the number of findings, and the code to fix first."""
     first = worst(report)

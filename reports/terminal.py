@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -48,7 +49,7 @@ def print_report(report: Report, written: Sequence[Path], *, quiet: bool = False
         quiet: print only one line.
     """
     if quiet:
-        where = f"; report: {_shown(written)}" if written else ""
+        where = f"; report: {', '.join(map(str, _in_order(written)))}" if written else ""
         print(printable(f"{summary.in_one_line(report)}{where}"))
         return
     console = Console(highlight=False, emoji=False, markup=False)
@@ -58,12 +59,19 @@ def print_report(report: Report, written: Sequence[Path], *, quiet: bool = False
     else:
         print(render(report).decode(), end="")
     if written:
-        print(printable(f"Report: {_shown(written)}"))
+        shown = Text("Report: ")
+        for number, path in enumerate(_in_order(written)):
+            shown.append(", " if number else "")
+            # OSC 8, which rich writes on a terminal only.
+            shown.append(
+                printable(str(path)), style=Style(link=path.absolute().as_uri()) if console.is_terminal else ""
+            )
+        console.print(shown, soft_wrap=True)
 
 
-def _shown(written: Sequence[Path]) -> str:
+def _in_order(written: Sequence[Path]) -> list[Path]:
     """The paths, with the page first, which people open."""
-    return ", ".join(str(path) for path in sorted(written, key=lambda path: path.suffix != ".html"))
+    return sorted(written, key=lambda path: path.suffix != ".html")
 
 
 def _print(console: Console, report: Report) -> None:

@@ -7,7 +7,6 @@ name a module each.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
@@ -20,7 +19,7 @@ from typing import Any
 
 from probe.catalogue.remedies import Advice, Guide
 from probe.model import Check, CheckRecord, Depth, Diagnosis, Outcome, Result
-from probe.wording import cut
+from probe.wording import cut, did_you_mean, shorten
 
 Run = Callable[[Any], Awaitable[Result]]
 
@@ -289,9 +288,9 @@ def select(depth: Depth, only: Collection[str] = (), skip: Collection[str] = ())
     every = checks()
     for glob in (*only, *skip):
         if not any(fnmatchcase(item.id, glob) for item in every):
-            near = difflib.get_close_matches(glob, [item.id for item in every], 1, 0.4)
-            hint = f"; did you mean '{near[0]}'?" if near else "; 'endpoint-probe checks' lists them"
-            raise RegistryError(f"no check is called '{glob}'{hint}")
+            ids = sorted(item.id for item in every)
+            hint = did_you_mean(glob, ids, f"there are {', '.join(ids)}; a family is chosen as in 'tools.*'", 0.7)
+            raise RegistryError(f"no check is called '{shorten(glob, 40)}'; {hint}")
 
     def matches(item: Check, globs: Collection[str]) -> bool:
         return any(fnmatchcase(item.id, glob) for glob in globs)

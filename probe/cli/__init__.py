@@ -160,6 +160,8 @@ class CommandGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, known = args[0], self.list_commands(ctx)
+        if ctx.parent is None and name in ("help", "version"):
+            return name, {"help": help_command, "version": version_command}[name], args[1:]
         if name not in known and not name.startswith("-"):
             from probe.wording import did_you_mean
 
@@ -211,6 +213,19 @@ def cli(ctx: click.Context) -> None:
     """Diagnose an OpenAI-compatible chat endpoint: what works, what is wrong, and who can fix it."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+
+
+@click.command("help")
+@click.argument("names", nargs=-1)
+def help_command(names: tuple[str, ...]) -> None:
+    """What `--help` of a command says."""
+    cli.main(args=[*names, "--help"], prog_name="endpoint-probe", standalone_mode=False)
+
+
+@click.command("version")
+def version_command() -> None:
+    """What `--version` says."""
+    click.echo(f"endpoint-probe {VERSION}")
 
 
 # Other projects' packages of the same names --------------------------------------------------------------

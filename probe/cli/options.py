@@ -77,7 +77,29 @@ def several(option: str, metavar: str, help: str, completion: shell_completion.O
 
 text_or_json: Decorator = choice("form/--format", ["text", "json"], "How to print.", "text")
 request_timeout: Decorator = number("--timeout", "seconds", 0.1, 86_400, "60", "Limit of one request.", 60)
+#: The options of a run in groups, for `--help`; every option is in one.
+GROUPS = {
+    "The key and the endpoint": (
+        "model api-key-env api-key-file api-key-stdin auth auth-header header proxy http "
+        "ca-bundle client-cert client-key insecure"
+    ),
+    "What is tried": "depth only skip idle keepalive trials style fault real port list",
+    "What may be spent": "timeout deadline max-requests max-tokens concurrency dry-run",
+    "The result": "out format json open quiet verbose",
+    "What fails a build": "fail-on accept",
+}
+
+
+def _refuse_key(_ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise Unusable(
+            "a key on the command line can be read by every user of this machine; "
+            "put it into a variable and name that: --api-key-env NAME (or --api-key-file, --api-key-stdin)"
+        )
+
+
 _SHARED: tuple[Decorator, ...] = (
+    click.option("--api-key", hidden=True, expose_value=False, is_eager=True, callback=_refuse_key),
     click.option("--model", metavar="ID", help="Model to use; default: the only listed one, or the first."),
     click.option("--api-key-env", metavar="NAME", help="Environment variable that holds the key."),
     click.option("--api-key-file", metavar="PATH", help="File that holds the key."),
@@ -123,6 +145,7 @@ _SHARED: tuple[Decorator, ...] = (
         "--accept", "CODE[=DAY]", "A finding that does not count for --fail-on, until a day (2027-01-31); repeatable."
     ),
     click.option("--dry-run", is_flag=True, help="Show what would be spent; send nothing."),
+    click.option("--open", "open_page", is_flag=True, help="Open the page in a browser when the run has ended."),
     click.option("--quiet", "-q", is_flag=True, help="No progress and no tables: one line with the result."),
     click.option("--verbose", "-v", is_flag=True, help="Print a line for each exchange."),
 )

@@ -11,14 +11,14 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from probe.cli.options import Given
-from probe.model import Check, Event
+from probe.model import Check, Event, Outcome, Severity
 from probe.run.options import Options
-from probe.wording import amount
+from probe.wording import amount, listing
 from reports.text import printable
 
 if TYPE_CHECKING:
@@ -100,12 +100,23 @@ def _exchange_line(event: Event) -> str:
     return printable(f"{data.get('exchange')} {status} {seconds:.2f} s  {event.text}", _LINE)
 
 
+def _found_lines(event: Event) -> Iterator[str]:
+    """A line for each error and warning of a check that finished, and for what it took back."""
+    for severity, code, title in event.data.get("findings", ()):
+        if severity != Severity.INFO:
+            yield printable(f"{severity}: {code}: {title}", _LINE)
+    if families := event.data.get("retracts"):
+        yield f"withdrawn: what was found of {listing(families)}, because {printable(event.check, _LINE)} explains it"
+
+
 class PlainLines(_Threaded):
-    """One line for each finished check, for logs and pipes."""
+    """One line for each check that ran, for logs and pipes; what was skipped is in the report."""
 
     def show(self, at_s: float, event: Event) -> None:
+        for found in _found_lines(event):
+            print(f"[{at_s:6.1f} s] {found}", file=sys.stderr, flush=True)
         line = ""
-        if event.kind == "check-finished":
+        if event.kind == "check-finished" and (event.text != Outcome.SKIP or self.verbose):
             reason = printable(str(event.data.get("reason") or ""), _LINE)
             line = f"{self.finished}/{self.total} {event.check}: {event.text}{f' ({reason})' if reason else ''}"
         elif event.kind == "waiting":
@@ -137,6 +148,8 @@ class LiveLine(_Threaded):
             self._now[event.check] = self._titles.get(event.check, event.text)
         elif event.kind == "check-finished":
             self._now.pop(event.check, None)
+            for found in _found_lines(event):
+                self.console.print(found, soft_wrap=True)
         elif event.kind in ("note", "waiting") and event.check in self._now:
             self._now[event.check] = printable(event.text, _LINE)
         elif event.kind == "request" and self.verbose:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,9 +31,17 @@ if TYPE_CHECKING:
 
 #: Bytes; no report of this program is larger.
 _LARGEST_REPORT = 100_000_000
+_KEY = "OPENAI_API_KEY"
 
 
-@click.command("run", cls=Configured)
+_EXAMPLES = """\b
+Examples:
+  endpoint-probe run https://llm.example.com/v1 --api-key-env LLM_KEY
+  endpoint-probe run localhost:8000 --model qwen3 --depth deep --open
+"""
+
+
+@click.command("run", cls=Configured, epilog=_EXAMPLES)
 @click.argument("endpoint", required=False)
 @shared_options
 def run_command(endpoint: str | None, **given: Any) -> int:
@@ -44,7 +53,17 @@ def run_command(endpoint: str | None, **given: Any) -> int:
     from probe.run.typed_options import endpoint_and_known, options_for
 
     typed, known = endpoint_and_known(endpoint)
+    if endpoint and not (given["quiet"] or given["auth"] == "none" or _names_key(given)) and os.environ.get(_KEY):
+        print(
+            f"endpoint-probe: {_KEY} is set and is not sent, because it belongs to OPENAI_BASE_URL and the endpoint "
+            f"was typed; to send it: --api-key-env {_KEY}",
+            file=sys.stderr,
+        )
     return diagnose(options_for(typed, Given(**given), known), Given(**given))
+
+
+def _names_key(given: Mapping[str, Any]) -> bool:
+    return any(given[name] for name in ("api_key_env", "api_key_file", "api_key_stdin", "header"))
 
 
 def diagnose(options: Options, given: Given) -> int:
@@ -84,6 +103,8 @@ def _diagnose(options: Options, given: Given, interrupted: Interrupted) -> int:
     remove_stale(out, {reporter.filename for reporter in reporters})
     written = _write_all(report, reporters, out)
     _print_result(report, given, written)
+    if given.open_page:
+        _open(written)
     return status_of(report, interrupted=ended_early)
 
 
@@ -188,6 +209,14 @@ def _print_result(report: Report, given: Given, written: list[Path]) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         discard_output()
+
+
+def _open(written: Sequence[Path]) -> None:
+    """Open the page in the user's browser, or say why not."""
+    page = next((path for path in written if path.suffix == ".html"), None)
+    if page is None or click.launch(str(page.absolute())) != 0:
+        why = "no HTML report was written" if page is None else f"no browser could be started for {page}"
+        print(f"endpoint-probe: --open: {why}", file=sys.stderr)
 
 
 def _annotate(report: Report) -> None:

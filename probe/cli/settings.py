@@ -29,7 +29,7 @@ _SEARCHED = 64
 NOT_FROM_A_FILE = frozenset(
     {"api-key-env", "api-key-file", "api-key-stdin", "auth", "auth-header", "header", "proxy", "insecure", "ca-bundle"}
     | {"client-cert", "client-key", "store", "executor", "webhook", "webhook-secret-env", "metrics", "resume"}
-    | {"help", "json", "dry-run", "since"}
+    | {"api-key", "help", "json", "dry-run", "since", "open"}
 )
 #: In a variable commas separate the values of a repeatable option; line ends those of --header, which may hold commas.
 _LINES = frozenset({"header"})
@@ -45,6 +45,19 @@ class Configured(click.Command):
     def __init__(self, *args: Any, from_file: Collection[str] | None = None, **more: Any) -> None:
         super().__init__(*args, **more)
         self.from_file = from_file
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options in groups."""
+        from probe.cli.options import GROUPS
+
+        records = {_key(param): found for param in self.get_params(ctx) if (found := param.get_help_record(ctx))}
+        for title, names in GROUPS.items():
+            rows = [records.pop(name) for name in names.split() if name in records]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+        with formatter.section("Other"):
+            formatter.write_dl(list(records.values()))
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -70,14 +83,14 @@ def _found(command: Configured) -> dict[str, Any]:
                 values[str(options[key].name)] = _from_file(path, key, value, options[key])
     for key, param in options.items():
         text = os.environ.get(PREFIX + key.upper().replace("-", "_"), "")
-        if text.strip() and key != "help":  # pipelines set to nothing what nobody gave
+        if text.strip() and key not in ("help", "api-key"):  # pipelines set to nothing what nobody gave
             values[str(param.name)] = _from_text(key, text, param)
     return values
 
 
 def _key(param: click.Parameter) -> str:
     """The option's name in a file: its first long form without the dashes."""
-    return next(name for name in param.opts if name.startswith("--")).removeprefix("--")
+    return next((name for name in param.opts if name.startswith("--")), param.opts[0]).removeprefix("--")
 
 
 # The file ------------------------------------------------------------------------------------------------

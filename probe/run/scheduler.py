@@ -214,6 +214,8 @@ class Scheduler:
                 else:
                     result = await item.run(context)
             outcome, reason = self._judge(item, result)
+            if outcome is Outcome.PASS and "*" in item.after and not self._answered():
+                outcome, reason = Outcome.SKIP, "there was no answer to look at"
         except BaseException as error:
             outcome, reason = self._ending(item, context, limit, error)
         finally:
@@ -233,7 +235,9 @@ class Scheduler:
             completion_tokens=context.completion_tokens,
         )
         self.log.records.append(record)
-        self.log.emit(Event("check-finished", item.id, str(outcome), data={"reason": reason}))
+        found = [(str(one.severity), one.code, one.title) for one in result.findings]
+        data = {"reason": reason, "findings": found, "retracts": sorted(result.retracts)}
+        self.log.emit(Event("check-finished", item.id, str(outcome), data=data))
 
     def _ending(self, item: Check, context: Context, limit: float, error: BaseException) -> tuple[Outcome, str]:
         """The outcome of a check that raised; an exception that is not the check's is raised again."""
@@ -251,6 +255,10 @@ class Scheduler:
         if isinstance(error, Exception | SystemExit) or _is_foreign(error):
             return Outcome.ERROR, failed_at(error, item.run.__module__)
         raise error
+
+    def _answered(self) -> bool:
+        """Whether the endpoint has answered anything, so that a check that sends nothing had something to look at."""
+        return any(exchange.response for exchange in self.log.exchanges)
 
     def _judge(self, item: Check, result: Result) -> tuple[Outcome, str]:
         if not isinstance(result, Result):

@@ -79,6 +79,7 @@ class Given:
     fail_on: str = "error"
     accept: tuple[str, ...] = ()
     dry_run: bool = False
+    open_page: bool = False
     quiet: bool = False
     verbose: bool = False
 

@@ -62,7 +62,7 @@ def settings(report: Report) -> list[tuple[str, str, bool]]:
     target = report.target
     parameter, length = report.facts.get("max_tokens_param"), report.facts.get("context_length")
     rows = [
-        ("Base URL", target.base_url or "none works", target.base_url is not None),
+        ("Base URL", summary.base_url(report), target.base_url is not None),
         ("Model", clip(target.model or "", _NAME_TEXT), True),
         ("Key", _key(target), False),
         ("Output limit", parameter if isinstance(parameter, str) else "", False),

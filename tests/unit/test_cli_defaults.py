@@ -95,3 +95,34 @@ def test_help_reads_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     (tmp_path / "endpoint-probe.toml").write_text("not = = toml")
     assert main(["run", "--help"]) == 0
     assert "--accept" in capsys.readouterr().out
+
+
+def test_a_key_on_the_command_line_is_refused_and_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capsys, "--api-key", "sk-0123456789abcdef")
+    assert "--api-key-env" in line
+    assert "0123456789" not in line
+
+
+def test_every_option_of_run_is_in_a_group(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--help"]) == 0
+    out = capsys.readouterr().out
+    other = out[out.index("Other:") : out.index("Examples:")]
+    assert [line.split()[0] for line in other.splitlines()[1:] if line.startswith("  -")] == ["-h,"]
+
+
+def test_help_and_version_are_commands_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+    assert capsys.readouterr().out.startswith("endpoint-probe ")
+    assert main(["help", "export"]) == 0
+    assert "Usage: endpoint-probe export" in capsys.readouterr().out
+
+
+def test_a_key_that_is_set_and_not_sent_is_explained(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789abcdef")
+    plan(capsys)
+    assert main(["run", URL, "--dry-run"]) == 0
+    assert "--api-key-env OPENAI_API_KEY" in capsys.readouterr().err
+    assert main(["run", URL, "--dry-run", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""

@@ -113,3 +113,16 @@ def test_which_display_is_taken(quiet: bool, kind: type, capsys: pytest.CaptureF
 
     made = progress.make_display(given(*(["--quiet"] if quiet else [])), OPTIONS, [])
     assert type(made) is kind
+
+
+def test_what_is_found_is_said_at_once_and_what_was_skipped_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    found = [("error", "tools.parser-missing", "Calls stay in the text"), ("info", "vision.rejected", "No pictures")]
+    with progress.PlainLines(OPTIONS, [], verbose=False) as display:
+        display.emit(Event("check-finished", "tools.call", "fail", data={"reason": "x", "findings": found}))
+        display.emit(Event("check-finished", "tools.cut", "skip", data={"reason": "needs tools"}))
+        display.emit(Event("check-finished", "errors.unsteady", "fail", data={"reason": "y", "retracts": ["tools"]}))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("] ")[2].split(" ")[0] for line in lines] == [
+        "error:", "1/0", "withdrawn:", "3/0",
+    ]  # fmt: skip
+    assert "tools.parser-missing: Calls stay in the text" in lines[0]
