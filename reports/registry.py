@@ -23,6 +23,7 @@ _BUILT_IN = {
     "junit": ("reports.junit.render", "report.junit.xml"),
     "sarif": ("reports.sarif.render", "report.sarif"),
     "github": ("reports.github.render", "report.github.txt"),
+    "badge": ("reports.html.badge.render", "report.svg"),
     "terminal": ("reports.terminal.render", "report.txt"),
 }
 

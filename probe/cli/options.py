@@ -136,7 +136,7 @@ _SHARED: tuple[Decorator, ...] = (
     several(
         "formats/--format",
         "FORMAT",
-        "json, html, markdown, junit, sarif or github; repeatable; default json and html.",
+        "json, html, markdown, junit, sarif, github or badge; repeatable; default json and html.",
         shell_completion.formats,
     ),
     click.option("--json", "as_json", is_flag=True, help="Print report.json on standard output and nothing else."),

@@ -17,7 +17,12 @@ from probe.report import EventDocument, ExchangeDocument, ReportDocument
 from probe.wording import amount, seconds
 from reports.html import svg
 
-_WIDTH = 760.0
+#: Widths of a drawing, in its own units, on wide screens and on phones; text keeps its size on both.
+WIDE, NARROW = 760.0, 360.0
+STREAM_LEGEND = (
+    "A mark is an event; events that came at once are stacked; diamonds are comments (heartbeats), the dashed line is "
+    "when the headers came, the dot the end mark. The lowest row shows the same events evenly spread. Time in seconds."
+)
 
 
 # The arrival of a stream ---------------------------------------------------------------------------
@@ -62,18 +67,20 @@ def describe_stream(exchange: ExchangeDocument) -> str:
     gaps = [after.at_s - before.at_s for before, after in pairwise(data)]
     if gaps and max(gaps) >= 0.05:
         text += f"; longest gap {seconds(max(gaps))}"
+    if exchange.timeline.headers_s is not None:
+        text += f"; headers after {seconds(exchange.timeline.headers_s)}"
     if comments:
         text += f"; {amount(comments, 'comment')} (heartbeats)"
     return text + "."
 
 
-def draw_stream(exchange: ExchangeDocument) -> str:
-    """The chart as SVG markup; only for an exchange that is ``worth_drawing``."""
+def draw_stream(exchange: ExchangeDocument, width: float = WIDE) -> str:
+    """The chart as SVG markup, so wide; only for an exchange that is ``worth_drawing``."""
     events = _events(exchange)
     data = _data(events)
     longest = max(exchange.timeline.end_s, data[-1].at_s, 0.001)
-    axis = svg.Axis(_STREAM_LEFT, _WIDTH - _STREAM_RIGHT, longest)
-    root = svg.drawing(_WIDTH, 168, f"Arrival of the stream in {exchange.id}", describe_stream(exchange))
+    axis = svg.Axis(_STREAM_LEFT, width - _STREAM_RIGHT, longest)
+    root = svg.drawing(width, 168, f"Arrival of the stream in {exchange.id}", describe_stream(exchange))
     svg.grid(root, axis, top=20, bottom=144)
     for y, name in ((_BASE - 4, "events"), (_BASE + 16, "comments"), (_BASE + 42, "even pace")):
         svg.label(root, _STREAM_LEFT - 8, y, name, anchor="end")
@@ -102,7 +109,7 @@ def _columns(root: svg.Element, data: list[EventDocument], axis: svg.Axis) -> No
     svg.tooltip(svg.path(root, "event", "".join(steps)), f"{len(data)} events")
     if biggest > 2:
         x = axis.at(when)
-        anchor = "end" if x > _WIDTH - 60 else "start" if x < _STREAM_LEFT + 40 else "middle"
+        anchor = "end" if x > axis.right - 40 else "start" if x < _STREAM_LEFT + 40 else "middle"
         svg.label(root, x, _BASE - unit * biggest - 4, f"{biggest} at once", anchor=anchor)
     last = data[-1]
     if isinstance(last.data, str) and last.data.strip() == "[DONE]":
@@ -133,7 +140,7 @@ def _silences(root: svg.Element, data: list[EventDocument], axis: svg.Axis) -> N
 
 # The run over time ---------------------------------------------------------------------------------
 
-_RUN_LEFT = 176.0
+_RUN_LEFT, _RUN_LEFT_NARROW = 176.0, 120.0
 _RUN_RIGHT = 16.0
 _ROW = 20.0
 _TOP = 26.0
@@ -159,19 +166,19 @@ def describe_run(report: ReportDocument) -> str:
     return text + "."
 
 
-def draw_run(report: ReportDocument) -> str | None:
-    """The checks over time with their requests, as SVG markup; None where no check ran."""
+def draw_run(report: ReportDocument, width: float = WIDE) -> str | None:
+    """The checks over time with their requests, as SVG markup, so wide; None where no check ran."""
     ran = _timed(report)
     if not ran:
         return None
     longest = max(report.run.duration_s, *((check.started_s or 0.0) + check.duration_s for check in ran), 0.001)
-    axis = svg.Axis(_RUN_LEFT, _WIDTH - _RUN_RIGHT, longest)
+    axis = svg.Axis(_RUN_LEFT if width == WIDE else _RUN_LEFT_NARROW, width - _RUN_RIGHT, longest)
     bottom = _TOP + _ROW * len(ran)
-    root = svg.drawing(_WIDTH, bottom + 24, "The run over time", describe_run(report))
+    root = svg.drawing(width, bottom + 24, "The run over time", describe_run(report))
     for check in ran:
         if check.exclusive:
-            x, width = axis.span(check.started_s or 0.0, check.duration_s)
-            band = svg.add(root, "rect", "alone", x=x, y=_TOP - 12, width=width, height=bottom - _TOP + 12)
+            x, span = axis.span(check.started_s or 0.0, check.duration_s)
+            band = svg.add(root, "rect", "alone", x=x, y=_TOP - 12, width=span, height=bottom - _TOP + 12)
             svg.tooltip(band, f"{check.id} ran alone")
     svg.grid(root, axis, top=_TOP - 12, bottom=bottom)
     by_check: dict[str, list[ExchangeDocument]] = {}
@@ -185,7 +192,7 @@ def draw_run(report: ReportDocument) -> str | None:
 def _row(root: svg.Element, axis: svg.Axis, y: float, check: CheckRecord, exchanges: list[ExchangeDocument]) -> None:
     failed = check.outcome in (Outcome.FAIL, Outcome.ERROR)
     name = f"{check.id} ✕" if failed else check.id
-    svg.label(root, _RUN_LEFT - 8, y + 13, name, "label failed" if failed else "label", "end")
+    svg.label(root, axis.left - 8, y + 13, name, "label failed" if failed else "label", "end")
     start = check.started_s or 0.0
     x, width = axis.span(start, check.duration_s)
     bar = svg.add(root, "rect", f"check {check.outcome}", x=x, y=y + 3, width=width, height=14)

@@ -7,16 +7,18 @@ are cut so that a page with hundreds of exchanges still opens at once; report.js
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup
 
-from probe.model import Report, State, TargetInfo, worst
+from probe.catalogue import registry
+from probe.model import Finding, Outcome, Report, State, TargetInfo, worst
 from probe.report import ExchangeDocument, ReportDocument, document
 from probe.wording import amount
-from reports import curl, summary
+from reports import curl, remedy_text, summary
 from reports.clients import compatibility
 from reports.clients.compatibility import Answer
 from reports.html import charts, layout
@@ -25,15 +27,18 @@ from reports.text import clip, fit
 #: Characters of body text in all exchanges of a page together.
 _TEXT_ROOM = 2_000_000
 _LONGEST_BODY = 16_000
-_MOST_EVENTS = 300
-_EVENT_TEXT = 400
+_MOST_EVENTS = 80
+_EVENT_TEXT = 160
 _URL_TEXT = 1_000
 _NAME_TEXT = 400
 _LEAST_HEADERS = 2_000
 #: Streams drawn at the top of the page, and characters of all drawings together.
 _SHOWN_STREAMS = 3
+_SHOWN_EVIDENCE = 6
 _DRAWINGS_ROOM = 600_000
 _TIMED = ("stream.", "idle.")
+#: Each verdict with a mark, what needs attention first.
+MARKS = {State.BROKEN: "✕", State.IGNORED: "○", State.REJECTED: "–", State.UNKNOWN: "?", State.WORKS: "✓"}
 #: The answer for a client as a word of the style sheet.
 _ANSWER_STYLE = {Answer.YES: "works", Answer.WITH_SETTINGS: "works", Answer.NO: "broken", Answer.UNKNOWN: "unknown"}
 
@@ -78,11 +83,15 @@ def _key(target: TargetInfo) -> str:
     return f"{target.auth.header}: {prefix}KEY"
 
 
-def exchange_view(item: ExchangeDocument, anchor: str, room: Room) -> dict[str, Any]:
-    """One exchange: request, response, times and the curl command."""
+def exchange_view(item: ExchangeDocument, anchor: str, room: Room, *, intended: bool = False) -> dict[str, Any]:
+    """One exchange: request, response, times and the curl command.
+
+    Args:
+        intended: a check asked for something that has to be refused, and it was.
+    """
     response = item.response
     status = response.status if response else None
-    problem = item.error is not None or status is None or status >= 400
+    problem = (item.error is not None or status is None or status >= 400) and not intended
     streamed = bool(response and response.events)
     kinds = [kind for kind, fits in (("problem", problem), ("stream", streamed)) if fits]
     return {
@@ -91,6 +100,7 @@ def exchange_view(item: ExchangeDocument, anchor: str, room: Room) -> dict[str, 
         "check": item.check,
         "kinds": " ".join(kinds),
         "problem": problem,
+        "intended": intended,
         "method": item.request.method,
         "url": fit(item.request.url, _URL_TEXT),
         "status": "no answer" if status is None else str(status),
@@ -126,7 +136,7 @@ def _body(item: ExchangeDocument, room: Room) -> str | None:
     if response is None or response.body in (None, ""):
         return None
     # The events below repeat the raw text of a stream, so it gets less room.
-    longest = room.body // 4 if response.events else room.body
+    longest = room.body // 16 if response.events else room.body
     return fit(readable(response.body), longest)
 
 
@@ -178,6 +188,9 @@ def render(report: Report) -> bytes:
     first = worst(report)
     streams = _streams(shown)
     drawings = {item["id"]: item["drawing"] for item in streams}
+    proving = [_proving(item, streams) for item in report.findings]
+    capabilities = {name: verdict for name, verdict in shown.capabilities.items() if name not in untried}
+    intended = _intended(report)
     return layout.page(
         "page.html.j2",
         style=("page.css",),
@@ -193,21 +206,71 @@ def render(report: Report) -> bytes:
         found=summary.found(report),
         spent=summary.spent(report),
         outcomes=summary.outcomes(report.checks),
-        capabilities={name: verdict for name, verdict in shown.capabilities.items() if name not in untried},
+        made=f"{summary.moment(report.run.started_at)}, {report.tool.name} {report.tool.version}, "
+        f"depth {report.run.depth}",
+        accepted=summary.acceptances(report),
+        why={item.code: _why(item.code) for item in report.findings},
+        remedies={number: remedy_text.parts(item.remedy) for number, item in enumerate(report.findings, 1)},
+        finding_streams=dict(enumerate(proving, 1)),
+        shown_evidence=_SHOWN_EVIDENCE,
+        marks=MARKS,
+        stream_legend=charts.STREAM_LEGEND,
+        doubtful=(Answer.NO, Answer.UNKNOWN),
+        working_answers={Answer.WITH_SETTINGS: "work with settings", Answer.YES: "work as they are"},
+        capabilities=capabilities,
+        glance=dict(sorted(capabilities.items(), key=lambda item: list(MARKS).index(item[1].verdict))),
+        working={name: verdict for name, verdict in capabilities.items() if verdict.verdict is State.WORKS},
+        others={name: verdict for name, verdict in capabilities.items() if verdict.verdict is not State.WORKS},
         untried=sorted(untried),
         toggles=dict.fromkeys(State, "off") | {State.WORKS: "on", State.UNKNOWN: "client's default"},
         clients=compatibility.rows(report),
         answer_styles=_ANSWER_STYLE,
         exchanges=[
-            exchange_view(item, anchors[item.id], room) | {"drawing": drawings.get(item.id)} for item in shown.exchanges
+            exchange_view(item, anchors[item.id], room, intended=item.id in intended)
+            | {"drawing": drawings.get(item.id)}
+            for item in shown.exchanges
         ],
         check_ids=sorted({item.check for item in shown.exchanges}),
         severity_words=summary.SEVERITY_WORDS,
-        streams=streams[:_SHOWN_STREAMS],
-        run_drawing=Markup(charts.draw_run(shown) or ""),
+        streams=[item for item in streams if not any(item in some for some in proving)][:_SHOWN_STREAMS],
+        run_drawing=_both(lambda width: charts.draw_run(shown, width)),
         run_words=charts.describe_run(shown),
         costs=charts.costs(shown),
     )
+
+
+def _why(code: str) -> str:
+    """Why a finding matters, from the catalogue; nothing for a code of a plugin that is not there."""
+    try:
+        known = registry.catalogue().get(code)
+    except registry.RegistryError:  # a broken plugin must not cost the page
+        return ""
+    return known.why if known else ""
+
+
+def _proving(finding: Finding, streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The drawings that prove a finding about the time of a stream: at most two."""
+    if not finding.code.startswith(_TIMED):
+        return []
+    cited = {item.exchange for item in finding.evidence}
+    return [item for item in streams if item["id"] in cited][:2]
+
+
+def _intended(report: Report) -> set[str]:
+    """The exchanges that were refused as a check that passed meant them to be."""
+    passed = {check.id for check in report.checks if check.outcome is Outcome.PASS}
+    cited = {item.exchange for finding in report.findings for item in finding.evidence}
+    return {
+        item.id
+        for item in report.exchanges
+        if item.response and 400 <= item.response.status < 500 and item.check in passed and item.id not in cited
+    }
+
+
+def _both(draw: Callable[[float], str | None]) -> dict[str, Markup] | None:
+    """A drawing for wide screens and one for phones; None where there is nothing to draw."""
+    wide, narrow = draw(charts.WIDE), draw(charts.NARROW)
+    return {"wide": Markup(wide), "narrow": Markup(narrow)} if wide and narrow else None
 
 
 def _streams(report: ReportDocument) -> list[dict[str, Any]]:
@@ -227,8 +290,9 @@ def _streams(report: ReportDocument) -> list[dict[str, Any]]:
     drawn: list[dict[str, Any]] = []
     room = _DRAWINGS_ROOM
     for item in sorted(filter(charts.worth_drawing, report.exchanges), key=rank):
-        drawing = Markup(charts.draw_stream(item))
-        room -= len(drawing)
+        drawing = _both(partial(charts.draw_stream, item))
+        assert drawing is not None
+        room -= sum(map(len, drawing.values()))
         if room < 0:
             break
         words = charts.describe_stream(item)

@@ -65,7 +65,7 @@ def path(parent: Element, kind: str, steps: str) -> Element:
 
 def grid(root: Element, axis: Axis, top: float, bottom: float) -> None:
     """Add vertical lines at round times, and their labels below."""
-    for tick in ticks(axis.longest_s):
+    for tick in ticks(axis.longest_s, most=8 if axis.right > 400 else 4):
         add(root, "line", "grid", x1=axis.at(tick), x2=axis.at(tick), y1=top, y2=bottom)
         label(root, axis.at(tick), bottom + 16, seconds(tick), anchor="middle")
 

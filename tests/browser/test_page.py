@@ -36,6 +36,11 @@ def page_of(name: str) -> Report | bytes:
     return REPORTS[name]()
 
 
+def fold(page: Any, name: str) -> Any:
+    """The line that opens and closes a section."""
+    return page.locator(f"summary:has(#{name})")
+
+
 PAGES = [*REPORTS, *COMPARISONS]
 
 
@@ -68,6 +73,7 @@ def test_on_a_phone_expected_and_actual_are_both_seen(opened: Callable[..., Open
 
 def test_search_and_filters_narrow_the_exchanges(opened: Callable[..., Opened]) -> None:
     page = opened(faulty()).page
+    fold(page, "exchanges").click()
     shown = page.locator("details.exchange:visible")
     assert shown.count() == 4
     page.fill("#search", "tools | not enabled")
@@ -86,7 +92,9 @@ def test_search_and_filters_narrow_the_exchanges(opened: Callable[..., Opened]) 
 
 def test_a_link_opens_its_exchange_even_when_the_filter_hid_it(opened: Callable[..., Opened]) -> None:
     page = opened(faulty()).page
+    fold(page, "exchanges").click()
     page.select_option("#check", "tools.auto")
+    fold(page, "exchanges").click()
     page.locator("#finding-1 table a").first.click()
     target = page.locator("#exchange-2")
     assert target.is_visible()
@@ -95,14 +103,18 @@ def test_a_link_opens_its_exchange_even_when_the_filter_hid_it(opened: Callable[
 
 def test_copy_puts_the_text_on_the_clipboard(opened: Callable[..., Opened]) -> None:
     page = opened(faulty(), permissions=["clipboard-read", "clipboard-write"]).page
-    button = page.locator("#finding-1 button.copy")
-    button.click()
-    expect(button).to_have_text("Copied")
-    assert page.evaluate("navigator.clipboard.readText()") == "Set proxy_buffering off; in the location of the API."
+    for button, text in (
+        (page.locator("#finding-1 .remedy > button.copy"), "Set proxy_buffering off; in the location of the API."),
+        (page.locator("#finding-1 .command button.copy").first, "proxy_buffering off;"),
+    ):
+        button.click()
+        expect(button).to_have_text("Copied")
+        assert page.evaluate("navigator.clipboard.readText()").strip() == text
 
 
 def test_a_configuration_is_copied_whole(opened: Callable[..., Opened]) -> None:
     page = opened(healthy(), permissions=["clipboard-read", "clipboard-write"]).page
+    page.get_by_text("Configurations to copy").click()
     page.locator("#config-litellm > summary").click()
     button = page.locator("#config-litellm button.copy")
     button.click()
@@ -127,12 +139,51 @@ def test_the_theme_follows_the_system_and_the_button(opened: Callable[..., Opene
 def test_it_can_be_used_without_scripts(opened: Callable[..., Opened]) -> None:
     page = opened(faulty(), java_script_enabled=False).page
     assert page.locator("button:visible").count() == 0
+    fold(page, "exchanges").click()
     page.locator("#exchange-3 > summary").click()
     assert page.get_by_text("tools | not enabled").first.is_visible()
 
 
 def test_the_keyboard_reaches_everything(opened: Callable[..., Opened]) -> None:
-    assert opened(healthy()).tab_stops(60) >= {"A", "BUTTON", "INPUT", "SELECT", "SUMMARY"}
+    found = opened(healthy())
+    fold(found.page, "exchanges").click()
+    found.page.reload()
+    found.unfold()
+    assert found.tab_stops(90) >= {"A", "BUTTON", "INPUT", "SELECT", "SUMMARY"}
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "most"), [("healthy", 1280, 3500), ("healthy", 390, 6000), ("faulty", 390, 6000)]
+)
+def test_it_is_short(name: str, width: int, most: int, opened: Callable[..., Opened]) -> None:
+    """What passed is folded, so that what is wrong is seen without scrolling past it."""
+    page = opened(REPORTS[name](), width=width).page
+    assert page.evaluate("document.documentElement.scrollHeight") <= most
+    if name == "faulty":
+        findings = page.locator("#finding-1").bounding_box()
+        assert findings is not None
+        assert findings["y"] < page.locator("#capabilities").bounding_box()["y"]
+
+
+def test_a_chart_fits_a_phone(opened: Callable[..., Opened]) -> None:
+    """The chart that proves a finding stands in it, whole and with text of a readable size."""
+    page = opened(faulty(), width=390).page
+    chart = page.locator("#finding-1 svg.chart:visible")
+    box = chart.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    drawn = chart.evaluate("(each) => each.getBoundingClientRect().width / each.viewBox.baseVal.width")
+    assert drawn * 11 >= 8  # the style sheet's size of text in a drawing, in its units
+
+
+def test_on_paper_everything_is_open_but_the_exchanges(opened: Callable[..., Opened]) -> None:
+    page = opened(healthy()).page
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("#config-text-litellm").is_visible()
+    assert page.locator("details.exchange[open]").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not page.locator("#config-text-litellm").is_visible()
 
 
 def test_on_paper_the_controls_are_gone(opened: Callable[..., Opened]) -> None:

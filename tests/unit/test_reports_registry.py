@@ -32,6 +32,7 @@ def test_every_built_in_has_its_file() -> None:
         "junit": "report.junit.xml",
         "sarif": "report.sarif",
         "github": "report.github.txt",
+        "badge": "report.svg",
         "terminal": "report.txt",
     }
 

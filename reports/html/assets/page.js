@@ -50,15 +50,22 @@
   });
   filterOn(filter, [byId("kind"), byId("check")]);
 
-  // A link to an exchange opens it, also one that the filter had hidden.
+  // A link opens what it leads to and what that is in, also an exchange that the filter had hidden.
   const reveal = () => {
     const element = location.hash.length > 1 ? byId(location.hash.slice(1)) : null;
-    if (element && element.matches("details.exchange")) {
-      element.hidden = false;
-      element.open = true;
-      element.scrollIntoView();
-    }
+    if (!element) return;
+    element.hidden = false;
+    for (let each = element; each; each = each.parentElement) if (each.matches("details")) each.open = true;
+    element.scrollIntoView();
   };
   addEventListener("hashchange", reveal);
   reveal();
+
+  // On paper everything but the single exchanges is open.
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = every("details:not(.exchange):not(.events):not([open])");
+    closed.forEach((element) => { element.open = true; });
+  });
+  addEventListener("afterprint", () => closed.forEach((element) => { element.open = false; }));
 })();
