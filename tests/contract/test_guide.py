@@ -10,6 +10,7 @@ import click
 import pytest
 from ruamel.yaml import YAML
 
+from probe.catalogue import registry
 from probe.cli import cli
 from probe.simulator import Simulator
 from tests.contract.running import environment, run
@@ -209,3 +210,12 @@ def test_the_make_targets_are_there() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len(DOCUMENTS["README.md"].read_text(encoding="utf-8").splitlines()) < 200
+
+
+def test_the_codes_of_the_readme_exist() -> None:
+    """Everything in backquotes that looks like a finding code is one, so that a reader can look it up."""
+    text = DOCUMENTS["README.md"].read_text(encoding="utf-8")
+    families = {code.partition(".")[0] for code in registry.catalogue()}
+    named = {code for code in re.findall(r"`([a-z]+\.[a-z0-9-]+)`", text) if code.partition(".")[0] in families}
+    assert len(named) > 15
+    assert named - set(registry.catalogue()) == set()
