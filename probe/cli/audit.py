@@ -319,6 +319,8 @@ def _print_result(matrix: Matrix, given: Mapping[str, Any], written: list[Path])
                 rows.append(f"expected: {row.name}: {name} {' or '.join(mark.expected)}, found {mark.state}")
             if row.state == "failed":
                 rows.append(f"failed: {row.name}: {row.problem}")
+            elif row.state == "done" and not row.usable:
+                rows.append(f"not usable: {row.name}: {row.cause}")
         paths = [f"path: {text}" for text in matrix.paths]
         lines = [*changes, *paths, *rows, *lines, f"Written: {', '.join(map(str, written))}"]
     for line in lines:

@@ -12,7 +12,7 @@ from probe.cli.options import Unusable, write
 from probe.files import write_whole
 from probe.fleet.changes import Change, changes, ordered, path_differences
 from probe.fleet.job import Cell, Judged
-from probe.fleet.store import Audit, Planned, Ran, Store
+from probe.fleet.store import Audit, Planned, Ran, Store, definite
 from probe.model import CAPABILITIES
 from probe.report import BadReport, decode
 from probe.version import VERSION
@@ -35,11 +35,10 @@ def assemble(store: Store, audit: Audit, since: str | None = None, *, links: boo
     """
     runs = {run.cell: run for run in store.runs(audit=audit)}
     earlier = [item for item in store.audits(audit.fleet) if item.started_at < audit.started_at]
-    known: dict[object, dict[str, Judged]] = {}
     found: list[Change] = []
     for cell, run in runs.items():
-        known[cell] = store.before(audit, cell, since)
-        found += changes(known[cell], run)
+        before = store.look_back(audit, cell, since)
+        found += changes(definite(before), run, before)
     changed = {(item.cell, item.capability): item.before for item in found}
     rows = []
     for item in store.plan(audit):
@@ -127,7 +126,7 @@ def _trend(store: Store, audit: Audit) -> tuple[Point, ...]:
     found = [item for item in store.audits(audit.fleet, _TREND + 1) if item.started_at <= audit.started_at]
     points = []
     for item in reversed(found[:_TREND]):
-        runs = store.runs(audit=item)
+        runs = store.runs(audit=item, brief=True)
         states = Counter(judged.state for run in runs for judged in run.verdicts.values())
         points.append(Point(item.started_at, len(runs), sum(run.usable for run in runs), dict(states)))
     return tuple(points)

@@ -24,6 +24,8 @@ from probe.wording import amount, did_you_mean
 from reports.text import printable
 
 _DEFAULT_STORE = "endpoint-audit/history.sqlite3"
+#: Runs of each model before the first one shown that are read for its last definite verdicts.
+_LOOK_BACK = 10
 
 
 @click.command("history")
@@ -59,21 +61,24 @@ def _show(store: Store, given: Mapping[str, Any]) -> int:
     if given["prune"] is not None:
         print(f"{amount(store.prune(fleet, float(given['prune'])), 'audit')} of {printable(fleet)} deleted")
         return 0
-    begin, target, limit = since(given["since"]) or "", given["target"], int(given["limit"])
-    runs = store.runs(fleet=fleet, target=target)
-    if target is not None and not runs:
-        raise Unusable(_no_target(store, fleet, target))
-    if given["model"] is not None:
-        runs = [run for run in runs if run.cell.model == given["model"]]
-        if not runs:
-            raise Unusable(f"the model '{printable(given['model'], 60)}' was never probed there")
+    target, model, limit = given["target"], given["model"], int(given["limit"])
+    _check_known(store, fleet, target, model)
+    audits = store.audits(fleet, limit)
+    begin = since(given["since"])
+    audits = [audit for audit in audits if begin is None or audit.started_at >= begin]
+    # Without --since as far back as the audits that are shown.
+    begin = begin or (audits[-1].started_at if len(audits) == limit else "")
     cells: dict[Cell, list[Ran]] = {}
-    for run in runs:
+    for run in store.runs(fleet=fleet, target=target, model=model, since=begin, brief=True):
         cells.setdefault(run.cell, []).append(run)
-    changes = [item for cell in sorted(cells) for item in timeline(cells[cell]) if item.since >= begin]
+    changes = [
+        item
+        for cell in sorted(cells)
+        for item in timeline([*cells[cell], *_earlier(store, fleet, cell, begin)])
+        if item.since >= begin
+    ]
     changes.sort(key=lambda item: item.since, reverse=True)
-    shown = {cell: [run for run in cells[cell] if run.started_at >= begin] for cell in sorted(cells)} if target else {}
-    audits = [audit for audit in store.audits(fleet, limit) if audit.started_at >= begin]
+    shown = {cell: cells[cell] for cell in sorted(cells)} if target else {}
     if given["form"] == "json":
         _print_json(audits, shown, changes, limit)
         return 0
@@ -85,6 +90,24 @@ def _show(store: Store, given: Mapping[str, Any]) -> int:
     for item in changes:
         print(printable(f"  {_local(item.since)}  {item.kind:<10}  {item}"))
     return 0
+
+
+def _check_known(store: Store, fleet: str, target: str | None, model: str | None) -> None:
+    """
+    Raises:
+        Unusable: the target or the model was never probed.
+    """
+    if (target or model) and not store.runs(fleet=fleet, target=target, model=model, limit=1, brief=True):
+        known = target is None or bool(store.runs(fleet=fleet, target=target, limit=1, brief=True))
+        if not known:
+            raise Unusable(_no_target(store, fleet, str(target)))
+        raise Unusable(f"the model '{printable(model or '', 60)}' was never probed there")
+
+
+def _earlier(store: Store, fleet: str, cell: Cell, begin: str) -> list[Ran]:
+    """The last runs before the first one shown, from which changes count."""
+    found = store.runs(fleet=fleet, cell=cell, until=begin, limit=_LOOK_BACK, brief=True)
+    return [run for run in found if run.started_at < begin]
 
 
 def _report(store: Store, wanted: str) -> bytes:
@@ -111,8 +134,7 @@ def _fleet(store: Store, wanted: str | None) -> str:
 
 
 def _no_target(store: Store, fleet: str, wanted: str) -> str:
-    known = sorted({run.cell.target for run in store.runs(fleet=fleet, limit=5000)})
-    hint = did_you_mean(wanted, known, "'endpoint-probe history' lists the audits")
+    hint = did_you_mean(wanted, store.targets(fleet), "'endpoint-probe history' lists the audits")
     return f"no target '{printable(wanted, 60)}' was ever probed; {hint}"
 
 
@@ -122,11 +144,11 @@ def _local(text: str) -> str:
 
 def _print_audits(store: Store, audits: Sequence[Audit]) -> None:
     print("Audits")
+    counts = store.usable_counts(audits)
     for audit in audits:
-        runs = store.runs(audit=audit)
-        usable = sum(run.usable for run in runs)
+        usable, runs = counts.get(audit.id, (0, 0))
         ended = "" if audit.finished_at else ", interrupted"
-        print(f"  {_local(audit.started_at)}  {usable} of {len(runs)} usable{ended}  ({audit.id[:8]})")
+        print(f"  {_local(audit.started_at)}  {usable} of {runs} usable{ended}  ({audit.id[:8]})")
 
 
 def _print_runs(cells: Mapping[Cell, Sequence[Ran]], limit: int) -> None:

@@ -7,7 +7,7 @@ established.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from probe.fleet.job import DEFINITE, Cell, Judged
@@ -16,11 +16,12 @@ from probe.fleet.store import Ran
 REGRESSION, RECOVERY, CHANGE, FLAPPING = "regression", "recovery", "change", "flapping"
 #: The order in which changes are shown: the most urgent first.
 KINDS = (REGRESSION, FLAPPING, CHANGE, RECOVERY)
+_RANK = {"info": 0, "warning": 1, "error": 2}
 
 
 @dataclass(frozen=True)
 class Change:
-    """A capability whose state differs from the one before.
+    """A capability whose state differs from the one before, or a finding (``finding CODE``) that came or went.
 
     ``trials`` and ``agreed`` are those of the new run; ``since`` is when that run began.
     """
@@ -51,8 +52,11 @@ def kind_of(before: str, judged: Judged) -> str:
     return RECOVERY if judged.state == "works" else CHANGE
 
 
-def changes(known: Mapping[str, Judged], run: Ran) -> list[Change]:
-    """How a run differs from the last definite verdicts before it.
+def changes(known: Mapping[str, Judged], run: Ran, earlier: Iterable[Ran] = ()) -> list[Change]:
+    """How a run differs from the last definite verdicts before it, and from the findings of the last comparable run.
+
+    Args:
+        earlier: runs of the cell before this one, the newest first; without them findings are not compared.
 
     An unknown verdict is not a change, except for ``chat``: an endpoint that gave
     completions and no longer does has lost them, for whatever reason.
@@ -68,7 +72,38 @@ def changes(known: Mapping[str, Judged], run: Ran) -> list[Change]:
             trials = judged.trials, judged.agreed
             change = Change(run.cell, name, before.state, judged.state, kind, *trials, run.started_at)
             found.append(replace(change, finding=judged.finding, note=judged.note))
+    last = next((item for item in earlier if _comparable(item, run)), None)
+    if last is not None:
+        explained = {item.finding for item in found}
+        found += [item for item in _finding_changes(last, run) if item.finding not in explained]
     return ordered(found)
+
+
+def _comparable(earlier: Ran, run: Ran) -> bool:
+    """Whether a finding that only one of the runs has was gained or lost, and not merely out of sight."""
+    return earlier.usable and run.usable and earlier.complete and run.complete and earlier.depth == run.depth
+
+
+def _finding_changes(earlier: Ran, run: Ran) -> Iterator[Change]:
+    """Findings that came, went, or became worse or milder: by the rule of `diff`; notes do not count.
+
+    A remedy that changed says that the cause did, or the software in whose terms it is given.
+    """
+    was, now = ({item.code: item for item in each.findings} for each in (earlier, run))
+    for code in dict.fromkeys([*now, *was]):
+        before, after = was.get(code), now.get(code)
+        rank = [_RANK[item.severity] if item else 0 for item in (before, after)]
+        if rank[0] != rank[1]:
+            kind = REGRESSION if rank[1] > rank[0] else RECOVERY
+        elif before and after and before.remedy != after.remedy and rank[1]:
+            kind = CHANGE
+        else:
+            continue
+        known = after or before
+        assert known is not None
+        old, new = (item.severity if item else "absent" for item in (before, after))
+        note = "the remedy changed" if kind == CHANGE else known.title
+        yield Change(run.cell, f"finding {code}", old, new, kind, 1, 1, run.started_at, code, note)
 
 
 def ordered(found: Iterable[Change]) -> list[Change]:
@@ -84,8 +119,8 @@ def timeline(runs: Sequence[Ran]) -> list[Change]:
     """
     found: list[Change] = []
     known: dict[str, Judged] = {}
-    for run in reversed(runs):
-        found += changes(known, run)
+    for number, run in reversed(list(enumerate(runs))):
+        found += changes(known, run, runs[number + 1 :])
         for name, judged in run.verdicts.items():
             if judged.state in DEFINITE and judged.agreed == judged.trials:
                 known[name] = judged

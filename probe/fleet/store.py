@@ -7,13 +7,28 @@ job is either done, with all its results, or still planned.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Engine, Row, and_, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Subquery,
+    Table,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from probe.fleet import database, tables
@@ -245,46 +260,64 @@ class Store:
         fleet: str | None = None,
         cell: Cell | None = None,
         target: str | None = None,
+        model: str | None = None,
+        since: str | None = None,
         until: str | None = None,
         limit: int | None = None,
+        brief: bool = False,
     ) -> list[Ran]:
-        """Stored runs that match every argument given, the newest first."""
+        """Stored runs that match every argument given, the newest first.
+
+        Args:
+            since, until: the first and the last moment of their start, as the store keeps times.
+            brief: without the notes of verdicts and the details of findings, which are most of the text.
+        """
         table = tables.run
         wanted = select(table).order_by(table.c.started_at.desc(), table.c.id).limit(limit)
-        if audit is not None:
-            wanted = wanted.where(table.c.audit_id == audit.id)
-        if fleet is not None:
-            wanted = wanted.where(table.c.fleet == fleet)
+        for column, value in (
+            (table.c.audit_id, audit.id if audit else None),
+            (table.c.fleet, fleet),
+            (table.c.target, target),
+            (table.c.model, model),
+        ):
+            wanted = wanted if value is None else wanted.where(column == value)
         if cell is not None:
             wanted = wanted.where(_is_cell(table, cell))
-        if target is not None:
-            wanted = wanted.where(table.c.target == target)
+        if since is not None:
+            wanted = wanted.where(table.c.started_at >= since)
         if until is not None:
             wanted = wanted.where(table.c.started_at <= until)
+        # A subquery and no list of ids: PostgreSQL takes at most 65,535 parameters (its protocol, Bind).
+        chosen = wanted.with_only_columns(table.c.id).subquery()
         with self._engine.connect() as connection:
             rows = connection.execute(wanted).all()
-            ids = [row.id for row in rows]
-            verdicts = connection.execute(
-                select(tables.verdict).where(tables.verdict.c.run_id.in_(ids)).order_by(tables.verdict.c.capability)
-            ).all()
-            findings = connection.execute(
-                select(tables.finding).where(tables.finding.c.run_id.in_(ids)).order_by(tables.finding.c.number)
-            ).all()
-        judged, found = _by_run(verdicts), _by_run(findings)
-        return [_ran(row, judged.get(row.id, []), found.get(row.id, [])) for row in rows]
+            verdicts = _rows_of(connection, tables.verdict, "capability", chosen, {"note"} if brief else set())
+            findings = _rows_of(connection, tables.finding, "number", chosen, {"detail"} if brief else set())
+        return [_ran(row, verdicts.get(row.id, []), findings.get(row.id, [])) for row in rows]
+
+    def usable_counts(self, audits: Iterable[Audit]) -> dict[str, tuple[int, int]]:
+        """The usable runs and all runs of each audit, by its id."""
+        table = tables.run
+        wanted = select(table.c.audit_id, func.count(), func.sum(case((table.c.usable, 1), else_=0)))
+        wanted = wanted.where(table.c.audit_id.in_([item.id for item in audits])).group_by(table.c.audit_id)
+        with self._engine.connect() as connection:
+            return {row[0]: (int(row[2]), int(row[1])) for row in connection.execute(wanted)}
+
+    def targets(self, fleet: str) -> list[str]:
+        """The names of all targets of a fleet that were ever probed."""
+        table = tables.job
+        wanted = select(table.c.target).distinct().join(tables.audit).where(tables.audit.c.fleet == fleet)
+        with self._engine.connect() as connection:
+            return sorted(str(row.target) for row in connection.execute(wanted))
+
+    def look_back(self, audit: Audit, cell: Cell, until: str | None = None) -> list[Ran]:
+        """The last runs of a cell before an audit and a time, the newest first."""
+        found = self.runs(fleet=audit.fleet, cell=cell, until=until, limit=_LOOK_BACK)
+        return [item for item in found if item.audit_id != audit.id]
 
     def before(self, audit: Audit, cell: Cell, until: str | None = None) -> dict[str, Judged]:
-        """The last definite verdict on each capability of a cell, before an audit and a time.
-
-        Flapping verdicts are left out, since a later verdict cannot differ from them.
-        """
-        known: dict[str, Judged] = {}
-        for item in self.runs(fleet=audit.fleet, cell=cell, until=until, limit=_LOOK_BACK):
-            if item.audit_id != audit.id:
-                for name, judged in item.verdicts.items():
-                    if judged.state in DEFINITE and judged.agreed == judged.trials:
-                        known.setdefault(name, judged)
-        return known
+        """The last definite verdict on each capability of a cell, before an audit and a time."""
+        return definite(self.look_back(audit, cell, until))
 
     def run_ids(self, beginning: str) -> list[str]:
         """The ids of runs that begin with this text."""
@@ -299,6 +332,22 @@ class Store:
             found = connection.execute(select(tables.report.c.content).where(tables.report.c.run_id == run_id))
             content = found.scalar()
             return None if content is None else bytes(content)
+
+
+def definite(runs: Iterable[Ran]) -> dict[str, Judged]:
+    """The last definite verdict on each capability.
+
+    Flapping verdicts are left out, since a later verdict cannot differ from them.
+
+    Args:
+        runs: of one cell, the newest first.
+    """
+    known: dict[str, Judged] = {}
+    for item in runs:
+        for name, judged in item.verdicts.items():
+            if judged.state in DEFINITE and judged.agreed == judged.trials:
+                known.setdefault(name, judged)
+    return known
 
 
 def _is_cell(table: Any, cell: Cell) -> ColumnElement[bool]:
@@ -323,9 +372,14 @@ def _run_values(audit: Audit, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _by_run(rows: Iterable[Row[Any]]) -> dict[str, list[Row[Any]]]:
+def _rows_of(
+    connection: Connection, table: Table, order: str, chosen: Subquery, left_out: Set[str]
+) -> dict[str, list[Row[Any]]]:
+    """The rows of these runs, by run; columns that are left out are empty texts."""
+    columns = [literal("").label(item.name) if item.name in left_out else item for item in table.c]
+    wanted = select(*columns).join(chosen, chosen.c.id == table.c.run_id).order_by(table.c[order])
     found: dict[str, list[Row[Any]]] = {}
-    for row in rows:
+    for row in connection.execute(wanted):
         found.setdefault(row.run_id, []).append(row)
     return found
 

@@ -97,7 +97,7 @@ def _matrix(matrix: Matrix) -> str:
 
 
 def _row(row: Row, names: list[str]) -> list[str]:
-    usable = "yes" if row.usable else "**no**" if row.state == "done" else inline(row.state)
+    usable = "yes" if row.usable else f"**no**: {inline(row.cause)}" if row.state == "done" else inline(row.state)
     found = ", ".join(
         f"{row.count(severity)} {word}" for severity, word in (("error", "E"), ("warning", "W")) if row.count(severity)
     )

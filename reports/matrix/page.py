@@ -12,6 +12,7 @@ from reports.text import clip
 
 #: The symbol of each state; the word is in the cell too, for readers who cannot see the symbol.
 SYMBOLS = {"works": "✓", "broken": "✕", "ignored": "∅", "rejected": "−", "unknown": "?"}
+_CAUSE = 120
 _NAME = 200
 _NOTE = 300
 
@@ -65,7 +66,11 @@ def _row(row: Row, names: list[str]) -> dict[str, Any]:
         "model": clip(row.model, _NAME),
         "kinds": " ".join(kinds),
         "cells": [_cell(name, row.marks.get(name)) for name in names],
-        "word": "usable" if row.usable else "not usable" if row.state == "done" else row.state,
+        "word": "usable"
+        if row.usable
+        else f"not usable: {clip(row.cause, _CAUSE)}"
+        if row.state == "done"
+        else row.state,
         "errors": row.count("error"),
         "warnings": row.count("warning"),
     }

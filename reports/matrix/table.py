@@ -83,6 +83,13 @@ class Row(_Named):
         return sum(item.severity == severity for item in self.findings)
 
     @property
+    def cause(self) -> str:
+        """Why the row is not usable: the finding behind the verdict on chat, else the first, else the note."""
+        chat = self.marks.get("chat")
+        named = [item for item in self.findings if chat and item.code == chat.finding] or list(self.findings)
+        return f"{named[0].code}: {named[0].title}" if named else chat.note if chat else "no chat completion"
+
+    @property
     def unmet(self) -> list[str]:
         """The capabilities whose expectation does not hold."""
         return [name for name, mark in self.marks.items() if mark.met is False]

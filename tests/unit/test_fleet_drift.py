@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -58,6 +59,41 @@ def test_what_could_not_be_told_is_no_change_but_lost_chat_is() -> None:
         known(tools="works", chat="works"), ran(2, {"tools": "unknown", "chat": "unknown"}, usable=False)
     )
     assert (found.capability, found.kind) == ("chat", "regression")
+
+
+def test_a_finding_that_comes_or_goes_is_a_change_though_no_verdict_differs() -> None:
+    before, after = (
+        ran(1, {"chat": "works"}, codes=("stream.held",)),
+        ran(2, {"chat": "works"}, codes=("tools.ignored",)),
+    )
+    found = changes(known(chat="works"), after, [before])
+    assert [(item.kind, item.capability, item.before, item.after) for item in found] == [
+        ("regression", "finding tools.ignored", "absent", "error"),
+        ("recovery", "finding stream.held", "error", "absent"),
+    ]
+    assert changes(known(chat="works"), after) == []
+
+
+def test_a_finding_that_explains_a_changed_verdict_is_said_once() -> None:
+    judged = Judged("tools", "ignored", 1.0, "tools.ignored", trials=3, agreed=3)
+    before, after = ran(1, {"tools": "works"}), ran(2, {"tools": judged}, codes=("tools.ignored",))
+    assert [item.capability for item in changes(known(tools="works"), after, [before])] == ["tools"]
+
+
+@pytest.mark.parametrize("other", [{"usable": False}, {"complete": False}, {"depth": "quick"}])
+def test_findings_of_runs_that_saw_less_are_not_compared(other: dict[str, object]) -> None:
+    before = ran(1, {"chat": "works"}, codes=("stream.held",))
+    assert changes(known(chat="works"), replace(ran(2, {"chat": "works"}), **other), [before]) == []
+
+
+def test_a_note_is_no_change_and_a_remedy_is_one() -> None:
+    held = Found("stream.held", "warning", "gateway", "c", "Held", "", "Set a")
+    note = Found("vision.rejected", "info", "model", "c", "No pictures", "", "")
+    before = replace(ran(1, {"chat": "works"}), findings=(held,))
+    after = replace(ran(2, {"chat": "works"}), findings=(replace(held, remedy="Set b"), note))
+    assert [(item.kind, item.note) for item in changes(known(chat="works"), after, [before])] == [
+        ("change", "the remedy changed")
+    ]
 
 
 def test_recoveries_and_other_changes() -> None:
