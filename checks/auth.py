@@ -13,7 +13,22 @@ from typing import TYPE_CHECKING
 from checks.shared import refusal
 from checks.shared.chat_reply import Reply, classify
 from checks.shared.discovery import listed_ids
-from probe.api import Auth, Depth, Diagnosis, Exchange, Finding, Owner, Result, Severity, Skip, check, completion, urls
+from probe.api import (
+    Auth,
+    Depth,
+    Diagnosis,
+    Exchange,
+    Finding,
+    Inconclusive,
+    Owner,
+    Result,
+    Severity,
+    Skip,
+    check,
+    completion,
+    too_common,
+    urls,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -296,6 +311,12 @@ def _reflected(exchange: Exchange, key: str) -> tuple[Finding, ...]:
     depth=Depth.QUICK,
 )
 async def reflected(ctx: Context) -> Result:
+    key = ctx.options.auth.key or ""
+    if key and too_common(key, (ctx.options.model or "", ctx.options.endpoint.origin)):
+        raise Inconclusive(
+            "the key is too short or too common a word, so it was looked for only where it is a value of its own: in a "
+            "header, a query, a string that is equal to it"
+        )
     return Result() if KEY_REFLECTED.code in ctx.codes else diagnose_reflected(ctx.exchanges)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from checks.shared.discovery import listed_ids
@@ -213,7 +214,7 @@ def diagnose_unknown_id(exchange: Exchange, model: str, known: list[str] | None,
     return ID_UNKNOWN.found(
         f"Model '{model}' was refused ({answer}).{hint}",
         exchange.shows("/request/body/model", expected=near[0] if near else "a known id", actual=model),
-        remedy=f"Use --model {choice}" if choice else "Use an id from the provider's documentation.",
+        remedy=f"Use --model {shlex.quote(choice)}" if choice else "Use an id from the provider's documentation.",
     )
 
 

@@ -34,6 +34,7 @@ from probe.parsing import chat_completion as completion
 from probe.parsing import png, sse, urls
 from probe.parsing.error_bodies import Obstacle
 from probe.parsing.strict_json import count_at, member, parse, text_at
+from probe.redaction.redactor import too_common
 from probe.run.outcomes import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled
 from probe.run.verdicts import wilson
 
@@ -84,6 +85,7 @@ __all__ = [
     "png",
     "sse",
     "text_at",
+    "too_common",
     "unknown",
     "urls",
     "wilson",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import tempfile
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes, mode: int | None = None) -> None:
+def write_whole(path: Path, content: bytes, mode: int | None = None, owner: tuple[int, int] | None = None) -> None:
     """Write a temporary file in the same folder, then rename it over the path.
 
     Args:
         mode: permissions of the file; default: those that the umask leaves.  With a mode a
             new folder is for its owner only.
+        owner: user and group of the file, where this program may set them (as root); default: those of the process.
 
     Raises:
         OSError: the folder cannot be made or written; nothing is left behind.
@@ -29,6 +31,9 @@ def write_whole(path: Path, content: bytes, mode: int | None = None) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if owner and hasattr(os, "chown"):
+            with contextlib.suppress(PermissionError):
+                os.chown(name, *owner)
         Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException:
@@ -37,7 +42,7 @@ def write_whole(path: Path, content: bytes, mode: int | None = None) -> None:
 
 
 def overwrite(path: Path, content: bytes, mode: int | None) -> None:
-    """Write a file of another program: a link is followed, and without a mode its permissions are kept.
+    """Write a file of another program: links are followed, owner and (without a mode) permissions are kept.
 
     A device such as /dev/stdout is written directly.
 
@@ -47,6 +52,20 @@ def overwrite(path: Path, content: bytes, mode: int | None) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(content)
         return
-    if mode is None and path.exists():
-        mode = stat.S_IMODE(path.stat().st_mode)
-    write_whole(path.resolve(), content, mode)
+    found = path.stat() if path.exists() else None
+    if found and found.st_nlink > 1:
+        _write_in_place(path, content)
+        return
+    if found and mode is None:
+        mode = stat.S_IMODE(found.st_mode)
+    write_whole(path.resolve(), content, mode, found and (found.st_uid, found.st_gid))
+
+
+def _write_in_place(path: Path, content: bytes) -> None:
+    """Write a file that has other names, which a new file would not have; what was in it comes back on a failure."""
+    before = path.read_bytes()
+    try:
+        path.write_bytes(content)
+    except OSError:
+        path.write_bytes(before)
+        raise

@@ -418,4 +418,6 @@ def redirect_goal(exchange: Exchange) -> str | None:
         return None
     if not urls.same_origin(goal, exchange.request.url) or not path.rstrip("/").endswith("/chat/completions"):
         return None
+    if not urls.is_plain(path):
+        return None
     return goal

@@ -187,8 +187,9 @@ def _upstream(exchange: Exchange) -> Finding:
 def _upgraded(exchange: Exchange) -> Result:
     """An http URL that the host redirects to https.  The key stays with the typed origin, so nothing is sent there."""
     goal = refusal.https_goal(exchange) or ""
-    base = urls.clean_path(urlsplit(goal).path)
-    base = f"https://{urlsplit(goal).netloc}{base}"
+    parts = urlsplit(goal)
+    path = parts.path if urls.is_plain(parts.path) else urlsplit(exchange.request.url).path
+    base = urls.origin_of("https", parts.hostname or "", parts.port) + urls.clean_path(path)
     finding = REDIRECTS.found(
         f"{exchange.request.url} redirects ({exchange.status}) to {goal[:200]}. The key was not sent there.",
         exchange.shows("/response/headers/location", expected="no redirect", actual=goal[:200]),

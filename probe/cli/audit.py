@@ -176,10 +176,10 @@ def _audit(plan: _Plan, store: Store) -> int:
             write_matrix(assemble(store, begun, plan.since), plan.out, plan.formats)
         print("endpoint-probe: interrupted; --resume continues it", file=sys.stderr)
         return INTERRUPTED
+    complete_reports(store, found, plan.out)  # before old runs are forgotten, whose files are known by them
     if plan.fleet.settings.keep_days is not None:
         store.prune(plan.fleet.name, plan.fleet.settings.keep_days)
     matrix = assemble(store, found, plan.since)
-    complete_reports(store, found, plan.out)
     written = write_matrix(matrix, plan.out, plan.formats)
     if plan.given["metrics"]:
         write(plan.given["metrics"], formats.as_metrics(matrix), "name another file with --metrics")

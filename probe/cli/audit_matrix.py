@@ -171,8 +171,11 @@ def write_report(content: bytes, stem: str) -> None:
     write_whole(Path(f"{stem}.html"), page.render(decode(plain)))
 
 
+_ENDINGS = (".html", ".json")
+
+
 def complete_reports(store: Store, audit: Audit, out: Path) -> None:
-    """Write the reports that are missing, and delete those of earlier audits.
+    """Write the reports that are missing, and delete those of earlier runs of the fleet that the store has.
 
     Raises:
         Unusable: a file cannot be written.
@@ -182,14 +185,14 @@ def complete_reports(store: Store, audit: Audit, out: Path) -> None:
     try:
         for run in store.runs(audit=audit):
             stem = report_name(run.cell, run.id)
-            kept |= {f"{stem}.html", f"{stem}.json"}
+            kept |= {stem + end for end in _ENDINGS}
             if (folder / f"{stem}.html").exists():
                 continue
             content = store.report(run.id)
             if content is not None:
                 write_report(content, str(folder / stem))
-        for file in folder.glob("*-????????-????????.*") if folder.is_dir() else ():
-            if file.suffix in (".html", ".json") and file.name not in kept:
-                file.unlink(missing_ok=True)
+        names = {f"{report_name(cell, run)}{end}" for cell, run in store.recorded(audit.fleet) for end in _ENDINGS}
+        for name in names - kept:
+            (folder / name).unlink(missing_ok=True)
     except (OSError, BadReport) as error:
         raise Unusable(f"cannot write the reports to {folder} ({error}); name another folder with --out") from None

@@ -116,7 +116,7 @@ def _saved(name: str) -> dict[str, Any]:
     except store.StoreError as error:
         raise Unusable(str(error)) from None
     path = store.report_path(name)
-    if not path.is_file():
+    if provider.found is None or not path.is_file():
         raise Unusable(f"{name} was not tested yet; write: endpoint-probe provider test {name}")
     return {"report": saved_report(str(path)), "id": name, "key": _key(provider), "hand": provider.by_hand()}
 

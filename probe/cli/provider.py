@@ -106,7 +106,7 @@ def _endpoint(text: str) -> str:
         parsed = urls.parse(text)
     except urls.BadEndpoint as error:
         raise Unusable(str(error)) from None
-    if urls.secret_params(parsed.query) or looks_like_key(text):
+    if urls.credentials_in(parsed.query) or looks_like_key(text):
         raise Unusable("the endpoint holds a key, which is not saved; give it with --api-key-stdin, in a header")
     return parsed.typed
 
@@ -139,9 +139,10 @@ def _check(endpoint: str, given: Given, *, has_key: bool) -> None:
     """
     without = replace(given, api_key_env=None, api_key_file=None, api_key_stdin=False)
     options = options_for(endpoint, without, Known("unused-key", "saved") if has_key else Known())
-    if any(item.startswith("HEADER_") for item in options.secrets):
+    names = [name for name, _ in options.secrets]
+    if any(name.startswith("HEADER_") for name in names):
         raise Unusable("a header that carries a secret is saved with a variable, as in --header 'X-Token: ${MY_TOKEN}'")
-    if "PROXY_PASSWORD" in options.secrets:
+    if any(name.startswith("PROXY_") for name in names):
         raise Unusable("the proxy's URL holds a password, which is not saved; set HTTPS_PROXY in the environment")
 
 
@@ -248,24 +249,19 @@ def test_command(name: str, **given: Any) -> int:
     A toggle that was set by hand is kept, and where the verdict differs it is shown.
     """
     from probe.cli.run import diagnose
-    from probe.report import BadReport, load
 
     provider = _provider(name)
     wanted = _with_saved(Given(**given), provider)
     if not wanted.dry_run:
         formats = wanted.formats or ("json", "html")
         wanted = replace(wanted, formats=tuple(dict.fromkeys(("json", *formats))))
-    status = diagnose(options_for(provider.endpoint, wanted, _known(provider)), wanted)
-    if wanted.dry_run:
-        return status
-    try:
-        report = load(Path(wanted.out) / "report.json")
-    except BadReport:
+    status, report = diagnose(options_for(provider.endpoint, wanted, _known(provider)), wanted)
+    if report is None:
         return status
     if not report.run.complete:
         print("the run was not completed, so the toggles are unchanged; try a longer --deadline", file=sys.stderr)
         return status
-    print("Toggles saved:", *map(_change_line, _save(name, report)), sep="\n",
+    print("Toggles saved:", *map(_change_line, _save(provider, report)), sep="\n",
           file=sys.stderr if wanted.as_json or wanted.quiet else sys.stdout)  # fmt: skip
     return status
 
@@ -273,19 +269,28 @@ def test_command(name: str, **given: Any) -> int:
 test_command.params = [item for item in test_command.params if item.name not in _SAVED]
 
 
-def _save(name: str, report: Report) -> list[ToggleChange]:
+def _save(tested: Provider, report: Report) -> list[ToggleChange]:
+    """Save what a test found.
+
+    Raises:
+        Unusable: the provider is another one by now, to which the result does not belong.
+    """
     from probe.provider.saved_provider import with_verdicts
     from probe.report import encode
 
     changes: list[ToggleChange] = []
 
     def update(provider: Provider) -> Provider:
+        if replace(provider, toggles={}, found=None) != replace(tested, toggles={}, found=None):
+            raise store.StoreError(
+                f"{tested.name} was replaced while it was tested, so nothing was saved; test it again"
+            )
         changed, found = with_verdicts(provider, report)
         changes.extend(found)
         return changed
 
-    _using(lambda: store.Store().update(name, update))
-    _using(lambda: store.save_report(name, encode(report)))
+    _using(lambda: store.Store().update(tested.name, update))
+    _using(lambda: store.save_report(tested.name, encode(report)))
     return changes
 
 
@@ -315,29 +320,30 @@ def verify_command(name: str, timeout: float, form: str) -> int:
 
 
 def _session(provider: Provider, timeout_s: float) -> Session:
-    from urllib.parse import parse_qsl
-
+    from probe.parsing.urls import same_origin
     from probe.provider.verify import Session
-    from probe.wire.client import ssl_context
+    from probe.run.runner import redactor_for
 
     found = _tested(provider)
     options = options_for(provider.endpoint, _with_saved(Given(), provider), _known(provider))
-    key = options.auth.key
-    headers = dict(options.headers)
-    if key and found.auth_scheme == "api-key-header":
-        headers[found.auth_header or options.auth.header] = key
+    if not same_origin(found.base_url or "", options.endpoint.origin):
+        raise Unusable(
+            f"the saved base URL of {provider.name} is not on the origin of its endpoint, to which the key belongs; "
+            f"write: endpoint-probe provider test {provider.name}, or save the other URL with: provider add --replace"
+        )
+    header = found.auth_header or ("Authorization" if found.auth_scheme == "bearer" else options.auth.header)
+    auth = replace(options.auth, scheme=found.auth_scheme, header=header)
     only = found.facts.get("max_tokens_param") in ("max_completion_tokens", ["max_completion_tokens"])
     return Session(
         base_url=found.base_url or "",
         model=provider.model or found.model or "",
-        key=key if key and found.auth_scheme == "bearer" else None,
-        headers=headers,
-        query=dict(parse_qsl(options.endpoint.query)),
+        headers={**options.headers, **auth.headers()},
+        query=options.endpoint.query,
         on={name: toggle.on for name, toggle in provider.toggles.items()},
         limit_param="max_completion_tokens" if only else "max_tokens",
         timeout_s=timeout_s,
-        proxy=provider.proxy,
-        tls=ssl_context(options.transport) if options.endpoint.scheme == "https" else None,
+        transport=options.transport,
+        redactor=redactor_for(options),
     )
 
 

@@ -59,15 +59,18 @@ def run_command(endpoint: str | None, **given: Any) -> int:
             f"was typed; to send it: --api-key-env {_KEY}",
             file=sys.stderr,
         )
-    return diagnose(options_for(typed, Given(**given), known), Given(**given))
+    return diagnose(options_for(typed, Given(**given), known), Given(**given))[0]
 
 
 def _names_key(given: Mapping[str, Any]) -> bool:
     return any(given[name] for name in ("api_key_env", "api_key_file", "api_key_stdin", "header"))
 
 
-def diagnose(options: Options, given: Given) -> int:
-    """Run the chosen checks, write the reports, print the result; returns the exit status.
+def diagnose(options: Options, given: Given) -> tuple[int, Report | None]:
+    """Run the chosen checks, write the reports, print the result.
+
+    Returns:
+        The exit status, and the report, or None where nothing was sent.
 
     Raises:
         Unusable: a glob, a format or the output folder cannot be used; nothing was sent.
@@ -79,7 +82,7 @@ def diagnose(options: Options, given: Given) -> int:
         return _diagnose(options, given, interrupted)
 
 
-def _diagnose(options: Options, given: Given, interrupted: Interrupted) -> int:
+def _diagnose(options: Options, given: Given, interrupted: Interrupted) -> tuple[int, Report | None]:
     from probe.catalogue import registry
     from probe.cli.progress import make_display
     from reports.registry import UnknownFormat, chosen
@@ -93,7 +96,7 @@ def _diagnose(options: Options, given: Given, interrupted: Interrupted) -> int:
         raise Unusable(str(error)) from None
     if given.dry_run:
         show_plan(checks, options, as_json=given.as_json)
-        return 0
+        return 0, None
     out = Path(given.out)
     check_folder(out)
     for problem in registry.problems():
@@ -105,7 +108,7 @@ def _diagnose(options: Options, given: Given, interrupted: Interrupted) -> int:
     _print_result(report, given, written)
     if given.open_page:
         _open(written)
-    return status_of(report, interrupted=ended_early)
+    return status_of(report, interrupted=ended_early), report
 
 
 def select(options: Options) -> list[Check]:
@@ -175,10 +178,10 @@ def _run(options: Options, checks: list[Check], display: Display, interrupted: I
 
 
 def _write_all(report: Report, reporters: list[Reporter], out: Path) -> list[Path]:
-    """Write every format; a reporter that raises is a bug of this program and does not stop the others.
+    """Write every format.
 
-    Raises:
-        Unusable: a file cannot be written.
+    A reporter that raises is a bug of this program and does not stop the others; nor does a full disk, which must not
+    cost the result that is printed, too.
     """
     written = []
     for reporter in sorted(reporters, key=lambda item: item.name != "json"):  # the others can be made from it
@@ -188,7 +191,11 @@ def _write_all(report: Report, reporters: list[Reporter], out: Path) -> list[Pat
         except Exception as error:
             print(f"endpoint-probe: {path} was not made: {internal(error)}", file=sys.stderr)
             continue
-        write(path, content, "name another folder with --out")
+        try:
+            write(path, content, "name another folder with --out")
+        except Unusable as error:
+            print(f"endpoint-probe: {error}", file=sys.stderr)
+            continue
         written.append(path)
     return written
 

@@ -48,7 +48,7 @@ def _against_simulated(style: str, faults: tuple[str, ...], given: Given) -> int
     with _simulator(style, faults) as simulator:
         bundle = str(simulator.ca_bundle) if simulator.ca_bundle else None
         known = Known(simulator.key, "simulator", simulator.model, bundle)
-        return diagnose(options_for(simulator.typed_url, given, known), given)
+        return diagnose(options_for(simulator.typed_url, given, known), given)[0]
 
 
 def _against_real(given: Given) -> int:
@@ -62,7 +62,7 @@ def _against_real(given: Given) -> int:
     try:
         with real_server(api_key=key) as server:
             known = Known(key, "real server", server.model)
-            return diagnose(options_for(server.base_url, given, known), given)
+            return diagnose(options_for(server.base_url, given, known), given)[0]
     except (RealPartMissing, RealServerFailed) as error:
         raise Unusable(str(error)) from None
 

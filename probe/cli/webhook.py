@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import html
 import json
 import os
+import re
 import time
 from dataclasses import fields
-from urllib.parse import urlsplit
 
 from probe.cli.options import Unusable
+from probe.parsing.urls import BadEndpoint, parse
 from probe.run.typed_options import expand_variables
-from probe.version import VERSION
 from reports.matrix.table import ChangeLine, Matrix, headline
 from reports.text import printable
 
@@ -26,6 +27,9 @@ SIGNATURE = "X-Endpoint-Probe-Signature"
 _TRIES = 3
 _TIMEOUT_S = 10.0
 _SHOWN = 20
+_LOGIN = re.compile(r"^(https?://)[^/@]*@", re.IGNORECASE)
+#: What chat systems read as a call to everyone, beside what stands between < and >.
+_CALL = re.compile(r"@(?=(?:all|channel|everyone|here)\b)")
 
 
 def resolve(url: str | None, secret_env: str | None) -> tuple[str, bytes | None] | None:
@@ -38,11 +42,15 @@ def resolve(url: str | None, secret_env: str | None) -> tuple[str, bytes | None]
         if secret_env is not None:
             raise Unusable("--webhook-secret-env signs what --webhook sends; give --webhook too")
         return None
-    found, _ = expand_variables(url, "--webhook")
+    found, used = expand_variables(url, "--webhook")
+    for name, value in used.items():
+        if not value.isprintable() or " " in value:
+            raise Unusable(
+                f"the environment variable {name} of --webhook holds a line break or a space; export it anew"
+            )
     try:
-        parts = urlsplit(found)
-        usable = parts.scheme in ("http", "https") and parts.hostname
-    except ValueError:
+        usable = parse(_LOGIN.sub(r"\1", found)).scheme_given
+    except BadEndpoint:
         usable = False
     if not usable:
         raise Unusable("--webhook is not a URL; write it like https://hooks.example/${HOOK_TOKEN}")
@@ -59,7 +67,7 @@ def body(matrix: Matrix) -> bytes | None:
     worse = matrix.changed("regression")
     if not worse:
         return None
-    lines = [f"{item.name}: {item.capability} {item.before} -> {item.after}" for item in worse[:_SHOWN]]
+    lines = [f"{_plain(item.name)}: {item.capability} {item.before} -> {item.after}" for item in worse[:_SHOWN]]
     more = f"; and {len(worse) - _SHOWN} more" if len(worse) > _SHOWN else ""
     unmet = [
         {
@@ -73,7 +81,7 @@ def body(matrix: Matrix) -> bytes | None:
         for row in matrix.rows
         for name in row.unmet
     ]
-    text = f"endpoint-probe: {matrix.fleet}: {headline(matrix)}. {'; '.join(lines)}{more}"
+    text = f"endpoint-probe: {_plain(matrix.fleet)}: {headline(matrix)}. {'; '.join(lines)}{more}"
     shown = {
         "schema_version": matrix.schema_version,
         "event": "regression",
@@ -88,6 +96,11 @@ def body(matrix: Matrix) -> bytes | None:
     return json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace")
 
 
+def _plain(name: str) -> str:
+    """A name in which no chat system finds a mention or a link (as Slack's formatting has it: &, < and >)."""
+    return html.escape(_CALL.sub("(at)", name), quote=False)
+
+
 def _line(item: ChangeLine) -> dict[str, object]:
     return {name.name: getattr(item, name.name) for name in fields(item) if name.name not in ("kind", "since")}
 
@@ -97,23 +110,26 @@ def send(url: str, secret: bytes | None, content: bytes) -> str | None:
 
     A failure of the network or of the server is retried; a refusal is not.
     """
-    import httpx
+    from probe.redaction.redactor import Redactor
+    from probe.wire import blocking
+    from probe.wire.transport import Transport
 
-    headers = {"Content-Type": "application/json", "User-Agent": f"endpoint-probe/{VERSION}"}
+    headers = {"Content-Type": "application/json"}
     if secret is not None:
         headers[SIGNATURE] = "sha256=" + hmac.new(secret, content, hashlib.sha256).hexdigest()
     problem = ""
     for number in range(_TRIES):
         if number:
             time.sleep(2.0 ** (number - 1))
-        try:
-            answer = httpx.post(url, content=content, headers=headers, timeout=_TIMEOUT_S)
-        except httpx.HTTPError as error:
-            problem = type(error).__name__
+        sent = blocking.send(
+            Transport(), Redactor(), method="POST", url=url, headers=headers, content=content, timeout_s=_TIMEOUT_S
+        )
+        if sent.status is None:  # an answer that never ends was an answer
+            problem = sent.error.kind if sent.error else "no answer"
             continue
-        if answer.status_code < 300:
+        if sent.status < 300:
             return None
-        problem = f"it answered {answer.status_code}"
-        if answer.status_code < 500 and answer.status_code != 429:
+        problem = f"it answered {sent.status}"
+        if sent.status < 500 and sent.status != 429:
             break
     return problem

@@ -444,6 +444,6 @@ def _check_endpoint(text: str, place: Place) -> None:
         parsed = urls.parse(_REFERENCE.sub("x", text))
     except urls.BadEndpoint as error:
         raise Wrong(place, str(error)) from None
-    for name, value in urls.secret_params(parsed.query).items():
+    for name, value in urls.credentials_in(parsed.query):
         if value != "x":
             raise Wrong(place, f"the parameter '{name}' looks like a key; write {name}=${{MY_KEY}} and export MY_KEY")

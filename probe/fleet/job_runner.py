@@ -37,7 +37,7 @@ def options_of(target: Target, model: str | None) -> Options:
         values[f"api_key_{target.key[0]}"] = target.key[1]
     headers = tuple(f"{name}: {value}" for name, value in target.headers.items())
     options = options_for(endpoint, Given(model=model, header=headers, **values), Known())
-    return replace(options, secrets={**options.secrets, **used})
+    return replace(options, secrets=(*options.secrets, *used.items()))
 
 
 def packed(report: Report) -> bytes:

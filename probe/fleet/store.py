@@ -315,6 +315,13 @@ class Store:
         found = self.runs(fleet=audit.fleet, cell=cell, until=until, limit=_LOOK_BACK)
         return [item for item in found if item.audit_id != audit.id]
 
+    def recorded(self, fleet: str) -> list[tuple[Cell, str]]:
+        """The cell and the id of every run of a fleet."""
+        table = tables.run.c
+        wanted = select(table.target, table.model, table.vantage, table.id).where(table.fleet == fleet)
+        with self._engine.connect() as connection:
+            return [(Cell(row.target, row.model, row.vantage), row.id) for row in connection.execute(wanted)]
+
     def before(self, audit: Audit, cell: Cell, until: str | None = None) -> dict[str, Judged]:
         """The last definite verdict on each capability of a cell, before an audit and a time."""
         return definite(self.look_back(audit, cell, until))

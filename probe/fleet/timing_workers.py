@@ -127,7 +127,7 @@ async def _warm_up() -> None:
 
     async with (
         await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
-        Client(Transport(), Redactor({}), tls=tls_of) as client,
+        Client(Transport(), Redactor(), tls=tls_of) as client,
         anyio.create_task_group() as group,
     ):
         group.start_soon(listener.serve, answer)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qsl, quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, unquote_plus, urlsplit, urlunsplit
 
 from probe.redaction.key_patterns import looks_like_key
 
@@ -26,7 +27,21 @@ KNOWN_BASES = tuple(
 _LIKE = "write it like https://host.example/v1"
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
-_SECRET_PARAM = re.compile(r"key|token|secret|sig|passw|auth", re.IGNORECASE)
+_TWICE = re.compile(r"https?:/{0,2}https?(?::|/)", re.IGNORECASE)
+#: Segments of a path that a key follows.
+_KEY_SEGMENT = re.compile(r"(?:api[-_]?)?keys?|(?:access[-_]?)?tokens?|secrets?", re.IGNORECASE)
+#: Names of query parameters and path segments whose value is a credential.
+_CREDENTIAL = re.compile(
+    r"key|token|secret|sig|pass|pwd|auth|credential|jwt|session|bearer|cookie|^code$|^sid$|^pw$|^login$", re.IGNORECASE
+)
+#: Query parameters whose values are known not to be secret: versions, routes, switches of gateways and clouds.
+_HARMLESS_PARAM = re.compile(
+    r"api[-_]?version|version|ver|v|model|models|deployment|deployment[-_]?(?:id|name)|region|location|zone|provider|"
+    r"engine|route|format|alt|stream|beta|debug|verbose|lang|locale|timeout|limit|page|cache",
+    re.IGNORECASE,
+)
+#: Long, with digits and letters of both cases, and without a longer row of small ones: no word, number or UUID.
+_RANDOM = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])(?!.*[a-z]{6})[A-Za-z0-9]{20,}")
 
 
 class BadEndpoint(ValueError):
@@ -130,28 +145,26 @@ def parse(text: str) -> Endpoint:
     typed = text.strip()
     if not typed:
         raise BadEndpoint(f"the endpoint is empty; {_LIKE}")
+    _check_letters(typed)
     if re.search(r"[\x00-\x20\x7f\\<>\"{}|^`]", typed):
         raise BadEndpoint(f"the endpoint has a space or a character that no URL may contain; {_LIKE}")
     if looks_like_key(typed) and not re.search(r"[./:]", typed):  # it must not be looked up as a host name
         raise BadEndpoint("the endpoint looks like a key; write its URL, and name the key with --api-key-env")
+    if _TWICE.match(typed):
+        raise BadEndpoint(f"the endpoint has its scheme twice; {_LIKE}")
     given = bool(_SCHEME.match(typed))
     if not given and re.match(r"^[A-Za-z][A-Za-z0-9+.-]*:/?[^0-9/]", typed):
         raise BadEndpoint(f"'{typed[:40]}' is not an http or https URL; {_LIKE}")
     parts = _split(typed if given else "//" + typed.lstrip("/"))
     scheme = parts.scheme.lower()
-    host = parts.hostname or ""
+    host = (parts.hostname or "").replace("%25", "%")  # the zone of an address is written so in a URL (RFC 6874)
     if given and scheme not in ("http", "https"):
         raise BadEndpoint(f"the scheme '{scheme[:20]}' is not supported; use http:// or https://")
     if not host:
         raise BadEndpoint(f"the endpoint names no host; {_LIKE}")
     if parts.username is not None or parts.password is not None:
         raise BadEndpoint("the endpoint contains a user name or password; remove it and use --api-key-env")
-    try:
-        host = host if host.isascii() else host.encode("idna").decode("ascii")
-    except UnicodeError:
-        raise BadEndpoint(f"'{host[:60]}' is not a host name; {_LIKE}") from None
-    if len(host) > 253 or re.search(r"[^A-Za-z0-9._:%-]", host):
-        raise BadEndpoint(f"'{host[:60]}' is not a host name; {_LIKE}")
+    host = _host(host)
     if parts.port is not None and not 0 < parts.port < 65536:
         raise BadEndpoint(f"port {parts.port} is out of range; use 1 to 65535")
     if not given:
@@ -161,10 +174,102 @@ def parse(text: str) -> Endpoint:
     return Endpoint(full, scheme, host, parts.port, path, parts.query, given)
 
 
-def secret_params(query: str) -> dict[str, str]:
-    """Query parameters whose values are secrets, judged by their names and values."""
-    found = parse_qsl(query)
-    return {name: value for name, value in found if value and (_SECRET_PARAM.search(name) or looks_like_key(value))}
+def _check_letters(typed: str) -> None:
+    """Name a letter that came along when the URL was copied.
+
+    Raises:
+        BadEndpoint: it is a quotation mark, or cannot be seen.
+    """
+    for letter in typed:
+        kind = unicodedata.category(letter)
+        if kind in ("Pi", "Pf") or letter in "\"'`\u201a\u201e":
+            raise BadEndpoint(f"the endpoint has a quotation mark ({letter}) in it; leave that out")
+        if kind in ("Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp") and letter != " ":
+            raise BadEndpoint(f"the endpoint has an invisible character (U+{ord(letter):04X}) in it; type the URL anew")
+
+
+def _host(host: str) -> str:
+    """The host as it is dialled: names by IDNA 2008, as httpx has them.
+
+    Raises:
+        BadEndpoint: it is no host name or address, or another host than the one typed would be dialled.
+    """
+    wrong = f"'{host[:60]}' is not a host name; {_LIKE}"
+    name = host.rstrip(".")
+    if ":" in host:
+        try:
+            return str(ipaddress.IPv6Address(host))
+        except ValueError:
+            raise BadEndpoint(f"'{host[:60]}' is not an IPv6 address; {_LIKE}") from None
+    if not host.isascii():
+        import idna
+
+        try:
+            dialled = idna.encode(host.lower()).decode("ascii")
+            same = idna.decode(dialled) == host.lower()
+        except (idna.IDNAError, UnicodeError):
+            raise BadEndpoint(wrong) from None
+        if not same:
+            raise BadEndpoint(f"'{host[:60]}' would be looked up as '{dialled[:60]}'; write the host in plain letters")
+        return dialled
+    if re.fullmatch(r"(?:[0-9]+|0[xX][0-9A-Fa-f]*)", name.rpartition(".")[2]):
+        try:
+            return str(ipaddress.IPv4Address(name))
+        except ValueError:
+            raise BadEndpoint(f"'{host[:60]}' is not an IPv4 address: four numbers from 0 to 255; {_LIKE}") from None
+    if len(host) > 253 or re.search(r"[^A-Za-z0-9._-]", host) or ".." in host or not name:
+        raise BadEndpoint(wrong)
+    return host
+
+
+def _params(query: str) -> list[tuple[str, str]]:
+    """Names and values as written; a value without a name has the name ``""``."""
+    parts = [part.partition("=") for part in re.split(r"[&;]", query) if part]
+    return [(name, value) if equals and value else ("", name) for name, equals, value in parts]
+
+
+def credentials_in(query: str) -> list[tuple[str, str]]:
+    """Query parameters (name, value as written) that are credentials, judged by their names and values."""
+    return [
+        (name, value)
+        for name, value in _params(query)
+        if (_CREDENTIAL.search(name) and not _HARMLESS_PARAM.fullmatch(name))
+        or looks_like_key(unquote_plus(value))
+        or _RANDOM.fullmatch(value)
+    ]
+
+
+def secrets_in(endpoint: Endpoint) -> list[tuple[str, str]]:
+    """What must not be shown of a typed URL, by names ``URL_SECRET`` and following: every value of the query but of
+    parameters that are known to be harmless, and segments of the path that are like a key or follow a word for one."""
+    segments = endpoint.path.split("/")
+    found = [
+        item
+        for before, item in zip(["", *segments], segments, strict=False)
+        if looks_like_key(unquote(item))
+        or _RANDOM.fullmatch(item)
+        or (len(item) > 7 and _KEY_SEGMENT.fullmatch(before))
+    ]
+    found += [
+        value
+        for name, value in _params(endpoint.query)
+        if not _HARMLESS_PARAM.fullmatch(name or value) or looks_like_key(value) or _RANDOM.fullmatch(value)
+    ]
+    pairs = []
+    for number, value in enumerate(dict.fromkeys(found)):
+        name = f"URL_SECRET_{number}" if number else "URL_SECRET"
+        pairs += [(name, form) for form in dict.fromkeys((value, unquote_plus(value), unquote(value, "latin-1")))]
+    return pairs
+
+
+def login(proxy: str) -> list[tuple[str, str]]:
+    """User name and password in a proxy's URL, as written and decoded; a token may stand as the user."""
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    except ValueError:
+        return []
+    pairs = (("PROXY_PASSWORD", parts.password or ""), ("PROXY_USER", parts.username or ""))
+    return [(name, form) for name, value in pairs for form in dict.fromkeys((value, unquote(value))) if form]
 
 
 def _squeezed(path: str) -> str:
@@ -177,6 +282,11 @@ def clean_path(path: str) -> str:
     path = _squeezed(path)
     operation = operation_in(path)
     return path[: -len(operation)].rstrip("/") if operation else path
+
+
+def is_plain(path: str) -> bool:
+    """Whether a path that an endpoint names may become a base URL: clients and shells expand other characters."""
+    return re.fullmatch(r"[A-Za-z0-9._~/-]*", path) is not None
 
 
 def operation_in(path: str) -> str | None:

@@ -8,15 +8,15 @@ model is not a broken endpoint.
 from __future__ import annotations
 
 import json
-import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from probe.parsing import png
 from probe.redaction.redactor import Redactor
+from probe.wire.transport import Transport
 from probe.wording import cut
 
 if TYPE_CHECKING:
@@ -72,22 +72,22 @@ class Session:
     """Settings of the SDK.
 
     Attributes:
-        headers: extra headers for every request, with that of the key where it is not a bearer key.
-        query: query parameters for every request.
+        headers: of every request, with that of the key; nothing else is sent of what the SDK would send.
+        query: of every request, as typed.
+        redactor: removes the secrets from what comes back.
         on: toggles by capability; None and missing ones are not determined.
         limit_param: the parameter that limits the output tokens.
     """
 
     base_url: str
     model: str
-    key: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: str = field(default="", repr=False)
     on: Mapping[str, bool | None] = field(default_factory=dict)
     limit_param: str = "max_tokens"
     timeout_s: float = 60.0
-    proxy: str | None = None
-    tls: ssl.SSLContext | None = None
+    transport: Transport = field(default_factory=Transport)
+    redactor: Redactor = field(default_factory=Redactor, repr=False)
 
 
 class _Failed(Exception):
@@ -110,19 +110,17 @@ def make_client(session: Session) -> OpenAI:
         raise SdkMissing(
             "verify needs the openai package; install it in a checkout of endpoint-probe with: pip install '.[verify]'"
         ) from None
-    transport: dict[str, Any] = {}
-    if session.tls is not None:
-        transport["verify"] = session.tls
-    if session.proxy:
-        transport["proxy"] = session.proxy
+    from probe.wire.blocking import Carrier
+
+    carrier = Carrier(
+        session.base_url, session.headers, session.query, session.timeout_s, session.transport, session.redactor
+    )
+    client: Any = carrier.client()  # the SDK takes httpx's and httpx2's
     return openai.OpenAI(
         base_url=session.base_url,
-        api_key=session.key or "none",
-        default_headers=dict(session.headers),
-        default_query=dict(session.query),
-        timeout=session.timeout_s,
+        api_key="none",  # the carrier sends the key; the SDK requires one
         max_retries=2,
-        http_client=openai.DefaultHttpxClient(**transport) if transport else None,
+        http_client=client,
     )
 
 
@@ -132,7 +130,6 @@ def verify(session: Session) -> list[Step]:
     Raises:
         SdkMissing: the SDK is not installed.
     """
-    redactor = Redactor({"API_KEY": session.key or "", **session.headers})
     with make_client(session) as client:
         caller = _Caller(client, session)
         steps = [_step("chat", True, caller.chat)]
@@ -147,8 +144,7 @@ def verify(session: Session) -> list[Step]:
                 steps.append(Step(name, Held.LEFT_OUT, "the chat failed"))
             else:
                 steps.append(_step(name, on, act))
-    # An error text of the endpoint may repeat the key.
-    return [replace(step, note=redactor.text(step.note)) for step in steps]
+    return steps
 
 
 def holds(steps: list[Step]) -> bool:
@@ -177,7 +173,7 @@ def _step(name: str, on: bool | None, act: Callable[[], str]) -> Step:
     except openai.APITimeoutError:
         note = "no answer within the time limit"
     except openai.APIConnectionError as error:
-        note = f"the connection failed ({type(error.__cause__ or error).__name__})"
+        note = f"the connection failed ({error.__cause__ or type(error).__name__})"
     except openai.APIError as error:
         note = f"the answer is an error: {cut(str(error), 160)}"
     except Exception as error:  # a malformed answer may raise anything in the SDK
@@ -195,11 +191,6 @@ class _Caller:
     def _create(self, messages: list[dict[str, Any]], **more: Any) -> Any:
         create: Any = self.client.chat.completions.create
         more[self.session.limit_param] = _MOST_TOKENS
-        if self.session.key is None:
-            from openai import Omit
-
-            # The SDK requires a key and would send it; only a request can omit the header.
-            more["extra_headers"] = {"Authorization": Omit()}
         return create(model=self.session.model, messages=messages, temperature=0, **more)
 
     def chat(self) -> str:

@@ -1,7 +1,8 @@
 """Removing secrets from everything that is recorded, in every encoding in which they may come back.
 
-A secret is known by name (``API_KEY``, or the variable of an extra header) and is replaced by
-``${NAME}``.  Redaction happens at capture, so no later code has the secret.
+A secret has a name (``API_KEY``, or the variable of an extra header) and is replaced by ``${NAME}``.  Redaction happens
+at capture, so no later code has the secret.  One that is too common to be told from other text (short, a word, the
+model's id) is replaced only where it is a value of its own.
 """
 
 from __future__ import annotations
@@ -9,31 +10,55 @@ from __future__ import annotations
 import base64
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, AnyStr
+from typing import Any
+
+from probe.redaction.disguises import Disguises
 
 # Spellings of a secret -----------------------------------------------------------------------------------
 #
 # Each letter may be written as itself or be escaped as in JSON, URLs and HTML, each in its own way
 # and several times over; the whole may be in base64 or hexadecimal.
 
-#: From this length on a secret is replaced inside a longer word too.
+#: A shorter secret cannot be told from ordinary text.
 ANYWHERE = 8
-#: A shorter one cannot be distinguished from ordinary text and is replaced in request headers only.
+#: A shorter one is replaced as a whole string of JSON neither: tokens of a stream are as short.
 SHORTEST = 4
+#: A word of one case is ordinary up to this length.
+_LONGEST_WORD = 15
+#: Characters beyond a cut that are redacted with the rest.
+_MARGIN = 16 * 1024
 #: Letters in the search pattern; the rest of a longer secret is compared where those were found.
 _AT_ONCE = 40
-#: Words that people use as a key where none is needed: not secret, and frequent in answers.
+#: Words that people use as a key where none is needed, and words of the protocol: a report without them cannot be read.
 PLACEHOLDERS = frozenset(
     (
-        "anything api-key apikey changeme chat choices content data default dummy empty false fake false ignored "
-        "key llama.cpp llamacpp lm-studio lmstudio local localhost message model models none not-needed notneeded "
-        "null nokey no-key object ollama openai placeholder role secret stop test testing text token tokens true "
-        "unused usage user vllm xxxx"
+        "anything api api-key api_key apikey application arguments array assistant audio auth authorization auto "
+        "bearer boolean changeme chat chat.completion chat.completion.chunk choices chunk code completion completions "
+        "content content_filter created data default delta description detail developer done dummy empty enum error "
+        "errors event fake false finish_reason format function get host http https id ignored image image_url index "
+        "input integer items json json_object json_schema keep-alive key length list llama.cpp llamacpp lm-studio "
+        "lmstudio local localhost logprobs message messages model models name no-key nokey none not-needed notneeded "
+        "null number object ollama openai output param parameters path placeholder post prompt properties reason "
+        "reasoning refusal required response responses role schema secret server status stop stream strict string "
+        "success system test testing text token tokens tool tool_calls tools top_p true type undefined unknown unused "
+        "url usage user utf-8 value values version vllm xxxx"
     ).split()
 )
+
+
+def too_common(value: str, public: Sequence[str] = ()) -> bool:
+    """Whether a secret is short, a word, or a part of what is ``public``, so that it stands in any text by chance."""
+    word = value.isalpha() and value.isascii() and value in (value.lower(), value.upper(), value.title())
+    return len(value) < ANYWHERE or (word and len(value) <= _LONGEST_WORD) or _known(value, public)
+
+
+def _known(value: str, public: Sequence[str]) -> bool:
+    """Whether a secret is none: a placeholder, a word of the protocol, or a part of what is public."""
+    low = value.lower()
+    return low in PLACEHOLDERS or any(low in text.lower() for text in public)
 
 
 #: One to eight backslashes.  Like every alternative below it begins with a plain letter, so that ``re`` can skip
@@ -99,64 +124,41 @@ def _coded(value: str) -> set[str]:
     return {item for item in found if len(item) >= ANYWHERE}
 
 
-def _wild(value: str) -> bool:
-    """Whether a short secret is unlike a word or number, so that it can be replaced inside one too."""
-    kinds = (any(c.isdigit() for c in value), any(c.isalpha() for c in value))
-    return all(kinds) or any(not c.isalnum() and c not in "-_" for c in value)
-
-
 @dataclass(frozen=True)
 class Spellings:
     """The spellings of one secret; made with ``of``.
 
-    ``text`` and ``raw`` match its first letters in text and in bytes, ``rest`` are the patterns of the
-    letters after those, ``literals`` the forms in base64 and hexadecimal.
+    ``first`` matches its first letters, ``rest`` are the patterns of the letters after those, ``literals`` the forms
+    in base64 and hexadecimal.
     """
 
-    text: re.Pattern[str]
-    raw: re.Pattern[bytes]
-    rest: tuple[tuple[re.Pattern[str], re.Pattern[bytes]], ...]
+    first: re.Pattern[str]
+    rest: tuple[re.Pattern[str], ...]
     literals: tuple[str, ...]
 
     @staticmethod
     def of(value: str) -> Spellings | None:
-        """The spellings of a secret; None if it cannot be distinguished from ordinary text."""
-        if len(value) < SHORTEST or value.lower() in PLACEHOLDERS:
+        """The spellings of a secret; None if it cannot be told from ordinary text."""
+        if too_common(value):
             return None
-        either = len(value) >= ANYWHERE and not value.isalpha()
+        either = not value.isalpha()
         body = "".join(_letter(letter, either) for letter in value[:_AT_ONCE])
         if value.isdigit():
             body = rf"(?<![0-9]){body}" + (r"(?![0-9])" if len(value) <= _AT_ONCE else "")
-        elif len(value) < ANYWHERE and not _wild(value):
-            body = rf"(?<![A-Za-z0-9_]){body}(?![A-Za-z0-9_])"
         rest = tuple(_compiled(_letter(letter, either)) for letter in value[_AT_ONCE:])
-        return Spellings(*_compiled(body), rest, tuple(sorted(_coded(value), key=len, reverse=True)))
+        return Spellings(_compiled(body), rest, tuple(sorted(_coded(value), key=len, reverse=True)))
 
-    def replaced(self, value: AnyStr, mark: AnyStr) -> tuple[AnyStr, int]:
-        """The text or bytes with every spelling replaced, and how many there were."""
-        count = 0
-        raw = isinstance(value, bytes)
-        literals: Iterable[Any] = map(str.encode, self.literals) if raw else self.literals
-        for literal in literals:
-            if literal in value:
-                count += 1
-                value = value.replace(literal, mark)
-        pieces: list[AnyStr] = []
-        done = 0
-        for start, end in self._spans(value, int(raw)):
-            if start >= done:
-                pieces += (value[done:start], mark)
-                done = end
-        pieces.append(value[done:])
-        return value[:0].join(pieces), count + len(pieces) // 2
-
-    def _spans(self, value: str | bytes, kind: int) -> Iterable[tuple[int, int]]:
-        """The places of the whole secret, among those of its first letters."""
-        first: re.Pattern[Any] = (self.text, self.raw)[kind]
-        for begun in first.finditer(value):
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where the secret stands."""
+        for literal in self.literals:
+            at = text.find(literal)
+            while at >= 0:
+                yield at, at + len(literal)
+                at = text.find(literal, at + len(literal))
+        for begun in self.first.finditer(text):
             at = begun.end()
-            for patterns in self.rest:
-                found = patterns[kind].match(value, at)  # type: ignore[arg-type]
+            for pattern in self.rest:
+                found = pattern.match(text, at)
                 if found is None:
                     break
                 at = found.end()
@@ -165,47 +167,105 @@ class Spellings:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> tuple[re.Pattern[str], re.Pattern[bytes]]:
-    return re.compile(pattern), re.compile(pattern.encode("utf-8", "surrogatepass"))
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _alone(value: str) -> re.Pattern[str]:
+    """Where a secret that is too common for a search stands as a value of its own: in a header, a query, a string."""
+    word = re.escape(value)
+    places = [
+        rf"(?:[Bb]earer|[Bb]asic)(?: |%20|\+){word}(?![\w.~+/=-])",
+        rf"[?&;][\w.%~-]{{1,80}}={word}(?![^&;#\s\"'<>\\])",
+    ]
+    if len(value) >= SHORTEST:
+        places.append(rf"\"{word}\\{{0,7}}\"(?!\s{{0,9}}:)")
+    return re.compile("|".join(places))
 
 
 class Redactor:
     """Replaces known secrets in text, bytes, headers and JSON values.
 
     Args:
-        secrets: name to value; empty values are ignored.
+        secrets: pairs of a name and a value, each replaced by ``${NAME}``; a name may come twice.
+        written: extra headers' values, to the same as they were typed, with ``${VAR}`` in them.
+        public: texts that a secret may be a part of, such as the model's id; it is then too common for a search.
     """
 
-    def __init__(self, secrets: Mapping[str, str]) -> None:
-        self._secrets = {name: value for name, value in secrets.items() if value}
-        longest_first = sorted(self._secrets.items(), key=lambda item: -len(item[1]))
-        self._rules = [(name, found) for name, value in longest_first if (found := Spellings.of(value)) is not None]
+    def __init__(
+        self,
+        secrets: Iterable[tuple[str, str]] = (),
+        written: Mapping[str, str] | None = None,
+        public: Sequence[str] = (),
+    ) -> None:
+        self._secrets = sorted(dict.fromkeys((name, value) for name, value in secrets if value), key=_by_length)
+        self._written = dict(written or {})
+        common = [item for item in self._secrets if too_common(item[1], public)]
+        told = [item for item in self._secrets if item not in common]
+        self._rules = [(name, found) for name, value in told if (found := Spellings.of(value)) is not None]
+        self._alone = [(name, value, _alone(value)) for name, value in common if not _known(value, public)]
+        disguised = [item for item in told if not item[1].isdigit()]
+        self._names = [name for name, _ in disguised]
+        self._disguises = Disguises([value for _, value in disguised])
+
+    @property
+    def searches(self) -> bool:
+        """Whether there is a secret that is searched for everywhere."""
+        return bool(self._rules)
+
+    def spans(self, text: str) -> list[tuple[int, int, str]]:
+        """Where secrets stand: start, end and name; in order, and none over another."""
+        found = [(start, end, name) for name, rule in self._rules for start, end in rule.spans(text)]
+        found += [(start, end, self._names[number]) for start, end, number in self._disguises.find(text)]
+        for name, value, pattern in self._alone:
+            for place in pattern.finditer(text):
+                start = text.rindex(value, *place.span())
+                found.append((start, start + len(value), name))
+        merged: list[tuple[int, int, str]] = []
+        longest = 0
+        for start, end, name in sorted(found):
+            if not merged or start >= merged[-1][1]:
+                merged.append((start, end, name))
+                longest = end - start
+                continue
+            begin, last, before = merged[-1]
+            merged[-1] = (begin, max(last, end), name if end - start > longest else before)
+            longest = max(longest, end - start)
+        return merged
 
     def text(self, value: str) -> str:
         """The text without secrets."""
-        for name, spellings in self._rules:
-            value, _ = spellings.replaced(value, "${" + name + "}")
-        return value
+        return _without(value, self.spans(value))
+
+    def cut(self, value: str, limit: int) -> str:
+        """The first characters of the text without secrets: redacted first, so that no part of one is left over."""
+        return self.text(value[: limit + _MARGIN])[:limit]
 
     def content(self, value: bytes) -> tuple[bytes, tuple[str, ...]]:
-        """The bytes without secrets, and the names of those that were in them."""
-        names = []
-        for name, spellings in self._rules:
-            value, count = spellings.replaced(value, b"${" + name.encode() + b"}")
-            if count:
-                names.append(name)
-        return value, tuple(names)
+        """The bytes without secrets, and the names of those that were in them, but for those that are too common."""
+        text = value.decode("utf-8", "surrogateescape")  # which gives any bytes back as they were
+        spans = self.spans(text)
+        if not spans:
+            return value, ()
+        common = {name for name, _, _ in self._alone}
+        names = dict.fromkeys(name for _, _, name in spans if name not in common)
+        return _without(text, spans).encode("utf-8", "surrogateescape"), tuple(names)
 
     def fields(self, fields: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], set[str]]:
         """Response headers without secrets, and the names of those that were in them."""
         fields = [(name, value.encode("utf-8", "replace").decode()) for name, value in fields]
         # One search over all of them, since there may be thousands.
         _, names = self.content("\n".join(f"{name}\n{value}" for name, value in fields).encode())
-        return [(self.text(name), self.text(value)) for name, value in fields] if names else fields, set(names)
+        if not names and not self._alone:
+            return fields, set()
+        alone = {value: "${" + name + "}" for name, value, _ in self._alone}
+        return [(self.text(name), alone.get(value) or self.text(value)) for name, value in fields], set(names)
 
     def header(self, value: str) -> str:
         """A request header's value without secrets, however short they are."""
-        for name, secret in self._secrets.items():
+        if value in self._written:
+            return self._written[value]
+        for name, secret in self._secrets:
             words = value.split(" ")
             if secret in words:
                 value = " ".join("${" + name + "}" if word == secret else word for word in words)
@@ -218,5 +278,18 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self.value(item) for item in value]
         if isinstance(value, dict):
-            return {self.text(str(key)): self.value(item) for key, item in value.items()}
+            return {self.value(str(key)): self.value(item) for key, item in value.items()}
         return value
+
+
+def _by_length(pair: tuple[str, str]) -> int:
+    return -len(pair[1])
+
+
+def _without(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
+    pieces: list[str] = []
+    done = 0
+    for start, end, name in spans:
+        pieces += (text[done:start], "${" + name + "}")
+        done = end
+    return "".join([*pieces, text[done:]])

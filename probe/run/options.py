@@ -37,13 +37,20 @@ class Auth:
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a run, times in seconds; ``headers`` are extra headers, ``secrets`` those in them by name."""
+    """The options of a run, times in seconds.
+
+    Attributes:
+        headers: the extra headers.
+        secrets: pairs of a name and a secret, of headers, variables and the proxy; a name may come twice.
+        written: the values of extra headers, to the same as they were typed with ``${VAR}``.
+    """
 
     endpoint: Endpoint
     auth: Auth = Auth()
     model: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    written: Mapping[str, str] = field(default_factory=dict, repr=False)
     depth: Depth = Depth.STANDARD
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()

@@ -31,7 +31,7 @@ from probe.model import (
     tried,
 )
 from probe.parsing import chat_completion
-from probe.parsing.urls import secret_params
+from probe.parsing.urls import login, secrets_in
 from probe.redaction.redactor import Redactor
 from probe.run.budget import Budget
 from probe.run.interruption import Interrupted
@@ -45,17 +45,14 @@ from probe.run.watchdog import Watchdog
 from probe.version import VERSION
 from probe.wire.client import Client
 from probe.wire.loop_lag import LagMonitor
-from probe.wire.proxies import ProxyInUse, proxy_for
+from probe.wire.proxies import ProxyInUse, environment_proxies, proxy_for
 
 
 def redactor_for(options: Options) -> Redactor:
     """A redactor that knows every secret of the options."""
-    secrets = dict(options.secrets)
-    if options.auth.key:
-        secrets["API_KEY"] = options.auth.key
-    for number, value in enumerate(secret_params(options.endpoint.query).values()):
-        secrets.setdefault(f"URL_SECRET_{number}" if number else "URL_SECRET", value)
-    return Redactor(secrets)
+    secrets = [*options.secrets, ("API_KEY", options.auth.key or ""), *secrets_in(options.endpoint)]
+    secrets += [item for url in environment_proxies() for item in login(url)]
+    return Redactor(secrets, options.written, (options.model or "", options.endpoint.origin))
 
 
 async def run(

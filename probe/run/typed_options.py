@@ -126,10 +126,9 @@ def options_for(endpoint: str, given: Given, known: Known) -> Options:
     if key is None and known.key and given.auth != "none":
         key = (known.key, known.source)
     auth = _auth(given, key)
-    headers, secrets = _headers(given.header, auth)
+    headers, secrets, written = _headers(given.header, auth)
     proxy = _proxy(given.proxy)
-    if proxy and (password := urlsplit(proxy).password):
-        secrets["PROXY_PASSWORD"] = password
+    secrets += urls.login(proxy) if proxy else []
     ca_bundle = given.ca_bundle or known.ca_bundle
     _check_bundle(ca_bundle)
     _check_client_certificate(given.client_cert, given.client_key)
@@ -143,7 +142,8 @@ def options_for(endpoint: str, given: Given, known: Known) -> Options:
         auth=auth,
         model=_model(given.model) or known.model,
         headers=headers,
-        secrets=secrets,
+        secrets=tuple(secrets),
+        written=written,
         depth=depth,
         only=given.only,
         skip=given.skip,
@@ -363,10 +363,11 @@ def _auth(given: Given, key: tuple[str, str] | None) -> Auth:
     return Auth(given.auth, header or usual, *(key or ()))
 
 
-def _headers(lines: tuple[str, ...], auth: Auth) -> tuple[dict[str, str], dict[str, str]]:
-    """The extra headers with ``${VAR}`` replaced, and their secrets by the name that replaces them in reports."""
+def _headers(lines: tuple[str, ...], auth: Auth) -> tuple[dict[str, str], list[tuple[str, str]], dict[str, str]]:
+    """The extra headers with ``${VAR}`` replaced, the secrets in them, and their values as typed."""
     values: dict[str, str] = {}
-    secrets: dict[str, str] = {}
+    secrets: list[tuple[str, str]] = []
+    typed: dict[str, str] = {}
     for line in lines:
         name, colon, written = line.partition(":")
         name = name.strip(" \t")
@@ -376,7 +377,7 @@ def _headers(lines: tuple[str, ...], auth: Auth) -> tuple[dict[str, str], dict[s
             raise Unusable(f"--header cannot use the name '{name[:40]}'; letters, digits and - make a header name")
         _check_settable(name, auth, values)
         value, used = expand_variables(written.strip(" \t"), f"the header {name}")
-        secrets |= used
+        secrets += used.items()
         if value and not used and (CREDENTIAL_HEADER.search(name.lower()) or looks_like_key(value)):
             raise Unusable(
                 f"a key is not taken from the command line; write --header '{name}: ${{MY_KEY}}' and export MY_KEY"
@@ -384,10 +385,12 @@ def _headers(lines: tuple[str, ...], auth: Auth) -> tuple[dict[str, str], dict[s
         if not value.isascii() or not value.isprintable():
             raise Unusable(f"the value of the header {name} holds a control or a non-ASCII character; leave that out")
         if not used and value and _SECRET_HEADER.search(name.lower()):
-            secrets["HEADER_" + re.sub(r"\W", "_", name).upper()] = value
+            secrets.append(("HEADER_" + re.sub(r"\W", "_", name).upper(), value))
+        if used:
+            typed[value] = written.strip(" \t")
         # The HTTP client's default is replaced by name, so the name is spelled as the client spells it.
         values["User-Agent" if name.lower() == "user-agent" else name] = value
-    return values, secrets
+    return values, secrets, typed
 
 
 def _check_settable(name: str, auth: Auth, known: Mapping[str, str]) -> None:

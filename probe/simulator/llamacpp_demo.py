@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import http.client
 import importlib.util
 import json
 import os
@@ -26,6 +25,10 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from probe.redaction.redactor import Redactor
+from probe.wire import blocking
+from probe.wire.transport import Transport
 
 KEY_VARIABLE = "ENDPOINT_PROBE_REAL_KEY"
 """The environment variable with the child's API key; a key is never put on a command line."""
@@ -192,14 +195,8 @@ def _await_ready(
 
 
 def _healthy(host: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=5)
-    try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    url = f"http://{host}:{port}/health"
+    return blocking.send(Transport(), Redactor(), method="GET", url=url, headers={}, timeout_s=5.0).status == 200
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -20,17 +20,21 @@ import httpx
 
 from probe.exchange import Exchange, Failure, Request, Response, Timeline
 from probe.redaction.redactor import Redactor
+from probe.version import VERSION
 from probe.wire import failures
 from probe.wire.content_coding import decode
 from probe.wire.loop_lag import LagMonitor
+from probe.wire.pieces import without_pieces
 from probe.wire.proxies import ProxyInUse, ProxyMounts, proxy_for
 from probe.wire.recorder import Recorder, Room
 from probe.wire.tcp import keepalive_options, tls_facts
 from probe.wire.transport import Transport, Wire
 
+#: Characters of a failure's message that are recorded.
+_MESSAGE = 300
 _WIRE_MODULES = ("h2", "h11", "hpack", "hyperframe", "anyio", "httpcore")
 
-USER_AGENT = "endpoint-probe/0.1"
+USER_AGENT = f"endpoint-probe/{VERSION}"
 
 
 def ssl_context(transport: Transport) -> ssl.SSLContext:
@@ -200,7 +204,7 @@ class Client:
         elif failure is None:
             failure = Failure(failures.PROTOCOL, recorder.phase, "no response")
         if failure is not None:
-            failure = replace(failure, message=self.redactor.text(failure.message))
+            failure = replace(failure, message=self.redactor.cut(failure.message, _MESSAGE))
         return Exchange(
             exchange_id,
             check,
@@ -247,7 +251,8 @@ class Client:
         chunks, cut, problem = decode([chunk for _, chunk in recorder.reads], encoding, limit)
         self._room.left -= max(0, sum(map(len, chunks)) - recorder.size)
         reads = tuple((at, len(chunk)) for (at, _), chunk in zip(recorder.reads, chunks, strict=False))
-        content, reflected = self.redactor.content(b"".join(chunks))
+        content, in_pieces = without_pieces(b"".join(chunks), self.redactor)
+        content, reflected = self.redactor.content(content)
         headers, in_headers = self.redactor.fields(raw.headers.multi_items())
         trouble = Failure(failures.ENCODING, "body", problem) if problem else None
         stream = raw.extensions.get("network_stream")
@@ -259,7 +264,7 @@ class Client:
                 tuple(headers),
                 content,
                 cut or recorder.cut,
-                tuple(sorted({*reflected, *in_headers})),
+                tuple(sorted({*reflected, *in_pieces, *in_headers})),
                 self.redactor.value(tls_facts(stream)),
             ),
             reads,

@@ -13,7 +13,7 @@ def decode(chunks: list[bytes], encoding: str, limit: int = BODY_LIMIT) -> tuple
     if encoding in ("", "identity"):
         return chunks, False, None
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        return chunks, False, f"content coding '{encoding[:20]}' was not offered"
+        return chunks, False, f"content coding '{encoding}' was not offered"
     machine = zlib.decompressobj(16 + zlib.MAX_WBITS if "gzip" in encoding else zlib.MAX_WBITS)
     decoded: list[bytes] = []
     room = limit

@@ -106,7 +106,7 @@ def name(error: BaseException, phase: str) -> Failure:
     message = next((str(link) for link in links if str(link)), names[0])
     if kind is None:
         kind = _by_name(names, message, phase)
-    return Failure(kind, phase, message[:300], number, tuple(names))
+    return Failure(kind, phase, message, number, tuple(names))
 
 
 def _by_name(names: list[str], message: str, phase: str) -> str:

@@ -78,6 +78,11 @@ def proxy_for(url: str, proxy: str | None) -> ProxyInUse | None:
     return ProxyInUse(without_login(_with_scheme(found[kind])), named or "the system's settings")
 
 
+def environment_proxies() -> list[str]:
+    """The proxies' URLs of the environment, which may hold a login."""
+    return [_with_scheme(value) for kind, value in getproxies().items() if kind != "no" and value]
+
+
 def without_login(url: str) -> str:
     """A proxy's URL without user name and password."""
     scheme, _, rest = url.rpartition("://")

@@ -124,7 +124,7 @@ def test_a_key_that_no_header_can_carry_is_no_traceback_and_is_not_shown(key: st
 
 
 def test_what_is_asked_of_a_run_does_not_show_its_key() -> None:
-    options = options_for("http://127.0.0.1:9/v1", key=KEY, headers={"X-T": KEY}, secrets={"T": KEY})
+    options = options_for("http://127.0.0.1:9/v1", key=KEY, headers={"X-T": KEY}, secrets=(("T", KEY),))
     assert where_is(KEY, [("options", repr(options).encode()), ("auth", repr(options.auth).encode())]) == []
 
 

@@ -131,7 +131,7 @@ def test_an_alarm_that_cannot_be_delivered_is_said_and_fails(tmp_path: Path) -> 
     from probe.cli import webhook
 
     why = webhook.send("http://127.0.0.1:9/", None, b"{}")
-    assert why == "ConnectError"
+    assert why == "refused"
 
 
 def reports(*tools: State) -> Iterator[Report]:

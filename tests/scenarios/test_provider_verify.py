@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from probe.provider.verify import Held, SdkMissing, Session, Step, holds, red_square, verify
+from probe.redaction.redactor import Redactor
 from probe.simulator import Simulator
 
 ALL_ON = dict.fromkeys(
@@ -25,7 +26,11 @@ ALL_ON = dict.fromkeys(
 
 
 def session(sim: Simulator, on: dict[str, bool | None] | None = None, **more: Any) -> Session:
-    return Session(**{"base_url": sim.base_url, "model": sim.model, "key": sim.key, "on": on or ALL_ON, **more})
+    key = more.pop("key", sim.key)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    redactor = Redactor([("API_KEY", key or "")])
+    known = {"base_url": sim.base_url, "model": sim.model, "headers": headers, "on": on or ALL_ON, "redactor": redactor}
+    return Session(**{**known, **more})
 
 
 def outcome(faults: list[str], on: dict[str, bool | None] | None = None, **more: Any) -> dict[str, Step]:

@@ -28,7 +28,7 @@ def context(url: str, budget: Budget | None = None) -> Context:
     """What a check of a run against this URL is given."""
     target = Settled(base_url=url, chat_url=f"{url}/chat/completions")
     options = Options(parse(url), Auth("none"))
-    client = Client(Transport(), Redactor({}))
+    client = Client(Transport(), Redactor())
     return Context("a.check", options, target, client, budget or Budget(None, None, 60.0), Log())
 
 
@@ -209,7 +209,7 @@ def test_a_run_goes_on_while_its_timing_check_waits_for_a_worker() -> None:
         options = given.options
         checks = [made(f"p.{number}", plain) for number in range(3)]
         checks += [made(f"t.{number}", timed, exclusive=True) for number in range(2)]
-        async with Client(options.transport, Redactor({})) as client:
+        async with Client(options.transport, Redactor()) as client:
             scheduler = Scheduler(checks, options, given.target, client, given.budget, Log(), alone)
             with anyio.fail_after(10):
                 await scheduler.run()

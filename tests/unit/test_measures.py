@@ -103,7 +103,7 @@ def _flooded() -> Report:
 
 
 def test_what_a_check_quotes_is_cut_before_any_format_has_to_carry_it() -> None:
-    report = without_secrets(_flooded(), Redactor({}))
+    report = without_secrets(_flooded(), Redactor())
     told = report.findings[0]
     texts = [
         told.detail,
@@ -119,7 +119,7 @@ def test_what_a_check_quotes_is_cut_before_any_format_has_to_carry_it() -> None:
 
 
 def test_a_report_is_written_down_in_short_where_it_is_the_result_of_a_task() -> None:
-    assert len(repr(without_secrets(_flooded(), Redactor({})))) < 300_000
+    assert len(repr(without_secrets(_flooded(), Redactor()))) < 300_000
     assert len(repr(_flooded().exchanges[0])) < 2_000
 
 

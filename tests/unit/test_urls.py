@@ -118,5 +118,101 @@ def test_loopback(host: str, loopback: bool) -> None:
     assert urls.is_loopback(host) is loopback
 
 
-def test_secret_parameters_are_found_by_name() -> None:
-    assert urls.secret_params("api-version=1&key=abc&access_token=t&x=") == {"key": "abc", "access_token": "t"}
+def test_credentials_are_found_by_name() -> None:
+    found = urls.credentials_in("api-version=1&key=abc&access_token=t&x=&key=def;pwd=g&sk-0123456789abcdef0123")
+    assert found == [
+        ("key", "abc"),
+        ("access_token", "t"),
+        ("key", "def"),
+        ("pwd", "g"),
+        ("", "sk-0123456789abcdef0123"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "secrets"),
+    [
+        ("?key=one&key=two", {"one", "two"}),
+        ("?code=c0de&pwd=p&pass=q&credential=r&jwt=s&session=t", {"c0de", "p", "q", "r", "s", "t"}),
+        ("?justavalue", {"justavalue"}),
+        ("?a=1;api_key=s3cret", {"1", "s3cret"}),
+        ("?api-version=2024-06-01;api_key=s3cret", {"s3cret"}),
+        ("?tenant=a%2Bb+c", {"a%2Bb+c", "a+b c", "a+b+c"}),
+        ("?k=%ff%fe%41secret", {"%ff%fe%41secret", "\ufffd\ufffdAsecret", "\xff\xfeAsecret"}),
+        ("/gw/sk-0123456789abcdef0123/v1", {"sk-0123456789abcdef0123"}),
+        ("/token/abcdef-123/v1", {"abcdef-123"}),
+        ("/aZ3kQ9xR7mW2pL5vT8nB/v1", {"aZ3kQ9xR7mW2pL5vT8nB"}),
+        ("?api-version=2024-06-01&model=m&deployment=d&version=3", set()),
+        ("/v1/accounts/0123456789abcdef0123456789abcdef/openai", set()),
+        ("/openai/deployments/MyDeploymentGpt4oMini2024/x", set()),
+        ("/serving/meta-llama-3-70B-Instruct-Turbo/tokens/v1", set()),
+    ],
+)
+def test_every_value_of_a_query_is_secret_unless_it_is_known_to_be_harmless(url: str, secrets: set[str]) -> None:
+    pairs = urls.secrets_in(urls.parse("https://h.example/v1" + url if url[0] == "?" else "https://h.example" + url))
+    assert {value for _, value in pairs} == secrets
+    assert all(name.startswith("URL_SECRET") for name, _ in pairs)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("\ufeffhttps://h.example/v1", "invisible character (U+FEFF)"),
+        ("https://h.example\u200b/v1", "invisible character (U+200B)"),
+        ("https://h.exa\u00admple/v1", "invisible character (U+00AD)"),
+        ("https://h.example/v1\u2060", "invisible character (U+2060)"),
+        ("https://\u202eh.example/v1", "invisible character (U+202E)"),
+        ("https://h.example/v1\udcff", "invisible character (U+DCFF)"),
+        ("\u201chttps://h.example/v1\u201d", "quotation mark"),
+        ("\u2018h.example\u2019", "quotation mark"),
+        ("'https://h.example/v1'", "quotation mark"),
+        ("https://https://h.example/v1", "its scheme twice"),
+        ("http://https//h.example/v1", "its scheme twice"),
+        ("https:https://h.example", "its scheme twice"),
+        ("http://256.1.1.1/v1", "not an IPv4 address"),
+        ("http://10.0.0:8000/v1", "not an IPv4 address"),
+        ("http://127.1:8000", "not an IPv4 address"),
+        ("http://0x7f000001", "not an IPv4 address"),
+        ("http://2130706433/", "not an IPv4 address"),
+        ("http://127.0.0.1.:1", ""),
+        ("http://[fe80::1%eth0]:8000/v1", ""),
+        ("http://[fe80::1%25eth0]:8000/v1", ""),
+        ("http://[fe80::zz]/v1", "cannot read"),
+        ("http://[fe80::1%]/v1", "cannot read"),
+        ("http://127.0\u30020.1:1/v1", "would be looked up as '127.0.0.1'"),
+        ("http://\uff4cocalhost:1/v1", "h"),
+        ("http://h..example/", "not a host name"),
+        ("http://ex%61mple.com/", "not a host name"),
+        ("https://stra\u00dfe.example/v1", ""),
+    ],
+)
+def test_what_was_pasted_wrong_is_named_before_anything_is_dialled(typed: str, said: str) -> None:
+    if said:
+        with pytest.raises(urls.BadEndpoint) as why:
+            urls.parse(typed)
+        assert said in str(why.value)
+        assert str(why.value).isprintable()
+    else:
+        assert urls.parse(typed).host in ("127.0.0.1", "fe80::1%eth0", "xn--strae-oqa.example")
+
+
+@pytest.mark.parametrize(
+    "host", ["stra\u00dfe.example", "fa\u00df.de", "\u03c3\u03c2.example", "B\u00fccher.example", "\u65e5\u672c.jp"]
+)
+def test_the_host_dialled_is_the_one_that_httpx_dials(host: str) -> None:
+    import httpx
+
+    endpoint = urls.parse(f"https://{host}/v1")
+    assert endpoint.host == httpx.URL(f"https://{host}/v1").raw_host.decode()
+    assert endpoint.host == httpx.URL(endpoint.base).raw_host.decode()
+
+
+def test_a_login_of_a_proxy_is_known_as_written_and_decoded() -> None:
+    assert urls.login("http://us%40er:p%3Ass@proxy.example:3128") == [
+        ("PROXY_PASSWORD", "p%3Ass"),
+        ("PROXY_PASSWORD", "p:ss"),
+        ("PROXY_USER", "us%40er"),
+        ("PROXY_USER", "us@er"),
+    ]
+    assert urls.login("tok3n-1234@proxy.example") == [("PROXY_USER", "tok3n-1234")]
+    assert urls.login("proxy.example:3128") == []

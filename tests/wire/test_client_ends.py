@@ -30,7 +30,7 @@ def fetch(port: int, wire: Wire | None = None, *, scheme: str = "http", **settin
     host = "localhost" if scheme == "https" else "127.0.0.1"
 
     async def send() -> Exchange:
-        async with Client(transport, Redactor({})) as client:
+        async with Client(transport, Redactor()) as client:
             return await client.send(
                 exchange_id="x1",
                 check="test",
@@ -154,7 +154,7 @@ def test_a_dead_kept_connection_shows_as_reused(manner: Callable[[socket.socket]
 
     async def twice(port: int) -> list[Exchange]:
         found = []
-        async with Client(Transport(), Redactor({})) as client:
+        async with Client(Transport(), Redactor()) as client:
             for number in range(2):
                 found.append(
                     await client.send(

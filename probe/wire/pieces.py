@@ -1,0 +1,91 @@
+"""Secrets that come back in pieces, such as the deltas of a stream: none of a body's strings holds one, their sequence
+does.  What a client would join is joined here, so that later code finds no secret when it joins and cuts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from probe.redaction.redactor import Redactor
+
+#: A longer body is not searched; reports keep less of one (``probe.report``).
+_MOST_BYTES = 1024 * 1024
+_DEEPEST = 40
+_LINE = re.compile(rb"(?m)^[ \t]*(?:data:[ \t]*)?([\[{][^\r\n]*)")
+
+#: The member of an object, or the item of a list, that a string is: its container and its key.
+Slot = tuple[Any, Any]
+
+
+def without_pieces(content: bytes, redactor: Redactor) -> tuple[bytes, tuple[str, ...]]:
+    """The body without secrets in what is joined of its strings, and the names of those that were in them.
+
+    This comes before the strings themselves are searched, since the rest of a secret, a part of which was replaced, may
+    be too short to be recognised.
+    Strings with the same path are joined, the places in lists left out: ``choices/delta/content`` of all events.
+    """
+    if len(content) > _MOST_BYTES or not redactor.searches:
+        return content, ()
+    lines = [(0, len(content), content)]
+    documents = [_json(content)]
+    if documents == [None]:
+        lines = [(*found.span(1), found[1]) for found in _LINE.finditer(content)]
+        documents = [_json(text) for _, _, text in lines]
+    by_path: dict[tuple[str, ...], list[tuple[int, Slot, str]]] = {}
+    for number, document in enumerate(documents):
+        for path, slot, text in _strings(document):
+            by_path.setdefault(path, []).append((number, slot, text))
+    changed: set[int] = set()
+    names: set[str] = set()
+    for found in by_path.values():
+        spans = redactor.spans("".join(text for _, _, text in found)) if len(found) > 1 else []
+        for start, end, name in reversed(spans):  # so that the places of those before stay
+            names.add(name)
+            changed |= _replace(found, start, end, "${" + name + "}")
+    pieces: list[bytes] = []
+    done = 0
+    for number in sorted(changed):
+        start, end, _ = lines[number]
+        pieces += (content[done:start], json.dumps(documents[number], ensure_ascii=False).encode("utf-8", "replace"))
+        done = end
+    return b"".join([*pieces, content[done:]]), tuple(sorted(names))
+
+
+def _json(text: bytes) -> Any:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict | list) else None
+
+
+def _strings(document: Any) -> Iterator[tuple[tuple[str, ...], Slot, str]]:
+    """Every string of a document in order, with its path and its place."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), document)]
+    while waiting:
+        path, container = waiting.pop()
+        inner: list[tuple[tuple[str, ...], Any]] = []
+        for key, value in container.items() if isinstance(container, dict) else enumerate(container or ()):
+            here = (*path, str(key)) if isinstance(container, dict) else path
+            if isinstance(value, str):
+                yield here, (container, key), value
+            elif isinstance(value, dict | list) and len(here) < _DEEPEST:
+                inner.append((here, value))
+        waiting += reversed(inner)
+
+
+def _replace(found: list[tuple[int, Slot, str]], start: int, end: int, mark: str) -> set[int]:
+    """Replace a part of the joined strings by the mark; returns the documents that were changed."""
+    changed = set()
+    at = 0
+    for number, (container, key), text in found:
+        first, last = max(start - at, 0), min(end - at, len(text))
+        if first < last:
+            container[key] = container[key][:first] + mark + container[key][last:]
+            mark = ""
+            changed.add(number)
+        at += len(text)
+    return changed
