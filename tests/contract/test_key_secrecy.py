@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -23,11 +24,15 @@ from probe.cli import main
 from probe.model import Report
 from probe.redaction.redactor import PLACEHOLDERS
 from probe.run.options import Auth
+from probe.run.runner import run
+from probe.simulator import Simulator
 from reports.clients.client import export
 from reports.clients.registry import clients
 from reports.clients.settings import CannotExport, settings_of
+from reports.registry import chosen
 from tests.contract.running import command, environment
-from tests.hostile.judging import judged, options_for
+from tests.hostile.corpus.answers import FORMS
+from tests.hostile.judging import FORMATS, judged, options_for
 from tests.hostile.keys import METACHARACTERS, forms_of, where_is
 from tests.hostile.scripts import corpus
 from tests.hostile.serving import Stage, staged
@@ -87,6 +92,54 @@ def test_no_key_is_written_or_sent_elsewhere(key: str, name: str, late: bool) ->
         assert found.wrong == []
         assert found.report is not None
         assert where_is(key, [*_exports(found.report), ("what another origin was sent", _elsewhere(stage))]) == []
+
+
+#: As an issuer makes it; keys of other letters are in the corpus in each plain and coded form.
+ISSUED = "sk-proj-0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT"
+DISGUISES = [f"throws-back-the-key-{form}" for form in list(FORMS)[12:]]
+
+
+@pytest.mark.parametrize("name", DISGUISES)
+def test_no_disguised_key_is_written(name: str) -> None:
+    with staged(corpus()[name], key=ISSUED) as stage:
+        found = judged(options_for(stage.url, key=ISSUED, only=("url.*", "auth.*", "errors.*")))
+    assert stage.answers > 0
+    assert found.wrong == []
+    assert found.report is not None
+    seen = [item.response for item in found.report.exchanges if item.response is not None]
+    assert any("API_KEY" in item.reflected for item in seen)
+    assert where_is(ISSUED, _exports(found.report)) == []
+
+
+@pytest.mark.parametrize(
+    "query", ["?key={0}&key={1}", "?code={0}&jwt={1}", "?{0}", "?a=1;api_key={0}", "?k=%ff%fe{0}", "/token/{0}"]
+)
+def test_no_secret_of_the_url_is_written(query: str) -> None:
+    secrets = ("s3cret-0aB1cD2eF3gH4iJ5", "s3cret-9zY8xW7vU6tS5rQ4")
+    entry = corpus()["throws-back-the-whole-request"]
+    with staged(entry, late=True, key=ISSUED) as stage:
+        typed = stage.url.removesuffix("/v1") + "/v1" + query.format(*secrets)
+        found = judged(options_for(typed, key=ISSUED, only=("url.*", "auth.*", "errors.*")))
+    assert found.wrong == []
+    assert found.report is not None
+    assert any(secrets[0] in item.target for item in stage.server.journal)
+    written = [(form.name, form.render(found.report)) for form in chosen(FORMATS)]
+    assert [where_is(secret, [*written, *_exports(found.report)]) for secret in secrets] == [[], []]
+
+
+@pytest.mark.parametrize("key", ["json", "http", "error", "stop", "sunflower", "abc", "tiny", "127.0.0.1"])
+def test_a_key_that_is_a_word_leaves_the_report_as_it_is(key: str) -> None:
+    """The same run with a random key, but for the header that carries it."""
+
+    def told(given: str, style: str = "openai") -> tuple[object, ...]:
+        with Simulator(style, key=given, rate_tokens_s=5000) as sim:
+            report = anyio.run(run, options_for(sim.typed_url, key=given, only=("url.*", "auth.*", "output.*")))
+        reason = next(item.reason for item in report.checks if item.id == "auth.reflected")
+        states = {name: str(item.verdict) for name, item in report.capabilities.items()}
+        texts = [item.request.body for item in report.exchanges]
+        return states, [item.code for item in report.findings], "${API_KEY}" in repr(texts), bool(reason)
+
+    assert told(key) == (*told(ISSUED)[:3], True)
 
 
 @pytest.mark.slow

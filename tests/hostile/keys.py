@@ -14,6 +14,8 @@ from urllib.parse import quote, quote_plus, unquote_plus
 #: What means something to regular expressions, URLs, JSON, HTML, shells and format strings.
 METACHARACTERS = r"""!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~"""
 _ESCAPED = re.compile(r"\\+u([0-9a-fA-F]{4})")
+#: Keys as issuers make them.
+_ISSUED = re.compile(r"[A-Za-z0-9_.-]{24,}")
 _SLASHES = re.compile(r"\\+(?=[\"'/\\])")
 
 
@@ -46,7 +48,33 @@ def forms_of(key: str) -> dict[str, bytes]:
         found[f"{name}, for urls"] = base64.urlsafe_b64encode(whole).rstrip(b"=")
     for shift in range(3):  # what stays the same of the base64 text whatever stands around the key
         found[f"base64 inside of a text, {shift}"] = base64.b64encode(b"\0" * shift + raw)[4 if shift else 0 :][:-4]
+    if _ISSUED.fullmatch(key):
+        found |= _disguises(key)
     return {name: form for name, form in found.items() if len(form) >= min(8, len(raw))}
+
+
+def _disguises(key: str) -> dict[str, bytes]:
+    """The ways of hiding a key as issuers make them: what else a search does not find."""
+    raw = key.encode()
+    found = {
+        "but for the last letter": raw[:-1],
+        "but for the first letter": raw[1:],
+        "the first letters": raw[:24],
+        "the last letters": raw[-20:],
+        "backwards": raw[::-1],
+        "a zero-width space between": "\u200b".join(key).encode(),
+        "a zero-width space between, in JSON": "\\u200b".join(key).encode(),
+        "full width": "".join(chr(ord(letter) + 0xFEE0) for letter in key).encode(),
+        "in lines": "\\n".join(key[at : at + 7] for at in range(0, len(key), 7)).encode(),
+        "tags between": "<wbr>".join(key[at : at + 5] for at in range(0, len(key), 5)).encode(),
+        "base64 twice": base64.b64encode(base64.b64encode(raw)).rstrip(b"="),
+        "base64 of UTF-16": base64.b64encode(key.encode("utf-16-le")).rstrip(b"="),
+        "hexadecimal with colons": raw.hex(":").encode(),
+        "hexadecimal with spaces": raw.hex(" ").encode(),
+        "octal": "".join(f"\\{byte:03o}" for byte in raw).encode(),
+        "quoted-printable": "".join(f"={byte:02X}" for byte in raw).encode(),
+    }
+    return {name: form for name, form in found.items() if len(form) >= 20}
 
 
 def _units(text: str) -> str:

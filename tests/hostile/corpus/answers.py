@@ -91,6 +91,19 @@ FORMS: dict[str, Any] = {
     "json-in-json": lambda key: json.dumps({"authorization": f"Bearer {key}"}),
     "html-numbers": lambda key: "".join(f"&#{ord(letter)};" for letter in key),
     "upper-and-lower": lambda key: f"{key} {key.upper()} {key.lower()}",
+    "but-for-a-letter": lambda key: f"{key[:-1]} {key[1:]}",
+    "in-part": lambda key: f"{key[:24]}*** ***{key[-20:]}",
+    "backwards": lambda key: key[::-1],
+    "zero-width-between": "\u200b".join,
+    "full-width": lambda key: "".join(chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter for letter in key),
+    "wrapped": lambda key: "\n".join(key[at : at + 7] for at in range(0, len(key), 7)),
+    "tags-between": lambda key: "<wbr>".join(key[at : at + 5] for at in range(0, len(key), 5)),
+    "base64-twice": lambda key: base64.b64encode(base64.b64encode(key.encode())).decode(),
+    "base64-in-lines": lambda key: base64.encodebytes(b"a message of more than one line with " + key.encode()).decode(),
+    "base64-of-utf-16": lambda key: base64.b64encode(key.encode("utf-16")).decode(),
+    "hexadecimal-with-colons": lambda key: key.encode().hex(":"),
+    "octal": lambda key: "".join(f"\\{byte:03o}" for byte in key.encode()),
+    "quoted-printable": lambda key: "".join(f"={byte:02X}" for byte in key.encode()),
 }
 for _name, _form in FORMS.items():
 
