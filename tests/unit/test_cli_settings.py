@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from click.testing import CliRunner
 
 from probe.cli.options import shared_options
 from probe.model import Depth
+from probe.redaction.redactor import Redactor
 from probe.run.options import Options
+from probe.run.runner import redactor_for
 from probe.run.typed_options import Given, Known, Unusable, endpoint_and_known, options_for
 
 HERE = "http://127.0.0.1:9/v1"
@@ -145,3 +148,59 @@ def test_a_ca_bundle_is_read_before_anything_is_sent(tmp_path: Path) -> None:
         empty = tmp_path / "empty.pem"
         empty.write_text("")
         options("--ca-bundle", str(empty))
+
+
+def _clean_of(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], *arguments: str, url: str = HERE) -> Redactor:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return redactor_for(options_for(url, given(*arguments), Known()))
+
+
+def test_secrets_filed_under_one_name_are_all_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable of a header is called as the key, the address's secret and a header's as each other."""
+    secrets = {
+        "API_KEY": "gateway-0aB1cD2e",
+        "KEY": "sk-9zY8xW7vU6",
+        "URL_SECRET": "tenant-5tG6hJ",
+        "PROXY_PASSWORD": "pw-3eD4rF5",
+    }
+    words = (
+        "--header",
+        "X-GW: Token ${API_KEY}",
+        "--header",
+        "X-T: ${URL_SECRET}",
+        "--header",
+        "X-P: ${PROXY_PASSWORD}",
+    )
+    more = (
+        "--header",
+        "X-Auth.A: lit-1qA2wS3e",
+        "--header",
+        "X-Auth_A: lit-6yH7uJ8i",
+        "--proxy",
+        "http://u5er-n4me:pr0xy-pass@h:1",
+    )
+    url = f"{HERE}?sig=one-2wE3rT4y&sig=two-5tR6yU7i&code=three-8iO9pA"
+    redactor = _clean_of(monkeypatch, secrets, "--api-key-env", "KEY", *words, *more, url=url)
+    every = [*secrets.values(), "lit-1qA2wS3e", "lit-6yH7uJ8i", "u5er-n4me", "pr0xy-pass"]
+    every += ["one-2wE3rT4y", "two-5tR6yU7i", "three-8iO9pA"]
+    clean = redactor.text(" ".join(every))
+    assert [secret for secret in every if secret in clean] == []
+    assert clean.count("${") == len(every)
+
+
+def test_a_composite_header_is_recorded_as_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    redactor = _clean_of(monkeypatch, {"GW": "ab", "N": "7"}, "--header", "X-GW: Token:${GW}/${N}")
+    assert redactor.header("Token:ab/7") == "Token:${GW}/${N}"
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
+def test_logins_of_the_environments_proxies_are_secrets(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    redactor = _clean_of(monkeypatch, {name: "http://t0ken%2Buser-1:p%40ss-w0rd-2@proxy.example:3128"})
+    said = (
+        "t0ken%2Buser-1 t0ken+user-1 p%40ss-w0rd-2 p@ss-w0rd-2 "
+        + base64.b64encode(b"t0ken+user-1:p@ss-w0rd-2").decode()
+    )
+    clean = redactor.text(said)
+    assert not any(secret in clean for secret in said.split())
+    assert "ss-w0rd" not in clean and "ken" not in clean
