@@ -106,7 +106,7 @@ def _endpoint(text: str) -> str:
         parsed = urls.parse(text)
     except urls.BadEndpoint as error:
         raise Unusable(str(error)) from None
-    if urls.credentials_in(parsed.query) or looks_like_key(text):
+    if urls.credentials_in(parsed.query) or urls.keys_in(parsed.path) or looks_like_key(text):
         raise Unusable("the endpoint holds a key, which is not saved; give it with --api-key-stdin, in a header")
     return parsed.typed
 

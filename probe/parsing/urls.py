@@ -40,8 +40,6 @@ _HARMLESS_PARAM = re.compile(
     r"engine|route|format|alt|stream|beta|debug|verbose|lang|locale|timeout|limit|page|cache",
     re.IGNORECASE,
 )
-#: Long, with digits and letters of both cases, and without a longer row of small ones: no word, number or UUID.
-_RANDOM = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])(?!.*[a-z]{6})[A-Za-z0-9]{20,}")
 
 
 class BadEndpoint(ValueError):
@@ -103,14 +101,16 @@ def same_origin(left: str, right: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine: localhost, 127.0.0.0/8 or ::1."""
+    """Whether a host is this machine: localhost, 127.0.0.0/8, ::1, or the unspecified address, which is dialled so."""
     name = host.lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        address = ipaddress.ip_address(name)
     except ValueError:
         return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
 
 
 def _is_private(host: str) -> bool:
@@ -235,25 +235,36 @@ def credentials_in(query: str) -> list[tuple[str, str]]:
         for name, value in _params(query)
         if (_CREDENTIAL.search(name) and not _HARMLESS_PARAM.fullmatch(name))
         or looks_like_key(unquote_plus(value))
-        or _RANDOM.fullmatch(value)
+        or _is_random(value)
     ]
+
+
+def keys_in(path: str) -> list[str]:
+    """Segments of a path that are like a key or follow a word for one."""
+    segments = path.split("/")
+    return [
+        item
+        for before, item in zip(["", *segments], segments, strict=False)
+        if looks_like_key(unquote(item)) or _is_random(item) or (len(item) > 7 and _KEY_SEGMENT.fullmatch(before))
+    ]
+
+
+def _is_random(text: str) -> bool:
+    """Whether a text is long, of digits and letters of both cases, and without a longer row of small ones: no word,
+    number or UUID."""
+    kinds = (str.islower, str.isupper, str.isdigit)
+    plain = len(text) >= 20 and text.isascii() and text.isalnum()
+    return plain and all(any(map(kind, text)) for kind in kinds) and not re.search(r"[a-z]{6}", text)
 
 
 def secrets_in(endpoint: Endpoint) -> list[tuple[str, str]]:
-    """What must not be shown of a typed URL, by names ``URL_SECRET`` and following: every value of the query but of
-    parameters that are known to be harmless, and segments of the path that are like a key or follow a word for one."""
-    segments = endpoint.path.split("/")
-    found = [
-        item
-        for before, item in zip(["", *segments], segments, strict=False)
-        if looks_like_key(unquote(item))
-        or _RANDOM.fullmatch(item)
-        or (len(item) > 7 and _KEY_SEGMENT.fullmatch(before))
-    ]
+    """What must not be shown of a typed URL, by names ``URL_SECRET`` and following: keys in its path, and every value
+    of its query but of parameters that are known to be harmless."""
+    found = keys_in(endpoint.path)
     found += [
         value
         for name, value in _params(endpoint.query)
-        if not _HARMLESS_PARAM.fullmatch(name or value) or looks_like_key(value) or _RANDOM.fullmatch(value)
+        if not _HARMLESS_PARAM.fullmatch(name or value) or looks_like_key(value) or _is_random(value)
     ]
     pairs = []
     for number, value in enumerate(dict.fromkeys(found)):

@@ -261,7 +261,7 @@ class _Runs:
 
     def _beginnings(self, text: str) -> Iterable[int]:
         size, grams = self._size, self._grams
-        if len(text) > 4 * len(grams) or len(text) > READ // 4:
+        if len(grams) < 300 and len(text) > 4 * len(grams):  # else one pass over the text is faster
             found = set()
             for gram in grams:
                 at = text.find(gram)

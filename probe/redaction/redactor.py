@@ -176,7 +176,7 @@ def _alone(value: str) -> re.Pattern[str]:
     word = re.escape(value)
     places = [
         rf"(?:[Bb]earer|[Bb]asic)(?: |%20|\+){word}(?![\w.~+/=-])",
-        rf"[?&;][\w.%~-]{{1,80}}={word}(?![^&;#\s\"'<>\\])",
+        rf"[?&;](?:[\w.%~-]{{1,80}}=)?{word}(?![^&;#\s\"'<>\\])",
     ]
     if len(value) >= SHORTEST:
         places.append(rf"\"{word}\\{{0,7}}\"(?!\s{{0,9}}:)")

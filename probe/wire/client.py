@@ -25,7 +25,7 @@ from probe.wire import failures
 from probe.wire.content_coding import decode
 from probe.wire.loop_lag import LagMonitor
 from probe.wire.pieces import without_pieces
-from probe.wire.proxies import ProxyInUse, ProxyMounts, proxy_for
+from probe.wire.proxies import ByProxy, ProxyInUse, proxy_for
 from probe.wire.recorder import Recorder, Room
 from probe.wire.tcp import keepalive_options, tls_facts
 from probe.wire.transport import Transport, Wire
@@ -114,8 +114,7 @@ class Client:
             )
 
         return httpx.AsyncClient(
-            transport=carrier(None),
-            mounts=ProxyMounts(self.transport.proxy, carrier),
+            transport=ByProxy(self.transport.proxy, carrier),
             follow_redirects=False,
             trust_env=False,
             timeout=None,

@@ -7,48 +7,57 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from probe.redaction.redactor import Redactor
 
-#: A longer body is not searched; reports keep less of one (``probe.report``).
+#: What is searched of a body; reports keep less of one (``probe.report``).
 _MOST_BYTES = 1024 * 1024
 _DEEPEST = 40
 _LINE = re.compile(rb"(?m)^[ \t]*(?:data:[ \t]*)?([\[{][^\r\n]*)")
 
 #: The member of an object, or the item of a list, that a string is: its container and its key.
 Slot = tuple[Any, Any]
+#: The names of members on the way to a string, and which choice, call or item it belongs to.
+Path = tuple[str | frozenset[tuple[str, Any]], ...]
+#: Members that tell the parts of one text from those of another.
+_TELLING = ("index", "item_id", "output_index", "content_index")
+#: Joined texts of a body that are searched; a stream of chunks has some twenty.
+_MOST_TEXTS = 1_000
 
 
 def without_pieces(content: bytes, redactor: Redactor) -> tuple[bytes, tuple[str, ...]]:
     """The body without secrets in what is joined of its strings, and the names of those that were in them.
 
+    Strings with the same path are joined: once all of them, and once those of each choice, call and item, whose parts
+    may come by turns.
+
     This comes before the strings themselves are searched, since the rest of a secret, a part of which was replaced, may
     be too short to be recognised.
-    Strings with the same path are joined, the places in lists left out: ``choices/delta/content`` of all events.
     """
-    if len(content) > _MOST_BYTES or not redactor.searches:
+    if not redactor.searches:
         return content, ()
-    lines = [(0, len(content), content)]
-    documents = [_json(content)]
-    if documents == [None]:
-        lines = [(*found.span(1), found[1]) for found in _LINE.finditer(content)]
-        documents = [_json(text) for _, _, text in lines]
-    by_path: dict[tuple[str, ...], list[tuple[int, Slot, str]]] = {}
+    whole = _json(content) if len(content) <= _MOST_BYTES else None
+    lines = [(0, len(content))] if whole else [found.span(1) for found in _LINE.finditer(content[:_MOST_BYTES])]
+    documents = [whole] if whole else [_json(content[start:end]) for start, end in lines]
+    groups: dict[Path, list[tuple[int, Slot, str]]] = {}
     for number, document in enumerate(documents):
         for path, slot, text in _strings(document):
-            by_path.setdefault(path, []).append((number, slot, text))
+            for group in dict.fromkeys((path, tuple(step for step in path if not isinstance(step, frozenset)))):
+                groups.setdefault(group, []).append((number, slot, text))
     changed: set[int] = set()
     names: set[str] = set()
-    for found in by_path.values():
-        spans = redactor.spans("".join(text for _, _, text in found)) if len(found) > 1 else []
+    for found in islice((found for found in groups.values() if len(found) > 1), _MOST_TEXTS):
+        found = [(number, (container, key), container[key]) for number, (container, key), _ in found]
+        spans = redactor.spans("".join(text for _, _, text in found))
         for start, end, name in reversed(spans):  # so that the places of those before stay
             names.add(name)
             changed |= _replace(found, start, end, "${" + name + "}")
     pieces: list[bytes] = []
     done = 0
     for number in sorted(changed):
-        start, end, _ = lines[number]
+        start, end = lines[number]
         pieces += (content[done:start], json.dumps(documents[number], ensure_ascii=False).encode("utf-8", "replace"))
         done = end
     return b"".join([*pieces, content[done:]]), tuple(sorted(names))
@@ -62,14 +71,17 @@ def _json(text: bytes) -> Any:
     return found if isinstance(found, dict | list) else None
 
 
-def _strings(document: Any) -> Iterator[tuple[tuple[str, ...], Slot, str]]:
+def _strings(document: Any) -> Iterator[tuple[Path, Slot, str]]:
     """Every string of a document in order, with its path and its place."""
-    waiting: list[tuple[tuple[str, ...], Any]] = [((), document)]
+    waiting: list[tuple[Path, Any]] = [((), document)]
     while waiting:
         path, container = waiting.pop()
-        inner: list[tuple[tuple[str, ...], Any]] = []
+        inner: list[tuple[Path, Any]] = []
+        if isinstance(container, dict):
+            own = {name: container[name] for name in _TELLING if isinstance(container.get(name), str | int)}
+            path = (*path, frozenset(own.items()))
         for key, value in container.items() if isinstance(container, dict) else enumerate(container or ()):
-            here = (*path, str(key)) if isinstance(container, dict) else path
+            here: Path = (*path, str(key)) if isinstance(container, dict) else path
             if isinstance(value, str):
                 yield here, (container, key), value
             elif isinstance(value, dict | list) and len(here) < _DEEPEST:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from os import environ
-from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -26,46 +26,49 @@ class ProxyInUse:
     source: str
 
 
-class ProxyMounts(dict[str, httpx.AsyncBaseTransport | None]):
-    """httpx's mounts for the given proxy, or for those of the environment; loopback is never proxied.
+class ByProxy(httpx.AsyncBaseTransport):
+    """A transport that sends each request through the proxy that ``proxy_for`` names for its URL, or directly.
 
-    With a transport of ours httpx does not read HTTP(S)_PROXY itself, as an ordinary client would.
+    httpx's own choice differs: it sends some names and addresses of this machine to the environment's proxy.
+
+    Args:
+        proxy: the one given as an option, or None for the environment's.
+        carrier: makes the transport for a proxy's URL, or for None.
     """
 
-    def __init__(self, proxy: str | None, carrier: Any) -> None:
-        super().__init__()
-        if proxy:
-            self["all://"] = carrier(proxy)
-            return
-        for scheme, value in getproxies().items():
-            if scheme in ("http", "https", "all") and value:
-                self[f"{scheme}://"] = carrier(_with_scheme(value))
-        for host in _unproxied():
-            self[f"all://{host}"] = None
+    def __init__(self, proxy: str | None, carrier: Callable[[str | None], httpx.AsyncBaseTransport]) -> None:
+        self._proxy = proxy
+        self._carrier = carrier
+        self._carriers: dict[str | None, httpx.AsyncBaseTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request.
+
+        Raises:
+            httpx.TransportError: it failed, or the proxy is of a kind that cannot be used.
+        """
+        url, _ = _chosen(str(request.url), self._proxy) or (None, "")
+        if url not in self._carriers:
+            try:
+                self._carriers[url] = self._carrier(url)
+            except (ImportError, ValueError, httpx.InvalidURL):
+                raise httpx.ProxyError("this is no http or https proxy, and no other kind can be used") from None
+        return await self._carriers[url].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for carrier in self._carriers.values():
+            await carrier.aclose()
 
 
 def _with_scheme(value: str) -> str:
     return value if "://" in value else f"http://{value}"
 
 
-def _unproxied() -> list[str]:
-    hosts = ["localhost", "127.0.0.1", "[::1]"]
-    listed = environ.get("no_proxy", environ.get("NO_PROXY", ""))
-    for item in listed.split(","):
-        name = item.strip().lstrip(".")
-        if name and name != "*":
-            hosts += [name, f"*.{name}"] if not name[0].isdigit() else [name]
-    return hosts
-
-
-def proxy_for(url: str, proxy: str | None) -> ProxyInUse | None:
-    """The proxy that a request to this URL goes through, or None.
-
-    Args:
-        proxy: the one given as an option, or None for the environment's.
-    """
+def _chosen(url: str, proxy: str | None) -> tuple[str, str] | None:
+    """The URL of the proxy of a request, with its login, and its source; None without one."""
     if proxy:
-        return ProxyInUse(without_login(proxy), "--proxy")
+        return proxy, "--proxy"
     parts = urlsplit(url)
     host = parts.hostname or ""
     if is_loopback(host):
@@ -75,7 +78,17 @@ def proxy_for(url: str, proxy: str | None) -> ProxyInUse | None:
     if kind is None or proxy_bypass(host):
         return None
     named = next((name for name in (f"{kind}_proxy", f"{kind}_proxy".upper()) if environ.get(name)), None)
-    return ProxyInUse(without_login(_with_scheme(found[kind])), named or "the system's settings")
+    return _with_scheme(found[kind]), named or "the system's settings"
+
+
+def proxy_for(url: str, proxy: str | None) -> ProxyInUse | None:
+    """The proxy that a request to this URL goes through, or None.
+
+    Args:
+        proxy: the one given as an option, or None for the environment's.
+    """
+    found = _chosen(url, proxy)
+    return ProxyInUse(without_login(found[0]), found[1]) if found else None
 
 
 def environment_proxies() -> list[str]:

@@ -192,6 +192,37 @@ def test_the_variable_that_names_the_proxy_is_named(monkeypatch: pytest.MonkeyPa
     assert SECRET not in repr(report)
 
 
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.2", "localhost", "LOCALHOST.", "x.localhost", "0.0.0.0", "[::ffff:127.0.0.1]"]
+)
+def test_this_machine_is_reached_without_the_environments_proxy(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the report says of the way and the way itself are one choice."""
+    for name in ("no_proxy", "NO_PROXY", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+    with speaking(page("407 Proxy Authentication Required", "")) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://user:{SECRET}@{proxy}")
+        with Simulator() as sim:
+            report = against(sim, typed=sim.base_url.replace("127.0.0.1", host), only=ONLY)
+    assert "connect.proxy" not in codes(report)
+    assert report.target.proxy is None
+    assert not errors(report)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "ftp://127.0.0.1:1", "http://[::"])
+def test_a_proxy_that_cannot_be_used_is_named_and_no_fault_of_the_program(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "no_proxy", "NO_PROXY", "all_proxy", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with Simulator() as sim:
+        report = against(sim, typed="http://endpoint.example/v1", only=ONLY)
+    assert errors(report) == []
+    assert codes(report) == {"connect.proxy"}
+    assert "no http or https proxy" in report.findings[0].detail
+
+
 def test_every_format_names_the_proxy() -> None:
     with speaking(page("407 Proxy Authentication Required", "")) as host:
         report = through(f"http://user:{SECRET}@{host}")

@@ -114,6 +114,28 @@ def test_a_key_in_the_pieces_of_a_body_goes(key: str, size: int, kind: str) -> N
     assert clean.count(b"\n") == body.count("\n")
 
 
+@FEW
+@given(KEYS, st.sampled_from(["index", "output_index", "item_id"]))
+def test_a_key_in_pieces_that_come_by_turns_goes(key: str, member: str) -> None:
+    redactor = Redactor([("API_KEY", key)])
+    pieces = [key[at : at + 3] for at in range(0, len(key), 3)]
+    turns = [
+        {"choices": [{member: 0, "delta": {"content": one}}, {member: 1, "delta": {"content": "x y"}}]}
+        for one in pieces
+    ]
+    body = "".join(f"data: {json.dumps(turn)}\n\n" for turn in turns)
+    clean, names = without_pieces(body.encode(), redactor)
+    assert names == ("API_KEY",)
+    assert "".join(part for part in _texts(clean.decode()) if part != "x y") == "${API_KEY}"
+
+
+def test_a_body_with_very_many_texts_is_searched_in_time() -> None:
+    body = json.dumps([{f"k{number}": ["ab", "cd"]} for number in range(10_000)]).encode()
+    begin = time.process_time()
+    assert without_pieces(body, Redactor([("API_KEY", "sk-" + LETTERS)])) == (body, ())
+    assert time.process_time() - begin < 3
+
+
 def _stream(deltas: list[dict[str, object]]) -> str:
     return (
         "".join(f"data: {json.dumps({'choices': [{'index': 0, 'delta': delta}]})}\n\n" for delta in deltas)
