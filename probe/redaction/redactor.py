@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from probe.redaction.disguises import Disguises
@@ -30,21 +31,24 @@ SHORTEST = 4
 _LONGEST_WORD = 15
 #: Characters beyond a cut that are redacted with the rest.
 _MARGIN = 16 * 1024
+#: How an event stream begins.
+_STREAM = (b"data:", b"event:", b"id:", b"retry:", b":")
 #: Letters in the search pattern; the rest of a longer secret is compared where those were found.
 _AT_ONCE = 40
 #: Words that people use as a key where none is needed, and words of the protocol: a report without them cannot be read.
 PLACEHOLDERS = frozenset(
     (
-        "anything api api-key api_key apikey application arguments array assistant audio auth authorization auto "
-        "bearer boolean changeme chat chat.completion chat.completion.chunk choices chunk code completion completions "
-        "content content_filter created data default delta description detail developer done dummy empty enum error "
-        "errors event fake false finish_reason format function get host http https id ignored image image_url index "
-        "input integer items json json_object json_schema keep-alive key length list llama.cpp llamacpp lm-studio "
-        "lmstudio local localhost logprobs message messages model models name no-key nokey none not-needed notneeded "
-        "null number object ollama openai output param parameters path placeholder post prompt properties reason "
-        "reasoning refusal required response responses role schema secret server status stop stream strict string "
-        "success system test testing text token tokens tool tool_calls tools top_p true type undefined unknown unused "
-        "url usage user utf-8 value values version vllm xxxx"
+        "anything api api-key api_key apikey application application/json arguments array assistant audio auth "
+        "authorization auto bearer boolean changeme chat chat.completion chat.completion.chunk choices chunk code "
+        "completion completions content content_filter created data default delta description detail developer done "
+        "dummy empty enum error errors event fake false finish_reason format function get host http https id "
+        "ignored image image_url index input integer items json json_object json_schema keep-alive key length list "
+        "llama.cpp llamacpp lm-studio lmstudio local localhost logprobs message messages model models name no-key "
+        "nokey none not-needed notneeded null number object ollama openai output param parameters path placeholder "
+        "post prompt properties reason reasoning refusal required response responses role schema secret server "
+        "status stop stream strict string success system test testing text text/event-stream token tokens tool "
+        "tool_calls tools top_p true type undefined unknown unused url usage user utf-8 value values version vllm "
+        "xxxx"
     ).split()
 )
 
@@ -171,16 +175,14 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def _alone(value: str) -> re.Pattern[str]:
-    """Where a secret that is too common for a search stands as a value of its own: in a header, a query, a string."""
+def _alone(value: str) -> tuple[re.Pattern[str], re.Pattern[str] | None]:
+    """Where a secret that is too common for a search stands as a value of its own: in a header or a query, and as a
+    whole string of JSON."""
     word = re.escape(value)
-    places = [
-        rf"(?:[Bb]earer|[Bb]asic)(?: |%20|\+){word}(?![\w.~+/=-])",
-        rf"[?&;](?:[\w.%~-]{{1,80}}=)?{word}(?![^&;#\s\"'<>\\])",
-    ]
-    if len(value) >= SHORTEST:
-        places.append(rf"\"{word}\\{{0,7}}\"(?!\s{{0,9}}:)")
-    return re.compile("|".join(places))
+    header = rf"(?:[Bb]earer|[Bb]asic)(?: |%20|\+){word}(?![\w.~+/=-])"
+    query = rf"[?&;](?:[\w.%~-]{{1,80}}=)?{word}(?![^&;#\s\"'<>\\])"
+    string = rf"\"{word}\\{{0,7}}\"(?!\s{{0,9}}:)"
+    return re.compile(f"{header}|{query}"), re.compile(string) if len(value) >= SHORTEST else None
 
 
 class Redactor:
@@ -203,7 +205,7 @@ class Redactor:
         common = [item for item in self._secrets if too_common(item[1], public)]
         told = [item for item in self._secrets if item not in common]
         self._rules = [(name, found) for name, value in told if (found := Spellings.of(value)) is not None]
-        self._alone = [(name, value, _alone(value)) for name, value in common if not _known(value, public)]
+        self._alone = [(name, value, *_alone(value)) for name, value in common if not _known(value, public)]
         disguised = [item for item in told if not item[1].isdigit()]
         self._names = [name for name, _ in disguised]
         self._disguises = Disguises([value for _, value in disguised])
@@ -213,12 +215,16 @@ class Redactor:
         """Whether there is a secret that is searched for everywhere."""
         return bool(self._rules)
 
-    def spans(self, text: str) -> list[tuple[int, int, str]]:
-        """Where secrets stand: start, end and name; in order, and none over another."""
+    def spans(self, text: str, *, tokens: bool = False) -> list[tuple[int, int, str]]:
+        """Where secrets stand: start, end and name; in order, and none over another.
+
+        Args:
+            tokens: the strings in the text are tokens of a model, which may be any word.
+        """
         found = [(start, end, name) for name, rule in self._rules for start, end in rule.spans(text)]
         found += [(start, end, self._names[number]) for start, end, number in self._disguises.find(text)]
-        for name, value, pattern in self._alone:
-            for place in pattern.finditer(text):
+        for name, value, elsewhere, string in self._alone:
+            for place in chain(elsewhere.finditer(text), string.finditer(text) if string and not tokens else ()):
                 start = text.rindex(value, *place.span())
                 found.append((start, start + len(value), name))
         merged: list[tuple[int, int, str]] = []
@@ -244,10 +250,10 @@ class Redactor:
     def content(self, value: bytes) -> tuple[bytes, tuple[str, ...]]:
         """The bytes without secrets, and the names of those that were in them, but for those that are too common."""
         text = value.decode("utf-8", "surrogateescape")  # which gives any bytes back as they were
-        spans = self.spans(text)
+        spans = self.spans(text, tokens=value.lstrip().startswith(_STREAM))
         if not spans:
             return value, ()
-        common = {name for name, _, _ in self._alone}
+        common = {name for name, *_ in self._alone}
         names = dict.fromkeys(name for _, _, name in spans if name not in common)
         return _without(text, spans).encode("utf-8", "surrogateescape"), tuple(names)
 
@@ -258,7 +264,7 @@ class Redactor:
         _, names = self.content("\n".join(f"{name}\n{value}" for name, value in fields).encode())
         if not names and not self._alone:
             return fields, set()
-        alone = {value: "${" + name + "}" for name, value, _ in self._alone}
+        alone = {value: "${" + name + "}" for name, value, *_ in self._alone}
         return [(self.text(name), alone.get(value) or self.text(value)) for name, value in fields], set(names)
 
     def header(self, value: str) -> str:

@@ -141,3 +141,10 @@ def test_text_without_secrets_is_untouched() -> None:
     redactor = Redactor([("API_KEY", "sk-abcdefgh")])
     assert redactor.text("nothing here") == "nothing here"
     assert redactor.content(b"\xff\xfe") == (b"\xff\xfe", ())
+
+
+def test_tokens_of_a_stream_may_be_any_word() -> None:
+    redactor = Redactor([("API_KEY", "sunflower")])
+    stream = b'data: {"choices": [{"delta": {"content": "sunflower"}}]}\n\n'
+    assert redactor.content(stream) == (stream, ())
+    assert redactor.content(b'{"key": "sunflower"}') == (b'{"key": "${API_KEY}"}', ())
