@@ -15,6 +15,7 @@ from typing import Any
 from probe.catalogue import registry
 from probe.fleet.job import DEFINITE, Found, Job, Judged, Outcome, Summary, Target
 from probe.model import Check, Report, usable
+from probe.redaction.redactor import Redactor
 from probe.report import encode
 from probe.run.options import Options
 from probe.run.process_state import Shared
@@ -36,7 +37,10 @@ def options_of(target: Target, model: str | None) -> Options:
     if target.key is not None and values.get("auth") != "none":
         values[f"api_key_{target.key[0]}"] = target.key[1]
     headers = tuple(f"{name}: {value}" for name, value in target.headers.items())
-    options = options_for(endpoint, Given(model=model, header=headers, **values), Known())
+    try:
+        options = options_for(endpoint, Given(model=model, header=headers, **values), Known())
+    except Unusable as error:  # it may quote the endpoint, and is kept in the store
+        raise Unusable(Redactor(used.items()).text(str(error))) from None
     return replace(options, secrets=(*options.secrets, *used.items()))
 
 

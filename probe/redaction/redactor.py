@@ -272,9 +272,8 @@ class Redactor:
         if value in self._written:
             return self._written[value]
         for name, secret in self._secrets:
-            words = value.split(" ")
-            if secret in words:
-                value = " ".join("${" + name + "}" if word == secret else word for word in words)
+            mark = "${" + name + "}"  # no backslash can be in it
+            value = re.sub(rf"(?<!\S){re.escape(secret)}(?!\S)", mark, value)
         return self.text(value)
 
     def value(self, value: Any) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from probe.fleet.file import BadFleet, Lines, line_of, load, parse
+from probe.fleet.job import Target
 from probe.fleet.job_runner import options_of
 from probe.run.typed_options import Unusable
 
@@ -136,3 +137,11 @@ def test_references_are_filled_in_where_the_run_is(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("GATE")
     with pytest.raises(Unusable, match="GATE"):
         options_of(target, "x")
+
+
+@pytest.mark.parametrize("endpoint", ["ftp:${T}", "https://h.example:${T}/v1", "${T}", "https://${T}\u00df\u200b/v1"])
+def test_a_problem_that_is_kept_quotes_no_variable(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("T", "t0k:n-0aB1cD2eF3gH4iJ5kL6m")
+    with pytest.raises(Unusable) as why:
+        options_of(Target("a", endpoint), None)
+    assert not any("t0k:n-0aB1cD2eF3gH4iJ5kL6m"[at : at + 6] in str(why.value) for at in range(20))
