@@ -33,6 +33,7 @@ from probe.model import (
 from probe.parsing import chat_completion
 from probe.parsing.urls import secret_params
 from probe.redaction.redactor import Redactor
+from probe.report import stored
 from probe.run.budget import Budget
 from probe.run.interruption import Interrupted
 from probe.run.options import Options, Settled
@@ -116,7 +117,7 @@ async def run(
     if not (interrupted and interrupted.signal):
         report = _with_reason_for_no_chat(report, chosen)
     chat_completion.forget_readings()
-    return without_secrets(report, redactor)
+    return stored(without_secrets(report, redactor))
 
 
 def _assemble(

@@ -219,10 +219,15 @@ class Reading:
     too_long: bool = False
 
 
-def read(content: bytes) -> Reading:
-    """Read a stream's body as the adapter does, at most as far as this program reads any stream."""
+def read(content: bytes, *, cut: bool = False) -> Reading:
+    """Read a stream's body as the adapter does, at most as far as this program reads any stream.
+
+    Args:
+        cut: the record of the body ends before the body does, so that its last line may be half of one.
+    """
     reading = Reading()
-    for line in content.split(b"\n", MOST_LINES)[:MOST_LINES]:
+    lines = content.split(b"\n", MOST_LINES)[:MOST_LINES]
+    for line in lines[:-1] if cut else lines:
         if len(line) > LONGEST_LINE:
             reading.too_long = True
             break
@@ -312,7 +317,7 @@ def _problems(exchange: Exchange) -> Iterator[tuple[str, str, bool]]:
     headers_s = exchange.timeline.headers_s
     if headers_s is not None and headers_s > HEADERS_WITHIN_S:
         yield "stream.held", f"response headers came after {headers_s:.0f} s; it waits 60 s", True
-    reading = read(response.content)
+    reading = read(response.content, cut=response.cut)
     if reading.too_long:
         yield "stream.framing", "a line of the stream is longer than 1 MiB, where it stops reading", True
     elif reading.malformed:
