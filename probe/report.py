@@ -221,7 +221,7 @@ def document(report: Report) -> ReportDocument:
         schema_version=report.schema_version,
         tool=report.tool,
         run=report.run,
-        target=replace(report.target, model=tidy(report.target.model)),
+        target=replace(report.target, model=tidy(report.target.model), headers=dict(report.target.headers)),
         server=report.server,
         capabilities={name: replace(item, note=tidy(item.note)) for name, item in report.capabilities.items()},
         facts=tidy(dict(report.facts)),

@@ -33,6 +33,7 @@ def without_secrets(report: Report, redactor: Redactor) -> Report:
             base_url=text(target.base_url) if target.base_url else target.base_url,
             chat_url=text(target.chat_url) if target.chat_url else target.chat_url,
             model=_cut(text(target.model)) if target.model else target.model,
+            headers={name: text(value) for name, value in target.headers.items()},
         ),
         server=_server(report.server, redactor),
         capabilities={name: replace(item, note=_cut(text(item.note))) for name, item in report.capabilities.items()},

@@ -172,6 +172,9 @@ def _assemble(
             tls=dict(tls) if tls else None,
             proxy=proxy.url if proxy else None,
             proxy_source=proxy.source if proxy else None,
+            headers=dict(options.headers),
+            verification=_verification(options),
+            client_certificate=options.transport.client_cert is not None,
         ),
         server=server,
         capabilities=merge(scheduler.verdicts),
@@ -180,6 +183,10 @@ def _assemble(
         checks=(*scheduler.records, *registry.broken_plugins()),
         exchanges=tuple(log.exchanges),
     )
+
+
+def _verification(options: Options) -> str:
+    return "none" if options.transport.insecure else "ca-bundle" if options.transport.ca_bundle else "system"
 
 
 def _with_reason_for_no_chat(report: Report, checks: list[Check]) -> Report:

@@ -26,7 +26,7 @@ def make(settings: Settings) -> Made:
         "name": settings.title,
         "base_url": settings.base_url if direct else PROXY,
         "env_key": variable if settings.bearer or not direct else None,
-        "env_http_headers": {settings.key_header: variable} if direct and settings.key_header else None,
+        "env_http_headers": settings.headers_as(lambda name: name) if direct else None,
         "query_params": dict(parse_qsl(settings.query)) or None if direct else None,
         "wire_api": "responses",
     }
@@ -35,7 +35,6 @@ def make(settings: Settings) -> Made:
         f"in a file that has a model already, start it with: codex -c model_provider={settings.id} -m {quote(model)}"
     ]
     if direct:
-        notes += settings.cannot("tools", "parallel_tools", hint="Codex always sends tools and parallel_tool_calls")
         notes += settings.key_notes() or ["the endpoint needs no key"]
     else:
         state = settings.why("responses_api")
@@ -55,5 +54,14 @@ CLIENT = Client(
     "toml",
     make,
     "openai/codex codex-rs/core/config.schema.json, ModelProviderInfo",
-    Needs(always_streams=True, tools="always", agent=True, responses_only=True),
+    Needs(
+        always_streams=True,
+        tools="always",
+        agent=True,
+        responses_only=True,
+        headers="",
+        key_header="",
+        query="any",
+        prompt_tokens=9_700,
+    ),
 )

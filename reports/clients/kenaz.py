@@ -67,14 +67,11 @@ def make(settings: Settings) -> Made:
         "capability_hints": pruned(hints),
         "defaults": pruned(defaults),
     }
-    notes = settings.query_notes()
+    notes = []
     if settings.streaming is False:
         notes.append(
             "the adapter requests a stream whatever the hint says; switch Streaming off in the provider's editor"
         )
-    notes += settings.cannot("system_role", hint="the system prompt is sent as a system message")
-    if settings.refused("stream_usage"):
-        notes.append("stream_options is refused, and the adapter always sends it: it cannot be switched off here")
     if settings.key.needed and credential(settings.key)["kind"] == "env":
         notes.append(f"export {settings.key.variable} with the key, or enter it in the provider's editor")
     return Made([Put(("providers", Item("id", settings.id)), entry)], {"version": 1}, notes)
@@ -343,7 +340,9 @@ CLIENT = Client(
     "docs.kameas.ai, harness/providers/custom; kameas-ai/kenaz-harness core/llm",
     Needs(
         always_streams=True,
-        usage="always",
+        sends={"stream_options": ""},
+        key_header="",
+        proxy=None,
         tools_setting="Tool Use off",
         vision_setting="Vision off",
         reads=read_streams,
