@@ -36,6 +36,8 @@ class Needs:
         query: the query that can be given: ``any``, a parameter's name, or empty for none.
         proxy, certificate, client_certificate: how it is given a proxy, a certificate's authority and a certificate
             of its own; empty where it cannot be, None where that is not known.
+        remote: who sends its requests where that is not the user's machine, which an address of that machine or
+            network cannot serve.
         library: the client library that reads the answers, as checks/shape/clients.toml names it.
         returns: the fields of an answer beyond the API's own that it sends back in the history; None if unknown.
         reads: what its own reader makes of the recorded streams: (finding code, sentence, whether
@@ -60,6 +62,7 @@ class Needs:
     proxy: str | None = "HTTPS_PROXY"
     certificate: str = "trust the certificate's authority on the client's machine"
     client_certificate: str = ""
+    remote: str = ""
     library: str = ""
     returns: frozenset[str] | None = None
     reads: Callable[[Report], Iterable[tuple[str, str, bool]]] | None = None
@@ -136,9 +139,7 @@ def export(client: Client, settings: Settings, existing: str | None = None) -> E
     made = client.make(settings)
     if made.text is not None:
         if existing is not None:
-            raise CannotExport(
-                f"{client.title} is configured in code, which cannot be merged; write it with --output FILE"
-            )
+            raise CannotExport(f"the configuration of {client.title} cannot be merged; write it with --output FILE")
         text = made.text
     elif existing is None:
         text = fresh(client.form, made.skeleton, made.puts)

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from urllib.parse import parse_qsl
+from ipaddress import ip_address
+from urllib.parse import parse_qsl, urlsplit
 
 from probe.catalogue import registry as catalogue
 from probe.model import Report, Severity, State, usable, worst
@@ -163,6 +164,8 @@ def _way(case: _Case) -> None:
         case.no("target.headers", f"it cannot be given the header {', '.join(target.headers)}")
     elif needs.headers:
         case.settings += [f"the value of the header {name} under {needs.headers}" for name in target.headers]
+    if needs.remote and _private(target.base_url or ""):
+        case.no("target.base_url", f"{needs.remote}, and they cannot reach {urlsplit(target.base_url or '').hostname}")
     query = query_of(target)
     names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
     if names and needs.query != "any" and (needs.query not in names or "%7B" in query or "{" in query):
@@ -179,6 +182,15 @@ def _way(case: _Case) -> None:
         case.settings.append(needs.client_certificate)
     elif target.client_certificate:
         case.no("target.client_certificate", "it cannot present a certificate of its own")
+
+
+def _private(url: str) -> bool:
+    """Whether a URL names this machine or a host of the own network."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".localhost"))
 
 
 #: Tokens for an answer and a first result of a tool after a client's instructions.
