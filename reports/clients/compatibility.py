@@ -139,7 +139,7 @@ def _chat(case: _Case) -> None:
     """Without a chat completion nothing works."""
     report = case.report
     if usable(report) and report.target.base_url:
-        if report.target.base_url != report.target.endpoint.rstrip("/"):
+        if report.target.base_url != report.target.endpoint.partition("?")[0].rstrip("/"):
             case.settings.append(f"base URL {report.target.base_url}")
         return
     first = worst(report)

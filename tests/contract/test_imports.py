@@ -47,7 +47,14 @@ def test_there_are_checks_to_look_at() -> None:
 
 @pytest.mark.parametrize("file", sorted((ROOT / "reports").rglob("*.py")), ids=lambda file: file.name)
 def test_a_reporter_only_reads_reports(file: Path) -> None:
-    allowed = {"probe.model", "probe.gate", "probe.report", "probe.api", "probe.wording", "probe.redaction.key_patterns"}
+    allowed = {
+        "probe.model",
+        "probe.gate",
+        "probe.report",
+        "probe.api",
+        "probe.wording",
+        "probe.redaction.key_patterns",
+    }
     if file.name == "sarif.py":
         allowed |= {"probe.catalogue.registry"}  # its rules are the catalogue's entries
     assert {name for name in ours(imported(file)) if not name.startswith("reports")} <= allowed
