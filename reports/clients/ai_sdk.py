@@ -50,6 +50,7 @@ CLIENT = Client(
     "vercel/ai packages/openai-compatible/src/openai-compatible-provider.ts; ai-sdk.dev, OpenAI Compatible Providers",
     Needs(
         library="AI SDK",
+        system_setting="send no system message",
         returns=frozenset({"reasoning_content", "extra_content"}),
         sends={"stream_options": "includeUsage: false"},
         headers="",

@@ -65,7 +65,7 @@ CLIENT = Client(
         certificate="SSL_CERT_FILE=FILE with the certificate's authority",
         stream_setting="streaming: false",
         vision_setting="supports_vision: false",
-        system=False,
+        system_setting="use_system_prompt: false",
     ),
 )
 METADATA = Client(

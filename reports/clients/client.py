@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from probe.model import Report
@@ -26,11 +26,11 @@ class Needs:
         agent: it is of no use without tools.
         forced_choice_setting: what to set where ``tool_choice: required`` fails; empty where it is not sent.
         responses_only: it uses the Responses API and not chat completions.
-        system: its instructions are always sent as a system message.
         blocks: the user's text is sent as a list of content blocks.
         prompt_tokens: tokens of instructions and tools before the user's first word.
-        stream_setting, tools_setting, vision_setting: what to set where the feature does not work;
+        stream_setting, tools_setting, vision_setting, system_setting: what to set where the feature does not work;
             None where there is no such setting, empty where none is necessary.
+        echo_setting: what to do so that every field of an answer is sent back in the history.
         headers, key_header: the field of the file for the values of further headers, and for the key in a header of
             its own; empty where the file names a variable in their place, None where there is no such field.
         query: the query that can be given: ``any``, a parameter's name, or empty for none.
@@ -39,6 +39,7 @@ class Needs:
         remote: who sends its requests where that is not the user's machine, which an address of that machine or
             network cannot serve.
         library: the client library that reads the answers, as checks/shape/clients.toml names it.
+        tolerates: beginnings of what ``library`` fails on and the client reads all the same.
         returns: the fields of an answer beyond the API's own that it sends back in the history; None if unknown.
         reads: what its own reader makes of the recorded streams: (finding code, sentence, whether
             the client cannot be used).
@@ -50,12 +51,13 @@ class Needs:
     agent: bool = False
     forced_choice_setting: str = ""
     responses_only: bool = False
-    system: bool = True
     blocks: bool = False
     prompt_tokens: int = 0
     stream_setting: str | None = None
     tools_setting: str | None = None
     vision_setting: str | None = None
+    system_setting: str | None = None
+    echo_setting: str = ""
     headers: str | None = None
     key_header: str | None = None
     query: str = ""
@@ -64,6 +66,7 @@ class Needs:
     client_certificate: str = ""
     remote: str = ""
     library: str = ""
+    tolerates: tuple[str, ...] = ()
     returns: frozenset[str] | None = None
     reads: Callable[[Report], Iterable[tuple[str, str, bool]]] | None = None
 
@@ -136,6 +139,7 @@ def export(client: Client, settings: Settings, existing: str | None = None) -> E
         BadFile: the existing file cannot be used; nothing is changed.
     """
     _check_expanded(client, settings)
+    settings = _without_lost_fields(client, settings)
     made = client.make(settings)
     if made.text is not None:
         if existing is not None:
@@ -151,6 +155,15 @@ def export(client: Client, settings: Settings, existing: str | None = None) -> E
         raise error(f"{client.title} would refuse the file: {problems[0]}")
     _check_no_key(settings, made, text if existing is None else repr(made.puts))
     return Exported(text, (*made.notes, *settings.variable_notes(client.needs)))
+
+
+def _without_lost_fields(client: Client, settings: Settings) -> Settings:
+    """Tools off where requests after a call need fields of the answer that the client does not send back."""
+    needs, wanted = client.needs, set(settings.listed("echo_fields"))
+    known = needs is not None and needs.returns is not None and not needs.echo_setting
+    if not known or not needs or wanted <= (needs.returns or frozenset()) or "tools" in settings.hand:
+        return settings
+    return replace(settings, hand={**settings.hand, "tools": False})
 
 
 def _check_expanded(client: Client, settings: Settings) -> None:

@@ -293,7 +293,9 @@ def _returned(case: _Case) -> None:
     if not isinstance(fields, list | tuple) or case.needs.tools == "never":
         return
     code, names = "tools.echo-required", ", ".join(f"`{name}`" for name in fields)
-    if case.needs.returns is None:
+    if case.needs.echo_setting:
+        case.settings.append(case.needs.echo_setting)
+    elif case.needs.returns is None:
         case.costs.append(f"with tools it must send {names} back ({code}); whether it does is not known")
     elif not set(fields) <= case.needs.returns:
         why = f"it does not send {names} back, without which requests after a tool call are refused"
@@ -316,6 +318,8 @@ def _shapes(case: _Case) -> None:
     for name, why in failing.items():
         call = name.removeprefix(case.needs.library).removesuffix(" with tools").strip()
         if not name.startswith(case.needs.library) or call not in _STREAMED + _WHOLE:
+            continue
+        if case.needs.tolerates and why.startswith(case.needs.tolerates):
             continue
         code = "shape.chunk" if call in _STREAMED else "shape.answer"
         if call in _WHOLE and case.needs.always_streams:
@@ -359,8 +363,8 @@ def _parameters(case: _Case) -> None:
             _refused(case, name, code)
     if not case.off("system_role"):
         return
-    if not case.needs.system:
-        case.settings.append("use_system_prompt: false")
+    if case.needs.system_setting is not None:
+        case.settings += [case.needs.system_setting] if case.needs.system_setting else []
     elif case.state("system_role") is State.REJECTED:
         case.no(case.code("system_role"), "its instructions are sent as a system message")
     else:

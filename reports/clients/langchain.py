@@ -71,6 +71,8 @@ CLIENT = Client(
     "langchain-ai/langchain libs/core/langchain_core/language_models/model_profile.py, libs/partners/openai",
     Needs(
         library="openai-python",
+        tolerates=("`choices[].message.content` is a list",),
+        system_setting="send no system message",
         returns=frozenset(),
         sends={"stream_options": "stream_usage=False"},
         **PYTHON,

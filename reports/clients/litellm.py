@@ -94,6 +94,8 @@ CLIENT = Client(
     "BerriAI/litellm litellm/types/router.py, litellm/proxy/_types.py; docs.litellm.ai, proxy configs",
     Needs(
         library="openai-python",
+        returns=frozenset({"reasoning_content", "extra_content"}),
+        system_setting="send no system message",
         headers="",
         key_header="",
         query="api-version",

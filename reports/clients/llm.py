@@ -42,6 +42,8 @@ CLIENT = Client(
     "simonw/llm llm/default_plugins/openai_models.py, docs/openai-models.md",
     Needs(
         library="openai-python",
+        returns=frozenset(),
+        system_setting="no -s and no system fragment",
         sends={"stream_options": "can_stream: false"},
         certificate="SSL_CERT_FILE=FILE with the certificate's authority",
         headers="headers",

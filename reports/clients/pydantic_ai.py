@@ -73,7 +73,9 @@ CLIENT = Client(
     "pydantic/pydantic-ai pydantic_ai_slim/pydantic_ai/profiles/openai.py, providers/openai_compatible.py",
     Needs(
         library="openai-python",
-        returns=frozenset({"reasoning_content", "reasoning"}),
+        tolerates=("`choices[].message.content` is a list",),
+        system_setting="no instructions and no system prompt",
+        returns=frozenset({"reasoning_content", "reasoning", "extra_content"}),
         forced_choice_setting="supports_forced_tool_choice=False",
         stream_setting="agent.run in place of agent.run_stream",
         sends={"stream_options": "agent.run in place of agent.run_stream"},

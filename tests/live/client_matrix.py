@@ -110,6 +110,7 @@ class Driver:
 
 
 DRIVERS = {
+    "kenaz": Driver("", "kenaz_adapter.py", "httpx", ".json"),
     "openai-python": Driver("", "openai_sdk.py", "openai"),
     "dotenv": Driver("", "openai_sdk.py", "openai", ".env"),
     "langchain": Driver("langchain", "langchain_chat.py", "langchain-openai"),
@@ -152,7 +153,8 @@ def excluded_steps(fit: Fit) -> set[str]:
     stream_off = {needs.stream_setting, needs.sends.get("stream_options")} - {None, ""}
     if (settings & stream_off and fit.client not in ("langchain", "ai-sdk")) or needs.stream_setting in settings:
         excluded.add("stream")
-    if needs.tools_setting in settings or any("tools" in reason for reason in fit.reasons):
+    by_hand = any(text.startswith("with tools: ") for text in settings)
+    if by_hand or needs.tools_setting in settings or any("tools" in reason for reason in fit.reasons):
         excluded.add("tools")
     if any("ask for whole answers" in reason for reason in fit.reasons):
         excluded.add("stream")
@@ -184,7 +186,13 @@ def drive(name: str, reports: Mapping[str, Report], folder: Path) -> dict[str, d
         path = folder / f"job{len(jobs)}{driver.suffix}"
         path.write_text(export(client(name), settings).text, encoding="utf-8")
         env = {"LAB_API_KEY": KEY, "LAB_TEAM": TEAM}
-        jobs.append({"name": situation, "file": str(path), "model": settings.model, "env": env})
+        (fit,) = works_with(report, [client(name)])
+        given = {"X-Team": TEAM, "X-API-Key": KEY}
+        job = {"name": situation, "file": str(path), "model": settings.model, "env": env}
+        # What the row says to do by hand is done.
+        job["system"] = not any("system" in setting for setting in fit.settings)
+        job["headers"] = {key: given[key] for key in given if any(key in text for text in fit.settings)}
+        jobs.append(job)
     (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
     env = {"LLM_USER_PATH": str(folder), "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONPATH": str(DRIVEN)}
     env |= {"HAYSTACK_TELEMETRY_ENABLED": "False"}

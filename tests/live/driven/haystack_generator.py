@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import runpy
 from collections.abc import Callable
+from typing import Any
 
 from haystack.dataclasses import ChatMessage
 from haystack.tools import Tool
-from steps import DEGREES, REPEAT, SCHEMA, WEATHER, held, main, weather
+from steps import DEGREES, REPEAT, SCHEMA, WEATHER, held, main, system, weather
 
 
-def steps(job: dict[str, str]) -> dict[str, Callable[[], None]]:
+def steps(job: dict[str, Any]) -> dict[str, Callable[[], None]]:
     model = runpy.run_path(job["file"])["model"]
     model.max_retries = 0
-    ask = [ChatMessage.from_system("Be brief."), ChatMessage.from_user(REPEAT)]
+    ask = [*map(ChatMessage.from_system, system(job)), ChatMessage.from_user(REPEAT)]
 
     def chat() -> None:
         held(model.run(ask)["replies"][0].text)

@@ -11,12 +11,13 @@ const SCHEMA = { type: "object", properties: { city: { type: "string" } }, requi
 const TOOL = { type: "function", function: { name: "get_weather", description: "Weather", parameters: SCHEMA } };
 
 function held(text, word = WORD) {
-  if (!String(text).includes(word)) throw new Error(`${word} is not in ${String(text).slice(0, 80)}`);
+  if (typeof text !== "string" || !text.includes(word)) throw new Error(`${word} is not in ${String(text).slice(0, 80)}`);
 }
 
-function openai({ client, model }) {
+function openai({ client, model }, system) {
   const ask = (messages, more) => client.chat.completions.create({ model, messages, ...more }, { maxRetries: 0 });
-  const user = (content) => [{ role: "user", content }];
+  const instructions = system ? [{ role: "system", content: "Be brief." }] : [];
+  const user = (content) => [...instructions, { role: "user", content }];
   return {
     chat: async () => held((await ask(user(REPEAT))).choices[0].message.content),
     stream: async () => {
@@ -28,16 +29,15 @@ function openai({ client, model }) {
     },
     tools: async () => {
       const history = user(WEATHER);
-      const { content, tool_calls: calls } = (await ask(history, { tools: [TOOL] })).choices[0].message;
-      history.push({ role: "assistant", content, tool_calls: calls });
-      history.push({ role: "tool", tool_call_id: calls[0].id, content: JSON.stringify({ degrees: DEGREES }) });
+      const { message } = (await ask(history, { tools: [TOOL] })).choices[0];
+      history.push(message, { role: "tool", tool_call_id: message.tool_calls[0].id, content: JSON.stringify({ degrees: DEGREES }) });
       held((await ask(history, { tools: [TOOL] })).choices[0].message.content, DEGREES);
     },
   };
 }
 
-function aiSdk({ model }) {
-  const shared = { model, maxRetries: 0, system: "Be brief." };
+function aiSdk({ model }, system) {
+  const shared = { model, maxRetries: 0, ...(system ? { system: "Be brief." } : {}) };
   const weather = tool({ inputSchema: jsonSchema(SCHEMA), execute: async () => ({ degrees: DEGREES }) });
   return {
     chat: async () => held((await generateText({ ...shared, prompt: REPEAT })).text),
@@ -62,7 +62,7 @@ for (const job of JSON.parse(readFileSync(process.argv[2], "utf8"))) {
   const said = (results[job.name] = {});
   try {
     const made = await import(pathToFileURL(job.file));
-    for (const [name, step] of Object.entries("client" in made ? openai(made) : aiSdk(made))) {
+    for (const [name, step] of Object.entries("client" in made ? openai(made, job.system) : aiSdk(made, job.system))) {
       said[name] = await step().then(() => "ok", (error) => `${error.name}: ${String(error.message).split("\n")[0].slice(0, 160)}`);
     }
   } catch (error) {

@@ -10,7 +10,7 @@ from typing import Any
 
 import litellm
 import yaml
-from steps import DEGREES, REPEAT, TOOL, WEATHER, held, main, weather
+from steps import DEGREES, REPEAT, TOOL, WEATHER, held, main, system, weather
 
 PREFIX = "os.environ/"
 
@@ -25,11 +25,11 @@ def resolved(value: Any) -> Any:
     return os.environ.get(value.removeprefix(PREFIX)) if named else value
 
 
-def steps(job: dict[str, str]) -> dict[str, Callable[[], None]]:
+def steps(job: dict[str, Any]) -> dict[str, Callable[[], None]]:
     config = resolved(yaml.safe_load(Path(job["file"]).read_text(encoding="utf-8")))
     router = litellm.Router(model_list=config["model_list"], num_retries=0)
     (name,) = router.get_model_names()
-    ask: Any = [{"role": "user", "content": REPEAT}]
+    ask: Any = [*({"role": "system", "content": text} for text in system(job)), {"role": "user", "content": REPEAT}]
 
     def chat() -> None:
         held(router.completion(name, ask).choices[0].message.content)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import runpy
 from collections.abc import Callable
+from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.tools import FunctionTool
-from steps import DEGREES, REPEAT, WEATHER, held, main, weather
+from steps import DEGREES, REPEAT, WEATHER, held, main, system, weather
 
 
-def steps(job: dict[str, str]) -> dict[str, Callable[[], None]]:
+def steps(job: dict[str, Any]) -> dict[str, Callable[[], None]]:
     model = runpy.run_path(job["file"])["model"]
     model.max_retries = 0
-    ask = [ChatMessage(role="system", content="Be brief."), ChatMessage(role="user", content=REPEAT)]
+    ask = [
+        *(ChatMessage(role="system", content=text) for text in system(job)),
+        ChatMessage(role="user", content=REPEAT),
+    ]
 
     def chat() -> None:
         held(model.chat(ask).message.content)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import llm
-from steps import DEGREES, REPEAT, WEATHER, held, main, weather
+import yaml
+from steps import DEGREES, REPEAT, WEATHER, held, main, system, weather
 
 
-def steps(job: dict[str, str]) -> dict[str, Callable[[], None]]:
-    shutil.copy(job["file"], Path(os.environ["LLM_USER_PATH"]) / "extra-openai-models.yaml")
+def steps(job: dict[str, Any]) -> dict[str, Callable[[], None]]:
+    (entry,) = yaml.safe_load(Path(job["file"]).read_text(encoding="utf-8"))
+    if job["headers"]:
+        entry["headers"] = job["headers"]
+    (Path(os.environ["LLM_USER_PATH"]) / "extra-openai-models.yaml").write_text(yaml.safe_dump([entry]))
     model, key = llm.get_model(f"lab/{job['model']}"), os.environ["LAB_API_KEY"]
 
     def chat() -> None:
-        held(model.prompt(REPEAT, system="Be brief.", key=key, stream=False).text())
+        held(model.prompt(REPEAT, system="".join(system(job)) or None, key=key, stream=False).text())
 
     def stream() -> None:
         if not model.can_stream:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from openai import OpenAI
-from steps import DEGREES, REPEAT, TOOL, WEATHER, held, main, weather
+from steps import DEGREES, REPEAT, TOOL, WEATHER, held, main, system, weather
 
 
-def client_of(job: dict[str, str]) -> tuple[Any, str]:
+def client_of(job: dict[str, Any]) -> tuple[Any, str]:
     """The client and the model's name."""
     if job["file"].endswith(".py"):
         made = runpy.run_path(job["file"])
@@ -25,10 +25,10 @@ def client_of(job: dict[str, str]) -> tuple[Any, str]:
     return OpenAI(max_retries=0), os.environ["OPENAI_MODEL"]
 
 
-def steps(job: dict[str, str]) -> dict[str, Callable[[], None]]:
+def steps(job: dict[str, Any]) -> dict[str, Callable[[], None]]:
     client, model = client_of(job)
     create = client.chat.completions.create
-    ask: Any = [{"role": "user", "content": REPEAT}]
+    ask: Any = [*({"role": "system", "content": text} for text in system(job)), {"role": "user", "content": REPEAT}]
 
     def chat() -> None:
         held(create(model=model, messages=ask).choices[0].message.content)
@@ -42,8 +42,7 @@ def steps(job: dict[str, str]) -> dict[str, Callable[[], None]]:
         answer = create(model=model, messages=history, tools=[TOOL]).choices[0].message
         call = answer.tool_calls[0]
         result = weather(json.loads(call.function.arguments)["city"])
-        turn = {"role": "assistant", "content": answer.content, "tool_calls": [call.to_dict()]}
-        history += [turn, {"role": "tool", "tool_call_id": call.id, "content": result}]
+        history += [answer.to_dict(), {"role": "tool", "tool_call_id": call.id, "content": result}]
         held(create(model=model, messages=history, tools=[TOOL]).choices[0].message.content, DEGREES)
 
     return {"chat": chat, "stream": stream, "tools": tools}

@@ -5,29 +5,31 @@ from __future__ import annotations
 import asyncio
 import runpy
 from collections.abc import Callable
+from typing import Any
 
 from pydantic_ai import Agent
-from steps import DEGREES, REPEAT, WEATHER, held, main, weather
+from steps import DEGREES, REPEAT, WEATHER, held, main, system, weather
 
 
-def steps(job: dict[str, str]) -> dict[str, Callable[[], None]]:
+def steps(job: dict[str, Any]) -> dict[str, Callable[[], None]]:
     model = runpy.run_path(job["file"])["model"]
-    agent = Agent(model, retries=0, instructions="Be brief.")
+    agent = Agent(model, retries=0, instructions="".join(system(job)) or None)
+    loop = asyncio.Runner()
 
     def chat() -> None:
-        held(agent.run_sync(REPEAT).output)
+        held(loop.run(agent.run(REPEAT)).output)
 
     def stream() -> None:
         async def go() -> None:
             async with agent.run_stream(REPEAT) as result:
                 held("".join([text async for text in result.stream_text(delta=True)]))
 
-        asyncio.run(go())
+        loop.run(go())
 
     def tools() -> None:
         with_tool = Agent(model, retries=0)
         with_tool.tool_plain(name="get_weather")(weather)
-        held(with_tool.run_sync(WEATHER).output, DEGREES)
+        held(loop.run(with_tool.run(WEATHER)).output, DEGREES)
 
     return {"chat": chat, "stream": stream, "tools": tools}
 

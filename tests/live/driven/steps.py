@@ -26,13 +26,18 @@ def weather(city: str) -> str:
     return json.dumps({"city": city, "degrees": DEGREES})
 
 
+def system(job: dict[str, Any]) -> list[str]:
+    """The instructions, unless the client's row says to send none."""
+    return ["Be brief."] if job["system"] else []
+
+
 def held(text: Any, word: str = WORD) -> None:
-    """Raise unless the word is in the text."""
-    if word not in str(text):
+    """Raise unless it is text with the word in it."""
+    if not isinstance(text, str) or word not in text:
         raise AssertionError(f"{word} is not in {str(text)[:80]!r}")
 
 
-def main(steps: Callable[[dict[str, str]], dict[str, Callable[[], None]]]) -> None:
+def main(steps: Callable[[dict[str, Any]], dict[str, Callable[[], None]]]) -> None:
     """Run the steps of every job of the file that is named on the command line."""
     jobs = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     results: dict[str, dict[str, str]] = {}
