@@ -33,7 +33,8 @@ class Needs:
         echo_setting: what to do so that every field of an answer is sent back in the history.
         headers, key_header: the field of the file for the values of further headers, and for the key in a header of
             its own; empty where the file names a variable in their place, None where there is no such field.
-        query: the query that can be given: ``any``, a parameter's name, or empty for none.
+        query: the query that can be given: ``any``, ``literal`` for one without secrets, a parameter's name, or empty
+            for none.
         proxy, certificate, client_certificate: how it is given a proxy, a certificate's authority and a certificate
             of its own; empty where it cannot be, None where that is not known.
         remote: who sends its requests where that is not the user's machine, which an address of that machine or

@@ -7,7 +7,6 @@ the file names a LiteLLM proxy on this machine, which translates to chat complet
 from __future__ import annotations
 
 from shlex import quote
-from urllib.parse import parse_qsl
 
 from reports.clients.client import Client, Made, Needs
 from reports.clients.documents import Put
@@ -27,7 +26,7 @@ def make(settings: Settings) -> Made:
         "base_url": settings.base_url if direct else PROXY,
         "env_key": variable if settings.bearer or not direct else None,
         "env_http_headers": settings.headers_as(lambda name: name) if direct else None,
-        "query_params": dict(parse_qsl(settings.query)) or None if direct else None,
+        "query_params": settings.literal_query or None if direct else None,
         "wire_api": "responses",
     }
     skeleton = {"model": model, "model_provider": settings.id, "model_context_window": settings.context}
@@ -61,7 +60,7 @@ CLIENT = Client(
         responses_only=True,
         headers="",
         key_header="",
-        query="any",
+        query="literal",
         prompt_tokens=9_700,
     ),
 )

@@ -168,7 +168,8 @@ def _way(case: _Case) -> None:
         case.no("target.base_url", f"{needs.remote}, and they cannot reach {urlsplit(target.base_url or '').hostname}")
     query = query_of(target)
     names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
-    if names and needs.query != "any" and (needs.query not in names or "%7B" in query or "{" in query):
+    written = needs.query in ("literal", *names) and "%7B" not in query and "{" not in query
+    if names and needs.query != "any" and not written:
         case.no("target.chat_url", f"it cannot be given the query {', '.join(names)}")
     if target.proxy and needs.proxy is None:
         case.costs.append(f"whether it takes the proxy {target.proxy} from its environment is not known")
@@ -202,8 +203,8 @@ def _context(case: _Case) -> None:
     sent, length = case.needs.prompt_tokens, case.report.facts.get("context_length")
     if not sent:
         return
-    # As the servers' flags are given: the next multiple of 4,096 that holds twice what is sent first.
-    least = -(-2 * sent // 4096) * 4096
+    # As servers' flags are given: the next multiple of 4,096 that holds half as much again as is sent first.
+    least = -(-3 * sent // 8192) * 4096
     sends = f"it sends about {sent:,} tokens before the first word"
     if not isinstance(length, int) or isinstance(length, bool) or length <= 0:
         case.costs.append(f"{sends}: the context has to hold at least {least:,}")

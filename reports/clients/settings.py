@@ -245,6 +245,12 @@ class Settings:
         return {name: reference(self._named(name)) if _SECRET.search(value) else literal(value)
                 for name, value in given.items()} or None  # fmt: skip
 
+    @property
+    def literal_query(self) -> dict[str, str]:
+        """The parameters of the query whose values are no secrets."""
+        given = parse_qsl(self.query, keep_blank_values=True)
+        return {name: value for name, value in given if not _SECRET.search(value)}
+
     def headers_as(self, reference: Callable[[str], str]) -> dict[str, str] | None:
         """The headers beside ``Authorization: Bearer``, that of the key first, or None where there are none.
 
