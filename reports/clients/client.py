@@ -36,7 +36,7 @@ class Needs:
         query: the query that can be given: ``any``, ``literal`` for one without secrets, a parameter's name, or empty
             for none.
         proxy, certificate, client_certificate: how it is given a proxy, a certificate's authority and a certificate
-            of its own; empty where it cannot be, None where that is not known.
+            of its own; the last empty where it cannot be, the proxy None where that is not known.
         remote: who sends its requests where that is not the user's machine, which an address of that machine or
             network cannot serve.
         library: the client library that reads the answers, as checks/shape/clients.toml names it.

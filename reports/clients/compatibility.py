@@ -173,10 +173,8 @@ def _way(case: _Case) -> None:
         case.no("target.chat_url", f"it cannot be given the query {', '.join(names)}")
     if target.proxy and needs.proxy is None:
         case.costs.append(f"whether it takes the proxy {target.proxy} from its environment is not known")
-    elif target.proxy and needs.proxy:
-        case.settings.append(f"the proxy {target.proxy} ({needs.proxy})")
     elif target.proxy:
-        case.no("target.proxy", f"it cannot be given the proxy {target.proxy}")
+        case.settings.append(f"the proxy {target.proxy} ({needs.proxy})")
     if target.verification != "system" or case.found("tls.untrusted"):
         case.settings.append(needs.certificate)
     if target.client_certificate and needs.client_certificate:
@@ -274,8 +272,6 @@ def _tools(case: _Case) -> None:
         case.settings.append(f"with tools: {needs.stream_setting}")
     elif needs.tools_setting:
         case.settings.append(needs.tools_setting)
-    else:
-        case.costs.append(f"tools do not work ({case.code(failing)}), and it has no switch for them")
 
 
 def _failing_tools(case: _Case) -> str | None:

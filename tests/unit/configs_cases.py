@@ -242,7 +242,10 @@ _READERS: dict[str, Any] = {
     "langchain": _langchain,
     "ai-sdk": _ai_sdk,
     "codex": lambda data: {},
-    **{name: lambda data: {} for name in ("dotenv", "openai-python", "openai-node", "haystack", "cursor", "n8n", *SHELL)},
+    **{
+        name: lambda data: {}
+        for name in ("dotenv", "openai-python", "openai-node", "haystack", "cursor", "n8n", *SHELL)
+    },
     "cline": lambda data: {"vision": _on(data, "Supports Images")},
     "kilo-code": lambda data: {"vision": _on(data, "Image Support")},
     "qwen-code": lambda data: {

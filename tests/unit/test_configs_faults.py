@@ -8,7 +8,7 @@ from reports.clients.client import export
 from reports.clients.compatibility import Answer, works_with
 from reports.clients.registry import CLIENTS, client
 from reports.clients.settings import settings_of
-from tests.unit.configs_cases import EXTRAS, FAULTS, case, reading, settings_for, wrong_toggles
+from tests.unit.configs_cases import EXTRAS, FAULTS, case, reading, wrong_toggles
 
 
 @pytest.mark.parametrize("fault", FAULTS)
