@@ -62,4 +62,5 @@ CLIENT = Client(
         tools_setting="pass no tools",
         vision_setting="",
     ),
+    proof="its own package, driven",
 )

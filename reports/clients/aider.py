@@ -67,6 +67,7 @@ CLIENT = Client(
         vision_setting="supports_vision: false",
         system_setting="use_system_prompt: false",
     ),
+    proof="the program itself",
 )
 METADATA = Client(
     "aider-metadata",
@@ -75,4 +76,5 @@ METADATA = Client(
     "json",
     make_metadata,
     _SOURCE,
+    proof="the program itself",
 )

@@ -169,7 +169,8 @@ def _without_lost_fields(client: Client, settings: Settings) -> Settings:
 
 def _check_expanded(client: Client, settings: Settings) -> None:
     """An endpoint's text must not be read as the name of a variable of the client's machine."""
-    texts = (settings.model, settings.base_url, settings.query, *settings.models)
+    named = (settings.key_header or "", *settings.header_variables)
+    texts = (settings.model, settings.base_url, settings.query, *named, *settings.models)
     if client.expands and any(re.search(client.expands, text) for text in texts):
         raise CannotExport(f"the model's name or the URL holds what {client.title} replaces by a variable")
 

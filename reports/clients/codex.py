@@ -63,4 +63,5 @@ CLIENT = Client(
         query="literal",
         prompt_tokens=9_700,
     ),
+    proof="the program itself",
 )

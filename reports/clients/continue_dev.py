@@ -67,4 +67,5 @@ CLIENT = Client(
         tools_setting="leave tool_use out of capabilities",
         vision_setting="leave image_input out of capabilities",
     ),
+    proof="the validator of its package",
 )

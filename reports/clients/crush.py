@@ -53,4 +53,5 @@ CLIENT = Client(
         vision_setting="supports_attachments: false",
     ),
     expands=r"\$[A-Za-z_({]",
+    proof="its own source",
 )

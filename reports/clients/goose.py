@@ -46,4 +46,5 @@ CLIENT = Client(
         stream_setting="supports_streaming: false",
         tools_setting="toolshim: true, and a second model in Ollama that reads the calls (GOOSE_TOOLSHIM_OLLAMA_MODEL)",
     ),
+    proof="its own source",
 )

@@ -349,4 +349,5 @@ CLIENT = Client(
     ),
     mode=0o600,
     rules=violations,
+    proof="its own rules, and its adapter as documented, driven",
 )

@@ -80,4 +80,5 @@ CLIENT = Client(
         tools_setting="bind no tools",
         vision_setting="image_inputs=False",
     ),
+    proof="its own package, driven",
 )

@@ -59,4 +59,5 @@ CLIENT = Client(
         certificate="NODE_EXTRA_CA_CERTS=FILE with the certificate's authority",
         tools_setting="start no agent with tools",
     ),
+    proof="the schema of its package",
 )

@@ -103,4 +103,5 @@ CLIENT = Client(
         tools_setting="additional_drop_params: [tools, tool_choice]",
         vision_setting="supports_vision: false",
     ),
+    proof="its own package, driven",
 )

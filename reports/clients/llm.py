@@ -52,4 +52,5 @@ CLIENT = Client(
         tools_setting="supports_tools: false",
         vision_setting="vision: false",
     ),
+    proof="its own package, driven",
 )

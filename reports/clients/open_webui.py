@@ -56,4 +56,5 @@ CLIENT = Client(
         tools_setting="function_calling: legacy",
         vision_setting="capabilities.vision: false",
     ),
+    proof="its own source",
 )

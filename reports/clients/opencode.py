@@ -81,6 +81,7 @@ CLIENT = Client(
         agent=True,
         vision_setting='modalities.input: ["text"]',
     ),
+    proof="the program itself, driven",
 )
 
 
@@ -137,4 +138,5 @@ MODELS_DEV = Client(
         "open_weights": "whether its weights are open, true or false",
         "last_updated": "when it was last changed, YYYY-MM-DD; default: release_date",
     },
+    proof="opencode, which read it",
 )

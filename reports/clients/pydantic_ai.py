@@ -83,4 +83,5 @@ CLIENT = Client(
         tools_setting="supports_tools=False",
         vision_setting="supports_image_input=False",
     ),
+    proof="its own package, driven",
 )

@@ -56,4 +56,5 @@ CLIENT = Client(
         tools_setting="toolCalling: false, which hides the model where an agent is chosen",
         vision_setting="vision: false",
     ),
+    proof="its documentation",
 )

@@ -60,4 +60,5 @@ CLIENT = Client(
         tools_setting="tools: false",
         vision_setting="images: false",
     ),
+    proof="its own source",
 )
