@@ -93,8 +93,9 @@ class Response:
     """A response as received, with content coding undone and secrets removed.
 
     ``content`` is at most as long as the body limit; ``cut`` says that there was more.
-    ``reflected`` names the secrets that the endpoint sent back.  ``received`` is the size of the
-    body in bytes, if ``content`` was rebuilt from a report.
+    ``reflected`` names the secrets that the endpoint sent back.  If ``content`` was rebuilt from a
+    report, ``received`` is the size of the whole body in bytes and ``events`` are those that the
+    report has of a stream, which may be more than the kept part of the body holds.
 
     The body is left out of ``repr``: asyncio formats the result of a run where it restores the
     handler of SIGINT (CPython, Lib/asyncio/runners.py and Lib/signal.py), and the text of all
@@ -110,6 +111,7 @@ class Response:
     reflected: tuple[str, ...] = ()
     tls: Mapping[str, Any] | None = None
     received: int | None = None
+    events: tuple[Any, ...] | None = field(default=None, repr=False)
 
     def header(self, name: str) -> str | None:
         """The first value of a header, or None."""

@@ -273,6 +273,12 @@ class AuthInfo:
 
 @dataclass(frozen=True)
 class TargetInfo:
+    """The endpoint, and how it was reached.
+
+    ``headers`` are the extra headers with secrets as ``${NAME}``; ``verification`` is how the certificate was
+    verified: by the system's authorities (system), by a file (ca-bundle) or not at all (none).
+    """
+
     endpoint: str
     base_url: str | None
     chat_url: str | None
@@ -282,6 +288,9 @@ class TargetInfo:
     tls: Mapping[str, Any] | None = None
     proxy: str | None = None
     proxy_source: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    verification: str = "system"
+    client_certificate: bool = False
 
 
 @dataclass(frozen=True)

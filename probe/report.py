@@ -147,9 +147,9 @@ def tidy(value: Any, depth: int = 0) -> Any:
 
 def _rounded(timeline: Timeline) -> Timeline:
     times: dict[str, Any] = {
-        item.name: round(value, 5)
+        item.name: round(float(value), 5)
         for item in fields(timeline)
-        if item.name.endswith("_s") and isinstance(value := getattr(timeline, item.name), float)
+        if item.name.endswith("_s") and isinstance(value := getattr(timeline, item.name), int | float)
     }
     reads = tuple((round(at, 5), size) for at, size in timeline.reads[: 2 * KEPT_EVENTS])
     return replace(timeline, reads=reads, **times)
@@ -166,11 +166,9 @@ def _response(exchange: Exchange) -> ResponseDocument | None:
         headers[key] = (f"{headers[key]}, {value}" if key in headers else value)[:KEPT_FIELD]
     events = _events(exchange) if is_stream(exchange) else None
     kept = response.content[:KEPT_BODY]
-    body: Any = tidy(kept.decode("utf-8", "replace"))
+    body: Any = kept.decode("utf-8", "replace")
     if events is None and len(response.content) <= KEPT_BODY and isinstance(response.json, dict | list):
         body = tidy(response.json)
-    elif events is None or len(body) > KEPT_STRING:
-        body = kept.decode("utf-8", "replace")
     return ResponseDocument(
         response.status,
         tidy(response.reason),
@@ -186,6 +184,8 @@ def _response(exchange: Exchange) -> ResponseDocument | None:
 
 def _events(exchange: Exchange) -> tuple[EventDocument, ...]:
     assert exchange.response is not None
+    if exchange.response.events is not None:
+        return exchange.response.events
     kept: list[EventDocument] = []
     room = KEPT_EVENT_DATA
     for event in sse.parse(exchange.response.content, exchange.timeline.reads).events[:KEPT_EVENTS]:
@@ -221,7 +221,7 @@ def document(report: Report) -> ReportDocument:
         schema_version=report.schema_version,
         tool=report.tool,
         run=report.run,
-        target=replace(report.target, model=tidy(report.target.model)),
+        target=replace(report.target, model=tidy(report.target.model), headers=dict(report.target.headers)),
         server=report.server,
         capabilities={name: replace(item, note=tidy(item.note)) for name, item in report.capabilities.items()},
         facts=tidy(dict(report.facts)),
@@ -284,6 +284,14 @@ def decode(content: bytes) -> Report:
     return Report(**(values | {"exchanges": tuple(_exchange(item) for item in found.exchanges)}))
 
 
+def stored(report: Report) -> Report:
+    """The report as it is read back from its file.
+
+    A run returns this form, so that whatever is said of a report is the same when it is fresh and when it is saved.
+    """
+    return decode(encode(report))
+
+
 def _exchange(item: ExchangeDocument) -> Exchange:
     response = None
     if item.response is not None:
@@ -299,6 +307,7 @@ def _exchange(item: ExchangeDocument) -> Exchange:
             shown.cut,
             shown.reflected,
             received=shown.body_bytes,
+            events=shown.events,
         )
     request = Request(item.request.method, item.request.url, item.request.headers, item.request.body)
     return Exchange(item.id, item.check, request, response, item.timeline, item.error)

@@ -40,7 +40,12 @@ _SWITCH = {"on": True, "off": False, "true": True, "false": False}
     multiple=True,
     help="Overrides the report, repeatable: context=32768, max_output=4096, or a capability as in vision=off.",
 )
-@click.option("--list", "listing", is_flag=True, help="List the clients and their files, then end.")
+@click.option(
+    "--list",
+    "listing",
+    is_flag=True,
+    help="List the clients: file or sheet, where it goes, how it was proven; then end.",
+)
 def export_command(
     report: str | None,
     to: str | None,
@@ -64,7 +69,8 @@ def export_command(
 
     if listing:
         for item in clients():
-            click.echo(f"{item.name:<15} {item.title}: {item.file}")
+            kind = {"sheet": "sheet of fields", "env": "lines", "code": "code"}.get(item.form, "file")
+            click.echo(f"{item.name:<15} {item.title}, {kind}: {item.file} (proven by {item.proof})")
         return 0
     if report is None or to is None:
         raise Unusable("name the report and the client, as in: endpoint-probe export report.json --to kenaz")

@@ -33,6 +33,7 @@ from probe.model import (
 from probe.parsing import chat_completion
 from probe.parsing.urls import login, secrets_in
 from probe.redaction.redactor import Redactor
+from probe.report import stored
 from probe.run.budget import Budget
 from probe.run.interruption import Interrupted
 from probe.run.options import Options, Settled
@@ -113,7 +114,7 @@ async def run(
     if not (interrupted and interrupted.signal):
         report = _with_reason_for_no_chat(report, chosen)
     chat_completion.forget_readings()
-    return without_secrets(report, redactor)
+    return stored(without_secrets(report, redactor))
 
 
 def _assemble(
@@ -168,6 +169,9 @@ def _assemble(
             tls=dict(tls) if tls else None,
             proxy=proxy.url if proxy else None,
             proxy_source=proxy.source if proxy else None,
+            headers=dict(options.headers),
+            verification=_verification(options),
+            client_certificate=options.transport.client_cert is not None,
         ),
         server=server,
         capabilities=merge(scheduler.verdicts),
@@ -176,6 +180,10 @@ def _assemble(
         checks=(*scheduler.records, *registry.broken_plugins()),
         exchanges=tuple(log.exchanges),
     )
+
+
+def _verification(options: Options) -> str:
+    return "none" if options.transport.insecure else "ca-bundle" if options.transport.ca_bundle else "system"
 
 
 def _with_reason_for_no_chat(report: Report, checks: list[Check]) -> Report:

@@ -13,10 +13,14 @@ def make(settings: Settings) -> Made:
     # JSON is JavaScript but for two line separators, which json.dumps escapes.
     environment = f"process.env.{settings.key.variable}"
     values = {"name": json.dumps(settings.id), "baseURL": json.dumps(settings.base_url)}
-    if settings.key_header:
-        values["headers"] = f"{{ {json.dumps(settings.key_header)}: {environment} }}"
-    elif settings.bearer:
+    if settings.bearer:
         values["apiKey"] = environment
+    for name, given in (
+        ("headers", settings.headers_as(lambda variable: f"process.env.{variable}")),
+        ("queryParams", settings.query_as(lambda variable: f"process.env.{variable}", json.dumps)),
+    ):
+        if given:
+            values[name] = "{ " + ", ".join(f"{json.dumps(key)}: {value}" for key, value in given.items()) + " }"
     for name, capability in (("includeUsage", "stream_usage"), ("supportsStructuredOutputs", "json_schema")):
         on = settings.on(capability)
         if on is not None:
@@ -34,11 +38,7 @@ def make(settings: Settings) -> Made:
         "});",
         f"export const model = provider({json.dumps(settings.model)});",
     ]
-    notes = settings.query_notes() + settings.cannot("vision", "system_role", "block_content")
-    notes += settings.cannot("streaming", hint="call generateText, not streamText")
-    if settings.tools_whole and settings.tools_streamed is False:
-        notes.append(f"with tools call generateText, not streamText ({settings.why('streaming_tools')})")
-    return module(settings, "//", lines, notes + settings.key_notes())
+    return module(settings, "//", lines, settings.key_notes())
 
 
 CLIENT = Client(
@@ -50,11 +50,17 @@ CLIENT = Client(
     "vercel/ai packages/openai-compatible/src/openai-compatible-provider.ts; ai-sdk.dev, OpenAI Compatible Providers",
     Needs(
         library="AI SDK",
+        system_setting="send no system message",
         returns=frozenset({"reasoning_content", "extra_content"}),
-        usage="switch",
-        usage_setting="includeUsage: false",
+        sends={"stream_options": "includeUsage: false"},
+        headers="",
+        key_header="",
+        query="any",
+        proxy="NODE_USE_ENV_PROXY=1 and HTTPS_PROXY, with Node 24",
+        certificate="NODE_EXTRA_CA_CERTS=FILE with the certificate's authority",
         stream_setting="generateText in place of streamText",
         tools_setting="pass no tools",
         vision_setting="",
     ),
+    proof="its own package, driven",
 )

@@ -23,13 +23,13 @@ def make(settings: Settings) -> Made:
         "use_system_prompt": settings.on("system_role"),
         "reasoning_tag": "think" if settings.report.facts.get("reasoning_field") == "think_tags" else None,
     }
-    notes = settings.query_notes()
-    notes += settings.cannot("vision", hint="that is in the metadata: export --to aider-metadata")
-    notes += settings.cannot("stream_usage", "block_content")
+    notes = []
+    if settings.vision is not None:
+        notes.append("whether images are sent is in the metadata: export --to aider-metadata")
     notes.append(
         f"export OPENAI_API_BASE={quote(settings.base_url)} and OPENAI_API_KEY; then: aider --model {quote(name)}"
     )
-    return Made([Put((Item("name", name),), pruned(entry))], [], notes + settings.bearer_notes())
+    return Made([Put((Item("name", name),), pruned(entry))], [], notes)
 
 
 def make_metadata(settings: Settings) -> Made:
@@ -59,10 +59,15 @@ CLIENT = Client(
     Needs(
         library="openai-python",
         tools="never",
+        headers="extra_params.extra_headers",
+        key_header="extra_params.extra_headers",
+        sends={"temperature": "use_temperature: false"},
+        certificate="SSL_CERT_FILE=FILE with the certificate's authority",
         stream_setting="streaming: false",
         vision_setting="supports_vision: false",
-        system=False,
+        system_setting="use_system_prompt: false",
     ),
+    proof="the program itself",
 )
 METADATA = Client(
     "aider-metadata",
@@ -71,4 +76,5 @@ METADATA = Client(
     "json",
     make_metadata,
     _SOURCE,
+    proof="the program itself",
 )

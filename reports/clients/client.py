@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from probe.model import Report
@@ -15,39 +16,58 @@ from reports.clients.settings import CannotExport, Settings
 
 @dataclass(frozen=True)
 class Needs:
-    """What a client sends whatever its settings, and the setting that avoids it.
+    """What a client sends whatever its settings, the setting that avoids it, and what it can be given.
 
     Attributes:
         always_streams: every request is streamed.
-        usage: whether ``stream_options`` is sent with streams: always, switch or never.
-        usage_setting: what to set so that ``stream_options`` is not sent.
+        sends: the optional parameters of its requests, each with the setting that leaves it out; empty where
+            nothing does.  ``stream_options`` is sent with streams only.
         tools: whether requests hold tools: always, switch or never.
         agent: it is of no use without tools.
         forced_choice_setting: what to set where ``tool_choice: required`` fails; empty where it is not sent.
-        limit: the parameter for the length of the output that is always sent, if any.
         responses_only: it uses the Responses API and not chat completions.
-        system: its instructions are always sent as a system message.
-        stream_setting, tools_setting, vision_setting: what to set where the feature does not work;
+        blocks: the user's text is sent as a list of content blocks.
+        prompt_tokens: tokens of instructions and tools before the user's first word.
+        stream_setting, tools_setting, vision_setting, system_setting: what to set where the feature does not work;
             None where there is no such setting, empty where none is necessary.
+        echo_setting: what to do so that every field of an answer is sent back in the history.
+        headers, key_header: the field of the file for the values of further headers, and for the key in a header of
+            its own; empty where the file names a variable in their place, None where there is no such field.
+        query: the query that can be given: ``any``, ``literal`` for one without secrets, a parameter's name, or empty
+            for none.
+        proxy, certificate, client_certificate: how it is given a proxy, a certificate's authority and a certificate
+            of its own; the last empty where it cannot be, the proxy None where that is not known.
+        remote: who sends its requests where that is not the user's machine, which an address of that machine or
+            network cannot serve.
         library: the client library that reads the answers, as checks/shape/clients.toml names it.
+        tolerates: beginnings of what ``library`` fails on and the client reads all the same.
         returns: the fields of an answer beyond the API's own that it sends back in the history; None if unknown.
         reads: what its own reader makes of the recorded streams: (finding code, sentence, whether
             the client cannot be used).
     """
 
     always_streams: bool = False
-    usage: str = "never"
-    usage_setting: str = ""
+    sends: Mapping[str, str] = field(default_factory=dict)
     tools: str = "switch"
     agent: bool = False
     forced_choice_setting: str = ""
-    limit: str = ""
     responses_only: bool = False
-    system: bool = True
+    blocks: bool = False
+    prompt_tokens: int = 0
     stream_setting: str | None = None
     tools_setting: str | None = None
     vision_setting: str | None = None
+    system_setting: str | None = None
+    echo_setting: str = ""
+    headers: str | None = None
+    key_header: str | None = None
+    query: str = ""
+    proxy: str | None = "HTTPS_PROXY"
+    certificate: str = "trust the certificate's authority on the client's machine"
+    client_certificate: str = ""
+    remote: str = ""
     library: str = ""
+    tolerates: tuple[str, ...] = ()
     returns: frozenset[str] | None = None
     reads: Callable[[Report], Iterable[tuple[str, str, bool]]] | None = None
 
@@ -76,13 +96,15 @@ class Client:
     Attributes:
         name: the argument of ``--to``.
         file: where its configuration belongs.
-        form: json, yaml, toml or code.
+        form: json, yaml, toml or code; env or sheet for lines and fields.
         make: turns settings into the configuration; may raise ``CannotExport``.
         source: where the format is documented.
         needs: what decides whether it works with an endpoint; None where it sends no requests.
         mode: permissions of a new file, or None for the usual ones.
         extras: values that no probe can find out and the person may give, with their meaning.
         rules: the problems for which the client would refuse the finished data.
+        expands: a pattern of what the client replaces in every text of the file, beside what any client does.
+        proof: how the file was proven.
     """
 
     name: str
@@ -95,6 +117,8 @@ class Client:
     mode: int | None = None
     extras: Mapping[str, str] = field(default_factory=dict)
     rules: Callable[[Any], list[str]] | None = None
+    expands: str = ""
+    proof: str = "its documentation"
 
 
 @dataclass(frozen=True)
@@ -115,12 +139,12 @@ def export(client: Client, settings: Settings, existing: str | None = None) -> E
         CannotExport: there is nothing to write for this client, or the result would hold a key.
         BadFile: the existing file cannot be used; nothing is changed.
     """
+    _check_expanded(client, settings)
+    settings = _without_lost_fields(client, settings)
     made = client.make(settings)
     if made.text is not None:
         if existing is not None:
-            raise CannotExport(
-                f"{client.title} is configured in code, which cannot be merged; write it with --output FILE"
-            )
+            raise CannotExport(f"the configuration of {client.title} cannot be merged; write it with --output FILE")
         text = made.text
     elif existing is None:
         text = fresh(client.form, made.skeleton, made.puts)
@@ -132,7 +156,24 @@ def export(client: Client, settings: Settings, existing: str | None = None) -> E
         raise error(f"{client.title} would refuse the file: {problems[0]}")
     _check_no_key(settings, made, text if existing is None else repr(made.puts))
     secret = ["a part of the URL is secret: write it in place of ${URL_SECRET}"] if "${URL_SECRET" in text else []
-    return Exported(text, (*made.notes, *secret))
+    return Exported(text, (*made.notes, *settings.variable_notes(client.needs), *secret))
+
+
+def _without_lost_fields(client: Client, settings: Settings) -> Settings:
+    """Tools off where requests after a call need fields of the answer that the client does not send back."""
+    needs, wanted = client.needs, set(settings.listed("echo_fields"))
+    known = needs is not None and needs.returns is not None and not needs.echo_setting
+    if not known or not needs or wanted <= (needs.returns or frozenset()) or "tools" in settings.hand:
+        return settings
+    return replace(settings, hand={**settings.hand, "tools": False})
+
+
+def _check_expanded(client: Client, settings: Settings) -> None:
+    """An endpoint's text must not be read as the name of a variable of the client's machine."""
+    named = (settings.key_header or "", *settings.header_variables)
+    texts = (settings.model, settings.base_url, settings.query, *named, *settings.models)
+    if client.expands and any(re.search(client.expands, text) for text in texts):
+        raise CannotExport(f"the model's name or the URL holds what {client.title} replaces by a variable")
 
 
 def _check_no_key(settings: Settings, made: Made, added: str) -> None:
@@ -151,6 +192,30 @@ def module(settings: Settings, comment: str, lines: Iterable[str], notes: Sequen
     when = f" of {day}" if day.replace("-", "").isdigit() else ""
     top = f"{comment} Written by endpoint-probe from the report{when}. What was not determined is left out."
     return Made(text="\n".join([top, "", *lines]) + "\n", notes=notes)
+
+
+#: What openai-python and the libraries on it can be given.
+PYTHON: dict[str, Any] = {
+    "headers": "",
+    "key_header": "",
+    "query": "any",
+    "certificate": "SSL_CERT_FILE=FILE with the certificate's authority",
+    "client_certificate": "an http_client with the certificate and its key",
+}
+
+
+def client_options(settings: Settings) -> dict[str, str]:
+    """The arguments for headers and a query that openai-python and the libraries on it take, as source text."""
+
+    def reference(variable: str) -> str:
+        return f'os.environ["{variable}"]'
+
+    given = {"default_headers": settings.headers_as(reference), "default_query": settings.query_as(reference, repr)}
+    return {
+        name: "{" + ", ".join(f"{key!r}: {value}" for key, value in values.items()) + "}"
+        for name, values in given.items()
+        if values
+    }
 
 
 def call(callee: str, words: Iterable[str] = (), **named: str) -> list[str]:

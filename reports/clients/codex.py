@@ -7,7 +7,6 @@ the file names a LiteLLM proxy on this machine, which translates to chat complet
 from __future__ import annotations
 
 from shlex import quote
-from urllib.parse import parse_qsl
 
 from reports.clients.client import Client, Made, Needs
 from reports.clients.documents import Put
@@ -26,8 +25,8 @@ def make(settings: Settings) -> Made:
         "name": settings.title,
         "base_url": settings.base_url if direct else PROXY,
         "env_key": variable if settings.bearer or not direct else None,
-        "env_http_headers": {settings.key_header: variable} if direct and settings.key_header else None,
-        "query_params": dict(parse_qsl(settings.query)) or None if direct else None,
+        "env_http_headers": settings.headers_as(lambda name: name) if direct else None,
+        "query_params": settings.literal_query or None if direct else None,
         "wire_api": "responses",
     }
     skeleton = {"model": model, "model_provider": settings.id, "model_context_window": settings.context}
@@ -35,7 +34,6 @@ def make(settings: Settings) -> Made:
         f"in a file that has a model already, start it with: codex -c model_provider={settings.id} -m {quote(model)}"
     ]
     if direct:
-        notes += settings.cannot("tools", "parallel_tools", hint="Codex always sends tools and parallel_tool_calls")
         notes += settings.key_notes() or ["the endpoint needs no key"]
     else:
         state = settings.why("responses_api")
@@ -55,5 +53,15 @@ CLIENT = Client(
     "toml",
     make,
     "openai/codex codex-rs/core/config.schema.json, ModelProviderInfo",
-    Needs(always_streams=True, tools="always", agent=True, responses_only=True),
+    Needs(
+        always_streams=True,
+        tools="always",
+        agent=True,
+        responses_only=True,
+        headers="",
+        key_header="",
+        query="literal",
+        prompt_tokens=9_700,
+    ),
+    proof="the program itself",
 )

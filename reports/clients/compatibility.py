@@ -6,15 +6,19 @@ tools off is enough.  What a client needs is in its own file (``Client.needs``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import ip_address
+from urllib.parse import parse_qsl, urlsplit
 
+from probe.catalogue import registry as catalogue
 from probe.model import Report, Severity, State, usable, worst
 from reports.clients import registry
 from reports.clients.client import Client, Needs, export
 from reports.clients.documents import BadFile
-from reports.clients.settings import CannotExport, Settings, settings_of
+from reports.clients.settings import CannotExport, Settings, query_of, settings_of
 from reports.summary import no_chat
 
 
@@ -84,6 +88,9 @@ class _Case:
         verdict = self.report.capabilities.get(capability)
         return capability if verdict is None else verdict.finding or f"{capability} {verdict.verdict}"
 
+    def found(self, code: str) -> bool:
+        return any(finding.code == code for finding in self.report.findings)
+
     def no(self, code: str, why: str) -> None:
         if code not in self.codes:
             self.codes.append(code)
@@ -104,6 +111,8 @@ def _fit(report: Report, client: Client, needs: Needs) -> Fit:
     case = _Case(report, needs)
     _chat(case)
     if not case.codes and not case.unsure:
+        _way(case)
+        _context(case)
         if needs.responses_only:
             _responses(case)
         else:
@@ -127,12 +136,10 @@ def _fit(report: Report, client: Client, needs: Needs) -> Fit:
 
 
 def _chat(case: _Case) -> None:
-    """Without a chat completion nothing works; a few findings concern clients although chat works here."""
+    """Without a chat completion nothing works."""
     report = case.report
     if usable(report) and report.target.base_url:
-        if any(finding.code == "tls.untrusted" for finding in report.findings):
-            case.settings.append("trust the certificate's authority on the client's machine")
-        if report.target.base_url != report.target.endpoint.rstrip("/"):
+        if report.target.base_url != report.target.endpoint.partition("?")[0].rstrip("/"):
             case.settings.append(f"base URL {report.target.base_url}")
         return
     first = worst(report)
@@ -144,28 +151,107 @@ def _chat(case: _Case) -> None:
         case.unsure.append(no_chat(report))
 
 
+def _way(case: _Case) -> None:
+    """What every request needs on the way to the endpoint: headers, query, proxy, certificates."""
+    needs, target = case.needs, case.report.target
+    header = target.auth.header or "X-API-Key"
+    if target.auth.scheme == "api-key-header" and needs.key_header is None:
+        code = "auth.wrong-scheme" if case.found("auth.wrong-scheme") else "target.auth"
+        case.no(code, f"it sends the key as Bearer, and the endpoint takes it in {header}")
+    elif target.auth.scheme == "api-key-header" and needs.key_header:
+        case.settings.append(f"the key as the header {header} under {needs.key_header}")
+    if target.headers and needs.headers is None:
+        case.no("target.headers", f"it cannot be given the header {', '.join(target.headers)}")
+    elif needs.headers:
+        case.settings += [f"the value of the header {name} under {needs.headers}" for name in target.headers]
+    if needs.remote and _private(target.base_url or ""):
+        case.no("target.base_url", f"{needs.remote}, and they cannot reach {urlsplit(target.base_url or '').hostname}")
+    query = query_of(target)
+    names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+    written = needs.query in ("literal", *names) and "%7B" not in query and "{" not in query
+    if names and needs.query != "any" and not written:
+        case.no("target.chat_url", f"it cannot be given the query {', '.join(names)}")
+    if target.proxy and needs.proxy is None:
+        case.costs.append(f"whether it takes the proxy {target.proxy} from its environment is not known")
+    elif target.proxy:
+        case.settings.append(f"the proxy {target.proxy} ({needs.proxy})")
+    if target.verification != "system" or case.found("tls.untrusted"):
+        case.settings.append(needs.certificate)
+    if target.client_certificate and needs.client_certificate:
+        case.settings.append(needs.client_certificate)
+    elif target.client_certificate:
+        case.no("target.client_certificate", "it cannot present a certificate of its own")
+
+
+def _private(url: str) -> bool:
+    """Whether a URL names this machine or a host of the own network."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".localhost"))
+
+
+#: Tokens for an answer and a first result of a tool after a client's instructions.
+_ROOM = 2_000
+
+
+def _context(case: _Case) -> None:
+    """Whether a client's instructions and tools, with room to work, fit into the context."""
+    sent, length = case.needs.prompt_tokens, case.report.facts.get("context_length")
+    if not sent:
+        return
+    # As servers' flags are given: the next multiple of 4,096 that holds half as much again as is sent first.
+    least = -(-3 * sent // 8192) * 4096
+    sends = f"it sends about {sent:,} tokens before the first word"
+    if not isinstance(length, int) or isinstance(length, bool) or length <= 0:
+        case.costs.append(f"{sends}: the context has to hold at least {least:,}")
+    elif length < sent + _ROOM:
+        case.no("context_length", f"{sends}, and the context holds {length:,}: at least {least:,} are needed"
+                + _context_advice(case.report))  # fmt: skip
+    elif length < least:
+        case.settings.append(f"a context of at least {least:,}")
+        case.costs.append(f"{sends}, and the context holds {length:,}" + _context_advice(case.report))
+
+
+def _context_advice(report: Report) -> str:
+    """The setting of the recognised server, in brackets."""
+    advice = catalogue.advice("limits.context-silent", report.server.software)
+    first = advice.do.partition(";")[0].rstrip(".") if advice else ""
+    return f" ({first})" if re.search(r"(?i)larger|raise|set `", first) else ""
+
+
 def _stream(case: _Case) -> None:
     needs, code = case.needs, case.code("streaming")
+    streams = True
     if case.off("streaming"):
-        if not needs.always_streams:
-            if needs.stream_setting:
-                case.settings.append(needs.stream_setting)
-            else:
-                case.costs.append(f"streams fail ({code}), so its own clients must not request them")
-            return
-        if code == "stream.held":
-            case.costs.append("nothing is shown before the whole answer has arrived (stream.held)")
-        else:
+        late = code in ("stream.held", "stream.replayed")
+        if not needs.always_streams and needs.stream_setting is not None:
+            case.settings += [needs.stream_setting] if needs.stream_setting else []
+            streams = False
+        elif late:
+            case.costs.append(f"nothing is shown before the whole answer has arrived ({code})")
+        elif needs.always_streams:
             case.no(code, "it always streams")
+        else:
+            case.costs.append(f"it passes streams on as they come, and they fail ({code}): ask for whole answers")
     elif case.state("streaming") is State.UNKNOWN and needs.always_streams:
         case.unsure.append("it always streams, and streaming could not be judged")
+    if "stream_options" not in needs.sends or not streams:
+        return
     if case.state("stream_usage") is State.REJECTED:
-        if needs.usage == "always":
-            case.no(case.code("stream_usage"), "it always sends stream_options, which is refused")
-        elif needs.usage == "switch":
-            case.settings.append(needs.usage_setting)
-    elif case.off("stream_usage") and needs.usage != "never":
+        _refused(case, "stream_options", case.code("stream_usage"))
+    elif case.off("stream_usage"):
         case.costs.append(f"it shows no token counts ({case.code('stream_usage')})")
+
+
+def _refused(case: _Case, name: str, code: str) -> None:
+    """A parameter that is refused: the setting that leaves it out, or the reason why the client does not work."""
+    setting = case.needs.sends.get(name)
+    if setting:
+        case.settings.append(setting)
+    elif setting is not None:
+        case.no(code, f"it always sends {name}, which is refused")
 
 
 def _tools(case: _Case) -> None:
@@ -186,8 +272,6 @@ def _tools(case: _Case) -> None:
         case.settings.append(f"with tools: {needs.stream_setting}")
     elif needs.tools_setting:
         case.settings.append(needs.tools_setting)
-    else:
-        case.costs.append(f"tools do not work ({case.code(failing)}), and it has no switch for them")
 
 
 def _failing_tools(case: _Case) -> str | None:
@@ -206,7 +290,9 @@ def _returned(case: _Case) -> None:
     if not isinstance(fields, list | tuple) or case.needs.tools == "never":
         return
     code, names = "tools.echo-required", ", ".join(f"`{name}`" for name in fields)
-    if case.needs.returns is None:
+    if case.needs.echo_setting:
+        case.settings.append(case.needs.echo_setting)
+    elif case.needs.returns is None:
         case.costs.append(f"with tools it must send {names} back ({code}); whether it does is not known")
     elif not set(fields) <= case.needs.returns:
         why = f"it does not send {names} back, without which requests after a tool call are refused"
@@ -230,6 +316,8 @@ def _shapes(case: _Case) -> None:
         call = name.removeprefix(case.needs.library).removesuffix(" with tools").strip()
         if not name.startswith(case.needs.library) or call not in _STREAMED + _WHOLE:
             continue
+        if case.needs.tolerates and why.startswith(case.needs.tolerates):
+            continue
         code = "shape.chunk" if call in _STREAMED else "shape.answer"
         if call in _WHOLE and case.needs.always_streams:
             continue
@@ -237,25 +325,43 @@ def _shapes(case: _Case) -> None:
 
 
 def _images(case: _Case) -> None:
-    if not case.off("vision"):
-        roles = case.report.facts.get("block_content_roles")
-        if not case.off("block_content") or (isinstance(roles, list | tuple) and "user" in roles):
-            return
+    roles = case.report.facts.get("block_content_roles")
+    blocks = not case.off("block_content") or (isinstance(roles, list | tuple) and "user" in roles)
+    if case.needs.blocks and not blocks:
+        case.no(case.code("block_content"), "it sends every text as a list of content blocks")
+        return
+    if blocks and not case.off("vision"):
+        return
     code = case.code("vision" if case.off("vision") else "block_content")
     if case.needs.vision_setting:
         case.settings.append(case.needs.vision_setting)
-    elif case.needs.vision_setting is None and case.needs.tools != "never":
+    elif case.needs.vision_setting is None:
         case.costs.append(f"do not send images ({code})")
 
 
+#: The findings of parameters that have one of their own.
+_CODES = {
+    "max_tokens": "params.max-tokens-rejected",
+    "max_completion_tokens": "params.max-completion-tokens-rejected",
+    "temperature": "params.sampling-rejected",
+    "top_p": "params.sampling-rejected",
+}
+
+
 def _parameters(case: _Case) -> None:
-    refused = "params.max-tokens-rejected"
-    if case.needs.limit == "max_tokens" and any(finding.code == refused for finding in case.report.findings):
-        case.no(refused, "it always sends max_tokens")
+    fact = case.report.facts.get("rejected_params")
+    rejected = set(fact) if isinstance(fact, list | tuple) else set()
+    if {"temperature", "top_p"} <= set(case.needs.sends):
+        rejected |= {"top_p"} if any("temperature" in name and "top_p" in name for name in rejected) else set()
+    for name in case.needs.sends:
+        code = _CODES.get(name, "rejected_params")
+        own = name in ("max_tokens", "max_completion_tokens") and case.found(code)
+        if name != "stream_options" and (name in rejected or own):
+            _refused(case, name, code)
     if not case.off("system_role"):
         return
-    if not case.needs.system:
-        case.settings.append("use_system_prompt: false")
+    if case.needs.system_setting is not None:
+        case.settings += [case.needs.system_setting] if case.needs.system_setting else []
     elif case.state("system_role") is State.REJECTED:
         case.no(case.code("system_role"), "its instructions are sent as a system message")
     else:

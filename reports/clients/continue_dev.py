@@ -17,14 +17,15 @@ def make(settings: Settings) -> Made:
     capabilities = [word for word, on in (("tool_use", settings.tools), ("image_input", settings.vision)) if on is True]
     options = {
         "contextLength": settings.context,
-        "stream": settings.streaming,
+        # Streams always hold stream_options.
+        "stream": False if "stream_options" in settings.rejected else settings.streaming,
         "maxTokens": settings.output if settings.context else None,
         "reasoning": False if settings.on("reasoning") is False else None,
     }
     reference = f"${{{{ secrets.{settings.key.variable} }}}}"
     request = {
         "extraBodyProperties": (settings.parallel_off if settings.tools else None) or None,
-        "headers": {settings.key_header: reference} if settings.key_header else None,
+        "headers": settings.headers_as(lambda variable: f"${{{{ secrets.{variable} }}}}"),
     }
     entry = {
         "provider": "openai",
@@ -36,10 +37,11 @@ def make(settings: Settings) -> Made:
         "defaultCompletionOptions": pruned(options) or None,
         "requestOptions": pruned(request) or None,
     }
-    notes = settings.general_notes()
-    notes += settings.cannot("tools", hint="without tool_use Continue describes them in the system message")
-    notes += settings.cannot("vision", hint="Continue goes by the model's name")
-    notes += settings.cannot("stream_usage", "json_schema", "system_role", "block_content")
+    notes = settings.tools_note()
+    if settings.tools is False:
+        notes.append("without tool_use Continue describes the tools in the system message")
+    if settings.vision is False:
+        notes.append("Continue adds image_input by itself where it knows the model's name")
     if settings.key.needed:
         notes.append(f"put {settings.key.variable} with the key into .continue/.env")
     skeleton = {"name": settings.title, "version": "1.0.0", "schema": "v1"}
@@ -55,8 +57,15 @@ CLIENT = Client(
     "continuedev/continue packages/config-yaml/src/schemas/models.ts, docs/customize/deep-dives/model-capabilities.mdx",
     Needs(
         library="openai-node",
+        sends={"stream_options": "defaultCompletionOptions.stream: false"},
+        headers="",
+        key_header="",
+        proxy="requestOptions.proxy",
+        certificate="requestOptions.caBundlePath with the certificate's authority",
+        client_certificate="requestOptions.clientCertificate with the certificate and its key",
         stream_setting="defaultCompletionOptions.stream: false",
         tools_setting="leave tool_use out of capabilities",
         vision_setting="leave image_input out of capabilities",
     ),
+    proof="the validator of its package",
 )

@@ -15,7 +15,7 @@ def make(settings: Settings) -> Made:
         "name": settings.title,
         "base_url": settings.base_url,
         "api_key": reference if settings.bearer else None,
-        "extra_headers": {settings.key_header: reference} if settings.key_header else None,
+        "extra_headers": settings.headers_as(lambda variable: f"${variable}"),
         "discover_models": False,
     }
     model = {
@@ -32,9 +32,8 @@ def make(settings: Settings) -> Made:
     }
     path = ("providers", settings.id)
     puts = [Put(path, pruned(provider)), Put((*path, "models", Item("id", settings.model)), model)]
-    notes = settings.general_notes() + settings.sizes_note()
-    notes += settings.cannot("tools", "streaming", "stream_usage", "system_role", "json_schema", "block_content")
-    return Made(puts, {"$schema": "https://charm.land/crush.json"}, notes + settings.key_notes())
+    notes = settings.sizes_note() + settings.key_notes()
+    return Made(puts, {"$schema": "https://charm.land/crush.json"}, notes)
 
 
 CLIENT = Client(
@@ -43,6 +42,16 @@ CLIENT = Client(
     "crush.json, or ~/.config/crush/crush.json",
     "json",
     make,
-    "charmbracelet/crush schema.json, internal/config/config.go",
-    Needs(always_streams=True, tools="always", agent=True, vision_setting="supports_attachments: false"),
+    "charmbracelet/crush schema.json, internal/config/{config,resolve}.go; charmbracelet/fantasy providers/openai",
+    Needs(
+        always_streams=True,
+        sends={"stream_options": "", "max_tokens": ""},
+        tools="always",
+        agent=True,
+        headers="",
+        key_header="",
+        vision_setting="supports_attachments: false",
+    ),
+    expands=r"\$[A-Za-z_({]",
+    proof="its own source",
 )

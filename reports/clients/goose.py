@@ -30,9 +30,7 @@ def make(settings: Settings) -> Made:
         "request_params": (settings.parallel_off if settings.tools else None) or None,
     }
     puts = [Put((), pruned(provider)), Put(("models", Item("name", settings.model)), pruned(model))]
-    notes = settings.general_notes()
-    notes += settings.cannot("vision", "stream_usage", "json_schema", "system_role", "block_content")
-    return Made(puts, {}, notes + settings.bearer_notes() + settings.key_notes())
+    return Made(puts, {}, settings.tools_note() + settings.key_notes())
 
 
 CLIENT = Client(
@@ -42,5 +40,11 @@ CLIENT = Client(
     "json",
     make,
     "aaif-goose/goose crates/goose-providers/src/declarative.rs",
-    Needs(stream_setting="supports_streaming: false", tools_setting="toolshim: true"),
+    Needs(
+        headers="headers",
+        key_header="headers",
+        stream_setting="supports_streaming: false",
+        tools_setting="toolshim: true, and a second model in Ollama that reads the calls (GOOSE_TOOLSHIM_OLLAMA_MODEL)",
+    ),
+    proof="its own source",
 )

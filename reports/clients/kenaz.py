@@ -67,14 +67,11 @@ def make(settings: Settings) -> Made:
         "capability_hints": pruned(hints),
         "defaults": pruned(defaults),
     }
-    notes = settings.query_notes()
+    notes = []
     if settings.streaming is False:
         notes.append(
             "the adapter requests a stream whatever the hint says; switch Streaming off in the provider's editor"
         )
-    notes += settings.cannot("system_role", hint="the system prompt is sent as a system message")
-    if settings.refused("stream_usage"):
-        notes.append("stream_options is refused, and the adapter always sends it: it cannot be switched off here")
     if settings.key.needed and credential(settings.key)["kind"] == "env":
         notes.append(f"export {settings.key.variable} with the key, or enter it in the provider's editor")
     return Made([Put(("providers", Item("id", settings.id)), entry)], {"version": 1}, notes)
@@ -219,10 +216,15 @@ class Reading:
     too_long: bool = False
 
 
-def read(content: bytes) -> Reading:
-    """Read a stream's body as the adapter does, at most as far as this program reads any stream."""
+def read(content: bytes, *, cut: bool = False) -> Reading:
+    """Read a stream's body as the adapter does, at most as far as this program reads any stream.
+
+    Args:
+        cut: the record of the body ends before the body does, so that its last line may be half of one.
+    """
     reading = Reading()
-    for line in content.split(b"\n", MOST_LINES)[:MOST_LINES]:
+    lines = content.split(b"\n", MOST_LINES)[:MOST_LINES]
+    for line in lines[:-1] if cut else lines:
         if len(line) > LONGEST_LINE:
             reading.too_long = True
             break
@@ -312,7 +314,7 @@ def _problems(exchange: Exchange) -> Iterator[tuple[str, str, bool]]:
     headers_s = exchange.timeline.headers_s
     if headers_s is not None and headers_s > HEADERS_WITHIN_S:
         yield "stream.held", f"response headers came after {headers_s:.0f} s; it waits 60 s", True
-    reading = read(response.content)
+    reading = read(response.content, cut=response.cut)
     if reading.too_long:
         yield "stream.framing", "a line of the stream is longer than 1 MiB, where it stops reading", True
     elif reading.malformed:
@@ -338,11 +340,14 @@ CLIENT = Client(
     "docs.kameas.ai, harness/providers/custom; kameas-ai/kenaz-harness core/llm",
     Needs(
         always_streams=True,
-        usage="always",
+        sends={"stream_options": ""},
+        key_header="",
+        proxy=None,
         tools_setting="Tool Use off",
         vision_setting="Vision off",
         reads=read_streams,
     ),
     mode=0o600,
     rules=violations,
+    proof="its own rules, and its adapter as documented, driven",
 )

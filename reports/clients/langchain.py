@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.clients.client import Client, Made, Needs, call, module
+from reports.clients.client import PYTHON, Client, Made, Needs, call, client_options, module
 from reports.clients.settings import Settings, pruned
 
 
@@ -33,8 +33,8 @@ def make(settings: Settings) -> Made:
         "base_url": repr(settings.base_url),
         "api_key": key if settings.bearer else '"none"',
     }
-    if settings.key_header:
-        values["default_headers"] = f"{{{settings.key_header!r}: {key}}}"
+    for name, given in client_options(settings).items():
+        values[name] = given
     if settings.on("stream_usage") is not None:
         values["stream_usage"] = repr(settings.on("stream_usage"))
     if settings.streaming is False:
@@ -50,18 +50,15 @@ def make(settings: Settings) -> Made:
     values["use_responses_api"] = "False"
     values["profile"] = repr(profile(settings))
     lines = [
-        *(["import os", ""] if settings.key.needed else []),
+        *(["import os", ""] if "os.environ" in "".join(values.values()) else []),
         "from langchain_openai import ChatOpenAI",
         "",
         *call("model = ChatOpenAI", **values),
     ]
-    notes = settings.cannot("system_role", "block_content")
-    if settings.query:
-        notes.append(f"every request needs the query ?{settings.query}: pass it as default_query")
-    if settings.on("tools") is False:
-        notes.append("the profile only describes tools: bind none to this model")
-    if settings.found("params.max-completion-tokens-rejected"):
-        notes.append("a limit of the output is sent as max_completion_tokens, which is refused: set it in extra_body")
+    notes = []
+    if settings.limit_param == "max_tokens" and settings.found("params.max-completion-tokens-rejected"):
+        notes.append("give a limit of the output as extra_body={'max_tokens': N}: max_tokens=N is sent as "
+                     "max_completion_tokens, which is refused")  # fmt: skip
     return module(settings, "#", lines, notes + settings.key_notes())
 
 
@@ -74,11 +71,14 @@ CLIENT = Client(
     "langchain-ai/langchain libs/core/langchain_core/language_models/model_profile.py, libs/partners/openai",
     Needs(
         library="openai-python",
+        tolerates=("`choices[].message.content` is a list",),
+        system_setting="send no system message",
         returns=frozenset(),
-        usage="switch",
-        usage_setting="stream_usage=False",
+        sends={"stream_options": "stream_usage=False"},
+        **PYTHON,
         stream_setting="disable_streaming=True",
         tools_setting="bind no tools",
         vision_setting="image_inputs=False",
     ),
+    proof="its own package, driven",
 )

@@ -25,7 +25,7 @@ def make(settings: Settings) -> Made:
     entry = {
         "apiKey": reference if settings.bearer else "none",
         "baseURL": settings.base_url,
-        "headers": {settings.key_header: reference} if settings.key_header else None,
+        "headers": settings.headers_as(lambda variable: f"${{{variable}}}"),
         "models": {"default": [settings.model], "fetch": False},
         "modelDisplayLabel": name,
         "titleConvo": True,
@@ -36,10 +36,7 @@ def make(settings: Settings) -> Made:
         "customParams": {"reasoningKey": settings.reasoning_field} if settings.reasoning_field else None,
         "tokenConfig": sizes if settings.context else None,
     }
-    notes = settings.general_notes()
-    notes += settings.cannot("tools", "vision", "streaming", "system_role", "block_content")
-    if not settings.refused("stream_usage"):
-        notes += settings.cannot("stream_usage")
+    notes = []
     if settings.key.needed:
         notes.append(f"put {settings.key.variable} with the key into LibreChat's .env")
     path = ("endpoints", "custom", Item("name", name))
@@ -53,5 +50,14 @@ CLIENT = Client(
     "yaml",
     make,
     "danny-avila/LibreChat packages/data-provider/src/config.ts; librechat.ai, object structure of custom endpoints",
-    Needs(always_streams=True, vision_setting="", tools_setting="start no agent with tools"),
+    Needs(
+        always_streams=True,
+        sends={"stream_options": "dropParams: [stream_options]"},
+        headers="",
+        key_header="",
+        proxy="PROXY",
+        certificate="NODE_EXTRA_CA_CERTS=FILE with the certificate's authority",
+        tools_setting="start no agent with tools",
+    ),
+    proof="the schema of its package",
 )

@@ -20,9 +20,10 @@ def make(settings: Settings) -> Made:
         "api_base": settings.base_url,
         # Without a value LiteLLM would send the OPENAI_API_KEY of its own environment.
         "api_key": reference if settings.bearer else "none",
+        **_azure(settings, reference),
         "additional_drop_params": dropped(settings) or None,
         "use_chat_completions_api": True if settings.on("responses_api") is False else None,
-        "extra_headers": {settings.key_header: reference} if settings.key_header else None,
+        "extra_headers": settings.headers_as(lambda variable: f"os.environ/{variable}"),
     }
     prompt, answer = settings.known_sizes
     info = {
@@ -42,6 +43,20 @@ def make(settings: Settings) -> Made:
     return Made([Put(("model_list", Item("model_name", name)), entry)], {}, _notes(settings))
 
 
+def _azure(settings: Settings, reference: str) -> dict[str, str | None]:
+    """A query with ``api-version``: only LiteLLM's Azure route keeps it, on a base URL that is the whole URL."""
+    given = settings.query_as(lambda variable: variable) or {}
+    if "api-version" not in given:
+        return {}
+    return {
+        "model": f"azure/{settings.model}",
+        "api_base": f"{settings.base_url}/chat/completions?{settings.query}",
+        "api_version": given["api-version"],
+        "api_key": None if settings.bearer else "none",
+        "azure_ad_token": reference if settings.bearer else None,
+    }
+
+
 def dropped(settings: Settings) -> list[str]:
     """The parameters that LiteLLM removes from requests."""
     drop = list(settings.rejected)
@@ -55,15 +70,14 @@ def dropped(settings: Settings) -> list[str]:
 
 
 def _notes(settings: Settings) -> list[str]:
-    notes = settings.general_notes()
-    notes += settings.cannot("streaming", hint="supports_native_streaming only describes it")
-    notes += settings.cannot("vision", hint="supports_vision only describes it; images are still forwarded")
-    notes += settings.cannot("block_content", "system_role")
-    if not settings.refused("stream_usage"):
-        notes += settings.cannot("stream_usage", hint="LiteLLM counts the tokens itself")
+    notes = settings.tools_note()
+    if settings.vision is False:
+        notes.append("supports_vision only describes it: images are still forwarded")
     for name, other in (("json_schema", "json_object"), ("json_object", "json_schema")):
-        if settings.on(other) is not False:
-            notes += settings.cannot(name, hint=f"dropping response_format would remove {other} too")
+        if settings.on(name) is False and settings.on(other) is not False:
+            notes.append(
+                f"{name} does not work ({settings.why(name)}); dropping response_format would remove {other} too"
+            )
     if settings.key.needed:
         notes.append(f"export {settings.key.variable} with the key, and LITELLM_MASTER_KEY for the proxy itself")
     else:
@@ -80,7 +94,14 @@ CLIENT = Client(
     "BerriAI/litellm litellm/types/router.py, litellm/proxy/_types.py; docs.litellm.ai, proxy configs",
     Needs(
         library="openai-python",
+        returns=frozenset({"reasoning_content", "extra_content"}),
+        system_setting="send no system message",
+        headers="",
+        key_header="",
+        query="api-version",
+        certificate="SSL_CERT_FILE=FILE with the certificate's authority",
         tools_setting="additional_drop_params: [tools, tool_choice]",
         vision_setting="supports_vision: false",
     ),
+    proof="its own package, driven",
 )

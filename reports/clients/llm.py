@@ -27,14 +27,10 @@ def make(settings: Settings) -> Made:
         "vision": settings.vision,
         "reasoning": settings.on("reasoning"),
     }
-    notes = settings.general_notes() + settings.cannot("system_role", "block_content")
-    if settings.refused("stream_usage"):
-        notes.append("stream_options is refused and llm sends it with every stream: streaming is off")
-    else:
-        notes += settings.cannot("stream_usage", hint="token counts are missing in its logs")
+    notes = settings.tools_note()
     if settings.key.needed:
         notes.append(f"store the key with: llm keys set {settings.id} (else OPENAI_API_KEY would be sent)")
-    return Made([Put((Item("model_id", name),), pruned(entry))], [], notes + settings.bearer_notes())
+    return Made([Put((Item("model_id", name),), pruned(entry))], [], notes)
 
 
 CLIENT = Client(
@@ -46,10 +42,15 @@ CLIENT = Client(
     "simonw/llm llm/default_plugins/openai_models.py, docs/openai-models.md",
     Needs(
         library="openai-python",
-        usage="switch",
-        usage_setting="can_stream: false",
+        returns=frozenset(),
+        system_setting="no -s and no system fragment",
+        sends={"stream_options": "can_stream: false"},
+        certificate="SSL_CERT_FILE=FILE with the certificate's authority",
+        headers="headers",
+        key_header="headers",
         stream_setting="can_stream: false",
         tools_setting="supports_tools: false",
         vision_setting="vision: false",
     ),
+    proof="its own package, driven",
 )

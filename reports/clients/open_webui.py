@@ -31,16 +31,15 @@ def make(settings: Settings) -> Made:
         "params": pruned(params),
     }
     connection: dict[str, Any] = {"enable": True, "model_ids": [settings.model], "prefix_id": settings.id}
-    if not settings.key.needed:
+    if not settings.bearer:
         connection["auth_type"] = "none"
-    key = f"${settings.key.variable}" if settings.key.needed else ""
-    notes = settings.query_notes() + settings.cannot("system_role", "json_schema", "block_content")
-    notes.append(
+    key = f"${settings.key.variable}" if settings.bearer else ""
+    notes = [
         f"the connection, as environment: OPENAI_API_BASE_URLS={quote(settings.base_url)} OPENAI_API_KEYS={key} "
         f"OPENAI_API_CONFIGS={quote(json.dumps({'0': connection}))}"
-    )
+    ]
     path = (Item("id", f"{settings.id}.{settings.model}"),)
-    return Made([Put(path, entry)], [], notes + settings.bearer_notes())
+    return Made([Put(path, entry)], [], notes)
 
 
 CLIENT = Client(
@@ -51,8 +50,11 @@ CLIENT = Client(
     make,
     "open-webui/open-webui backend/open_webui/models/models.py, utils/middleware.py; docs.openwebui.com",
     Needs(
+        headers="headers in OPENAI_API_CONFIGS",
+        key_header="headers in OPENAI_API_CONFIGS",
         stream_setting="stream_response: false",
         tools_setting="function_calling: legacy",
         vision_setting="capabilities.vision: false",
     ),
+    proof="its own source",
 )

@@ -36,7 +36,8 @@ def make(settings: Settings) -> Made:
     options = {
         "baseURL": settings.base_url,
         "apiKey": key if settings.bearer else None,
-        "headers": {settings.key_header: key} if settings.key_header else None,
+        "headers": settings.headers_as(lambda variable: f"{{env:{variable}}}"),
+        "queryParams": settings.query_as(lambda variable: f"{{env:{variable}}}"),
         "includeUsage": settings.on("stream_usage"),
         "supportsStructuredOutputs": settings.on("json_schema"),
     }
@@ -49,14 +50,7 @@ def make(settings: Settings) -> Made:
         "options": pruned(options),
         "models": {settings.model: entry},
     }
-    notes = settings.general_notes() + settings.sizes_note()
-    if settings.tools_streamed is False:
-        why = settings.why("tools" if settings.on("tools") is False else "streaming_tools")
-        notes.append(f"tools are off ({why}), and cannot be switched off here: tool_call only describes it")
-    notes += settings.cannot("streaming", hint="opencode always streams")
-    notes += settings.cannot("system_role", "block_content")
-    if settings.found("params.max-tokens-rejected"):
-        notes.append("max_tokens is refused, and opencode always sends it")
+    notes = settings.sizes_note()
     skeleton = {"$schema": "https://opencode.ai/config.json", "model": f"{settings.id}/{settings.model}"}
     return Made([Put(("provider", settings.id), provider)], skeleton, notes + settings.key_notes())
 
@@ -72,13 +66,22 @@ CLIENT = Client(
         library="AI SDK",
         returns=frozenset({"reasoning_content", "extra_content"}),
         always_streams=True,
-        usage="switch",
-        usage_setting="options.includeUsage: false",
+        sends={
+            "stream_options": "options.includeUsage: false",
+            "temperature": "temperature: false",
+            "max_tokens": "",
+            "tool_choice": "",
+        },
+        headers="",
+        key_header="",
+        query="any",
+        certificate="NODE_EXTRA_CA_CERTS=FILE with the certificate's authority",
+        prompt_tokens=7_700,
         tools="always",
         agent=True,
-        limit="max_tokens",
         vision_setting='modalities.input: ["text"]',
     ),
+    proof="the program itself, driven",
 )
 
 
@@ -135,4 +138,5 @@ MODELS_DEV = Client(
         "open_weights": "whether its weights are open, true or false",
         "last_updated": "when it was last changed, YYYY-MM-DD; default: release_date",
     },
+    proof="opencode, which read it",
 )

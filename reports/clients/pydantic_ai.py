@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.clients.client import Client, Made, Needs, call, module
+from reports.clients.client import PYTHON, Client, Made, Needs, call, client_options, module
 from reports.clients.settings import Settings, pruned
 
 #: Request parameters that are model settings of the same name.
@@ -42,31 +42,26 @@ def profile(settings: Settings) -> dict[str, Any]:
 
 def make(settings: Settings) -> Made:
     """A module that defines ``model``."""
-    key = f'os.environ["{settings.key.variable}"]' if settings.key.needed else '"none"'
+    key = f'os.environ["{settings.key.variable}"]' if settings.bearer else '"none"'
     provider = {"base_url": repr(settings.base_url), "api_key": key}
     imports = [
         "from pydantic_ai.models.openai import OpenAIChatModel",
         "from pydantic_ai.profiles.openai import OpenAIModelProfile",
         "from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider",
     ]
-    if settings.key_header:
+    if options := client_options(settings):
         imports.insert(0, "from openai import AsyncOpenAI")
-        headers = f"default_headers={{{settings.key_header!r}: {key}}}"
-        provider = {"openai_client": f'AsyncOpenAI(base_url={settings.base_url!r}, api_key="none", {headers})'}
+        given = ", ".join(f"{name}={value}" for name, value in options.items())
+        provider = {"openai_client": f"AsyncOpenAI(base_url={settings.base_url!r}, api_key={key}, {given})"}
     lines = [
-        *(["import os", ""] if settings.key.needed else []),
+        *(["import os", ""] if "os.environ" in "".join(provider.values()) else []),
         *imports,
         "",
         *call("provider = OpenAICompatibleProvider", [repr(settings.id)], **provider),
         *call("profile = OpenAIModelProfile", **{name: repr(value) for name, value in profile(settings).items()}),
         f"model = OpenAIChatModel({settings.model!r}, provider=provider, profile=profile)",
     ]
-    notes = settings.general_notes() + settings.cannot("streaming", hint="use agent.run, not agent.run_stream")
-    if settings.refused("stream_usage"):
-        notes.append("stream_options is refused, and cannot be switched off here: use agent.run, not agent.run_stream")
-    else:
-        notes += settings.cannot("stream_usage", hint="token counts of streams are 0")
-    return module(settings, "#", lines, notes + settings.key_notes())
+    return module(settings, "#", lines, settings.tools_note() + settings.key_notes())
 
 
 CLIENT = Client(
@@ -78,10 +73,15 @@ CLIENT = Client(
     "pydantic/pydantic-ai pydantic_ai_slim/pydantic_ai/profiles/openai.py, providers/openai_compatible.py",
     Needs(
         library="openai-python",
-        returns=frozenset({"reasoning_content", "reasoning"}),
+        tolerates=("`choices[].message.content` is a list",),
+        system_setting="no instructions and no system prompt",
+        returns=frozenset({"reasoning_content", "reasoning", "extra_content"}),
         forced_choice_setting="supports_forced_tool_choice=False",
-        stream_setting="run without streaming",
+        stream_setting="agent.run in place of agent.run_stream",
+        sends={"stream_options": "agent.run in place of agent.run_stream"},
+        **PYTHON,
         tools_setting="supports_tools=False",
         vision_setting="supports_image_input=False",
     ),
+    proof="its own package, driven",
 )

@@ -8,12 +8,12 @@ own default applies.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from probe.model import Report, State, usable
+from probe.model import Report, State, TargetInfo, usable
 from probe.redaction.key_patterns import looks_like_key
 from reports.summary import no_chat
 
@@ -25,6 +25,8 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 #: Syntax that clients replace by the value of a variable, a file's content or a command's output. An
 #: endpoint that lists such a model id would receive that value as the model.
 _REFERENCE = re.compile(r"\$\{|\$\(|\{env:|\{file:|os\.environ/|`")
+#: How a report shows a secret.
+_SECRET = re.compile(r"\$\{(\w+)\}")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
 _MODELS_MOST = 100
 
@@ -146,7 +148,9 @@ class Settings:
     def output(self) -> int:
         """The longest answer in tokens: as given, or a share of the context."""
         given = self._size("max_output", None)
-        return given or min(ASSUMED_OUTPUT, max(1, (self.context or ASSUMED_CONTEXT) // 4))
+        if given:
+            return min(given, max(1, self.context_or_assumed - 1))
+        return min(ASSUMED_OUTPUT, max(1, (self.context or ASSUMED_CONTEXT) // 4))
 
     @property
     def known_sizes(self) -> tuple[int | None, int | None]:
@@ -226,33 +230,62 @@ class Settings:
     @property
     def query(self) -> str:
         """The query that every request to the endpoint needs, or an empty string."""
-        return urlsplit(self.report.target.chat_url or "").query
+        return query_of(self.report.target)
+
+    def query_as(
+        self, reference: Callable[[str], str], literal: Callable[[str], str] = lambda text: text
+    ) -> dict[str, str] | None:
+        """The query's parameters, or None where there are none.
+
+        Args:
+            reference: writes the value of an environment variable, for a value that is a secret.
+            literal: writes any other value.
+        """
+        given = dict(parse_qsl(self.query, keep_blank_values=True))
+        return {name: reference(self._named(name)) if _SECRET.search(value) else literal(value)
+                for name, value in given.items()} or None  # fmt: skip
+
+    @property
+    def literal_query(self) -> dict[str, str]:
+        """The parameters of the query whose values are no secrets."""
+        given = parse_qsl(self.query, keep_blank_values=True)
+        return {name: value for name, value in given if not _SECRET.search(value)}
+
+    def headers_as(self, reference: Callable[[str], str]) -> dict[str, str] | None:
+        """The headers beside ``Authorization: Bearer``, that of the key first, or None where there are none.
+
+        Args:
+            reference: writes the value of an environment variable; the values themselves are never written.
+        """
+        made = {self.key_header: reference(self.key.variable)} if self.key_header else {}
+        return made | {name: reference(variable) for name, variable in self.header_variables.items()} or None
+
+    @property
+    def header_variables(self) -> dict[str, str]:
+        """The further headers of the run, each with the environment variable that holds its value."""
+        found = {}
+        for name, value in self.report.target.headers.items():
+            known = _SECRET.fullmatch(value)
+            found[name] = known[1] if known and _VARIABLE.fullmatch(known[1]) else self._named(name)
+        return found
+
+    def _named(self, name: str) -> str:
+        return variable_for(f"{self.id}-{name}").removesuffix("_API_KEY")
+
+    def variable_notes(self, needs: Any) -> list[str]:
+        """The environment variables that hold headers and secrets of the query, where the client can be given them."""
+        named = self.header_variables if needs and needs.headers == "" else {}
+        secret = [name for name, value in parse_qsl(self.query) if _SECRET.search(value)]
+        lines = [f"export {variable} with the value of the header {name}" for name, variable in named.items()]
+        if needs and needs.query == "any":
+            lines += [f"export {self._named(name)} with the value of {name} in the query" for name in secret]
+        return lines
 
     # Notes for the person ----------------------------------------------------------------------
 
     def key_notes(self) -> list[str]:
         """How to provide the key in its environment variable."""
         return [f"export {self.key.variable} with the key"] if self.key.needed else []
-
-    def bearer_notes(self) -> list[str]:
-        """For clients that send the key as Bearer only: that another header cannot be expressed."""
-        if self.key_header is None:
-            return []
-        return [f"the key is sent as Bearer; the header {self.auth_header} cannot be expressed here"]
-
-    def query_notes(self) -> list[str]:
-        """For every client: that the query of the URL cannot be expressed."""
-        return [f"every request needs the query ?{self.query}, which cannot be expressed here"] if self.query else []
-
-    def cannot(self, *capabilities: str, hint: str = "") -> list[str]:
-        """A note for each capability that is off and cannot be switched off in this client."""
-        notes = []
-        for name in capabilities:
-            off = {"tools": self.tools, "vision": self.vision}.get(name, self.on(name)) is False
-            if off:
-                why = self.why(name if self.on(name) is False else _ROOT.get(name, name))
-                notes.append(f"{name} is off ({why}), and cannot be switched off here" + (f": {hint}" if hint else ""))
-        return notes
 
     def sizes_note(self) -> list[str]:
         """A note where the context length had to be assumed."""
@@ -263,19 +296,14 @@ class Settings:
             "give the real one with --set context=N"
         ]
 
-    def general_notes(self) -> list[str]:
-        """For clients with one switch for tools: the query, and tools that work only without streaming."""
-        notes = self.query_notes()
-        if self.tools_whole and self.tools_streamed is False and self.streaming is not False:
-            notes.append(
-                f"tools work only without streaming ({self.why('streaming_tools')}): they are off here; "
-                "to use them, switch streaming off and tools on"
-            )
-        return notes
-
-
-#: The capability behind a toggle that has no verdict of its own.
-_ROOT = {"vision": "block_content", "tools": "streaming_tools"}
+    def tools_note(self) -> list[str]:
+        """For clients with one switch for tools: that they work only without streaming."""
+        if not self.tools_whole or self.tools_streamed is not False or self.streaming is False:
+            return []
+        return [
+            f"tools work only without streaming ({self.why('streaming_tools')}): they are off here; "
+            "to use them, switch streaming off and tools on"
+        ]
 
 
 def _plain_name(text: str) -> bool:
@@ -336,6 +364,11 @@ def settings_of(
         hand=dict(hand or {}),
         extras=dict(extras or {}),
     )
+
+
+def query_of(target: TargetInfo) -> str:
+    """The query of the URL of chat requests; the base URL has none."""
+    return urlsplit(target.chat_url or "").query
 
 
 def id_for(base_url: str) -> str:

@@ -35,8 +35,7 @@ def make(settings: Settings) -> Made:
         "apiType": "chat-completions",
     }
     puts = [Put((entry,), pruned(provider)), Put((entry, "models", Item("id", settings.model)), pruned(model))]
-    notes = settings.general_notes() + settings.sizes_note()
-    notes += settings.cannot("stream_usage", "json_schema", "json_object", "system_role", "block_content")
+    notes = settings.tools_note() + settings.sizes_note()
     if settings.key.needed:
         notes.append("VS Code asks for the key when the model is first used, and keeps it itself")
     return Made(puts, [], notes)
@@ -49,5 +48,13 @@ CLIENT = Client(
     "json",
     make,
     "microsoft/vscode-docs docs/agent-customization/language-models.md",
-    Needs(stream_setting="streaming: false", tools_setting="toolCalling: false", vision_setting="vision: false"),
+    Needs(
+        headers="requestHeaders",
+        key_header="",
+        proxy="http.proxy",
+        stream_setting="streaming: false",
+        tools_setting="toolCalling: false, which hides the model where an agent is chosen",
+        vision_setting="vision: false",
+    ),
+    proof="its documentation",
 )

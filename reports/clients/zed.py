@@ -36,16 +36,12 @@ def make(settings: Settings) -> Made:
         Put(provider, {"api_url": settings.base_url}),
         Put((*provider, "available_models", Item("name", settings.model)), pruned(model)),
     ]
-    notes = settings.general_notes() + settings.sizes_note()
-    notes += settings.cannot("streaming", hint="Zed always streams")
-    notes += settings.cannot("stream_usage", "json_schema", "json_object", "system_role", "block_content")
+    notes = settings.sizes_note()
     variable = re.sub(r"[^A-Z0-9]+", "_", settings.id.upper()) + "_API_KEY"
     if settings.key.needed:
         notes.append(f"Zed reads the key from {variable} or its own settings page")
     else:
         notes.append(f"Zed asks for a key all the same: enter any word, or export {variable} with one")
-    if settings.auth_scheme == "api-key-header":
-        notes.append("Zed sends the key as Bearer; another header for it cannot be expressed without writing the key")
     return Made(puts, {}, notes)
 
 
@@ -56,5 +52,13 @@ CLIENT = Client(
     "json",
     make,
     "zed-industries/zed crates/settings_content/src/language_model.rs, docs/src/ai/use-api-access.md",
-    Needs(always_streams=True, tools_setting="tools: false", vision_setting="images: false"),
+    Needs(
+        always_streams=True,
+        headers="custom_headers",
+        key_header="custom_headers",
+        proxy="the setting proxy, or HTTPS_PROXY",
+        tools_setting="tools: false",
+        vision_setting="images: false",
+    ),
+    proof="its own source",
 )

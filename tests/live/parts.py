@@ -168,6 +168,14 @@ ALL = {
             about="the AI SDK's provider for compatible endpoints",
         ),
         Part(
+            "llamaindex",
+            "bin/python",
+            pip=("llama-index-llms-openai-like==0.8.1",),
+            about="LlamaIndex' model for compatible endpoints",
+            optin=True,
+        ),
+        Part("haystack", "bin/python", pip=("haystack-ai==3.4.1",), about="the pipeline framework", optin=True),
+        Part(
             "opencode",
             "node_modules/.bin/opencode",
             npm=("opencode-ai@1.18.33",),

@@ -20,6 +20,7 @@ from probe.cli import main
 from probe.model import Depth, Report, Severity
 from probe.report import load
 from probe.simulator import Simulator, all_faults, all_styles
+from reports.registry import chosen
 from tests.scenarios.runs import TIMEOUT_S, codes, errors
 
 #: Personalities of a healthy endpoint's model that are no fault of the endpoint; `plain` is the styles' own row.
@@ -32,6 +33,8 @@ OTHER_RATE = 200.0
 #: Families whose checks measure the time between tokens.
 TIMED = ("stream", "idle")
 FORMATS = ("json", "html", "markdown", "junit", "sarif")
+#: Formats that are made once more from the saved report: Markdown has the clients' rows, notes and configurations.
+SAME = ("json", "markdown", "junit", "sarif")
 KEY_VARIABLE = "ENDPOINT_PROBE_CASE_KEY"
 
 
@@ -69,6 +72,7 @@ class Diagnosed:
     printed   standard output and standard error
     files     names of the report files that were written
     base_url  the base URL that is right for a client of the endpoint
+    differing formats in which the saved report says something else than the run did
     """
 
     case: Case
@@ -77,6 +81,7 @@ class Diagnosed:
     printed: str
     files: frozenset[str]
     base_url: str
+    differing: tuple[str, ...]
 
     @property
     def found(self) -> frozenset[str]:
@@ -135,7 +140,13 @@ def diagnose(case: Case) -> Diagnosed:
         ):
             status = main(words)
         files = frozenset(path.name for path in Path(folder).iterdir())
-        return Diagnosed(case, load(Path(folder) / "report.json"), status, printed.getvalue(), files, sim.base_url)
+        report = load(Path(folder) / "report.json")
+        differing = tuple(
+            item.name
+            for item in chosen(SAME)
+            if item.filename in files and item.render(report) != (Path(folder) / item.filename).read_bytes()
+        )
+        return Diagnosed(case, report, status, printed.getvalue(), files, sim.base_url, differing)
 
 
 @contextlib.contextmanager

@@ -97,6 +97,7 @@ def keeps_its_limits(done: Diagnosed) -> None:
 def ends_as_promised(done: Diagnosed) -> None:
     """Every report file is there, nothing of this program failed, and the exit status is the contract's."""
     assert done.files == {f"report.{FILES[name]}" for name in FORMATS}
+    assert done.differing == (), "the saved report says something else than the run"
     for word in ("Traceback", "internal error", "was not made"):
         assert word not in done.printed
     failing = any(item.severity is Severity.ERROR for item in done.report.findings)

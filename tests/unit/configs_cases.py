@@ -18,6 +18,9 @@ BASE = "http://127.0.0.1:9999/v1"
 MODEL = "served-model-id"
 #: What models.dev asks a person for; harmless to the others.
 EXTRAS = {"release_date": "2026-01-31", "open_weights": "true", "context": "32768", "max_output": "4096"}
+#: Forms of files that can be merged, and clients that are shell commands.
+DOCUMENTS = ("json", "yaml", "toml")
+SHELL = ("curl", "copilot-cli")
 NOT_SEEN = frozenset(("reasoning", "logprobs"))
 
 #: Fault: the verdicts that a right diagnosis gives, and what a person who knew would set.
@@ -100,15 +103,21 @@ def text_of(name: str, made: Report, **more: Any) -> str:
 
 
 def data_of(name: str, made: Report, **more: Any) -> Any:
-    """The same as plain data; for code the keyword arguments of its calls."""
+    """The same as plain data: for code the keyword arguments of its calls, else names and values."""
     text = text_of(name, made, **more)
     form = client(name).form
-    return arguments(text) if form == "code" else parsed(form, text)
+    if form in DOCUMENTS:
+        return parsed(form, text)
+    if form == "sheet":
+        return dict((part.strip() for part in line.split(":", 1)) for line in text.splitlines())
+    if form == "env":
+        return {line.partition("=")[0]: line.partition("=")[2].strip("'") for line in text.splitlines()}
+    return {"text": text} if name in SHELL else arguments(text)
 
 
 def arguments(text: str) -> dict[str, Any]:
     """The keyword arguments of a Python snippet, or the fields of a JavaScript one."""
-    if "import {" in text:
+    if text.startswith(("import {", "//", "import OpenAI")):
         pairs = re.findall(r"^  (\w+): (.*),$", text, re.M)
         return {name: json.loads(value) if value[:1] in '"tf' else value for name, value in pairs}
     found: dict[str, Any] = {}
@@ -210,6 +219,10 @@ def _zed(data: Any) -> dict[str, Any]:
     return {"tools": model["capabilities"]["tools"], "vision": model["capabilities"]["images"]}
 
 
+def _on(data: dict[str, str], name: str) -> bool | None:
+    return {"on": True, "off": False}.get(data.get(name, ""))
+
+
 _READERS: dict[str, Any] = {
     "kenaz": _kenaz,
     "litellm": _litellm,
@@ -229,6 +242,36 @@ _READERS: dict[str, Any] = {
     "langchain": _langchain,
     "ai-sdk": _ai_sdk,
     "codex": lambda data: {},
+    **{
+        name: lambda data: {}
+        for name in ("dotenv", "openai-python", "openai-node", "haystack", "cursor", "n8n", *SHELL)
+    },
+    "cline": lambda data: {"vision": _on(data, "Supports Images")},
+    "kilo-code": lambda data: {"vision": _on(data, "Image Support")},
+    "qwen-code": lambda data: {
+        "vision": data["modelProviders"]["openai"][0]["generationConfig"]["modalities"]["image"]
+    },
+    "llamaindex": lambda data: {"tools": data["is_function_calling_model"]},
+    "anythingllm": lambda data: {
+        "tools": "PROVIDER_DISABLE_NATIVE_TOOL_CALLING" not in data,
+        "streaming": "GENERIC_OPENAI_STREAMING_DISABLED" not in data,
+        "usage": data["GENERIC_OPEN_AI_REPORT_USAGE"] == "true",
+    },
+    "lobechat": lambda data: {
+        "tools": ":fc" in data["OPENAI_MODEL_LIST"],
+        "vision": ":vision" in data["OPENAI_MODEL_LIST"],
+    },
+    "cherry-studio": lambda data: {
+        "tools": _on(data, "Model type Tool"),
+        "vision": _on(data, "Model type Vision"),
+        "usage": _on(data, "Support stream_options"),
+    },
+    "jan": lambda data: {"tools": _on(data, "Capability Tools"), "vision": _on(data, "Capability Vision")},
+    "jetbrains": lambda data: {"tools": _on(data, "Tool calling")},
+    "dify": lambda data: {
+        "tools": data["Stream function calling"] == "Support",
+        "vision": data["Vision Support"] == "Support",
+    },
     "crush": lambda data: {"vision": data["providers"]["lab"]["models"][0]["supports_attachments"]},
     "goose": lambda data: {"tools": data.get("toolshim") is not True, "streaming": data["supports_streaming"]},
     "open-webui": _open_webui,

@@ -70,7 +70,7 @@ def test_standard_output_has_the_file_and_standard_error_the_rest(folder: Folder
     assert "note: export LAB_API_KEY with the key" in done.err
     done = export(folder, "--to", "opencode")
     assert done.lines[0].startswith("opencode: no, because tools.parser-missing")
-    assert "cannot be switched off here" in done.err
+    assert "every request has tools" in done.err
 
 
 def test_a_folder_is_as_good_as_its_report(folder: Folder) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from reports.clients.client import export
+from reports.clients.compatibility import Answer, works_with
 from reports.clients.registry import CLIENTS, client
 from reports.clients.settings import settings_of
-from tests.unit.configs_cases import EXTRAS, FAULTS, case, reading, settings_for, wrong_toggles
+from tests.unit.configs_cases import EXTRAS, FAULTS, case, reading, wrong_toggles
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -24,21 +25,21 @@ def test_what_cannot_be_switched_off_is_said() -> None:
     for fault, (verdicts, truth) in FAULTS.items():
         made = case(verdicts)
         for name in CLIENTS:
-            said = reading(name, made)
-            notes = " ".join(export(client(name), settings_for(made)).notes)
-            for switch in truth:
-                if switch not in said and name not in _NEVER_SENDS.get(switch, ()):
-                    word = {"usage": "stream_usage"}.get(switch, switch)
-                    assert word in notes, (fault, name, notes)
-
-
-#: Clients whose file says nothing of a switch because they do not send it, or describe no client at all.
-_NEVER_SENDS = {
-    "tools": ("aider", "aider-metadata", "codex"),
-    "streaming": ("aider-metadata", "models.dev", "codex"),
-    "vision": ("aider", "codex"),
-    "usage": ("aider-metadata", "models.dev", "codex"),
-}
+            needs, said = client(name).needs, reading(name, made)
+            if needs is None or needs.responses_only:
+                continue
+            (fit,) = works_with(made, [client(name)])
+            if fit.answer is Answer.NO:
+                continue
+            for switch in set(truth) - set(said):
+                known = {
+                    "tools": needs.tools == "never" or needs.tools_setting in fit.settings,
+                    "streaming": needs.stream_setting == "" or needs.stream_setting in fit.settings,
+                    "vision": needs.vision_setting == "" or needs.vision_setting in fit.settings,
+                    "usage": "stream_options" not in needs.sends,
+                }
+                codes = {code for _, code in verdicts.values()}
+                assert known[switch] or any(code in fit.sentence for code in codes), (fault, name, fit.sentence)
 
 
 def test_undetermined_toggles_are_left_out_or_at_the_safe_default() -> None:

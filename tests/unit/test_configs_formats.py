@@ -13,14 +13,16 @@ from jsonschema import Draft202012Validator
 
 from probe.model import CAPABILITIES, Report, State, Verdict
 from reports.clients.client import export
+from reports.clients.compatibility import Answer, works_with
 from reports.clients.documents import BadFile, parsed
 from reports.clients.registry import CLIENTS, UnknownClient, client, clients
 from reports.clients.settings import CannotExport, Key, id_for, settings_of, variable_for
+from tests.unit import configs_cases
 from tests.unit.client_schemas import SCHEMAS
 from tests.unit.configs_cases import BASE, EXTRAS, MODEL, case, data_of, settings_for, text_of
 
-DOCUMENTS = [name for name in CLIENTS if client(name).form != "code"]
-CODE = [name for name in CLIENTS if client(name).form == "code"]
+DOCUMENTS = [name for name in CLIENTS if client(name).form in configs_cases.DOCUMENTS]
+CODE = [name for name in CLIENTS if name not in DOCUMENTS]
 
 
 def _problems(name: str, data: Any) -> list[str]:
@@ -110,27 +112,46 @@ def test_names_are_made_from_the_host() -> None:
 @pytest.mark.parametrize("name", CLIENTS)
 def test_the_key_is_named_and_not_needed_where_none_is_asked(name: str) -> None:
     keyed = text_of(name, case())
-    named_elsewhere = ("llm", "zed", "vscode", "aider", "aider-metadata", "open-webui", "models.dev")
+    named_elsewhere = (
+        *("llm", "zed", "vscode", "aider", "aider-metadata", "open-webui", "models.dev"),
+        *("dotenv", "anythingllm", "lobechat"),
+    )
     assert ("LAB_API_KEY" in keyed) == (name not in named_elsewhere)
     keyless = text_of(name, case(scheme="none", header=None, source="none"))
     if name != "kenaz":  # which wants a reference whatever the scheme is
         assert "LAB_API_KEY" not in keyless
 
 
-@pytest.mark.parametrize("name", CLIENTS)
-def test_a_header_of_its_own_for_the_key_is_written_or_told(name: str) -> None:
-    made = export(client(name), settings_for(case(scheme="api-key-header", header="X-Lab-Key")))
-    if name not in ("aider-metadata", "models.dev"):
-        assert "X-Lab-Key" in made.text or any("header" in note for note in made.notes)
+WITH_ROWS = [name for name in CLIENTS if client(name).needs]
 
 
-@pytest.mark.parametrize("name", CLIENTS)
-def test_a_query_that_every_request_needs_is_told(name: str) -> None:
-    made = export(client(name), settings_for(case(chat_url=f"{BASE}/chat/completions?api-version=1")))
-    if name in ("codex",):
-        assert "api-version" in made.text
-    elif name not in ("aider-metadata", "models.dev"):
-        assert any("api-version" in note for note in made.notes)
+@pytest.mark.parametrize("name", WITH_ROWS)
+def test_what_every_request_needs_is_written_or_the_row_says_no(name: str) -> None:
+    """The key's header, further headers and a query: written as references, filled in by hand, or not possible."""
+    needs, secret = client(name).needs, "s3cret-value-of-the-header"
+    assert needs is not None
+    for field, text, made in (
+        (needs.key_header, "X-Lab-Key", case(scheme="api-key-header", header="X-Lab-Key")),
+        (needs.headers, "X-Team", case(headers={"X-Team": secret})),
+        (needs.headers, "TEAM_VARIABLE", case(headers={"X-Team": "${TEAM_VARIABLE}"})),
+    ):
+        (fit,) = works_with(made, [client(name)])
+        exported = export(client(name), settings_for(made))
+        assert secret not in exported.text + "".join(exported.notes) + fit.sentence
+        assert (text in exported.text) == (field == "")
+        assert (fit.answer is Answer.NO) == (field is None)
+        if field:
+            assert any(field in setting for setting in fit.settings)
+    for query, expressed in (("api-version=1", needs.query != ""), ("tenant=7", needs.query in ("any", "literal"))):
+        made = case(chat_url=f"{BASE}/chat/completions?{query}")
+        (fit,) = works_with(made, [client(name)])
+        assert (fit.answer is Answer.NO) == (not expressed)
+        assert (query.partition("=")[0] in export(client(name), settings_for(made)).text) == expressed
+    hidden = case(chat_url=f"{BASE}/chat/completions?tenant=%24%7BURL_SECRET%7D")
+    exported = export(client(name), settings_for(hidden))
+    assert "URL_SECRET" not in exported.text
+    assert ("LAB_TENANT" in exported.text) == (needs.query == "any")
+    assert (works_with(hidden, [client(name)])[0].answer is Answer.NO) == (needs.query != "any")
 
 
 def test_only_a_stream_that_cannot_be_used_switches_streaming_off() -> None:
@@ -246,6 +267,7 @@ EXISTING = {
     "crush": '{\n  "options": {"debug": true}\n}\n',
     "goose": '{\n  "name": "lab",\n  "mine": 1\n}\n',
     "open-webui": "[]\n",
+    "qwen-code": '{\n  // mine\n  "ui": {"theme": "x"},\n  "modelProviders": {"gemini": []}\n}\n',
     "models.dev": "family = 'old' # keep\n",
 }
 
@@ -281,6 +303,7 @@ def _without_heads(name: str, fresh: Any) -> Any:
         "codex": ("model", "model_provider"),
         "opencode": ("$schema", "model"),
         "crush": ("$schema",),
+        "qwen-code": ("model", "security"),
     }
     gone = {"codex": ("model_context_window",)}
     if isinstance(fresh, dict):

@@ -24,6 +24,13 @@ def good() -> Report:
     return report(capabilities=verdicts(**{name: Verdict(State.WORKS, 1.0, None, ("x.y",)) for name in WORKING}))
 
 
+def unstreamed() -> Report:
+    """An endpoint at which no stream can be had."""
+    made = faulty()
+    streaming = Verdict(State.REJECTED, 1.0, "stream.rejected", ("x.y",))
+    return replace(made, capabilities={**made.capabilities, "streaming": streaming})
+
+
 def row(of: Report, name: str) -> clients.ClientRow:
     return next(item for item in clients.rows(of) if item.fit.client == name)
 
@@ -45,7 +52,7 @@ def test_a_client_that_works_gets_its_configuration() -> None:
 
 
 def test_a_client_that_does_not_work_gets_none() -> None:
-    kenaz = row(faulty(), "kenaz")
+    kenaz = row(unstreamed(), "kenaz")
     assert kenaz.fit.answer is Answer.NO
     assert kenaz.text is None
     assert kenaz.problem
@@ -99,7 +106,7 @@ def test_the_page_shows_each_row_and_a_button_for_each_configuration() -> None:
         assert f'<th scope="row" role="rowheader">{item.fit.title}</th>' in shown
         if item.text is not None:
             assert f'data-copy="config-text-{item.fit.client}"' in shown
-    no = page.render(faulty()).decode()
+    no = page.render(unstreamed()).decode()
     assert '<span class="verdict broken">no</span>' in no
     assert 'id="config-kenaz"' not in no
 
@@ -108,7 +115,7 @@ def test_markdown_shows_each_row_and_the_configurations_folded() -> None:
     shown = markdown.render(good()).decode()
     assert "| Kenaz | **yes** |" in shown
     assert "<summary>Configuration for Kenaz</summary>" in shown
-    assert "Configuration for Kenaz" not in markdown.render(faulty()).decode()
+    assert "Configuration for Kenaz" not in markdown.render(unstreamed()).decode()
 
 
 def test_a_configuration_is_whole_or_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

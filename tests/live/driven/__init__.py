@@ -1,0 +1,1 @@
+"""Real client libraries, started with exported configurations: one script a client, run in its part's environment."""
