@@ -20,6 +20,7 @@ from probe.parsing.error_bodies import error_in as error_in
 from probe.parsing.error_bodies import error_text as error_text
 from probe.parsing.error_bodies import has_error_body as has_error_body
 from probe.parsing.error_bodies import has_no_model as has_no_model
+from probe.parsing.error_bodies import is_block_page as is_block_page
 from probe.parsing.error_bodies import is_html as is_html
 from probe.parsing.error_bodies import is_quota as is_quota
 from probe.parsing.error_bodies import is_throttled as is_throttled
