@@ -55,7 +55,7 @@ _MODEL_GONE = re.compile(
     r"unable to access|not recogni[sz]ed|unrecogni[sz]ed|decommissioned|no longer|retired|not served|"
     r"not available|unavailable|(?:not|n't) supported|could not find|cannot find|no available channel|no matching|"
     r"not loaded|no models loaded|please (?:load|specify)|required|missing|pinned|not allowed|allowed now|"
-    r"no deployments?|not support (?:the )?chat|"
+    r"no deployments?|not provided|must provide|not support (?:the )?chat|"
     r"deploymentnotfound|no (?:allowed )?providers|无可用渠道|不存在|未找到|不支持|无权|"
     r"nicht (?:gefunden|verfügbar)|unbekannt",
     re.IGNORECASE,

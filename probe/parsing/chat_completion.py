@@ -25,6 +25,7 @@ from probe.parsing.error_bodies import is_html as is_html
 from probe.parsing.error_bodies import is_quota as is_quota
 from probe.parsing.error_bodies import is_throttled as is_throttled
 from probe.parsing.error_bodies import obstacle as obstacle
+from probe.parsing.error_bodies import page_heading as page_heading
 from probe.parsing.error_bodies import retry_after as retry_after
 from probe.parsing.error_bodies import speaks_of as speaks_of
 from probe.parsing.error_bodies import waiting_helps as waiting_helps

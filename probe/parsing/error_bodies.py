@@ -202,6 +202,12 @@ def is_block_page(exchange: Exchange) -> bool:
     return bool(_FILTER.search(page)) or any(_BLOCKED.search(heading) for heading in headings)
 
 
+def page_heading(exchange: Exchange) -> str:
+    """The title or first heading of a web page, or an empty text."""
+    found = _HEADING.search(exchange.response.content[:SMALL]) if exchange.response and is_html(exchange) else None
+    return found[2].decode("utf-8", "replace").strip() if found else ""
+
+
 def speaks_of(exchange: Exchange, *words: str) -> bool:
     """Whether the error text or its ``param`` names one of the words, case ignored."""
     text = error_text(exchange)

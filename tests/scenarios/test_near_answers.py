@@ -61,6 +61,17 @@ def test_a_larger_request_that_is_too_large_says_nothing_of_its_headers() -> Non
     assert codes(report) == {"limits.body-size"}
 
 
+@pytest.mark.parametrize("part", ["tools", "stream", "image_url"])
+def test_a_rule_on_the_body_is_named_and_decides_no_verdict(part: str) -> None:
+    only = ("url.resolve", "stream.*", "tools.*", "vision.*", "responses.*", "errors.refused")
+    report = diagnose([f"access-content-rule={part}"], only=only)
+    (finding,) = report.findings
+    assert finding.code == "auth.denied"
+    assert f"`{part}`" in finding.detail
+    refused = [name for name, found in report.capabilities.items() if found.verdict is not State.WORKS]
+    assert all(report.capabilities[name].verdict is State.UNKNOWN for name in refused)
+
+
 @pytest.mark.parametrize(("how", "said"), [("status", "401"), ("origin", "no origin"), ("header", "authorization")])
 def test_a_preflight_that_is_refused(how: str, said: str) -> None:
     report = diagnose([f"errors-cors={how}"], depth=Depth.DEEP, only=("url.resolve", "errors.cors"))

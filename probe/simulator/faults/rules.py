@@ -1,4 +1,4 @@
-"""Rules of gateways on the headers by which client programs name themselves."""
+"""Rules of gateways on the headers and the contents of requests: which client may ask, and what."""
 
 from __future__ import annotations
 
@@ -41,3 +41,31 @@ class SdkHeaders(Fault):
         if {"agent": agent, "headers": named, "both": agent and named}[self.given]:
             return send_json(403, {"message": "Request blocked", "id": "7f21-00"})
         return None
+
+
+class ContentRule(Fault):
+    """A web application firewall that takes a part of the body for an attack."""
+
+    name = "access-content-rule"
+    summary = "requests with a part are refused by a firewall (=tools, stream or image_url: which part)"
+    yields = ("auth.denied",)
+    value = "tools"
+    choices = ("tools", "stream", "image_url")
+
+    def on_request(self, call: Call) -> Response | None:
+        part = {"stream": b'"stream":true'}.get(self.given, f'"{self.given}"'.encode())
+        if part not in call.request.body.replace(b": ", b":"):
+            return None
+        page = "<html><head><title>403 Forbidden</title></head><body>Incident 4411. Contact security.</body></html>"
+        return send_html(403, page)
+
+
+class BackendFails(Fault):
+    """The server behind a gateway dies of one kind of request."""
+
+    name = "backend-fails-on-pictures"
+    summary = "requests with a picture are answered with 502, since the server behind the gateway fails"
+    yields = ("errors.upstream",)
+
+    def on_request(self, call: Call) -> Response | None:
+        return send_text(502, "Bad Gateway") if b'"image_url"' in call.request.body else None
