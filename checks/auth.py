@@ -371,7 +371,7 @@ def diagnose_of_sdks(whole: Exchange, parts: Mapping[str, Exchange]) -> Result:
         remedy="Exempt the API at the gateway from the rule that refuses these headers (bot protection, allow list of "
         "headers), or let the SDK send others: `default_headers` (Python), `defaultHeaders` (JavaScript).",
     )
-    return Result((finding,))
+    return Result((finding,), facts={"refused_client_headers": refused or list(parts)})
 
 
 @check(
