@@ -217,8 +217,9 @@ def diagnose_foreign(refused: Exchange, answered: Exchange) -> Finding:
     """The finding for a rule that refuses one client program by its headers and lets another one through."""
     own, other = (one.request.headers.get("User-Agent", "none") for one in (refused, answered))
     named = refusal.hop(refused)
+    how = f"answered {refused.status}" if refused.status else "closed the connection"
     return DENIED.found(
-        f"{refused.request.url} answered {refused.status} to the User-Agent `{own}` and {answered.status} to `{other}`"
+        f"{refused.request.url} {how} for the User-Agent `{own}` and answered {answered.status} for `{other}`"
         f"{f'; the refusal names {named}' if named else ''}. The rest of the run was sent with the latter.",
         refused.shows("/request/headers/user-agent", expected="answered like other clients", actual=own),
         answered.shows_status(answered.status),
@@ -231,12 +232,17 @@ def diagnose_sign_in(exchange: Exchange) -> Finding:
     """The finding for a sign-in page, or for a redirect to one."""
     response = exchange.response
     goal = (response.header("location") or "")[:200] if response else ""
+    named = refusal.hop(exchange)
+    names = f"; the answer names {named}" if named else ""
     if goal:
         evidence = exchange.shows("/response/headers/location", expected="no redirect", actual=goal)
-        return SIGN_IN.found(f"{exchange.request.url} redirects ({exchange.status}) to a sign-in: {goal}.", evidence)
+        detail = f"{exchange.request.url} redirects ({exchange.status}) to a sign-in: {goal}{names}."
+        return SIGN_IN.found(detail, evidence)
+    media_type = response.media_type if response else None
     return SIGN_IN.found(
-        f"{exchange.request.url} answered {exchange.status} with a page that asks for a password.",
-        exchange.shows("/response/headers/content-type", expected="application/json", actual="text/html"),
+        f"{exchange.request.url} answered {exchange.status} with a page that asks for a sign-in{names}.",
+        exchange.shows("/response/headers/content-type", expected="application/json", actual=media_type),
+        owner=Owner.NETWORK if exchange.status == 511 else None,  # a captive portal (RFC 6585 section 6)
     )
 
 

@@ -88,6 +88,8 @@ _OUT_OF_SERVICE = re.compile(
     r"(?:paused|stopped|sleeping|suspended|scaled to zero)|no available workers?|network error due to high traffic",
     re.IGNORECASE,
 )
+#: The errors of object stores (Amazon S3, Google Cloud Storage, Azure Blob, MinIO), which hold files and no API.
+_OF_STORE = re.compile(rb"<Error>\s*<Code>\w+</Code>")
 #: Refusals of the HTTP of a request, and not of its path: length, type, host, version, headers.
 _OF_HTTP = (411, 415, 417, 421, 426, 431, 494, 505)
 #: Servers with GET /models/{id} read the rest of a wrong path as a model id.
@@ -134,6 +136,8 @@ def classify(exchange: Exchange, model: str | None = None, listed: Collection[st
     text = error_with_codes(exchange, 1500)
     if completion.is_block_page(exchange):
         return Reply.DENIED
+    if status in (400, 403, 404, 405) and _OF_STORE.search(response.content[:500]):
+        return Reply.PAGE
     if completion.is_quota(exchange):  # credit used up: no evidence about the URL or the model
         return Reply.BUSY
     if completion.is_throttled(exchange):

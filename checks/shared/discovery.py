@@ -190,6 +190,8 @@ class Search:
                 break
             if trial.reply is Reply.DENIED:
                 trial = await self._denied_to_all(trial, found)
+            elif _may_be_of_client(trial):
+                trial = await self._as_another_client(trial, found, client_headers.SDK) or trial
             if trial.reply is Reply.KEY:
                 trial = await self._why_refused(trial, found)
             elif trial.reply in (Reply.ROUTE, Reply.BROKEN) and len(found.trials) == 1:
@@ -389,7 +391,7 @@ class Search:
 
     async def _as_another_client(self, trial: Trial, found: Found, headers: Mapping[str, str]) -> Trial | None:
         """Send a refused request with another client's headers, and keep them if they are not refused."""
-        if self.spent >= MAX_REQUESTS or trial.reply is not Reply.DENIED:
+        if self.spent >= MAX_REQUESTS or trial.reply is Reply.NONE:
             return None
         self.ctx.target.client_headers = headers
         try:
@@ -443,6 +445,13 @@ class Search:
         again = Trial(trial.path, exchange, classify(exchange, model))
         found.trials[-1] = again
         return again
+
+
+def _may_be_of_client(trial: Trial) -> bool:
+    """Whether a rule on clients may be behind a closed connection, or a refusal without JSON."""
+    error = trial.exchange.error
+    closed = trial.reply is Reply.LOST and error is not None and error.kind in ("reset", "closed")
+    return closed or (trial.reply is Reply.ROUTE and refusal.is_page(trial.exchange))
 
 
 def _prompt(code: str) -> str:

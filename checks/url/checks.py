@@ -321,10 +321,13 @@ def _nothing(found: Found, endpoint: urls.Endpoint) -> Finding:
     pages = [trial for trial in found.trials if trial.reply in (Reply.PAGE, Reply.ODD)]
     if pages and len(pages) >= len(found.trials) / 2:
         exchange = pages[0].exchange
-        kind = "a web page" if pages[0].reply is Reply.PAGE else "success without a chat completion"
+        kind = "success without a chat completion"
+        if pages[0].reply is Reply.PAGE:
+            kind = "a web page" if completion.is_html(exchange) else "the error of an object store, which holds files"
+        named = refusal.hop(exchange)
         media_type = exchange.response.media_type if exchange.response else None
         return NOT_AN_API.found(
-            f"{tried} The answer was {kind}, status {exchange.status}.",
+            f"{tried} The answer was {kind}, status {exchange.status}{f'; it names {named}' if named else ''}.",
             exchange.shows(
                 "/response/headers/content-type", expected="application/json with choices", actual=media_type
             ),

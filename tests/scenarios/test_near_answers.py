@@ -33,7 +33,9 @@ def test_an_error_with_a_success_status_beside_a_model_list_is_no_wrong_url(what
     assert report.target.base_url == report.target.endpoint
 
 
-@pytest.mark.parametrize(("passes", "named"), [("sdk", "OpenAI/"), ("browser", "Mozilla/")])
+@pytest.mark.parametrize(
+    ("passes", "named"), [("sdk", "OpenAI/"), ("browser", "Mozilla/"), ("closed", "closed the conn")]
+)
 def test_a_rule_on_the_user_agent_is_named_and_the_run_goes_on(passes: str, named: str) -> None:
     report = diagnose([f"access-user-agent={passes}"], depth=Depth.QUICK)
     (finding,) = report.findings

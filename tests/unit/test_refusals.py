@@ -136,7 +136,6 @@ ROWS = (
             (401, error("Your IP is not authorized for this project", code="ip_not_authorized")),
             (400, [error("User location is not supported for the API use.", status="FAILED_PRECONDITION")]),
             (403, {"fault": {"faultstring": "Access Denied for client ip : 10.1.1.1"}}),
-            (403, b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"),
             (400, error("Violated guardrail policy: content blocked")),
         )
     ),
@@ -206,6 +205,7 @@ ROWS = (
     Row(made(404, page("404 Not Found")), Cause.PATH),
     Row(made(405, {"detail": "Method Not Allowed"}), Cause.PATH),
     Row(made(200, page("Console")), Cause.PATH),
+    Row(made(403, b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>No</Message></Error>"), Cause.PATH),
     # Load, size, credit
     Row(made(413, page("413 Request Entity Too Large"), NGINX), Cause.SIZE),
     Row(made(429, error("Rate limit reached for requests")), Cause.RATE),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from probe.simulator.call import Call
 from probe.simulator.fault import Fault
-from probe.simulator.response import Response, redirect, send_empty, send_html, send_json, send_text
+from probe.simulator.response import Response, plain, redirect, send_empty, send_html, send_json, send_text
 from probe.simulator.style import DEFAULT_KEY
 
 
@@ -204,7 +204,30 @@ class AliasNotListed(Fault):
         return {**payload, "data": [{**item, "id": f"{item['id']}-2025-11-20"} for item in payload["data"]]}
 
 
-# A web site --------------------------------------------------------------------------------------------
+# An object store, a captive portal, a web site ----------------------------------------------------------
+
+
+class ObjectStore(Fault):
+    """The URL of a bucket, which refuses what it does not hold (Amazon S3 without the right to list)."""
+
+    name = "object-store"
+    summary = "the URL is that of an object store, which answers 403 to every path"
+    yields = ("url.not-an-api",)
+
+    def on_request(self, call: Call) -> Response | None:
+        error = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        return plain(403, error, "application/xml", [("Server", "AmazonS3")])
+
+
+class CaptivePortal(Fault):
+    """A network that wants its users to sign in first (RFC 6585 section 6)."""
+
+    name = "captive-portal"
+    summary = "a network's sign-in answers every request with 511"
+    yields = ("auth.sign-in",)
+
+    def on_request(self, call: Call) -> Response | None:
+        return send_html(511, _page("Welcome to our network", '<a href="https://portal.example/">Log in</a>'))
 
 
 class WebSite(Fault):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from probe.simulator.call import Call
 from probe.simulator.fault import Fault
-from probe.simulator.response import Response, send_html, send_json, send_text
+from probe.simulator.response import Response, no_response, send_html, send_json, send_text
 
 
 class OwnAgent(Fault):
     """A bot rule that lets the known SDKs through, or browsers only."""
 
     name = "access-user-agent"
-    summary = "programs are refused by their User-Agent (=sdk or browser: which is let through)"
+    summary = "programs are refused by their User-Agent (=sdk or browser: which passes; closed: without an answer)"
     yields = ("auth.denied",)
     value = "sdk"
-    choices = ("sdk", "browser")
+    choices = ("sdk", "browser", "closed")
 
     def on_request(self, call: Call) -> Response | None:
         agent = call.request.header("user-agent") or ""
@@ -23,6 +23,8 @@ class OwnAgent(Fault):
             return None if agent.startswith("Mozilla/") else send_html(406, page, [("Server", "Apache")])
         if agent.startswith(("OpenAI/", "AsyncOpenAI/")):
             return None
+        if self.given == "closed":  # nginx: return 444
+            return no_response("cut")
         return send_text(403, "error code: 1010").with_header("Server", "cloudflare")
 
 
