@@ -154,7 +154,7 @@ def classify(exchange: Exchange, model: str | None = None, listed: Collection[st
     if status in _OF_HTTP:
         return Reply.ROUTE
     if completion.is_html(exchange):
-        return Reply.BROKEN if status >= 500 else Reply.NONE
+        return Reply.BROKEN if status >= 500 else Reply.ROUTE if status == 400 else Reply.NONE
     if status in (405, 501):
         return Reply.NONE
     if status in (404, 410):

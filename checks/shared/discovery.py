@@ -165,7 +165,7 @@ class Search:
     @staticmethod
     def _reconsider(found: Found) -> None:
         """A success at the typed URL alone, or beside a model list, is an answer of the chat operation."""
-        if found.chat is not None or found.typed.reply not in (Reply.ODD, Reply.PAGE):
+        if found.chat or found.typed.reply not in (Reply.ODD, Reply.PAGE) or not completion.ok(found.typed.exchange):
             return
         alone = len(found.trials) > 1 and all(trial.reply is Reply.NONE for trial in found.trials[1:])
         if found.models or (alone and found.typed.reply is Reply.ODD):

@@ -197,6 +197,8 @@ def _unreadable(exchange: Exchange, code: str) -> Result:
 def _cause(found: Found) -> Cause:
     """The cause of the last refusal of the search, which ended it."""
     last = found.trials[-1]
+    if last.reply is Reply.KEY and refusal.signs_in(last.exchange):
+        return Cause.SIGN_IN
     if last.reply in (Reply.KEY, Reply.MODEL, Reply.CHAT):  # the search has examined these
         return Cause.NONE
     return refusal.read(last.exchange, found.others, model=found.model, listed=found.models).cause

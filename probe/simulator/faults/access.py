@@ -52,16 +52,18 @@ class SignIn(_Keyed):
     """An identity-aware proxy that sends every client without a session to its sign-in."""
 
     name = "access-sign-in"
-    summary = "every request is sent to a sign-in (=redirect, service or page: on the host, elsewhere, or the page)"
+    summary = "every request is sent to a sign-in (=redirect, service, page or 401: on the host, elsewhere, or a page)"
     yields = ("auth.sign-in",)
     value = "redirect"
-    choices = ("redirect", "service", "page")
+    choices = ("redirect", "service", "page", "401")
 
     def on_request(self, call: Call) -> Response | None:
         if self.given == "redirect":
             return redirect(302, f"/oauth2/start?rd={call.path}")
         if self.given == "service":
             return redirect(303, "https://team.cloudflareaccess.com/cdn-cgi/access/login/host?kid=1")
+        if self.given == "401":
+            return send_html(401, _page("Please sign in", '<a href="https://sso.example/sso-api?url=x">Sign in</a>'))
         form = '<form method="post"><input name="user"><input name="pw" type="password"><button>Go</button></form>'
         return send_html(200, _page("Welcome back", form))
 
