@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from checks.shared import refusal
 from checks.shared.chat_reply import Reply, classify
+from checks.shared.client_headers import GROUPS, SDK
 from checks.shared.discovery import listed_ids
 from probe.api import (
     Auth,
@@ -20,6 +21,7 @@ from probe.api import (
     Exchange,
     Finding,
     Inconclusive,
+    Obstacle,
     Owner,
     Result,
     Severity,
@@ -28,10 +30,11 @@ from probe.api import (
     completion,
     too_common,
     urls,
+    wording,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from checks.shared.discovery import Found
     from probe.api import Context
@@ -212,16 +215,36 @@ def diagnose_denied(exchange: Exchange, keyless: Exchange | None) -> Finding:
     return DENIED.found(detail, exchange.shows_status(200))
 
 
+def diagnose_foreign(refused: Exchange, answered: Exchange) -> Finding:
+    """The finding for a rule that refuses one client program by its headers and lets another one through."""
+    own, other = (one.request.headers.get("User-Agent", "none") for one in (refused, answered))
+    named = refusal.hop(refused)
+    how = f"answered {refused.status}" if refused.status else "closed the connection"
+    return DENIED.found(
+        f"{refused.request.url} {how} for the User-Agent `{own}` and answered {answered.status} for `{other}`"
+        f"{f'; the refusal names {named}' if named else ''}. The rest of the run was sent with the latter.",
+        refused.shows("/request/headers/user-agent", expected="answered like other clients", actual=own),
+        answered.shows_status(answered.status),
+        remedy="Exempt the API at the gateway from its rule on the User-Agent header (bot protection), which refuses "
+        f"programs; or let clients send one that passes (endpoint-probe: --header 'User-Agent: {other}').",
+    )
+
+
 def diagnose_sign_in(exchange: Exchange) -> Finding:
     """The finding for a sign-in page, or for a redirect to one."""
     response = exchange.response
     goal = (response.header("location") or "")[:200] if response else ""
+    named = refusal.hop(exchange)
+    names = f"; the answer names {named}" if named else ""
     if goal:
         evidence = exchange.shows("/response/headers/location", expected="no redirect", actual=goal)
-        return SIGN_IN.found(f"{exchange.request.url} redirects ({exchange.status}) to a sign-in: {goal}.", evidence)
+        detail = f"{exchange.request.url} redirects ({exchange.status}) to a sign-in: {goal}{names}."
+        return SIGN_IN.found(detail, evidence)
+    media_type = response.media_type if response else None
     return SIGN_IN.found(
-        f"{exchange.request.url} answered {exchange.status} with a page that asks for a password.",
-        exchange.shows("/response/headers/content-type", expected="application/json", actual="text/html"),
+        f"{exchange.request.url} answered {exchange.status} with a page that asks for a sign-in{names}.",
+        exchange.shows("/response/headers/content-type", expected="application/json", actual=media_type),
+        owner=Owner.NETWORK if exchange.status == 511 else None,  # a captive portal (RFC 6585 section 6)
     )
 
 
@@ -299,6 +322,64 @@ def _reflected(exchange: Exchange, key: str) -> tuple[Finding, ...]:
         exchange.shows(pointer, expected="no key", actual="the key that was sent"),
     )
     return (finding,)
+
+
+@check(
+    "auth.client-headers",
+    title="Read the answer to an SDK's headers",
+    proves="Requests with the headers of the OpenAI SDKs are answered like others.",
+    requires={"chat"},
+    after={"limits.body"},
+    emits=(DENIED,),
+    max_requests=3,
+    least_requests=0,
+    max_tokens=150,
+)
+async def of_sdks(ctx: Context) -> Result:
+    larger = next((one for one in ctx.exchanges if _is_of_sdk(one)), None)
+    if larger is None:
+        raise Skip("no request was sent with these headers")
+    if not _may_be_of_headers(larger):
+        return Result(note="a request with these headers was not refused")
+    prompt = f"Repeat exactly: {ctx.nonce('sdk')}"
+    whole = await ctx.chat(prompt, limit=32, headers=SDK)
+    if not _may_be_of_headers(whole):
+        return Result(note="a shorter request with these headers was not refused")
+    parts = {name: await ctx.chat(prompt, limit=32, headers=headers) for name, headers in GROUPS.items()}
+    return diagnose_of_sdks(whole, parts)
+
+
+def _is_of_sdk(exchange: Exchange) -> bool:
+    return "X-Stainless-Lang" in exchange.request.headers
+
+
+def _may_be_of_headers(exchange: Exchange) -> bool:
+    """Whether a request was refused, or its connection closed, for a reason that may be its headers."""
+    if exchange.response is None:
+        return exchange.error is not None and exchange.error.kind in ("reset", "closed")
+    about = completion.obstacle(exchange)
+    return not completion.is_completion(exchange) and about in (Obstacle.NONE, Obstacle.ACCESS)
+
+
+def diagnose_of_sdks(whole: Exchange, parts: Mapping[str, Exchange]) -> Result:
+    """Which headers of an SDK are refused, where a request without them is answered.
+
+    Args:
+        whole: the refusal of a request with all of them.
+        parts: the answer to each group of them alone, by its name.
+    """
+    refused = [name for name, one in parts.items() if _may_be_of_headers(one)]
+    which = wording.listing(f"`{name}`" for name in refused) or "them together, each of them alone is answered"
+    named = refusal.hop(whole)
+    ending = f"status {whole.status}" if whole.status else f"a connection that was {whole.error and whole.error.kind}"
+    finding = DENIED.found(
+        f"The headers of the OpenAI SDKs are refused with {ending}: {which}; the same request without them is "
+        f"answered{f'; the refusal names {named}' if named else ''}.",
+        whole.shows_status(200),
+        remedy="Exempt the API at the gateway from the rule that refuses these headers (bot protection, allow list of "
+        "headers), or let the SDK send others: `default_headers` (Python), `defaultHeaders` (JavaScript).",
+    )
+    return Result((finding,), facts={"refused_client_headers": refused or list(parts)})
 
 
 @check(

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from checks.shared.client_headers import SDK
 from probe.api import Depth, Exchange, Inconclusive, Obstacle, Result, check, completion
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ HALVINGS = LARGER.bit_length() + 1
 async def body(ctx: Context) -> Result:
     if bounds(ctx.exchanges)[1] is not None:
         return Result(note="a smaller request was refused because of its size")
-    exchange = await _ask(ctx, LARGER)
+    # With the headers of an SDK: whether they are refused needs no request of its own then (auth.client-headers).
+    exchange = await _ask(ctx, LARGER, SDK)
     if _too_large(exchange):
         return Result(note=f"a body of {LARGER} bytes is refused")
     if not completion.ok(exchange):
@@ -97,11 +99,12 @@ def _text(body: Any) -> str:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
-async def _ask(ctx: Context, size: int) -> Exchange:
+async def _ask(ctx: Context, size: int, headers: Mapping[str, str] | None = None) -> Exchange:
     url = ctx.target.chat_url
     assert url is not None  # the check requires "chat"
     content = filled(ctx.chat_body("Reply with OK.", limit=16), size)
-    return await ctx.send("POST", url, content=content, headers={"Content-Type": "application/json"}, tokens=1_100)
+    sent = {"Content-Type": "application/json", **(headers or {})}
+    return await ctx.send("POST", url, content=content, headers=sent, tokens=1_100)
 
 
 def _too_large(exchange: Exchange) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from checks.shared import conversation as talk
@@ -298,11 +299,19 @@ def diagnose_limits(exchanges: Sequence[Exchange], throttled: Sequence[Exchange]
     for cause, make in _WAITED_FOR.items():
         shown = by_cause.get(cause, [])
         if shown:
-            findings.append(make(shown, [one for one in shown if not _answered_later(one, exchanges)]))
+            finding = make(shown, [one for one in shown if not _answered_later(one, exchanges)])
+            findings.append(replace(finding, detail=f"{finding.detail}{_own_burst(shown[0], exchanges)}"))
     large = [one for one in exchanges if one.status == 413]
     if large:
         findings.append(_too_large(large, exchanges))
     return Result(tuple(findings), note=f"{wording.amount(len(waits), 'request')} had to wait" if waits else "")
+
+
+def _own_burst(refused: Exchange, exchanges: Sequence[Exchange]) -> str:
+    """A sentence on the requests that this run itself had sent shortly before; empty if there were none."""
+    at = refused.timeline.started_s
+    before = sum(at - 1.0 <= one.timeline.started_s <= at for one in exchanges if one is not refused)
+    return f" The run itself had sent {before} others in the second before." if before > 1 else ""
 
 
 def _refuses_model(exchange: Exchange) -> bool:

@@ -80,3 +80,17 @@ UNSTEADY = Diagnosis(
     verify="The request in the evidence, sent ten times, gets ten answers.",
     sources=("nginx documentation: proxy_next_upstream, max_fails", "HAProxy documentation: option httpchk"),
 )
+CORS = Diagnosis(
+    code="errors.cors",
+    severity=Severity.INFO,
+    owner=Owner.SERVER,
+    title="Web pages of other origins are refused",
+    what="The request by which a browser asks whether a page of another origin may call the API (a preflight: OPTIONS "
+    "without the key) was refused, or its answer does not allow the origin or a header.",
+    why="A client that runs in a browser gets a network error and no answer. Other clients are not concerned.",
+    remedy="If web pages are to use the API: let the server or the gateway answer OPTIONS without a key with "
+    "Access-Control-Allow-Origin and Access-Control-Allow-Headers: Authorization, Content-Type.",
+    verify="`curl -i -X OPTIONS BASE/chat/completions -H 'Origin: https://app.example' -H "
+    "'Access-Control-Request-Method: POST' -H 'Access-Control-Request-Headers: authorization,content-type'` has both.",
+    sources=("WHATWG Fetch, section 4.8: CORS-preflight fetch",),
+)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from checks.errors.catalogue import SERVER_ERROR, SHAPE, SUCCESS_STATUS
 from checks.errors.malformed_requests import Case, sample
 from checks.errors.reading import UNREADABLE, Shape, members_of, shape_of
+from checks.shared import refusal
 from checks.shared.outcome import words_of
 from probe.api import (
     Depth,
@@ -163,7 +164,10 @@ def diagnose_seen(exchanges: Sequence[Exchange], chat_url: str) -> Result:
     errors = [
         one
         for one in chats
-        if (one.status or 0) >= 400 and one.error is None and completion.obstacle(one) in (Obstacle.NONE, Obstacle.RATE)
+        if (one.status or 0) >= 400
+        and one.error is None
+        and completion.obstacle(one) in (Obstacle.NONE, Obstacle.RATE)
+        and refusal.read(one).cause not in (refusal.Cause.POLICY, refusal.Cause.UPSTREAM)
     ]
     findings = []
     if disguised:

@@ -95,6 +95,8 @@ def diagnose_streamed(exchange: Exchange) -> Verdict:
         refused = _refused(exchange)
     except Inconclusive as reason:
         return works(f"answers whole; the streamed request was inconclusive: {reason}", 0.6)
+    if refused is not None and refused.verdict is State.UNKNOWN:  # about the way and not about the operation
+        return works(f"answers whole; the streamed request was inconclusive: {refused.note}", 0.6)
     if refused is not None:
         return Verdict(State.BROKEN, 0.9, note=f"answers whole, but not streamed: {refused.note}")
     response = exchange.response

@@ -13,9 +13,10 @@ ANSWER = Diagnosis(
     code="shape.answer",
     severity=Severity.ERROR,
     owner=Owner.SERVER,
-    title="Answer has a field that clients cannot read",
-    what="A successful answer has a field that is missing, empty or of a type that the API does not have there. The "
-    "evidence names the field and its value; the detail names the clients that fail.",
+    title="Answer in a form that clients cannot read",
+    what="A successful answer has a field that is missing, empty or of a type that the API does not have there; or the "
+    "whole completion is no JSON, inside an envelope, or of another content type. The evidence names the field and its "
+    "value; the detail names the clients that fail.",
     why="Clients with declared types refuse the whole answer (Vercel AI SDK, Go, Rust, Java); those without fail "
     "later, where the field is used, or show nothing. A client that does not read the field works, so that the fault "
     "seems to be the client's.",

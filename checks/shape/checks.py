@@ -112,6 +112,7 @@ def _state(item: Deviation) -> str:
         "empty object": "is an empty object",
         "list": "is a list",
         "object": "is an object",
+        "marked": "begins with a byte order mark",
         "repeated": "is sent again in later fragments of the same call",
     }
     return phrases.get(item.kind) or f"is {_value(item.value)}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from checks.shape.table import Rule, rule_for
-from probe.api import Exchange, completion, count_at, member
+from probe.api import Exchange, Severity, completion, count_at, member
 
 #: An answer of so many tokens holds text.
 _TEXT_TOKENS = 5
@@ -203,6 +203,7 @@ def _whole(exchange: Exchange) -> Iterator[Deviation]:
     asked = isinstance(exchange.request.body, dict) and exchange.request.body.get("tools")
     lost = asked and not completion.is_completion(exchange)
     answer = "tool" if lost or completion.message(exchange).get("tool_calls") else "text"
+    yield from _envelope(exchange, answer)
     for field, allowed in _ANSWER.items():
         for pointer, value in values_at(body, field, "/response/body"):
             kind = _deviation("answer", field, value, allowed, answer) or _of_message(exchange, field, value)
@@ -211,6 +212,34 @@ def _whole(exchange: Exchange) -> Iterator[Deviation]:
             rule = rule_for("answer", field, kind, value, answer, frozenset())
             if rule is not None:
                 yield Deviation("answer", field, kind, rule, exchange, pointer, value, answer)
+
+
+#: What clients do with an answer whose body is right (openai-node src/internal/parse.ts; Go encoding/json, serde_json).
+_NO_JSON_TYPE = Rule(
+    "answer", "Content-Type", Severity.ERROR, (), fails={"openai-node create": "returns the text and no object"}
+)
+_BYTE_ORDER_MARK = Rule(
+    "answer",
+    "body",
+    Severity.WARNING,
+    (),
+    fails=dict.fromkeys(("go openai/openai-go", "go sashabaranov/go-openai", "rust async-openai"), "raises: no JSON"),
+)
+
+
+def _envelope(exchange: Exchange, answer: str) -> Iterator[Deviation]:
+    """What is wrong around the JSON of a chat completion: its type, a byte order mark."""
+    response = exchange.response
+    if response is None or not completion.is_completion(exchange):
+        return
+    kind = response.media_type
+    if "application/json" not in kind and not kind.endswith("+json"):
+        where, value = "/response/headers/content-type", response.header("content-type")
+        yield Deviation(
+            "answer", "Content-Type", "string" if kind else "missing", _NO_JSON_TYPE, exchange, where, value
+        )
+    if response.content.startswith(b"\xef\xbb\xbf"):
+        yield Deviation("answer", "body", "marked", _BYTE_ORDER_MARK, exchange, "/response/body", "U+FEFF", answer)
 
 
 def _of_message(exchange: Exchange, field: str, value: Any) -> str | None:

@@ -31,6 +31,7 @@ class Reply(StrEnum):
     BUSY = "throttled or out of credit"
     REDIRECT = "a redirect"
     PAGE = "a web page"
+    NEAR = "a chat completion that clients cannot read"
     ODD = "success without a chat completion"
     NONE = "no chat operation at this path"
     BROKEN = "a server error"
@@ -43,17 +44,20 @@ SAYS_NOTHING_OF_KEY = frozenset({Reply.KEY, Reply.DENIED, Reply.BROKEN, Reply.LO
 
 _KEY_WORDS = re.compile(
     r"api[ _-]?key|unauthori[sz]ed|authenticat|authori[sz]ation|credential|access denied|"
-    r"invalid (?:\w+ )?(?:token|key)|missing (?:\w+ )?(?:token|key)|bearer|令牌|no_db_connection|token_not_found|"
-    r"subscription key|permission",
+    r"invalid (?:\w+ )?(?:token|key)|missing (?:\w+ )?(?:token|key)|bearer|令牌|密钥|no_db_connection|token_not_found|"
+    r"subscription key|permission|\bjwt\b|\btoken (?:(?:is|has|was|been) ){0,2}(?:expired|revoked|missing|invalid)",
     re.IGNORECASE,
 )
 #: Words that gateways write in their own refusals, whatever was sent.
 _DENIAL = re.compile(r"access (?:is )?denied|(?:don't|do not) have permission|permission[ _]denied", re.IGNORECASE)
 _MODEL_GONE = re.compile(
     r"not found|does not exist|doesn't exist|not exist|unknown|invalid|not a valid|unsupported|no such|"
-    r"unable to access|"
-    r"not available|unavailable|not supported|could not find|cannot find|no available channel|无可用渠道|no matching|"
-    r"not loaded|no models loaded|please (?:load|specify)|required|missing|pinned|not allowed|deploymentnotfound",
+    r"unable to access|not recogni[sz]ed|unrecogni[sz]ed|decommissioned|no longer|retired|not served|"
+    r"not available|unavailable|(?:not|n't) supported|could not find|cannot find|no available channel|no matching|"
+    r"not loaded|no models loaded|please (?:load|specify)|required|missing|pinned|not allowed|allowed now|"
+    r"no deployments?|not provided|must provide|not support (?:the )?chat|"
+    r"deploymentnotfound|no (?:allowed )?providers|无可用渠道|不存在|未找到|不支持|无权|"
+    r"nicht (?:gefunden|verfügbar)|unbekannt",
     re.IGNORECASE,
 )
 _KEY_REFUSED = re.compile(
@@ -61,12 +65,38 @@ _KEY_REFUSED = re.compile(
     r"(?:api[ _-]?key|access token|auth token|credentials?)|"
     r"api[ _-]?key (?:is )?(?:not valid|invalid|missing|required|expired)|unauthori[sz]ed|"
     r"authentication (?:error|failed|fails|required)|not authenticated|no_db_connection|no connected db|"
-    r"authentication_error|invalid_api_key|auth_error|令牌",
+    r"authentication_error|invalid_api_key|auth_error|令牌|"
+    r"\b(?:key|token) (?:(?:is|has|was|been) ){0,2}(?:expired|revoked|disabled|deactivated|invalid)|"
+    r"\b(?:account|organi[sz]ation) (?:(?:is|has|was|been) ){0,2}"
+    r"(?:deactivated|suspended|disabled|banned|restricted|not active)",
     re.IGNORECASE,
 )
+#: Rules of a firewall, an allow list or a policy on regions or contents, which no key changes.
+_RULE = re.compile(
+    r"\bips?\b.{0,40}(?:allow|white ?list|block|den(?:y|ied)|not (?:permitted|match|authori[sz]ed)|不在|限制)|"
+    r"\bip_(?:not_)?\w*(?:authori[sz]ed|denied|allow)|\bipdenied|(?:allow|white|block|deny|black)[ -]?list|firewall|"
+    r"(?:country|region|territor(?:y|ies)|location)\b.{0,60}\b"
+    r"(?:not (?:supported|allowed|available|on)|restricted|blocked)|"
+    r"\b(?:was|been|is|request) blocked\b|guardrail|content (?:management )?(?:policy|filter)|content_filter|"
+    r"unsupported_country|user[ -]agent|public (?:network )?access is disabled|explicit deny",
+    re.IGNORECASE,
+)
+#: Servers and tunnels that say of themselves, under a status of the client's, that they are switched off.
+_OUT_OF_SERVICE = re.compile(
+    r"\btunnel\b.{0,40}\b(?:not found|unavailable|offline)|\bis offline\b|err_ngrok_(?:3\d{3}|8012)|"
+    r"\b(?:endpoint|deployment|instance|space|service) (?:is |has been |was )?(?:currently )?"
+    r"(?:paused|stopped|sleeping|suspended|scaled to zero)|no available workers?|network error due to high traffic",
+    re.IGNORECASE,
+)
+#: The errors of object stores (Amazon S3, Google Cloud Storage, Azure Blob, MinIO), which hold files and no API.
+_OF_STORE = re.compile(rb"<Error>\s*<Code>\w+</Code>")
+#: Refusals of the HTTP of a request, and not of its path: length, type, host, version, headers.
+_OF_HTTP = (411, 415, 417, 421, 426, 431, 494, 505)
 #: Servers with GET /models/{id} read the rest of a wrong path as a model id.
 _PATH_AS_MODEL = re.compile(r"model\W{1,4}(?:\w+/)?chat/completions", re.IGNORECASE)
-_MODEL_CODE = re.compile(r"model[_ ]not[_ ](?:found|available|exist)|(?:invalid|unknown)[_ ]model", re.IGNORECASE)
+_MODEL_CODE = re.compile(
+    r"model[_ ]not[_ ](?:found|available|exist)|(?:invalid|unknown)[_ ]model|no endpoints found", re.IGNORECASE
+)
 _PATH_WORDS = re.compile(
     r"unknown (?:request )?url|invalid url|path not found|unexpected endpoint|no route|cannot (?:post|get)|"
     r"file not found|unsupported path|could not route|page not found|unknown_url|resource not found|check the url",
@@ -83,7 +113,10 @@ _NOT_FOR_ACCOUNT = re.compile(
 #: Texts in which a gateway repeats the error of the server behind it.
 _GATEWAY_QUOTES = re.compile(r"litellm\.\w+(?:Error|Exception)|Received Model Group=|\bprovider returned error")
 #: Refusals of a model by the rights of a key or a team (LiteLLM), or by a type of error of its own (opencode).
-_MODEL_RIGHTS = re.compile(r"\bModelError\b|model_access_denied|tried to access|access to (?:this |the )?model")
+_MODEL_RIGHTS = re.compile(
+    r"\bModelError\b|model_access_denied|tried to access|(?i:(?:access|entitled|authori[sz]ed|permitted|allowed) to "
+    r"(?:use )?(?:this |the )?model|\bmodel\b.{0,80}\b(?:plan|tier|terms|approval|subscription)\b)"
+)
 
 
 def classify(exchange: Exchange, model: str | None = None, listed: Collection[str] | None = None) -> Reply:
@@ -97,23 +130,31 @@ def classify(exchange: Exchange, model: str | None = None, listed: Collection[st
         return Reply.LOST
     status = response.status
     if 200 <= status < 300:
-        return _success(exchange, model)
+        return Reply.DENIED if completion.is_block_page(exchange) else _success(exchange, model)
     if 300 <= status < 400:
         return Reply.REDIRECT
     text = error_with_codes(exchange, 1500)
+    if completion.is_block_page(exchange):
+        return Reply.DENIED
+    if status in (400, 403, 404, 405) and _OF_STORE.search(response.content[:500]):
+        return Reply.PAGE
     if completion.is_quota(exchange):  # credit used up: no evidence about the URL or the model
         return Reply.BUSY
     if completion.is_throttled(exchange):
         return Reply.MODEL if model and _about_model(text, model) and not _loading(text) else Reply.BUSY
     if status in (401, 407):
         of_model = _about_model(text, model) and (_MODEL_RIGHTS.search(text) or not _KEY_WORDS.search(text))
-        return Reply.MODEL if of_model else Reply.KEY
+        return Reply.MODEL if of_model else Reply.DENIED if _RULE.search(text) else Reply.KEY
     if status == 403:
         return _forbidden(exchange, text, model)
-    if status >= 500 and completion.obstacle(exchange) is Obstacle.UPSTREAM:
+    if status == 451 or (status == 406 and not re.search(r"\baccept\b", text, re.IGNORECASE)):
+        return Reply.DENIED
+    if completion.obstacle(exchange) is Obstacle.UPSTREAM or _OUT_OF_SERVICE.search(text):
         return Reply.UPSTREAM
+    if status in _OF_HTTP:
+        return Reply.ROUTE
     if completion.is_html(exchange):
-        return Reply.BROKEN if status >= 500 else Reply.NONE
+        return Reply.BROKEN if status >= 500 else Reply.ROUTE if status == 400 else Reply.NONE
     if status in (405, 501):
         return Reply.NONE
     if status in (404, 410):
@@ -129,13 +170,18 @@ def classify(exchange: Exchange, model: str | None = None, listed: Collection[st
     if status in (400, 403, 422, 500) and _is_key_error(text):
         return Reply.KEY
     if status >= 500:
-        return Reply.BROKEN if response.json is None else Reply.ROUTE
-    return Reply.MODEL if _about_model(text, model) else Reply.ROUTE
+        of_model = _MODEL_RIGHTS.search(text) or (_names(text, model) and _about_model(text, model))
+        return Reply.MODEL if of_model else Reply.BROKEN if response.json is None else Reply.ROUTE
+    if _about_model(text, model) or _MODEL_RIGHTS.search(text):
+        return Reply.MODEL
+    return Reply.DENIED if _RULE.search(text) else Reply.ROUTE
 
 
 def _forbidden(exchange: Exchange, text: str, model: str | None) -> Reply:
     """The class of a reply with status 403: about the key only if it says so, otherwise a rule of a gateway."""
     is_page = completion.is_html(exchange)
+    if not is_page and _RULE.search(text) and not _MODEL_RIGHTS.search(text):
+        return Reply.DENIED
     if not is_page and (_about_model(text, model) or _MODEL_RIGHTS.search(text)):
         return Reply.MODEL
     if not is_page and _PATH_WORDS.search(text):
@@ -161,7 +207,12 @@ def _success(exchange: Exchange, model: str | None) -> Reply:
             return Reply.BUSY
         if (_names(text, model) or _MODEL_CODE.search(text)) and not _PATH_WORDS.search(text):
             return Reply.MODEL
-    return Reply.ODD
+    return Reply.UPSTREAM if completion.obstacle(exchange) is Obstacle.UPSTREAM else Reply.ODD
+
+
+def names_rule(exchange: Exchange) -> bool:
+    """Whether a refusal names an address, a region, a list or a firewall as its reason."""
+    return bool(_RULE.search(error_with_codes(exchange, 1500)))
 
 
 def _is_key_error(text: str) -> bool:
@@ -195,7 +246,7 @@ def _loading(text: str) -> bool:
 
 def exists(reply: Reply) -> bool:
     """Whether the reply shows that the chat operation is at this URL."""
-    return reply in (Reply.CHAT, Reply.STREAM, Reply.MODEL, Reply.PARAMETER, Reply.ROUTE)
+    return reply in (Reply.CHAT, Reply.STREAM, Reply.NEAR, Reply.MODEL, Reply.PARAMETER, Reply.ROUTE)
 
 
 def refused_parameter(exchange: Exchange, sent: dict[str, object]) -> str | None:

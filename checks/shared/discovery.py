@@ -9,13 +9,23 @@ search, since they do not depend on the path.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from checks.shared import refusal
-from checks.shared.chat_reply import ANY_MODEL, SAYS_NOTHING_OF_KEY, Reply, classify, exists, refused_parameter
+from checks.shared import client_headers, refusal
+from checks.shared.chat_reply import (
+    ANY_MODEL,
+    SAYS_NOTHING_OF_KEY,
+    Reply,
+    classify,
+    exists,
+    names_rule,
+    refused_parameter,
+)
 from checks.shared.first_request import first_look, models_url
+from checks.shared.near_answer import Near, near_answer
 from checks.shared.refusal import differs
 from probe.api import Auth, Exchange, Throttled, completion, member, urls
 
@@ -69,6 +79,7 @@ class Found:
         schemes: the trials of other headers for the key.
         key_refusal: the refusal of the key in the header it was first sent in.
         root: the start page of the host, requested if every path of an API was answered with 404.
+        foreign: the refusal of this program, where the same request with another client's headers was not refused.
         others: all exchanges of the run so far.
         unasked: a request that left ``stream`` out was answered by an event stream.
         stream_false: with ``stream: false`` the answer is one object, so that this is sent from then on.
@@ -88,6 +99,7 @@ class Found:
     schemes: list[Trial] = field(default_factory=list)
     key_refusal: Exchange | None = None
     root: Exchange | None = None
+    foreign: Exchange | None = None
     others: tuple[Exchange, ...] = ()
     unasked: bool = False
     stream_false: bool = False
@@ -143,11 +155,21 @@ class Search:
         found.models = listed_ids(found.first)
         found.model = self.ctx.options.model or pick(found.models or []) or ANY_MODEL
         await self._search(found)
+        self._reconsider(found)
         if found.chat is None and all(trial.reply is Reply.NONE for trial in found.trials):
             url = self.endpoint.origin + "/"
             found.root = await self.ctx.send("GET", url, auth=Auth("none"), patient=False)
         found.others = tuple(self.ctx.exchanges)
         return found
+
+    @staticmethod
+    def _reconsider(found: Found) -> None:
+        """A success at the typed URL alone, or beside a model list, is an answer of the chat operation."""
+        if found.chat or found.typed.reply not in (Reply.ODD, Reply.PAGE) or not completion.ok(found.typed.exchange):
+            return
+        alone = len(found.trials) > 1 and all(trial.reply is Reply.NONE for trial in found.trials[1:])
+        if found.models or (alone and found.typed.reply is Reply.ODD):
+            found.typed.reply = Reply.NEAR
 
     async def _wait_for_list(self, found: Found) -> None:
         """Read the model list again once a server that is still starting answers."""
@@ -168,6 +190,8 @@ class Search:
                 break
             if trial.reply is Reply.DENIED:
                 trial = await self._denied_to_all(trial, found)
+            elif _may_be_of_client(trial):
+                trial = await self._as_another_client(trial, found, client_headers.SDK) or trial
             if trial.reply is Reply.KEY:
                 trial = await self._why_refused(trial, found)
             elif trial.reply in (Reply.ROUTE, Reply.BROKEN) and len(found.trials) == 1:
@@ -208,7 +232,7 @@ class Search:
         code = self.ctx.nonce("chat")
         body: dict[str, Any] = {
             "model": found.model,
-            "messages": [{"role": "user", "content": f"Repeat exactly: {code}"}],
+            "messages": [{"role": "user", "content": _prompt(code)}],
             found.limit_param: 256 + (1024 if self.ctx.target.thinks else 0),
             "temperature": 0,
         }
@@ -250,6 +274,9 @@ class Search:
             exchange = self.ctx.throttled[-1]
         listed = found.models if urls.clean_path(self.endpoint.path) == urls.clean_path(path) else None
         trial = Trial(path, exchange, classify(exchange, found.model, listed))
+        code = self.ctx.nonce("chat")
+        if trial.reply in (Reply.ODD, Reply.PAGE) and near_completion(exchange, code):
+            trial.reply = Reply.NEAR
         found.trials.append(trial)
         return trial
 
@@ -339,22 +366,45 @@ class Search:
         return trial
 
     async def _denied_to_all(self, trial: Trial, found: Found) -> Trial:
-        """Test whether a 403 depends on the key: it is sent without one, then in other headers.
+        """Test what a rule depends on: the key, its header, or the headers that name the client program.
 
         AWS API Gateway answers 403 "Forbidden" to a key in the wrong header; a page has been written by a gateway
         that never looked at the key.
         """
-        if not self.ctx.options.auth.key or self.spent >= MAX_REQUESTS:
-            return trial
-        found.keyless = await self._post(trial.path, found, Auth("none"))
-        if found.keyless.status == 401:
-            trial.reply = Reply.KEY
+        keyed = bool(self.ctx.options.auth.key)
+        if keyed and self.spent < MAX_REQUESTS:
+            found.keyless = await self._post(trial.path, found, Auth("none"))
+            if found.keyless.status == 401 and not names_rule(trial.exchange):
+                trial.reply = Reply.KEY
+                found.key_refusal = trial.exchange
+                return trial
+        allowed = await self._as_another_client(trial, found, client_headers.SDK)
+        of_key = keyed and not (
+            refusal.is_page(trial.exchange) or differs(trial.exchange, found.keyless or trial.exchange)
+        )
+        if allowed is None and of_key:
             found.key_refusal = trial.exchange
-            return trial
-        if refusal.is_page(trial.exchange) or differs(trial.exchange, found.keyless):
-            return trial
-        found.key_refusal = trial.exchange
-        return await self._try_other_headers(trial, found)
+            with_header = await self._try_other_headers(trial, found)
+            if with_header is not trial:
+                return with_header
+        return allowed or await self._as_another_client(trial, found, client_headers.BROWSER) or trial
+
+    async def _as_another_client(self, trial: Trial, found: Found, headers: Mapping[str, str]) -> Trial | None:
+        """Send a refused request with another client's headers, and keep them if they are not refused."""
+        if self.spent >= MAX_REQUESTS or trial.reply is Reply.NONE:
+            return None
+        self.ctx.target.client_headers = headers
+        try:
+            exchange = await self._post(trial.path, found)
+        except Throttled:
+            exchange = self.ctx.throttled[-1]
+        again = Trial(trial.path, exchange, classify(exchange, found.model))
+        if again.reply in SAYS_NOTHING_OF_KEY - {Reply.KEY} or not differs(trial.exchange, exchange):
+            self.ctx.target.client_headers = {}
+            return None
+        found.foreign = trial.exchange
+        found.trials[-1] = again
+        return again
 
     async def _depends_on_key(self, trial: Trial, found: Found) -> Trial:
         """Test whether an unexplained refusal depends on the key: sent without it, or with an invented one.
@@ -395,6 +445,22 @@ class Search:
         again = Trial(trial.path, exchange, classify(exchange, model))
         found.trials[-1] = again
         return again
+
+
+def _may_be_of_client(trial: Trial) -> bool:
+    """Whether a rule on clients may be behind a closed connection, or a refusal without JSON."""
+    error = trial.exchange.error
+    closed = trial.reply is Reply.LOST and error is not None and error.kind in ("reset", "closed")
+    return closed or (trial.reply is Reply.ROUTE and refusal.is_page(trial.exchange))
+
+
+def _prompt(code: str) -> str:
+    return f"Repeat exactly: {code}"
+
+
+def near_completion(exchange: Exchange, code: str) -> Near | None:
+    """How the answer to a request of the search misses being a chat completion, or None where it holds none."""
+    return near_answer(exchange, code, _prompt(code))
 
 
 def redirect_base(exchange: Exchange) -> str | None:

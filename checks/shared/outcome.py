@@ -109,6 +109,9 @@ def error_with_codes(exchange: Exchange, limit: int = 3000) -> str:
 
 def words_of(exchange: Exchange) -> str:
     """Status and error text of a refusal, shortened for a detail sentence."""
+    if completion.is_html(exchange):
+        heading = wording.quote(completion.page_heading(exchange), 80, empty="")
+        return f"status {exchange.status}: a web page{f' with the heading {heading}' if heading else ''}"
     text = error_with_codes(exchange) if completion.is_stream(exchange) else completion.error_text(exchange)
     quoted = wording.quote(text, 240, empty="")
     return f"status {exchange.status}: {quoted}" if quoted else f"status {exchange.status} without a text"

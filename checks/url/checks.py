@@ -17,16 +17,18 @@ from checks.auth import (
     WRONG_SCHEME,
     WRONG_STATUS,
     diagnose_denied,
+    diagnose_foreign,
     diagnose_refusal,
     diagnose_sign_in,
 )
 from checks.connect import DIAGNOSES as CONNECT
 from checks.connect import unreachable
-from checks.errors.catalogue import UPSTREAM
+from checks.errors.catalogue import SUCCESS_STATUS, UPSTREAM
 from checks.models import ID_UNKNOWN, NO_LIST, NOT_ENABLED, diagnose_unknown_id
+from checks.shape.catalogue import ANSWER
 from checks.shared import refusal
 from checks.shared.chat_reply import ANY_MODEL, Reply, classify
-from checks.shared.discovery import Found, Search, redirect_base
+from checks.shared.discovery import Found, Search, near_completion, redirect_base
 from checks.shared.first_request import first_chat
 from checks.shared.refusal import Cause
 from checks.url.catalogue import (
@@ -71,7 +73,7 @@ if TYPE_CHECKING:
     emits=(
         *(MISSING_V1, TRAILING_SLASH, OPERATION_PATH, DUPLICATE_PATH, REDIRECTS, NOT_AN_API, NO_CHAT, CLEARTEXT),
         *(REQUIRED, REJECTED, WRONG_SCHEME, WRONG_STATUS, DENIED, SIGN_IN),
-        *(ID_UNKNOWN, NOT_ENABLED, NO_LIST, UPSTREAM),
+        *(ID_UNKNOWN, NOT_ENABLED, NO_LIST, UPSTREAM, ANSWER, SUCCESS_STATUS),
         *CONNECT,
     ),
     max_requests=11,
@@ -86,6 +88,8 @@ async def resolve(ctx: Context) -> Result:
         return withhold(endpoint, withheld)
     found = await Search(ctx).run()
     result = diagnose_chat(found, endpoint, ctx.nonce("chat")) | diagnose_url(found, endpoint)
+    if found.foreign is not None:
+        result = result | Result((diagnose_foreign(found.foreign, found.trials[-1].exchange),))
     if endpoint.scheme == "http" and not endpoint.loopback and ctx.options.auth.key:
         result = result | clear_text(endpoint, found.typed.exchange)
     return result
@@ -94,7 +98,7 @@ async def resolve(ctx: Context) -> Result:
 def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
     """Whether there is a chat completion; what it settles, or who refused it."""
     if found.chat is None:
-        return _no_chat(found, endpoint)
+        return _no_chat(found, endpoint, code)
     exchange = found.chat.exchange
     answer = completion.answer(exchange)
     settles = {
@@ -127,9 +131,9 @@ def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
     )
 
 
-def _no_chat(found: Found, endpoint: urls.Endpoint) -> Result:
-    """Why there is no chat completion: the network, load, the key, the model, or no API."""
-    trial = found.trials[-1]
+def _no_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
+    """Why there is no chat completion: the network, load, the key, the model, its form, or no API."""
+    trial = found.first_with(Reply.NEAR) or found.trials[-1]
     exchange = trial.exchange
     if trial.reply is Reply.LOST:
         lost = unreachable(exchange)
@@ -138,7 +142,10 @@ def _no_chat(found: Found, endpoint: urls.Endpoint) -> Result:
         )
     cause = _cause(found)
     base = endpoint.origin + trial.path.rstrip("/")
-    settled = Result(settles={"base_url": base}, provides=frozenset({"base-url"}))
+    kept = Result(settles={"base_url": base})
+    settled = kept | Result(provides=frozenset({"base-url"}))
+    if trial.reply is Reply.NEAR:
+        return _unreadable(exchange, code) | kept
     if cause is Cause.UPSTREAM:
         wrong_header = diagnose_refusal(found, endpoint) if found.auth else ()
         return Result(wrong_header) | Result.of(_upstream(exchange), chat=State.REJECTED) | settled
@@ -150,7 +157,7 @@ def _no_chat(found: Found, endpoint: urls.Endpoint) -> Result:
         return _upgraded(exchange)
     if trial.reply is Reply.BUSY:
         text = completion.error_text(exchange)[:160]
-        return Result(verdicts={"chat": unknown(f"the endpoint kept answering {exchange.status}: {text}")})
+        return Result(verdicts={"chat": unknown(f"the endpoint kept answering {exchange.status}: {text}")}) | kept
     if trial.reply is Reply.KEY:
         findings = diagnose_refusal(found, endpoint)
         return Result(findings, {"chat": because(State.REJECTED, findings[0])})
@@ -158,19 +165,47 @@ def _no_chat(found: Found, endpoint: urls.Endpoint) -> Result:
         finding = diagnose_unknown_id(exchange, found.model, found.models, named=found.model != ANY_MODEL)
         wrong_header = diagnose_refusal(found, endpoint) if found.auth else ()
         return Result(wrong_header) | Result.of(finding, chat=State.REJECTED) | settled
-    return Result(verdicts={"chat": Verdict(State.REJECTED, note=f"the best answer was {trial.reply}")})
+    rejected = Result(verdicts={"chat": Verdict(State.REJECTED, note=f"the best answer was {trial.reply}")})
+    return rejected | kept if trial.reply in (Reply.ROUTE, Reply.BROKEN) else rejected
+
+
+def _unreadable(exchange: Exchange, code: str) -> Result:
+    """The finding for a success that clients cannot read: an answer in another form, an error, a page, or nothing."""
+    near = near_completion(exchange, code)
+    where = f"{exchange.request.url} answered {exchange.status}"
+    response = exchange.response
+    shown = exchange.shows("/response/body", expected="choices", actual=response.text[:200] if response else None)
+    if near is not None:
+        finding = ANSWER.found(f"{where}; the body is {near.what}.", shown, owner=near.owner, remedy=near.remedy)
+        return Result.of(finding, chat=State.BROKEN)
+    if completion.is_html(exchange) or completion.has_error_body(exchange):
+        what = "a web page" if completion.is_html(exchange) else f"an error: {completion.error_text(exchange)[:200]}"
+        owner = Owner.GATEWAY if completion.is_html(exchange) else None
+        finding = SUCCESS_STATUS.found(f"{where} with {what}.", exchange.shows_status("4xx or 5xx"), owner=owner)
+        return Result.of(finding, chat=State.REJECTED)
+    empty = response is None or not response.content.strip()
+    finding = ANSWER.found(
+        f"{where}; the body is {'empty' if empty else 'no chat completion'}.",
+        shown,
+        owner=Owner.GATEWAY if refusal.hop(exchange) else None,
+        remedy="Let the server, or the gateway in front of it, send the completion, or an error with a status that "
+        "says so; its log names what became of the request.",
+    )
+    return Result.of(finding, chat=State.BROKEN)
 
 
 def _cause(found: Found) -> Cause:
     """The cause of the last refusal of the search, which ended it."""
     last = found.trials[-1]
+    if last.reply is Reply.KEY and refusal.signs_in(last.exchange):
+        return Cause.SIGN_IN
     if last.reply in (Reply.KEY, Reply.MODEL, Reply.CHAT):  # the search has examined these
         return Cause.NONE
     return refusal.read(last.exchange, found.others, model=found.model, listed=found.models).cause
 
 
 #: Causes that the search stops at, and that say nothing of the URL.
-_NOT_OF_URL = (Cause.UPSTREAM, Cause.POLICY, Cause.SIGN_IN, Cause.HTTPS, Cause.OVERLOAD, Cause.LOADING)
+_NOT_OF_URL = (Cause.UPSTREAM, Cause.POLICY, Cause.SIGN_IN, Cause.HTTPS, Cause.OVERLOAD, Cause.LOADING, Cause.SIZE)
 
 
 def _upstream(exchange: Exchange) -> Finding:
@@ -202,12 +237,12 @@ def _upgraded(exchange: Exchange) -> Result:
 def diagnose_url(found: Found, endpoint: urls.Endpoint) -> Result:
     """What is wrong with the typed URL, compared with the one that works."""
     typed = found.typed
-    reached = found.chat or found.first_with(Reply.MODEL, Reply.KEY, Reply.ROUTE, Reply.STREAM)
+    reached = found.chat or found.first_with(Reply.NEAR, Reply.MODEL, Reply.KEY, Reply.ROUTE, Reply.STREAM)
     if reached is not None and reached.url is not None:
         return Result((_redirects(typed.exchange, reached.url, None),))
     if reached is not None and reached is not typed and reached.path != typed.path:
         return Result((_moved(typed.exchange, endpoint, reached.path),))
-    if reached is not None and reached.reply in (Reply.CHAT, Reply.MODEL, Reply.KEY):
+    if reached is not None and reached.reply in (Reply.CHAT, Reply.NEAR, Reply.MODEL, Reply.KEY):
         return Result()
     if _cause(found) in _NOT_OF_URL:
         return Result()
@@ -252,6 +287,18 @@ def _redirects(exchange: Exchange, goal: str, base: str | None) -> Finding:
     )
 
 
+#: What to do where the URL is right and an ordinary request is not answered.
+_ORDINARY = {
+    Reply.ROUTE: "The URL is right and the server refuses an ordinary request; correct what its error text names.",
+    Reply.BROKEN: "The server fails on an ordinary request: its log names the cause.",
+}
+_OF_HTTP = {
+    421: "Use the host name for which the gateway at this address is configured, or add this name to it.",
+    426: "Let the gateway accept this version of HTTP, or use the one that it asks for (endpoint-probe: --http 2).",
+    431: "Raise the limit on the size of header fields at the gateway, or send fewer and shorter ones.",
+}
+
+
 def _nothing(found: Found, endpoint: urls.Endpoint) -> Finding:
     """The finding if no candidate returned a chat completion."""
     tried = f"Tried under {endpoint.origin}: {', '.join(trial.path or '/' for trial in found.trials)}."
@@ -277,10 +324,13 @@ def _nothing(found: Found, endpoint: urls.Endpoint) -> Finding:
     pages = [trial for trial in found.trials if trial.reply in (Reply.PAGE, Reply.ODD)]
     if pages and len(pages) >= len(found.trials) / 2:
         exchange = pages[0].exchange
-        kind = "a web page" if pages[0].reply is Reply.PAGE else "success without a chat completion"
+        kind = "success without a chat completion"
+        if pages[0].reply is Reply.PAGE:
+            kind = "a web page" if completion.is_html(exchange) else "the error of an object store, which holds files"
+        named = refusal.hop(exchange)
         media_type = exchange.response.media_type if exchange.response else None
         return NOT_AN_API.found(
-            f"{tried} The answer was {kind}, status {exchange.status}.",
+            f"{tried} The answer was {kind}, status {exchange.status}{f'; it names {named}' if named else ''}.",
             exchange.shows(
                 "/response/headers/content-type", expected="application/json with choices", actual=media_type
             ),
@@ -290,9 +340,9 @@ def _nothing(found: Found, endpoint: urls.Endpoint) -> Finding:
     text = "" if completion.is_html(exchange) else completion.error_text(exchange)[:200]
     detail = f"{tried} {exchange.request.url} answered {exchange.status}{': ' + text if text else ''}."
     owner = remedy = None
-    if best.reply is Reply.ROUTE:
-        owner = Owner.SERVER
-        remedy = "The URL is right and the server refuses an ordinary request; correct what its error text names."
+    if best.reply in (Reply.ROUTE, Reply.BROKEN):
+        owner = Owner.GATEWAY if refusal.hop(exchange) and refusal.is_page(exchange) else Owner.SERVER
+        remedy = _OF_HTTP.get(exchange.status or 0, _ORDINARY[best.reply])
     elif best.reply is Reply.STREAM:
         owner = Owner.SERVER
         detail += " The answer is an event stream although the request did not ask for one."

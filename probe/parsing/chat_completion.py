@@ -20,10 +20,12 @@ from probe.parsing.error_bodies import error_in as error_in
 from probe.parsing.error_bodies import error_text as error_text
 from probe.parsing.error_bodies import has_error_body as has_error_body
 from probe.parsing.error_bodies import has_no_model as has_no_model
+from probe.parsing.error_bodies import is_block_page as is_block_page
 from probe.parsing.error_bodies import is_html as is_html
 from probe.parsing.error_bodies import is_quota as is_quota
 from probe.parsing.error_bodies import is_throttled as is_throttled
 from probe.parsing.error_bodies import obstacle as obstacle
+from probe.parsing.error_bodies import page_heading as page_heading
 from probe.parsing.error_bodies import retry_after as retry_after
 from probe.parsing.error_bodies import speaks_of as speaks_of
 from probe.parsing.error_bodies import waiting_helps as waiting_helps

@@ -32,15 +32,15 @@ class Obstacle(StrEnum):
     UPSTREAM = "the server behind a proxy"
 
 
-#: Statuses that are never about a feature (RFC 9110; RFC 6585; nginx 499; Cloudflare 520 to 527; Anthropic 529).
+#: Statuses that are never about a feature (RFC 9110; RFC 6585; nginx 499; Cloudflare 520 to 530; Anthropic 529).
 #: 500 is not among them: only its text can decide.
 _BY_STATUS = {
-    **dict.fromkeys((401, 403, 407), Obstacle.ACCESS),
+    **dict.fromkeys((401, 403, 407, 451, 511), Obstacle.ACCESS),
     402: Obstacle.PAYMENT,
     413: Obstacle.SIZE,
     **dict.fromkeys((425, 429), Obstacle.RATE),
     **dict.fromkeys((503, 529), Obstacle.OVERLOAD),
-    **dict.fromkeys((408, 499, 502, 504, *range(520, 529)), Obstacle.UPSTREAM),
+    **dict.fromkeys((408, 499, 502, 504, *range(520, 529), 530), Obstacle.UPSTREAM),
 }
 #: Codes and types of errors, as OpenAI, Anthropic, Google and llama.cpp name them.
 _BY_CODE = {
@@ -54,7 +54,9 @@ _BY_CODE = {
     for code in codes.split()
 }
 _LOADING = (
-    r"\bloading (?:the )?model|\bis (?:still |currently |being )*(?:loading|starting)|\bstill loading|\bwarming up"
+    r"\bloading (?:the )?model|\bis (?:still |currently |being )*(?:loading|starting)|\bstill loading|\bwarming up|"
+    r"\binitiali[sz]ing\b|\bstarting up\b|\bcold start|\bnot (?:yet )?ready\b|加载中|wird (?:noch |gerade )?geladen|"
+    r"\b(?:weights|model|checkpoint)s? (?:(?:is|are|still|being) )+(?:fetch|download|load|pull)(?:ed|ing)"
 )
 _OVERLOAD = (
     r"\boverloaded\b|\b(?:at|over|out of) capacity|server (?:is )?(?:too )?busy|"
@@ -69,7 +71,10 @@ _UPSTREAM = (
     r"connection (?:error|refused|reset|aborted|timed out|closed)|apiconnectionerror|server disconnected|"
     r"dial tcp|no route to host|name or service not known|name resolution|getaddrinfo|"
     r"\be(?:connrefused|connreset|timedout|notfound|ai_again)\b|i/o timeout|context deadline exceeded|"
-    r"backend fetch failed|no server is available to handle|no healthy (?:upstream|backend|host)|"
+    r"\bfetch failed|socket hang up|connection attempts failed|max retries exceeded with url|"
+    r"https?://\S+ (?:unexpected )?eof\b|"
+    r"\b(?:read|connect)(?: operation)? timed out|certificate verify failed|no (?:available |healthy )*workers?\b|"
+    r"backend fetch failed|no available server|no server is available to handle|no healthy (?:upstream|backend|host)|"
     r"backend (?:server )?(?:is )?(?:down|unavailable|unreachable|not (?:available|reachable|responding))"
 )
 #: Words by which a 500, or an error object under a 2xx status, names its obstacle; the first that fits counts.
@@ -135,7 +140,7 @@ def has_error_body(exchange: Exchange) -> bool:
         body = body[0] if body else None
     if not isinstance(body, dict) or body.get("choices"):
         return False
-    if body.get("error") or body.get("errors") or body.get("object") == "error":
+    if body.get("error") or body.get("errors") or body.get("object") == "error" or body.get("success") is False:
         return True
     if "choices" in body:
         return _is_flat(body)
@@ -144,7 +149,7 @@ def has_error_body(exchange: Exchange) -> bool:
 
 def _is_flat(body: dict[str, Any]) -> bool:
     """``{"code": 429, "message": "..."}``, but not a wrapper that reports success."""
-    code, text = body.get("code"), body.get("message")
+    code, text = body.get("code"), body.get("message", body.get("msg"))
     if not isinstance(code, int | str) or not isinstance(text, str) or body.get("data"):
         return False
     return str(code).strip().lower() not in _SUCCESS
@@ -166,6 +171,43 @@ def is_html(exchange: Exchange) -> bool:
     )
 
 
+_HEADING = re.compile(rb"<(title|h1|h2)\b[^>]{0,200}>(.{0,300}?)</\1\s*>", re.IGNORECASE | re.DOTALL)
+_BLOCKED = re.compile(
+    r"access (?:to .{0,40})?(?:(?:is|was|has been) )?(?:denied|blocked|restricted)|"
+    r"\b(?:request|page|site|website|url|content)\b.{0,20}\b(?:blocked|rejected|denied|unsuccessful|forbidden)|"
+    r"you (?:have been|are|were) blocked|human verification|(?:verify|confirm) (?:that )?you(?:'re| are) (?:a )?human|"
+    r"zugriff (?:verweigert|gesperrt|blockiert)|seite (?:gesperrt|blockiert)|accès (?:refusé|bloqué)|acceso denegado|"
+    r"访问(?:被拒绝|被阻断|受限)|禁止访问",
+    re.IGNORECASE,
+)
+#: Parts of the pages of bot and attack filters, which have no such heading.
+_FILTER = re.compile(
+    rb"_incapsula_resource|_cf_chl_opt|awswafcaptcha|captcha-delivery\.com|mod_security|"
+    rb"requested url was rejected\. please consult",
+    re.IGNORECASE,
+)
+
+
+def is_block_page(exchange: Exchange) -> bool:
+    """Whether the answer is the block page or the test for humans of a filter, under any status."""
+    response = exchange.response
+    if response is None:
+        return False
+    if (response.header("cf-mitigated") or "").lower() == "challenge" or response.header("x-amzn-waf-action"):
+        return True
+    if not is_html(exchange) or response.status in (401, 407, 413, 429):  # these say themselves what they are about
+        return False
+    page = response.content[:SMALL]
+    headings = (found[2].decode("utf-8", "replace") for found in _HEADING.finditer(page))
+    return bool(_FILTER.search(page)) or any(_BLOCKED.search(heading) for heading in headings)
+
+
+def page_heading(exchange: Exchange) -> str:
+    """The title or first heading of a web page, or an empty text."""
+    found = _HEADING.search(exchange.response.content[:SMALL]) if exchange.response and is_html(exchange) else None
+    return found[2].decode("utf-8", "replace").strip() if found else ""
+
+
 def speaks_of(exchange: Exchange, *words: str) -> bool:
     """Whether the error text or its ``param`` names one of the words, case ignored."""
     text = error_text(exchange)
@@ -177,13 +219,15 @@ def speaks_of(exchange: Exchange, *words: str) -> bool:
 def obstacle(exchange: Exchange) -> Obstacle:
     """What an answer is about if it is not about the requested feature.
 
-    The status decides, and the text if it is more exact: a 503 about a loading model, a 429 about an
-    empty account.  A 500 counts if it names an upstream server, a limit or a loading model; a 2xx
+    The page of a filter decides, then the status, and the text if it is more exact: a 503 about a loading
+    model, a 429 about an empty account.  A 500 counts if it names an upstream server, a limit or a loading model; a 2xx
     status if its body is such an error or a chat completion without a choice.  Streams are not read.
     """
     status = exchange.status
     if status is None or exchange.response is None:
         return Obstacle.NONE
+    if is_block_page(exchange):
+        return Obstacle.ACCESS
     if is_quota(exchange):
         return Obstacle.PAYMENT
     found = _BY_STATUS.get(status, Obstacle.NONE)
@@ -241,9 +285,12 @@ def has_no_model(exchange: Exchange) -> bool:
     return code == "model_not_found" or "no available channel" in error_text(exchange).lower()
 
 
-_QUOTA_CODE = re.compile(r"insufficient_quota|billing|budget_exceeded|credit")
+_QUOTA_CODE = re.compile(r"insufficient_(?:user_)?quota|billing|budget_exceeded|credit|arrear")
 _QUOTA_TEXT = re.compile(
-    r"exceeded your current quota|insufficient (quota|balance|credit|funds)|billing|out of credits", re.IGNORECASE
+    r"exceeded your current quota|insufficient (?:quota|balance|credit|funds)|"
+    r"out of (?:\w+ ){0,2}(?:credits|quota)|credit balance is too low|key limit exceeded|budget (?:has been )?exceeded|"
+    r"(?:spend(?:ing)?|usage) limit (?:reached|exceeded)|arrear|余额不足|额度(?:不足|已用尽)|欠费",
+    re.IGNORECASE,
 )
 
 
@@ -252,14 +299,17 @@ def is_quota(exchange: Exchange) -> bool:
     status = exchange.status
     if status == 402:
         return True
-    if status not in (200, 400, 403, 429):
+    if status not in (200, 400, 401, 403, 429):
         return False
     if status == 200 and not _pretends_success(exchange):
         return False
     codes = _codes(body_of(exchange))
     if (status == 200 and "402" in codes) or _QUOTA_CODE.search(" ".join(codes)):
         return True
-    return (status == 429 or "429" in codes) and bool(_QUOTA_TEXT.search(error_text(exchange)[:2000]))
+    if is_html(exchange) or (status == 200 and "429" not in codes):
+        return False
+    text = error_text(exchange)[:2000]
+    return bool(_QUOTA_TEXT.search(text)) or (status in (200, 429) and "billing" in text.lower())
 
 
 def retry_after(exchange: Exchange) -> float | None:

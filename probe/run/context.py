@@ -205,7 +205,7 @@ class Context:
             if carried:
                 raise KeyWithheld(f"the key is not sent to {url}: {refused}")
             extra = {}
-        sent = {**extra, **carried, **(headers or {})}
+        sent = {**extra, **self.target.client_headers, **carried, **(headers or {})}
         request = _Outgoing(method, url, body, content, sent, timeout_s or self.options.timeout_s, wire, tokens)
 
         async def once() -> Exchange:

@@ -88,6 +88,7 @@ class Settled:
         dropped_params: left out of chat requests.
         refused_params: the refusal of each parameter that was refused.
         stream_false: ``"stream": false`` has to be sent, since the endpoint streams without it.
+        client_headers: sent with every request, since the endpoint refuses this program's own.
         thinks: the model spends tokens on reasoning first, so that limits need room.
         chat_exchange: the id of the first completion.
         tool_turn_content: the content that an assistant turn with calls must have.
@@ -103,6 +104,7 @@ class Settled:
     dropped_params: tuple[str, ...] = ()
     refused_params: Mapping[str, Exchange] | None = None
     stream_false: bool = False
+    client_headers: Mapping[str, str] = field(default_factory=dict)
     thinks: bool = False
     chat_exchange: str | None = None
     tools: ToolState | None = None

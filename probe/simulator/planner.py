@@ -100,6 +100,8 @@ class Planner:
             early = fault.on_request(call)
             if early is not None:
                 return early
+        if call.request.method == "OPTIONS" and (preflight := style.preflight(call)) is not None:
+            return preflight
         refusal = self._authenticate() if style.auth_before_routing else None
         routed = refusal or self._route()
         if routed is None and not style.auth_before_routing:

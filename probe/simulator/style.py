@@ -137,6 +137,12 @@ class Style:
         scheme, _, key = (call.request.header("authorization") or "").partition(" ")
         return key.strip() if scheme.lower() == "bearer" and key.strip() else None
 
+    def preflight(self, call: Call) -> Response | None:
+        """The answer to OPTIONS, which a browser sends without the key: pages of any origin may call the API."""
+        asked = call.request.header("access-control-request-headers")
+        origin = [("Access-Control-Allow-Origin", "*"), ("Access-Control-Allow-Methods", "GET, POST, OPTIONS")]
+        return plain(200, b"", None, [*origin, ("Access-Control-Allow-Headers", asked)]) if asked else None
+
     def authenticate(self, call: Call) -> Response | None:
         """The answer to a missing or wrong key; None lets the request pass."""
         key = call.site.key

@@ -121,6 +121,7 @@ def _fit(report: Report, client: Client, needs: Needs) -> Fit:
             _images(case)
             _parameters(case)
             _shapes(case)
+            _headers(case)
         for code, why, fatal in needs.reads(report) if needs.reads else ():
             if fatal:
                 case.no(code, why)
@@ -322,6 +323,17 @@ def _shapes(case: _Case) -> None:
         if call in _WHOLE and case.needs.always_streams:
             continue
         case.no(code, f"its library {case.needs.library} fails on {why}")
+
+
+def _headers(case: _Case) -> None:
+    """Headers of the OpenAI SDKs that a gateway refuses; those of openai-python were sent."""
+    refused = case.report.facts.get("refused_client_headers")
+    if not isinstance(refused, list | tuple) or not case.needs.library.startswith("openai-"):
+        return
+    if case.needs.library == "openai-python" or any("Stainless" in str(name) for name in refused):
+        case.no("auth.denied", f"its library {case.needs.library} sends headers that are refused")
+    else:
+        case.costs.append("whether its library's User-Agent is refused as well is not known (auth.denied)")
 
 
 def _images(case: _Case) -> None:

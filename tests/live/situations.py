@@ -187,6 +187,19 @@ NGINX = (
         denied("nginx"),
     ),
     Situation(
+        "nginx refuses programs by their User-Agent",
+        front(ruled(gateways.nginx, server='if ($http_user_agent !~ "OpenAI|Mozilla") { return 403; }')),
+        HTML_403,
+        denied("nginx", exit=1, base="typed", says=("User-Agent",), verdicts={"chat": "works"}),
+    ),
+    Situation(
+        "nginx refuses the headers of an SDK",
+        front(ruled(gateways.nginx, server="if ($http_x_stainless_lang) { return 403; }")),
+        Wire((200,), (("server", "nginx"),)),
+        denied("nginx", exit=1, base="typed", says=("X-Stainless",), verdicts={"chat": "works"}),
+        (*SIZES, "--only", "auth.*"),
+    ),
+    Situation(
         "nginx auth_request answers 403",
         front(
             ruled(

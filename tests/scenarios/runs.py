@@ -13,6 +13,7 @@ from probe.parsing.urls import parse
 from probe.run.options import Auth, Options
 from probe.run.runner import run
 from probe.simulator import Simulator
+from probe.simulator.fault import Fault
 from probe.wire.transport import Transport
 
 #: Long enough for a loaded machine, short enough for the faults that never answer.
@@ -33,7 +34,7 @@ def against(sim: Simulator, *, typed: str | None = None, **options: Any) -> Repo
 
 
 def diagnose(
-    faults: Iterable[str] = (), *, style: str = "openai", sim: dict[str, Any] | None = None, **options: Any
+    faults: Iterable[str | Fault] = (), *, style: str = "openai", sim: dict[str, Any] | None = None, **options: Any
 ) -> Report:
     """Start a simulator with these faults, diagnose it, stop it."""
     with Simulator(style=style, faults=tuple(faults), **(sim or {})) as running:

@@ -257,6 +257,15 @@ def test_a_field_that_has_to_come_back(
     assert found["aider"].reasons == ()
 
 
+def test_headers_of_an_sdk_that_are_refused_break_the_clients_that_use_it() -> None:
+    agent = fits(case(codes=("auth.denied",), facts={"refused_client_headers": ["User-Agent: OpenAI/Python 1"]}))
+    both = fits(case(codes=("auth.denied",), facts={"refused_client_headers": ["X-Stainless-*"]}))
+    assert agent["langchain"].codes == both["langchain"].codes == ("auth.denied",)
+    assert agent["continue"].answer is not Answer.NO
+    assert both["continue"].answer is Answer.NO
+    assert both["ai-sdk"].answer is Answer.YES
+
+
 @pytest.mark.parametrize(
     ("column", "no", "yes"),
     [

@@ -103,7 +103,7 @@ def test_where_waiting_helps(status: int, body: Any, waits: bool) -> None:
         ({"error": {"code": 429, "message": "Rate limit"}}, Reply.BUSY),
         ({"choices": None, "error": {"code": 503, "message": "no"}}, Reply.BUSY),
         ({"error": {"code": 401, "message": "no"}}, Reply.KEY),
-        ({"choices": None}, Reply.ODD),
+        ({"choices": None}, Reply.UPSTREAM),
     ],
 )
 def test_an_error_under_200_is_read_like_its_status(body: Any, expected: Reply) -> None:

@@ -104,14 +104,22 @@ def battery(client: Client) -> list[tuple[int, str]]:
     ]
     requests += [("POST", client.base + "/responses", {"model": client.sim.model, "input": CODE, "stream": True})]
     made = []
-    for method, place, body in requests:
-        with http.stream(method, place, json=body) if body is not None else http.stream(method, place) as response:
-            text = text_within(response, 2.0)
+    for method, place, body, headers in [*((*one, {}) for one in requests), *asked_otherwise(url, bodies[0])]:
+        given = {"json": body} if body is not None else {}
+        with http.stream(method, place, headers=headers, **given) as response:
+            text = f"{response.headers.get('content-type')} {text_within(response, 2.0)}"
         if method == "POST":
             text = re.sub(r'"(?:id|call_id|item_id|request_id)":"[^"]*"', "", text)
         text = re.sub(r'"created(?:_at)?":\d{10}\b', "", text)
         made.append((response.status_code, text))
     return made
+
+
+def asked_otherwise(url: str, body: dict[str, Any]) -> list[tuple[str, str, Any, dict[str, str]]]:
+    """The same question by an SDK, and what a browser sends before it."""
+    sdk = {"User-Agent": "AsyncOpenAI/Python 1.99.0", "x-stainless-lang": "python"}
+    preflight = {"Origin": "https://page.example", "Access-Control-Request-Headers": "content-type"}
+    return [("POST", url, body, sdk), ("OPTIONS", url, None, preflight)]
 
 
 # Timers show only in slow answers: theirs must be in a table.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from probe.simulator.call import Call
 from probe.simulator.fault import Fault
-from probe.simulator.response import Response, redirect, send_empty, send_html, send_json, send_text
+from probe.simulator.response import Response, plain, redirect, send_empty, send_html, send_json, send_text
 from probe.simulator.style import DEFAULT_KEY
 
 
@@ -52,16 +52,18 @@ class SignIn(_Keyed):
     """An identity-aware proxy that sends every client without a session to its sign-in."""
 
     name = "access-sign-in"
-    summary = "every request is sent to a sign-in (=redirect, service or page: on the host, elsewhere, or the page)"
+    summary = "every request is sent to a sign-in (=redirect, service, page or 401: on the host, elsewhere, or a page)"
     yields = ("auth.sign-in",)
     value = "redirect"
-    choices = ("redirect", "service", "page")
+    choices = ("redirect", "service", "page", "401")
 
     def on_request(self, call: Call) -> Response | None:
         if self.given == "redirect":
             return redirect(302, f"/oauth2/start?rd={call.path}")
         if self.given == "service":
             return redirect(303, "https://team.cloudflareaccess.com/cdn-cgi/access/login/host?kid=1")
+        if self.given == "401":
+            return send_html(401, _page("Please sign in", '<a href="https://sso.example/sso-api?url=x">Sign in</a>'))
         form = '<form method="post"><input name="user"><input name="pw" type="password"><button>Go</button></form>'
         return send_html(200, _page("Welcome back", form))
 
@@ -204,7 +206,30 @@ class AliasNotListed(Fault):
         return {**payload, "data": [{**item, "id": f"{item['id']}-2025-11-20"} for item in payload["data"]]}
 
 
-# A web site --------------------------------------------------------------------------------------------
+# An object store, a captive portal, a web site ----------------------------------------------------------
+
+
+class ObjectStore(Fault):
+    """The URL of a bucket, which refuses what it does not hold (Amazon S3 without the right to list)."""
+
+    name = "object-store"
+    summary = "the URL is that of an object store, which answers 403 to every path"
+    yields = ("url.not-an-api",)
+
+    def on_request(self, call: Call) -> Response | None:
+        error = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        return plain(403, error, "application/xml", [("Server", "AmazonS3")])
+
+
+class CaptivePortal(Fault):
+    """A network that wants its users to sign in first (RFC 6585 section 6)."""
+
+    name = "captive-portal"
+    summary = "a network's sign-in answers every request with 511"
+    yields = ("auth.sign-in",)
+
+    def on_request(self, call: Call) -> Response | None:
+        return send_html(511, _page("Welcome to our network", '<a href="https://portal.example/">Log in</a>'))
 
 
 class WebSite(Fault):

@@ -8,7 +8,7 @@ from typing import Any
 
 from probe.simulator.call import Call
 from probe.simulator.fault import Fault
-from probe.simulator.response import Response, to_json
+from probe.simulator.response import Response, send_empty, to_json
 
 
 def _message(response: Response) -> str:
@@ -101,3 +101,21 @@ class ServerError(Fault):
             return response
         error = {"message": _message(response), "type": "internal_server_error", "param": None, "code": None}
         return replace(response, status=500).with_body(to_json({"error": error}))
+
+
+class Preflight(Fault):
+    """Browsers ask with OPTIONS and without the key, whatever the API requires (WHATWG Fetch, 4.8)."""
+
+    name = "errors-cors"
+    summary = "a browser's preflight is refused (=status, origin or header: how)"
+    yields = ("errors.cors",)
+    value = "status"
+    choices = ("status", "origin", "header")
+
+    def on_request(self, call: Call) -> Response | None:
+        if call.request.method != "OPTIONS":
+            return None
+        if self.given == "status":
+            return self.error(401, "Missing API key", "authentication_error")
+        origin = [] if self.given == "origin" else [("Access-Control-Allow-Origin", "*")]
+        return send_empty(204, [*origin, ("Access-Control-Allow-Headers", "*")])
