@@ -300,7 +300,8 @@ def diagnose_limits(exchanges: Sequence[Exchange], throttled: Sequence[Exchange]
         shown = by_cause.get(cause, [])
         if shown:
             found = make(shown, [one for one in shown if not _answered_later(one, exchanges)])
-            findings.append(replace(found, detail=found.detail + _by_the_run(shown[0], exchanges)))
+            remedy = refusal.passed_on(shown[0], found.remedy) or found.remedy
+            findings.append(replace(found, detail=found.detail + _by_the_run(shown[0], exchanges), remedy=remedy))
     large = [one for one in exchanges if one.status == 413]
     if large:
         findings.append(_too_large(large, exchanges))
@@ -418,6 +419,7 @@ def _too_large(large: Sequence[Exchange], exchanges: Sequence[Exchange]) -> Find
         f"{f'; the answer names {named}' if named else ''}.",
         *(one.shows_status(200) for one in large[:3]),
         owner=None if refusal.is_page(least) else Owner.SERVER,
+        remedy=refusal.passed_on(least, BODY_SIZE.remedy),
     )
 
 

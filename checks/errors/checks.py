@@ -189,6 +189,7 @@ def diagnose_seen(exchanges: Sequence[Exchange], chat_url: str) -> Result:
                 f"{count} of the run got {_kind(first)} with a success status; the first: {words_of(first)}.",
                 *(one.shows_status("4xx or 5xx") for one in disguised[:4]),
                 owner=Owner.GATEWAY if completion.is_html(first) else None,
+                remedy=refusal.passed_on(first, SUCCESS_STATUS.remedy),
             )
         )
     odd = [one for one in errors if shape_of(one) is not Shape.OPENAI]
@@ -222,4 +223,5 @@ def _odd_shapes(odd: Sequence[Exchange]) -> Finding:
             if one.response is not None
         ),
         severity=Severity.WARNING if unreadable else Severity.INFO,
+        remedy=refusal.passed_on(worst, SHAPE.remedy),
     )

@@ -321,15 +321,44 @@ def hop(exchange: Exchange) -> str:
     response = exchange.response
     if response is None:
         return ""
-    server = (response.header("server") or "")[:100].lower()
-    page = response.content[:4000].decode("utf-8", "replace").lower()
-    return next((name for name, words in _HOPS if re.search(words, server) or re.search(words, page)), "")
+    server = (response.header("server") or "")[:100]
+    return _named_in(server, response.content[:4000].decode("utf-8", "replace"))
+
+
+def _named_in(*texts: str) -> str:
+    return next((name for name, words in _HOPS if any(re.search(words, text.lower()) for text in texts)), "")
 
 
 def is_page(exchange: Exchange) -> bool:
     """Whether an error is a page or a line of text, as gateways write them, and not JSON."""
     response = exchange.response
     return response is not None and response.status >= 400 and not isinstance(response.json, dict | list)
+
+
+#: Proxies whose own errors are pages or lines of text, and headers that such a page may carry.
+_PAGE_WRITERS = ("nginx", "HAProxy", "Caddy", "Apache httpd", "Squid", "Varnish")
+_PAGE_HEADERS = re.compile(
+    r"server|date|content-.+|transfer-encoding|connection|keep-alive|etag|last-modified|accept-ranges|vary|expires|"
+    r"cache-control|age|via|alt-svc|location|strict-transport-security|access-control-.+|x-frame-options|"
+    r"x-content-type-options|x-xss-protection|referrer-policy|permissions-policy|x-cache.*|x-varnish"
+)
+
+
+def passed_on(exchange: Exchange, remedy: str) -> str | None:
+    """The remedy of an error that a proxy passed on as it came, or None where the proxy may have written it.
+
+    An error in JSON is no page of a proxy, and a page that the proxy put in its place does not have the headers of the
+    server behind it.  The settings of the proxy change nothing about the others.
+    """
+    response = exchange.response
+    named = _named_in((response.header("server") or "")[:100]) if response else ""
+    if response is None or named not in _PAGE_WRITERS:
+        return None
+    if not isinstance(response.json, dict | list):
+        foreign = any(not _PAGE_HEADERS.fullmatch(name.lower()) for name, _ in response.headers)
+        if not foreign or _named_in(response.content[:4000].decode("utf-8", "replace")):
+            return None
+    return f"{named} passed this answer on as it came: the server behind it wrote it. {remedy}"
 
 
 def keeps_in_service(exchange: Exchange) -> dict[str, float]:
