@@ -299,19 +299,13 @@ def diagnose_limits(exchanges: Sequence[Exchange], throttled: Sequence[Exchange]
     for cause, make in _WAITED_FOR.items():
         shown = by_cause.get(cause, [])
         if shown:
-            finding = make(shown, [one for one in shown if not _answered_later(one, exchanges)])
-            findings.append(replace(finding, detail=f"{finding.detail}{_own_burst(shown[0], exchanges)}"))
+            found = make(shown, [one for one in shown if not _answered_later(one, exchanges)])
+            remedy = refusal.passed_on(shown[0], found.remedy) or found.remedy
+            findings.append(replace(found, detail=found.detail + _by_the_run(shown[0], exchanges), remedy=remedy))
     large = [one for one in exchanges if one.status == 413]
     if large:
         findings.append(_too_large(large, exchanges))
     return Result(tuple(findings), note=f"{wording.amount(len(waits), 'request')} had to wait" if waits else "")
-
-
-def _own_burst(refused: Exchange, exchanges: Sequence[Exchange]) -> str:
-    """A sentence on the requests that this run itself had sent shortly before; empty if there were none."""
-    at = refused.timeline.started_s
-    before = sum(at - 1.0 <= one.timeline.started_s <= at for one in exchanges if one is not refused)
-    return f" The run itself had sent {before} others in the second before." if before > 1 else ""
 
 
 def _refuses_model(exchange: Exchange) -> bool:
@@ -335,6 +329,34 @@ def _answered_later(throttled: Exchange, exchanges: Sequence[Exchange]) -> bool:
 def _same(exchange: Exchange) -> str:
     request = exchange.request
     return json.dumps([request.method, request.url, request.body], sort_keys=True, default=str)
+
+
+_COOLDOWN = re.compile(r"cool-?down|no deployments available", re.IGNORECASE)
+#: Limits are counted in windows of up to a minute.
+_WINDOW_S = 60.0
+
+
+def _by_the_run(first: Exchange, exchanges: Sequence[Exchange]) -> str:
+    """A sentence on the part of the run's own requests in a first "not now", or an empty text."""
+    cause = refusal.read(first, exchanges).cause
+    began = first.timeline.started_s
+    before = [
+        one
+        for one in exchanges
+        if one.request.method == "POST" and 0 < began - one.timeline.started_s <= _WINDOW_S and one.status is not None
+    ]
+    if _COOLDOWN.search(completion.error_text(first)[:1000]):
+        failed = [one for one in before if one.status in (401, 404, 408) or (one.status or 0) >= 500]
+        if not failed:
+            return " No request of this run failed before, so another client caused it."
+        return (
+            f" The run itself caused it: the gateway takes a backend out of service after a failure, and "
+            f"{failed[-1].check} was answered with {failed[-1].status} just before."
+        )
+    if cause not in (refusal.Cause.RATE, refusal.Cause.OVERLOAD) or not before:
+        return ""
+    since = wording.seconds(began - before[0].timeline.started_s)
+    return f" The run itself took part in it, with {wording.amount(len(before), 'request')} in the {since} before."
 
 
 def _rate_limited(shown: Sequence[Exchange], lost: Sequence[Exchange]) -> Finding:
@@ -397,6 +419,7 @@ def _too_large(large: Sequence[Exchange], exchanges: Sequence[Exchange]) -> Find
         f"{f'; the answer names {named}' if named else ''}.",
         *(one.shows_status(200) for one in large[:3]),
         owner=None if refusal.is_page(least) else Owner.SERVER,
+        remedy=refusal.passed_on(least, BODY_SIZE.remedy),
     )
 
 

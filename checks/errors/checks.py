@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from probe.api import Context
 
 CASES = 8
-REPEATS = 4
+#: Server errors that are repeated before the sample ends: Envoy ejects a backend after five in a row.
+REPEATS = 2
 _NO_URL = "no URL for chat completions is known"
 
 
@@ -44,8 +45,10 @@ _NO_URL = "no URL for chat completions is known"
     emits=(SERVER_ERROR,),
     max_requests=2,
     max_tokens=200,
+    depth=Depth.DEEP,
 )
 async def invalid(ctx: Context) -> Result:
+    _harmless(ctx)
     body = {**ctx.chat_body("Hello", limit=16), "messages": "Hello"}
     asked = [await _post(ctx, body)]
     if _is_server_error(asked[0]):
@@ -65,14 +68,19 @@ async def invalid(ctx: Context) -> Result:
     depth=Depth.DEEP,
 )
 async def malformed(ctx: Context) -> Result:
+    _harmless(ctx)
+    if SERVER_ERROR.code in ctx.codes:
+        raise Skip("an invalid request was answered with a server error already")
     answers: list[tuple[Case, list[Exchange]]] = []
     repeats = REPEATS
     for case in sample(ctx.chat_body("Hello", limit=16), CASES):
         asked = [await _post(ctx, case.content)]
-        if _is_server_error(asked[0]) and repeats:
+        if _is_server_error(asked[0]):
             repeats -= 1
             asked.append(await _post(ctx, case.content))
         answers.append((case, asked))
+        if not repeats:
+            break
     return diagnose_malformed(answers)
 
 
@@ -92,6 +100,12 @@ async def seen(ctx: Context) -> Result:
     if chat is None:
         raise Skip(_NO_URL)
     return diagnose_seen(ctx.exchanges, chat)
+
+
+def _harmless(ctx: Context) -> None:
+    """Raise Skip if other clients would suffer: a gateway that takes its backend out of service after errors."""
+    if any(map(refusal.keeps_in_service, ctx.exchanges)):
+        raise Skip("the gateway takes its backend out of service after errors, for all its clients")
 
 
 async def _post(ctx: Context, body: Mapping[str, Any] | bytes) -> Exchange:
@@ -178,6 +192,7 @@ def diagnose_seen(exchanges: Sequence[Exchange], chat_url: str) -> Result:
                 f"{count} of the run got {_kind(first)} with a success status; the first: {words_of(first)}.",
                 *(one.shows_status("4xx or 5xx") for one in disguised[:4]),
                 owner=Owner.GATEWAY if completion.is_html(first) else None,
+                remedy=refusal.passed_on(first, SUCCESS_STATUS.remedy),
             )
         )
     odd = [one for one in errors if shape_of(one) is not Shape.OPENAI]
@@ -211,4 +226,5 @@ def _odd_shapes(odd: Sequence[Exchange]) -> Finding:
             if one.response is not None
         ),
         severity=Severity.WARNING if unreadable else Severity.INFO,
+        remedy=refusal.passed_on(worst, SHAPE.remedy),
     )

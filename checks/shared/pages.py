@@ -52,18 +52,50 @@ def hop(exchange: Exchange) -> str:
     own = next((name for header, name in _HOP_HEADERS.items() if response.header(header)), "")
     if own:
         return own
-    server = (response.header("server") or "")[:100].lower()
-    page = response.content[:4000].decode("utf-8", "replace").lower()
-    found = next((name for name, words in _HOPS if re.search(words, server) or re.search(words, page)), "")
+    found = _named_in((response.header("server") or "")[:100], _head(response.content))
     # ``Via: 1.1 host (squid/5.7)``, ``1.1 varnish``: each hop adds itself (RFC 9110 section 7.6.3).
     via = re.findall(r"[a-z][\w-]*", (response.header("via") or "")[:200].lower())
-    return found or next((name for name, words in _HOPS if any(re.search(words, word) for word in via)), "")
+    return found or _named_in(*via)
+
+
+def _named_in(*texts: str) -> str:
+    return next((name for name, words in _HOPS if any(re.search(words, text.lower()) for text in texts)), "")
+
+
+def _head(content: bytes) -> str:
+    return content[:4000].decode("utf-8", "replace")
 
 
 def is_page(exchange: Exchange) -> bool:
     """Whether an error is a page or a line of text, as gateways write them, and not JSON."""
     response = exchange.response
     return response is not None and response.status >= 400 and not isinstance(response.json, dict | list)
+
+
+#: Proxies whose own errors are pages or lines of text, and headers that such a page may carry.
+_PAGE_WRITERS = ("nginx", "HAProxy", "Caddy", "Apache httpd", "Squid", "Varnish")
+_PAGE_HEADERS = re.compile(
+    r"server|date|content-.+|transfer-encoding|connection|keep-alive|etag|last-modified|accept-ranges|vary|expires|"
+    r"cache-control|age|via|alt-svc|location|strict-transport-security|access-control-.+|x-frame-options|"
+    r"x-content-type-options|x-xss-protection|referrer-policy|permissions-policy|x-cache.*|x-varnish"
+)
+
+
+def passed_on(exchange: Exchange, remedy: str) -> str | None:
+    """The remedy of an error that a proxy passed on as it came, or None where the proxy may have written it.
+
+    An error in JSON is no page of a proxy, and a page that the proxy put in its place does not have the headers of the
+    server behind it.  The settings of the proxy change nothing about the others.
+    """
+    response = exchange.response
+    named = _named_in((response.header("server") or "")[:100]) if response else ""
+    if response is None or named not in _PAGE_WRITERS:
+        return None
+    if not isinstance(response.json, dict | list):
+        foreign = any(not _PAGE_HEADERS.fullmatch(name.lower()) for name, _ in response.headers)
+        if not foreign or _named_in(_head(response.content)):
+            return None
+    return f"{named} passed this answer on as it came: the server behind it wrote it. {remedy}"
 
 
 # Sign-in -----------------------------------------------------------------------------------------------

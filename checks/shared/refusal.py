@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 from checks.shared.chat_reply import SAYS_NOTHING_OF_KEY, Reply, classify, names_rule
 from checks.shared.pages import hop as hop
 from checks.shared.pages import is_page as is_page
+from checks.shared.pages import passed_on as passed_on
 from checks.shared.pages import signs_in as signs_in
 from probe.api import Exchange, Obstacle, completion
 
@@ -275,6 +276,18 @@ def https_goal(exchange: Exchange) -> str | None:
         return None
     upgraded = old.scheme == "http" and new.scheme == "https" and bool(new.hostname)
     return goal if upgraded and new.hostname == old.hostname else None
+
+
+def keeps_in_service(exchange: Exchange) -> dict[str, float]:
+    """What a request says so that a gateway does not take its backend out of service if the backend refuses it.
+
+    LiteLLM, whose headers an answer carries, does so after a 401 or 404, and after a few 5xx where `allowed_fails` is
+    set: every client of the model then gets 429 for `cooldown_time` seconds.  It reads that time from the request too
+    and forwards it to nobody (BerriAI/litellm, litellm/main.py and router.py; measured with 1.106).
+    """
+    response = exchange.response
+    named = any(name.lower().startswith("x-litellm-") for name, _ in response.headers) if response else False
+    return {"cooldown_time": 0} if named else {}
 
 
 # What other exchanges show -----------------------------------------------------------------------------

@@ -113,6 +113,8 @@ UTF8 = Diagnosis(
 # Arrival times --------------------------------------------------------------------------------------
 
 _NGINX = "nginx.org, ngx_http_proxy_module: proxy_buffering, X-Accel-Buffering, proxy_http_version"
+#: The clause of a remedy that is left out where the server sends the header already.
+ACCEL = ", or let the server send `X-Accel-Buffering: no`"
 _STREAMS = "Run endpoint-probe again: facts.delivery is streaming."
 
 HELD = Diagnosis(
@@ -124,9 +126,9 @@ HELD = Diagnosis(
     "longer the answer is.",
     why="The user sees nothing until the answer is complete, and a long answer is one long silence in which proxies "
     "and clients time out.",
-    remedy="Find the hop that buffers the response and disable buffering and compression of text/event-stream there, "
-    "or let the server send `X-Accel-Buffering: no`. A download scanner on the client's side has the same effect: try "
-    "from another network. If it cannot be fixed, set Streaming off in the client; nothing is lost by it.",
+    remedy="Find the hop that buffers the response and disable buffering and compression of text/event-stream there"
+    f"{ACCEL}. A download scanner on the client's side has the same effect: try from another network. If it cannot be "
+    "fixed, set Streaming off in the client; nothing is lost by it.",
     verify=f"{_STREAMS} By hand: `curl -N` shows the lines one by one.",
     sources=(_NGINX, "Microsoft Learn, Application Gateway: server-sent events", "AWS API Gateway, response streaming"),
 )
@@ -151,8 +153,7 @@ SIZE_BUFFERED = Diagnosis(
     what="The stream arrives in pieces of about the same number of bytes, which end in the middle of events.",
     why="Short answers arrive in one piece at the end, long ones in jumps. Heartbeats stay in the buffer, so idle "
     "timers expire nevertheless.",
-    remedy="Disable response buffering of text/event-stream at the hop that buffers, or let the server send "
-    "`X-Accel-Buffering: no`.",
+    remedy=f"Disable response buffering of text/event-stream at the hop that buffers{ACCEL}.",
     verify=_STREAMS,
     sources=(_NGINX, "nginx.org, ngx_http_ssl_module: ssl_buffer_size"),
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from checks.shared import stream_requests
 from checks.stream.arrivals import Pattern, Run, held_back, lag_allowed, measure, pattern_of
-from checks.stream.catalogue import COALESCED, COMPRESSED, DELIVERIES, HELD, REPLAYED, SIZE_BUFFERED
+from checks.stream.catalogue import ACCEL, COALESCED, COMPRESSED, DELIVERIES, HELD, REPLAYED, SIZE_BUFFERED
 from checks.stream.delivery_reading import Delivery, Need, Runs, Undecided, judge, judged_gap, tokens_per_s
 from probe.api import (
     BudgetExceeded,
@@ -317,7 +317,7 @@ def _unfavourable(measured: Measured, found: Delivery, tried: Tried) -> Result:
     detail = [_observed(runs, found)]
     by_version = cured(runs, found, tried.other_http)
     path = on_the_path(measured.judged)
-    remedy = None
+    remedy = _without_what_is_in_force(measured, found)
     if tried.identity is not None:
         detail.append("Without compression the result is the same.")
     if by_version and tried.other_http is not None and tried.other_http.response is not None:
@@ -344,6 +344,29 @@ def _unfavourable(measured: Measured, found: Delivery, tried: Tried) -> Result:
     if found is Delivery.HELD and not by_version:
         return Result.of(finding, streaming=State.IGNORED)
     return Result((finding,))
+
+
+#: The sizes of nginx's buffers, in bytes: a page of memory (nginx.org, proxy_buffer_size).
+_NGINX_BUFFERS = (4096, 8192)
+
+
+def _without_what_is_in_force(measured: Measured, found: Delivery) -> str | None:
+    """The remedy without a setting that is in force already, or None if none is known to be.
+
+    nginx passes on what it gets in its buffers, and the first one holds the headers too.  So a whole answer in several
+    pieces of exactly one buffer was given to it whole; and where it collects itself, the first piece of a stream is
+    smaller than the others (measured with nginx 1.22).
+    """
+    response, best = measured.judged.response, measured.runs.best
+    if response is None or found not in (Delivery.HELD, Delivery.SIZE_BUFFERED):
+        return None
+    lean = DELIVERIES[found.value].remedy.replace(ACCEL, "")
+    named = re.match(r"nginx|openresty", response.header("server") or "")
+    if named and not response.header("content-encoding"):
+        full = sum(size in _NGINX_BUFFERS for _, size in measured.judged.timeline.reads)
+        if full > 1 if found is Delivery.HELD else best.first_bytes >= best.burst_bytes > 0:
+            return f"nginx passed on at once what it got, so the stream is held behind it. {lean}"
+    return lean if (response.header("x-accel-buffering") or "").strip().lower() == "no" else None
 
 
 def _pieces(run: Run) -> str:

@@ -110,6 +110,7 @@ def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
         "dropped_params": tuple(found.dropped),
         "chat_exchange": exchange.id,
         "stream_false": found.stream_false,
+        "added": refusal.keeps_in_service(exchange),
     }
     findings: tuple[Finding, ...] = ()
     if found.auth is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -44,7 +44,7 @@ THINKING_ROOM = 1024
 
 @dataclass(frozen=True)
 class _Outgoing:
-    """A request as it is given to the client, and the tokens reserved for it."""
+    """A request as it is given to the client, the members that were added to it, and the tokens reserved for it."""
 
     method: str
     url: str
@@ -54,6 +54,7 @@ class _Outgoing:
     timeout_s: float
     wire: Wire | None
     tokens: int
+    added: frozenset[str]
 
 
 class Context:
@@ -206,7 +207,10 @@ class Context:
                 raise KeyWithheld(f"the key is not sent to {url}: {refused}")
             extra = {}
         sent = {**extra, **self.target.client_headers, **carried, **(headers or {})}
-        request = _Outgoing(method, url, body, content, sent, timeout_s or self.options.timeout_s, wire, tokens)
+        added = self.target.added if method == "POST" and isinstance(body, dict) else {}
+        body = {**body, **added} if added else body
+        patience_s = timeout_s or self.options.timeout_s
+        request = _Outgoing(method, url, body, content, sent, patience_s, wire, tokens, frozenset(added))
 
         async def once() -> Exchange:
             with self.activity.waiting():
@@ -247,6 +251,11 @@ class Context:
             # The server had closed the idle connection; a client connects again as well.
             stale = exchange.timeline.reused and kind in ("reset", "closed")
             if (slow or stale) and tries < 3:
+                continue
+            if request.added and exchange.status in (400, 422) and chat_completion.speaks_of(exchange, *request.added):
+                body = {name: value for name, value in request.body.items() if name not in request.added}
+                request = replace(request, body=body, added=frozenset())
+                self.target.added = {}
                 continue
             if patient and tries < _GATEWAY_TRIES and _failed_at_once(exchange):
                 await anyio.sleep(0.1)

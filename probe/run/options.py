@@ -92,6 +92,7 @@ class Settled:
         thinks: the model spends tokens on reasoning first, so that limits need room.
         chat_exchange: the id of the first completion.
         tool_turn_content: the content that an assistant turn with calls must have.
+        added: members that every POST gets in addition, since they protect the other clients of a gateway.
     """
 
     base_url: str | None = None
@@ -110,6 +111,7 @@ class Settled:
     tools: ToolState | None = None
     tool_turn_content: str | None = None
     server: ServerInfo | None = None
+    added: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def names(cls) -> frozenset[str]:

@@ -8,7 +8,7 @@ import os
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,9 +129,14 @@ def _verify(ca: Path | None) -> Any:
 
 
 def diagnose(situation: Situation, asked: Asked, out: Path) -> tuple[int, dict[str, Any]]:
-    """Run the command line as a user would: its exit status and its report."""
-    words = [sys.executable, "-m", "probe", "run", asked.url, "--json", "--out", str(out), *situation.options]
-    words += ["--api-key-env", "SITUATION_KEY"] if situation.key else []
+    """The diagnosis of a situation: its exit status and its report."""
+    return diagnose_at(asked, situation.options, out, key=situation.key)
+
+
+def diagnose_at(asked: Asked, options: Sequence[str], out: Path, *, key: bool = True) -> tuple[int, dict[str, Any]]:
+    """Run the command line as a user would, with these options: its exit status and its report."""
+    words = [sys.executable, "-m", "probe", "run", asked.url, "--json", "--out", str(out), *options]
+    words += ["--api-key-env", "SITUATION_KEY"] if key else []
     words += ["--proxy", asked.proxy] if asked.proxy else []
     words += ["--ca-bundle", str(asked.ca)] if asked.ca else []
     # No proxy but the row's own, and no endpoint from the environment of whoever runs the tests.

@@ -73,16 +73,17 @@ def nginx_with_a_page(
     return gateways.nginx(upstream, folder, server=server, location=location)
 
 
-def pool(second: str | None, *faults: str) -> Start:
-    """nginx with two members that it asks by turns: the healthy endpoint, and `second` or one with these faults."""
+def pool(second: str | None, *faults: str, following: str = "proxy_next_upstream off;", member: str = "") -> Start:
+    """nginx with two members that it asks by turns: the healthy endpoint, and `second` or one with these faults.
+
+    following: what nginx does when a member fails. member: parameters of the second one.
+    """
 
     @contextlib.contextmanager
     def start(scene: Scene) -> Iterator[Asked]:
         other = (second or scene.endpoint(200.0, faults)).removeprefix("http://")
-        member = f"server {other} max_fails=0;"
-        made = gateways.nginx(
-            scene.endpoint(200.0, ()), scene.folder, members=[member], location="proxy_next_upstream off;"
-        )
+        line = f"server {other} max_fails=0 {member};"
+        made = gateways.nginx(scene.endpoint(200.0, ()), scene.folder, members=[line], location=following)
         with made as running:
             yield Asked(running.base_url)
 
@@ -603,8 +604,9 @@ GATEWAYS = (
 SITUATIONS = (*NGINX, *OTHERS, *PROXIES, *GATEWAYS)
 
 
-def litellm_models(origin: str) -> Mapping[str, Mapping[str, object]]:
+def litellm_models(endpoint: Callable[[float, tuple[str, ...]], str]) -> Mapping[str, Mapping[str, object]]:
     """LiteLLM's models that cannot be had, each for another reason, and one that can."""
+    origin = endpoint(200.0, ())
     return {
         "dead-backend": {"model": f"openai/{MODEL}", "api_base": f"{DEAD}/v1", "api_key": "none"},
         "wrong-base": {"model": f"openai/{MODEL}", "api_base": origin, "api_key": "none"},
@@ -614,10 +616,21 @@ def litellm_models(origin: str) -> Mapping[str, Mapping[str, object]]:
 
 
 class Endpoints:
-    """Simulated endpoints and LiteLLM for many situations: each started when it is first asked for, and kept."""
+    """Simulated endpoints and LiteLLM for many situations: each started when it is first asked for, and kept.
 
-    def __init__(self, stack: contextlib.ExitStack, folder: Callable[[], Path]) -> None:
+    models: LiteLLM's, given what makes the endpoints behind it.
+    """
+
+    def __init__(
+        self,
+        stack: contextlib.ExitStack,
+        folder: Callable[[], Path],
+        models: Callable[
+            [Callable[[float, tuple[str, ...]], str]], Mapping[str, Mapping[str, object]]
+        ] = litellm_models,
+    ) -> None:
         self._stack = stack
+        self._models = models
         self._folder = folder
         self._kept: dict[tuple[float, tuple[str, ...]], str] = {}
         self._litellm: Running | None = None
@@ -630,7 +643,7 @@ class Endpoints:
 
     def litellm(self) -> Running:
         if self._litellm is None:
-            made = gateways.litellm(litellm_models(self.endpoint(200.0, ())), self._folder(), master_key=KEY)
+            made = gateways.litellm(self._models(self.endpoint), self._folder(), master_key=KEY)
             self._litellm = self._stack.enter_context(made)
         return self._litellm
 

@@ -9,7 +9,7 @@ from tests.scenarios.runs import codes, diagnose, errors
 
 STANDARD = ("errors.invalid", "errors.seen")
 FAST = {"rate_tokens_s": 0, "first_token_s": 0}
-STYLES = ("openai", "vllm", "llamacpp", "ollama", "groq", "litellm")
+STYLES = ("openai", "vllm", "llamacpp", "ollama", "groq")
 ODD_STYLES = ("sglang", "lmstudio", "textgen-webui")
 
 
@@ -30,6 +30,22 @@ def test_a_healthy_endpoint_has_nothing_to_tell(style: str) -> None:
     assert codes(report, "errors") == set()
     assert not errors(report)
     assert [item.requests for item in report.checks if item.id == "errors.invalid"] == [1]
+
+
+def test_a_gateway_that_rests_its_backend_gets_no_malformed_request() -> None:
+    """Every request asks LiteLLM to keep its backend in service; where that is refused it is not said again."""
+    only = (*STANDARD, "errors.malformed", "params.*")
+    report = diagnose(style="litellm", sim=FAST, only=only, depth=Depth.DEEP)
+    assert not errors(report)
+    outcomes = {item.id: item.outcome.value for item in report.checks}
+    assert [outcomes[name] for name in ("errors.invalid", "errors.malformed")] == ["skip", "skip"]
+    sent = [item.request.body for item in report.exchanges if item.request.method == "POST"]
+    assert [body for body in sent[1:] if body["cooldown_time"] != 0] == []
+    strict = diagnose(["unknown-param-rejected=serde"], style="litellm", sim=FAST, only=(*only, "roles.*"))
+    assert codes(strict, "params", "roles") == {"params.unknown-rejected"}
+    added = [one.status for one in strict.exchanges if "cooldown_time" in str(one.request.body)]
+    assert added
+    assert 200 not in added
 
 
 @pytest.mark.parametrize("style", ODD_STYLES)

@@ -113,6 +113,22 @@ def test_what_came_through_later_is_only_noted() -> None:
     assert finding.severity is Severity.WARNING
 
 
+def test_what_the_run_has_to_do_with_a_limit() -> None:
+    def detail(*before: Exchange, text: str = "slow down") -> str:
+        turned = at(refusal(429, text), 9, "turned away")
+        (finding,) = diagnose_limits([*before, turned], [turned]).findings
+        return finding.detail
+
+    first = at(chat("hi"), 1)
+    assert "The run itself took part in it, with 1 request in the 8 s before." in detail(first)
+    assert "The run" not in detail()
+    rests = "No deployments available for selected model, try again in 5 seconds: all_deployments_in_cooldown"
+    assert "another client caused it" in detail(first, text=rests)
+    picture = replace(at(refusal(500, "no pictures"), 2), check="vision.picture")
+    assert "The run itself caused it" in detail(first, picture, text=rests)
+    assert "vision.picture was answered with 500" in detail(first, picture, text=rests)
+
+
 @pytest.mark.parametrize(
     ("text", "code", "lost"),
     [("Loading model", "limits.loading", Severity.ERROR), ("Too busy", "limits.overloaded", Severity.WARNING)],

@@ -15,7 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.shared.refusal import Cause, Speaker, challenges, hop, key_was_taken, read
+from checks.shared.refusal import (
+    Cause,
+    Speaker,
+    challenges,
+    hop,
+    keeps_in_service,
+    key_was_taken,
+    passed_on,
+    read,
+)
 from probe.model import Exchange, Request, Response, Timeline
 
 BASE = "http://gateway.example/v1"
@@ -427,3 +436,29 @@ def test_a_rate_limit_under_another_header_does_not_prove_the_header() -> None:
     other = made(429, error("No deployments available for selected model, Try again in 5 seconds."), sent=X_API_KEY)
     assert read(refused, [other]).cause is Cause.KEY
     assert read(refused, [made(400, error("messages: Field required"), sent=X_API_KEY)]).asks == "x-api-key"
+
+
+NGINX = ("Server", "nginx/1.22.1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "of_the_server"),
+    [
+        (made(404, error("no such model"), NGINX), True),
+        (made(200, page("One moment"), NGINX, ("X-Request-Id", "r1")), True),
+        (made(200, page("One moment"), NGINX, ("ETag", '"5f-2"'), ("Last-Modified", "now")), False),
+        (made(404, page("404 Not Found", "<hr><center>nginx</center>"), NGINX, ("X-Request-Id", "r1")), False),
+        (made(404, error("no such model")), False),
+        (made(404, error("litellm.NotFoundError: no"), ("Server", "uvicorn")), False),
+        (made(403, error("blocked"), ("Server", "cloudflare")), False),
+    ],
+)
+def test_what_a_proxy_passed_on_is_not_mended_there(answer: Exchange, of_the_server: bool) -> None:
+    remedy = passed_on(answer, "Mend it.")
+    assert (remedy is not None) is of_the_server
+    assert remedy is None or ("nginx" in remedy and remedy.endswith("Mend it."))
+
+
+def test_litellm_is_asked_to_keep_its_backend_in_service() -> None:
+    assert keeps_in_service(made(200, {}, ("x-litellm-version", "1.106.2"))) == {"cooldown_time": 0}
+    assert keeps_in_service(made(200, {}, NGINX)) == {}
