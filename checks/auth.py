@@ -331,9 +331,9 @@ def _reflected(exchange: Exchange, key: str) -> tuple[Finding, ...]:
     requires={"chat"},
     after={"limits.body"},
     emits=(DENIED,),
-    max_requests=3,
+    max_requests=4,
     least_requests=0,
-    max_tokens=150,
+    max_tokens=200,
 )
 async def of_sdks(ctx: Context) -> Result:
     larger = next((one for one in ctx.exchanges if _is_of_sdk(one)), None)
@@ -346,6 +346,9 @@ async def of_sdks(ctx: Context) -> Result:
     if not _may_be_of_headers(whole):
         return Result(note="a shorter request with these headers was not refused")
     parts = {name: await ctx.chat(prompt, limit=32, headers=headers) for name, headers in GROUPS.items()}
+    plain = await ctx.chat(prompt, limit=32)
+    if whole.status != larger.status or not completion.is_completion(plain):
+        raise Inconclusive("requests with these headers and without them are refused by turns")
     return diagnose_of_sdks(whole, parts)
 
 
@@ -358,7 +361,7 @@ def _may_be_of_headers(exchange: Exchange) -> bool:
     if exchange.response is None:
         return exchange.error is not None and exchange.error.kind in ("reset", "closed")
     about = completion.obstacle(exchange)
-    return not completion.is_completion(exchange) and about in (Obstacle.NONE, Obstacle.ACCESS)
+    return about is Obstacle.ACCESS or (about is Obstacle.NONE and 400 <= (exchange.status or 0) < 500)
 
 
 def diagnose_of_sdks(whole: Exchange, parts: Mapping[str, Exchange]) -> Result:

@@ -65,8 +65,8 @@ _KEY_REFUSED = re.compile(
     r"(?:api[ _-]?key|access token|auth token|credentials?)|"
     r"api[ _-]?key (?:is )?(?:not valid|invalid|missing|required|expired)|unauthori[sz]ed|"
     r"authentication (?:error|failed|fails|required)|not authenticated|no_db_connection|no connected db|"
-    r"authentication_error|invalid_api_key|auth_error|令牌|"
-    r"\b(?:key|token) (?:(?:is|has|was|been) ){0,2}(?:expired|revoked|disabled|deactivated|invalid)|"
+    r"authentication_error|invalid_api_key|auth_error|\blogin fail|令牌|"
+    r"\b(?:key|token) (?:format )?(?:(?:is|has|was|been) ){0,2}(?:expired|revoked|disabled|deactivated|invalid)|"
     r"\b(?:account|organi[sz]ation) (?:(?:is|has|was|been) ){0,2}"
     r"(?:deactivated|suspended|disabled|banned|restricted|not active)",
     re.IGNORECASE,
@@ -85,7 +85,8 @@ _RULE = re.compile(
 _OUT_OF_SERVICE = re.compile(
     r"\btunnel\b.{0,40}\b(?:not found|unavailable|offline)|\bis offline\b|err_ngrok_(?:3\d{3}|8012)|"
     r"\b(?:endpoint|deployment|instance|space|service) (?:is |has been |was )?(?:currently )?"
-    r"(?:paused|stopped|sleeping|suspended|scaled to zero)|no available workers?|network error due to high traffic",
+    r"(?:paused|stopped|sleeping|suspended|scaled to zero)|no available workers?|\bserver error \(\d+\) from|"
+    r"\bapp(?:lication)? not found\b|\bno such app\b|network error due to high traffic",
     re.IGNORECASE,
 )
 #: The errors of object stores (Amazon S3, Google Cloud Storage, Azure Blob, MinIO), which hold files and no API.
@@ -132,7 +133,7 @@ def classify(exchange: Exchange, model: str | None = None, listed: Collection[st
     if 200 <= status < 300:
         return Reply.DENIED if completion.is_block_page(exchange) else _success(exchange, model)
     if 300 <= status < 400:
-        return Reply.REDIRECT
+        return Reply.DENIED if completion.is_block_page(exchange) else Reply.REDIRECT
     text = error_with_codes(exchange, 1500)
     if completion.is_block_page(exchange):
         return Reply.DENIED

@@ -55,7 +55,11 @@ def near_answer(exchange: Exchange, code: str, prompt: str) -> Near | None:
     else:
         found = _wrapped(value)
     if found is None and code in text and not completion.is_stream(exchange):
-        form = f"JSON with the members {wording.listing(list(value)[:6])}" if isinstance(value, dict) else "plain text"
+        form = (
+            f"JSON with the members {wording.listing(name[:40] for name in list(value)[:6])}"
+            if isinstance(value, dict)
+            else "plain text"
+        )
         found = _answer(f"the model's answer as {form}", "answer in the shape of the OpenAI API: `choices[0].message`")
     return found
 
@@ -87,7 +91,8 @@ def _lenient(text: str) -> Any:
 def _not_json(text: str) -> Near | None:
     """What keeps a body that holds a completion from being JSON."""
     if _wrapped(_lenient(text)) or _holds(_lenient(text)):
-        return _answer("no JSON, since it holds NaN or Infinity", "send `null`, or a number, in its place")
+        what = "no JSON, since it holds NaN or Infinity, or a number beyond what clients can hold"
+        return _answer(what, "send `null`, or a smaller number, in its place")
     start = text.find("{")
     if start < 0:
         return None
@@ -129,5 +134,5 @@ def _wrapped(value: Any, path: str = "", depth: int = 0) -> Near | None:
         if isinstance(value, list)
         else ()
     )
-    inner = (_wrapped(item, f"{path}.{name}".strip("."), depth + 1) for name, item in pairs)
+    inner = (_wrapped(item, f"{path}.{name[:40]}".strip("."), depth + 1) for name, item in pairs)
     return next(filter(None, inner), None)

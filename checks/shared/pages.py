@@ -102,14 +102,16 @@ def passed_on(exchange: Exchange, remedy: str) -> str | None:
 
 _SIGN_IN_PATH = re.compile(
     r"/cdn-cgi/access/login|/(?:log-?in|sign-?in|sso(?:-api)?|saml2?|adfs|oauth2?|openid|oidc|authorize)(?:[/?.;]|$)|"
-    r"/users/sign_in|/accounts?/login|/auth/(?:login|realms)|/oauth2/(?:start|sign_in)",
+    r"/protocol/(?:openid-connect|saml)|/users/sign_in|/accounts?/login|/auth/(?:login|realms)|/oauth2/(?:start|sign_in)",
     re.IGNORECASE,
 )
 _SIGN_IN_HOST = re.compile(
-    r"(?:^|\.)(?:login|signin|sso|idp|adfs|accounts)\.|(?:^|\.)(?:cloudflareaccess|okta|auth0|onelogin|duosecurity)\.com$|"
+    r"(?:^|\.)(?:login|signin|sso|idp|adfs|accounts|auth|passport)\.|(?:^|\.)(?:cloudflareaccess|okta|auth0|onelogin|duosecurity)\.com$|"
     r"(?:^|\.)zscaler\w*\.net$|(?:^|\.)zscloud\.net$",
     re.IGNORECASE,
 )
+#: Parameters by which a sign-in service is told where to send its user back.
+_SENDS_BACK = re.compile(r"(?:^|&)(?:client_id|redirect_uri|samlrequest|returnurl|rd)=", re.IGNORECASE)
 _PASSWORD_FIELD = re.compile(
     rb"""<input\b[^>]{0,300}\b(?:type\s*=\s*["']?password|name\s*=\s*["']?saml(?:request|response))\b""", re.IGNORECASE
 )
@@ -145,6 +147,8 @@ def signs_in(exchange: Exchange) -> bool:
 def _is_sign_in(exchange: Exchange, place: str) -> bool:
     try:
         goal = urlsplit(urljoin(exchange.request.url, place[:2000]))
-        return bool(_SIGN_IN_PATH.search(goal.path) or _SIGN_IN_HOST.search(goal.hostname or ""))
+        host = goal.hostname or ""
+        of_another = host != urlsplit(exchange.request.url).hostname and _SIGN_IN_HOST.search(host)
+        return bool(of_another or _SIGN_IN_PATH.search(goal.path) or _SENDS_BACK.search(goal.query))
     except ValueError:
         return False

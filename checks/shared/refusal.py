@@ -154,7 +154,7 @@ def _cause(
     status = exchange.status
     if status is None or exchange.response is None:
         return Cause.LOST, ""
-    if 300 <= status < 400:
+    if 300 <= status < 400 and not completion.is_block_page(exchange):
         return (Cause.SIGN_IN if signs_in(exchange) else Cause.HTTPS if https_goal(exchange) else Cause.REDIRECT), ""
     if signs_in(exchange):
         return Cause.SIGN_IN, ""

@@ -106,6 +106,12 @@ def error_text(exchange: Exchange) -> str:
     return found or exchange.response.text.strip()[:2000]
 
 
+_TEXT_MEMBERS = (
+    *("error", "errors", "fault", "detail", "message", "msg", "faultstring", "title"),
+    *("error_msg", "error_message", "errorMessage", "base_resp", "status_msg"),
+)
+
+
 def error_in(body: Any, depth: int = 0) -> str:
     """The message of an error in a JSON value, or an empty text."""
     if depth > 4:
@@ -116,7 +122,7 @@ def error_in(body: Any, depth: int = 0) -> str:
         return body if depth else ""
     if not isinstance(body, dict):
         return ""
-    for key in ("error", "errors", "fault", "detail", "message", "msg", "faultstring", "title"):
+    for key in _TEXT_MEMBERS:
         value = body.get(key)
         if isinstance(value, str) and value.strip():
             if key == "error" and isinstance(body.get("message"), str):
@@ -140,7 +146,9 @@ def has_error_body(exchange: Exchange) -> bool:
         body = body[0] if body else None
     if not isinstance(body, dict) or body.get("choices"):
         return False
-    if body.get("error") or body.get("errors") or body.get("object") == "error" or body.get("success") is False:
+    if any(body.get(name) for name in ("error", "errors", "error_code", "error_msg", "errorMessage")):
+        return True
+    if body.get("object") == "error" or body.get("success") is False or member(body, "base_resp", "status_code"):
         return True
     if "choices" in body:
         return _is_flat(body)
@@ -183,16 +191,20 @@ _BLOCKED = re.compile(
 #: Parts of the pages of bot and attack filters, which have no such heading.
 _FILTER = re.compile(
     rb"_incapsula_resource|_cf_chl_opt|awswafcaptcha|captcha-delivery\.com|mod_security|"
-    rb"requested url was rejected\. please consult",
+    rb"requested url was rejected\. please consult|(?:has been|was|is) blocked (?:by|in accordance|due to|because)",
     re.IGNORECASE,
 )
+#: Where filters of networks send a reader whose request they block.
+_BLOCK_PLACE = re.compile(r"//block(?:ed|page)?\.|/block(?:ed|[_-]?page)?(?:[/?.]|$)", re.IGNORECASE)
 
 
 def is_block_page(exchange: Exchange) -> bool:
-    """Whether the answer is the block page or the test for humans of a filter, under any status."""
+    """Whether the answer is the block page or the test for humans of a filter, or leads to one, under any status."""
     response = exchange.response
     if response is None:
         return False
+    if 300 <= response.status < 400:
+        return bool(_BLOCK_PLACE.search((response.header("location") or "")[:500]))
     if (response.header("cf-mitigated") or "").lower() == "challenge" or response.header("x-amzn-waf-action"):
         return True
     if not is_html(exchange) or response.status in (401, 407, 413, 429):  # these say themselves what they are about
@@ -289,7 +301,8 @@ _QUOTA_CODE = re.compile(r"insufficient_(?:user_)?quota|billing|budget_exceeded|
 _QUOTA_TEXT = re.compile(
     r"exceeded your current quota|insufficient (?:quota|balance|credit|funds)|"
     r"out of (?:\w+ ){0,2}(?:credits|quota)|credit balance is too low|key limit exceeded|budget (?:has been )?exceeded|"
-    r"(?:spend(?:ing)?|usage) limit (?:reached|exceeded)|arrear|余额不足|额度(?:不足|已用尽)|欠费",
+    r"(?:spend(?:ing)?|usage) limit (?:reached|exceeded)|(?:free tier|quota|credits)\b.{0,40}\bexhausted|"
+    r"(?:doesn't|does not|don't) have (?:any |enough )?(?:credits|balance)|arrear|余额不足|额度(?:不足|已用尽)|欠费",
     re.IGNORECASE,
 )
 
@@ -306,10 +319,12 @@ def is_quota(exchange: Exchange) -> bool:
     codes = _codes(body_of(exchange))
     if (status == 200 and "402" in codes) or _QUOTA_CODE.search(" ".join(codes)):
         return True
-    if is_html(exchange) or (status == 200 and "429" not in codes):
+    if is_html(exchange):
         return False
     text = error_text(exchange)[:2000]
-    return bool(_QUOTA_TEXT.search(text)) or (status in (200, 429) and "billing" in text.lower())
+    if _QUOTA_TEXT.search(text):
+        return True
+    return (status == 429 or "429" in codes) and "billing" in text.lower()
 
 
 def retry_after(exchange: Exchange) -> float | None:
