@@ -36,6 +36,7 @@ _PLAIN = {
 _DROPPED = re.compile(
     r"[\x00-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f"
     r"\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffc\U000e0000-\U000e0fff]+|<[^<>]{0,200}>"
+    r"|\xe2\x80[\x80-\xaf]|\xe2\x81[\x9f-\xaf]|\xef\xbb\xbf|\xc2[\xa0\xad]"  # the same in decoded bytes
 )
 _ESCAPED = re.compile(
     r"\\{1,8}(?:u\{?([0-9A-Fa-f]{4})\}?|x([0-9A-Fa-f]{2})|([0-3][0-7]{2})|([nrtbf\"'/\\]))"
@@ -191,23 +192,23 @@ class Disguises:
         return {(*reading.place(start, end), number) for start, end, number in hits}
 
     def _hits(self, reading: Reading, depth: int, known: dict[str, Hits]) -> Iterator[tuple[int, int, int]]:
+        reading = Reading(reading.text.translate(_PLAIN), reading.place)
         plain = reading
         for _ in range(_LEVELS):
             further = _rewritten(plain, _ESCAPED, _unescaped)
             if further is None:
                 break
             plain = further
-        both = [reading] if plain is reading else [reading, plain]
         mail = _rewritten(plain, _QUOTED, lambda found: chr(int(found[1], 16)) if found[1] else "")
-        for item in [*both, mail] if mail else both:
-            bare = _rewritten(item, _DROPPED, lambda found: "")
-            for seen in [item, bare] if bare else [item]:
-                folded = _folded(seen.text)
-                for number, runs in enumerate(self._runs):
-                    for start, end in runs.find(folded):
-                        yield (*seen.place(start, end), number)
+        ways = [item for item in (reading, plain if plain is not reading else None, mail) if item]
+        bare = [_rewritten(item, _DROPPED, lambda found: "") for item in ways]
+        for item in (*ways, *filter(None, bare)):
+            folded = _folded(item.text)
+            for number, runs in enumerate(self._runs):
+                for start, end in runs.find(folded):
+                    yield (*item.place(start, end), number)
         if depth < _CODES:
-            for item in both:
+            for item in filter(None, (reading, plain if plain is not reading else None, bare[0], mail and bare[-1])):
                 for code in _codes(item, self._worth):
                     yield from self._read(code, depth + 1, known)
 
