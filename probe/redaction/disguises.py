@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from html.entities import html5
+from itertools import pairwise
 
 #: A run of so many letters of a secret is the secret.
 RUN = 12
@@ -233,8 +234,8 @@ class _Runs:
         size = min(RUN, len(plain))
         starts = range(len(plain) - size + 1)
         told = [plain[at : at + size] for at in starts if _telling(_of(value, plain, at, size))]
-        if not told and plain:  # a run of it may be a word of any text
-            size = max(size, len(plain) - 2)
+        if not told and plain:  # a run of it may stand in any text
+            size = max(size, len(plain) - (2 if len(set(plain)) > 8 and _WORDLIKE.fullmatch(value) else 0))
             told = [plain[at : at + size] for at in range(len(plain) - size + 1)]
         self._wholes = (plain, plain[::-1])
         self._size = size
@@ -274,8 +275,9 @@ class _Runs:
 
 
 def _telling(run: str) -> bool:
-    """Whether a run is unlike words and rows of one letter, so that it stands in no text by chance."""
-    return not _WORDLIKE.fullmatch(run) and len(set(run)) > 4
+    """Whether a run is unlike words, rows of one letter and rows such as 12345, so that no text has it by chance."""
+    rising = sum(ord(right) - ord(left) == 1 for left, right in pairwise(run))
+    return not _WORDLIKE.fullmatch(run) and len(set(run)) > 4 and 2 * rising < len(run)
 
 
 def _of(value: str, plain: str, at: int, size: int) -> str:
