@@ -152,6 +152,8 @@ def parse(text: str) -> Endpoint:
         raise BadEndpoint("the endpoint looks like a key; write its URL, and name the key with --api-key-env")
     if _TWICE.match(typed):
         raise BadEndpoint(f"the endpoint has its scheme twice; {_LIKE}")
+    if re.match(r"https?[;,.]?//", typed, re.IGNORECASE):
+        raise BadEndpoint(f"the endpoint has no colon after its scheme; {_LIKE}")
     given = bool(_SCHEME.match(typed))
     if not given and re.match(r"^[A-Za-z][A-Za-z0-9+.-]*:/?[^0-9/]", typed):
         raise BadEndpoint(f"'{typed[:40]}' is not an http or https URL; {_LIKE}")
@@ -165,6 +167,8 @@ def parse(text: str) -> Endpoint:
     if parts.username is not None or parts.password is not None:
         raise BadEndpoint("the endpoint contains a user name or password; remove it and use --api-key-env")
     host = _host(host)
+    if "[" in parts.netloc and ":" not in host:
+        raise BadEndpoint(f"'{host[:60]}' is not an IPv6 address; {_LIKE}")
     if parts.port is not None and not 0 < parts.port < 65536:
         raise BadEndpoint(f"port {parts.port} is out of range; use 1 to 65535")
     if not given:
@@ -180,9 +184,11 @@ def _check_letters(typed: str) -> None:
     Raises:
         BadEndpoint: it is a quotation mark, or cannot be seen.
     """
+    if "'" in (typed[0], typed[-1]):
+        raise BadEndpoint("the endpoint has a quotation mark (') around it; leave that out")
     for letter in typed:
         kind = unicodedata.category(letter)
-        if kind in ("Pi", "Pf") or letter in "\"'`\u201a\u201e":
+        if kind in ("Pi", "Pf") or letter in '"`\u201a\u201e':
             raise BadEndpoint(f"the endpoint has a quotation mark ({letter}) in it; leave that out")
         if kind in ("Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp") and letter != " ":
             raise BadEndpoint(f"the endpoint has an invisible character (U+{ord(letter):04X}) in it; type the URL anew")

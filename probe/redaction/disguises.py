@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from html.entities import html5
+from itertools import pairwise
 
 #: A run of so many letters of a secret is the secret.
 RUN = 12
@@ -36,6 +37,7 @@ _PLAIN = {
 _DROPPED = re.compile(
     r"[\x00-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f"
     r"\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffc\U000e0000-\U000e0fff]+|<[^<>]{0,200}>"
+    r"|\xe2\x80[\x80-\xaf]|\xe2\x81[\x9f-\xaf]|\xef\xbb\xbf|\xc2[\xa0\xad]"  # the same in decoded bytes
 )
 _ESCAPED = re.compile(
     r"\\{1,8}(?:u\{?([0-9A-Fa-f]{4})\}?|x([0-9A-Fa-f]{2})|([0-3][0-7]{2})|([nrtbf\"'/\\]))"
@@ -191,23 +193,23 @@ class Disguises:
         return {(*reading.place(start, end), number) for start, end, number in hits}
 
     def _hits(self, reading: Reading, depth: int, known: dict[str, Hits]) -> Iterator[tuple[int, int, int]]:
+        reading = Reading(reading.text.translate(_PLAIN), reading.place)
         plain = reading
         for _ in range(_LEVELS):
             further = _rewritten(plain, _ESCAPED, _unescaped)
             if further is None:
                 break
             plain = further
-        both = [reading] if plain is reading else [reading, plain]
         mail = _rewritten(plain, _QUOTED, lambda found: chr(int(found[1], 16)) if found[1] else "")
-        for item in [*both, mail] if mail else both:
-            bare = _rewritten(item, _DROPPED, lambda found: "")
-            for seen in [item, bare] if bare else [item]:
-                folded = _folded(seen.text)
-                for number, runs in enumerate(self._runs):
-                    for start, end in runs.find(folded):
-                        yield (*seen.place(start, end), number)
+        ways = [item for item in (reading, plain if plain is not reading else None, mail) if item]
+        bare = [_rewritten(item, _DROPPED, lambda found: "") for item in ways]
+        for item in (*ways, *filter(None, bare)):
+            folded = _folded(item.text)
+            for number, runs in enumerate(self._runs):
+                for start, end in runs.find(folded):
+                    yield (*item.place(start, end), number)
         if depth < _CODES:
-            for item in both:
+            for item in filter(None, (reading, plain if plain is not reading else None, bare[0], mail and bare[-1])):
                 for code in _codes(item, self._worth):
                     yield from self._read(code, depth + 1, known)
 
@@ -232,8 +234,8 @@ class _Runs:
         size = min(RUN, len(plain))
         starts = range(len(plain) - size + 1)
         told = [plain[at : at + size] for at in starts if _telling(_of(value, plain, at, size))]
-        if not told and plain:  # a run of it may be a word of any text
-            size = max(size, len(plain) - 2)
+        if not told and plain:  # a run of it may stand in any text
+            size = max(size, len(plain) - (2 if len(set(plain)) > 8 and _WORDLIKE.fullmatch(value) else 0))
             told = [plain[at : at + size] for at in range(len(plain) - size + 1)]
         self._wholes = (plain, plain[::-1])
         self._size = size
@@ -273,8 +275,9 @@ class _Runs:
 
 
 def _telling(run: str) -> bool:
-    """Whether a run is unlike words and rows of one letter, so that it stands in no text by chance."""
-    return not _WORDLIKE.fullmatch(run) and len(set(run)) > 4
+    """Whether a run is unlike words, rows of one letter and rows such as 12345, so that no text has it by chance."""
+    rising = sum(ord(right) - ord(left) == 1 for left, right in pairwise(run))
+    return not _WORDLIKE.fullmatch(run) and len(set(run)) > 4 and 2 * rising < len(run)
 
 
 def _of(value: str, plain: str, at: int, size: int) -> str:

@@ -115,6 +115,8 @@ NO_TEXT = {
     "self._lags[bisect_left",
     "worse[:_SHOWN]",
     "content[done:start]",
+    "content[start:end]",
+    "content[:_MOST_BYTES]",
     "container[key][:first]",
     "chunk[:max(0, len(chunk) - over)]",
 }

@@ -25,7 +25,7 @@ KEYS = st.builds(
     st.integers(20, 60),
     st.integers(0, 2**32),
 )
-FEW = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 def _every(text: str, size: int, between: str) -> str:
@@ -87,7 +87,8 @@ def test_a_disguised_key_goes(name: str, key: str, before: str, after: str) -> N
     redactor = Redactor([("API_KEY", key)])
     clean = redactor.text(before + said + after)
     assert "${API_KEY}" in clean, said
-    assert clean.startswith(before[:-1]) and clean.endswith(after[1:])
+    # A letter next to it may be the key's own by chance.
+    assert clean.startswith(before[:-3]) and clean.endswith(after[3:])
     assert _runs_left(key, clean) == []
     found, names = redactor.content((before + said + after).encode())
     assert names == ("API_KEY",)
@@ -193,6 +194,7 @@ def test_a_composite_header_is_shown_as_it_was_typed() -> None:
 )
 def test_what_is_no_key_stays(text: str) -> None:
     secrets = [("API_KEY", "sk-proj-" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ" + "wXyZ"), ("URL_SECRET", "endpoint-probe-key")]
+    secrets.append(("GW", "sk-0123456789abcdef"))
     assert Redactor(secrets).text(text) == text
 
 
