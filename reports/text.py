@@ -16,7 +16,7 @@ from probe.wording import ELLIPSIS
 #: ECMA-48: CSI sequences, OSC and the other strings up to their terminator, two-byte escapes; 8-bit forms too.
 _ANSI = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]"
 )
 _SPACE = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
