@@ -80,7 +80,7 @@ def _command(args: Sequence[str] | None) -> int:
 
 
 def _end_at_once(status: int) -> None:
-    """From now on Ctrl-C and SIGTERM end the process at once, with this status."""
+    """From now on Ctrl-C, SIGTERM and SIGHUP end the process at once, with this status."""
     _on_signals(lambda _number, _frame: os._exit(status))
 
 
@@ -91,7 +91,9 @@ def _ignore_signals() -> None:
 
 
 def _on_signals(handler: Callable[[int, object], object] | signal.Handlers) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    from probe.run.interruption import signals
+
+    for number in signals():
         signal.signal(number, handler)
 
 

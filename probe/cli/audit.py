@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -32,6 +31,7 @@ from probe.fleet.job_runner import options_of
 from probe.fleet.store import Audit, Store
 from probe.fleet.time_spec import since
 from probe.model import Depth
+from probe.run.interruption import Interrupted, hush
 from probe.wording import amount
 from reports.matrix import formats
 from reports.matrix.formats import as_json
@@ -200,36 +200,32 @@ async def _run(plan: _Plan, store: Store) -> Audit | None:
     """Run the audit; None when a signal ended it."""
     found: Audit | None = None
     writers = anyio.CapacityLimiter(1)
+    hush()
 
     async def keep_report(outcome: Outcome) -> None:
         assert outcome.summary is not None
         stem = plan.out / "reports" / report_name(outcome.cell, outcome.summary.run_id)
         await anyio.to_process.run_sync(write_report, outcome.report, str(stem), cancellable=True, limiter=writers)
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(_cancel_on_signal, group.cancel_scope)
-        async with anyio.create_task_group() as writing, _executor(plan) as executor:
+    interrupted = Interrupted()
+    with interrupted.listening():
+        async with anyio.create_task_group() as group:
+            group.start_soon(interrupted.end, group.cancel_scope)
+            async with anyio.create_task_group() as writing, _executor(plan, interrupted) as executor:
 
-            def kept(outcome: Outcome) -> None:
-                if outcome.summary is not None:
-                    writing.start_soon(keep_report, outcome)
+                def kept(outcome: Outcome) -> None:
+                    if outcome.summary is not None:
+                        writing.start_soon(keep_report, outcome)
 
-            progress = _PrintedProgress(kept, quiet=plan.given["quiet"])
-            found = await audit(plan.fleet, store, executor, progress, resume=plan.given["resume"])
-        group.cancel_scope.cancel()
+                progress = _PrintedProgress(kept, quiet=plan.given["quiet"])
+                found = await audit(plan.fleet, store, executor, progress, resume=plan.given["resume"])
+            group.cancel_scope.cancel()
     return found
 
 
-async def _cancel_on_signal(scope: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            scope.cancel()
-            return
-
-
-def _executor(plan: _Plan) -> AbstractAsyncContextManager[Executor]:
+def _executor(plan: _Plan, interrupted: Interrupted) -> AbstractAsyncContextManager[Executor]:
     if plan.executor == "local":
-        return LocalExecutor.open(plan.fleet.settings)
+        return LocalExecutor.open(plan.fleet.settings, interrupted)
     from probe.fleet.dask import DaskExecutor
 
     return DaskExecutor.open(plan.executor.removeprefix("dask://"))
