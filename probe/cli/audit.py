@@ -156,8 +156,11 @@ def _show_plan(fleet: Fleet) -> None:
     for target in fleet.targets:
         models = "the models it lists" if target.discover else ", ".join(target.models) or "its only or first model"
         depth = Depth(target.options.get("depth", "standard"))
-        each = sum(check.max_requests for check in registry.checks() if check.depth.rank <= depth.rank)
-        requests += each * max(1, len(target.models)) * max(1, len(target.vantage))
+        checks = registry.select(depth, tuple(target.options.get("only", ())), tuple(target.options.get("skip", ())))
+        # A verdict that changed is tried again, as often as the fleet file says.
+        each = sum(check.max_requests for check in checks) * (1 + fleet.settings.confirm)
+        limit = target.options.get("max_requests")
+        requests += min(each, limit or each) * max(1, len(target.models)) * max(1, len(target.vantage))
         print(printable(f"{target.name}: {target.endpoint}: {models} (depth {depth})"))
     print(f"\nNothing is sent. At most {amount(requests, 'request')}; models yet to be discovered are not counted.")
 
