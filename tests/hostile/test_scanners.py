@@ -25,76 +25,9 @@ from reports.clients.documents.edits import BadFile
 from reports.curl import quoted
 from reports.junit import legal
 from reports.text import fit, printable, visible
+from tests.hostile.corpus.computation import PIECES
 from tests.hostile.patterns import seconds
 
-#: What the texts repeat: the marks at which the readers begin, what they skip, and what they never find.
-PIECES = (
-    *" \n\\`|\"'{[<(*_#&%0.-/,:;=\x1b\x9d\x9b\u202e\u0301é",
-    *("a ", " Ab", "```", "```\n", "~~~\n", "<think>", "</think>", "<tool_call>", '<tool_call>{"name":', '{"', '{"a":'),
-    *(
-        '[{"name": "f", "arguments": {',
-        '"\\',
-        "\\u",
-        "\\ud800",
-        "//",
-        "/*",
-        "*/",
-        "/* ",
-        "//\n",
-        "\t\n",
-        "data: ",
-        "data:\n",
-    ),
-    *(
-        "data: {}\n\n",
-        ": \n",
-        "\r",
-        "1.",
-        "1e1",
-        "<function=f>",
-        "<parameter=a>",
-        "[TOOL_CALLS]",
-        "<|",
-        "<|python_tag|>",
-    ),
-    *(
-        "functools[",
-        "to=f",
-        "call:f",
-        "f(a=",
-        "[f(",
-        "Action: f\n",
-        "Action Input: ",
-        "<invoke name='f'>",
-        "sk-",
-        "<f>",
-    ),
-    *(
-        "\n<|tool_call_begin|>functions.f:0",
-        "f ",
-        "f\n",
-        "&amp;",
-        "%25",
-        "://",
-        "www.",
-        "@",
-        "\x9d\x9c",
-        "\x1b]",
-        "\ufffd",
-    ),
-    *(
-        "print(",
-        "default_api.f(",
-        'tool_name"f"',
-        "```json\n",
-        "red ",
-        "top left ",
-        "Ã©",
-        "{'a': ",
-        "<!--",
-        "<![CDATA[",
-    ),
-)
 _TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"properties": {"a": {"type": "string"}}}}}]
 _REDACTOR = Redactor(
     {"API_KEY": "sk-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "B": "%25&amp;\\\\n"}
