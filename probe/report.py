@@ -33,6 +33,7 @@ from probe.model import (
 )
 from probe.parsing import sse
 from probe.parsing.chat_completion import is_stream
+from probe.parsing.strict_json import escaped
 from probe.wording import cut
 
 #: Bytes of a body that the report keeps; the diagnosis reads all up to the body limit.
@@ -245,7 +246,7 @@ def _tidy_finding(finding: Finding) -> Finding:
 def encode(report: Report) -> bytes:
     """report.json's bytes: UTF-8, indented, ending in a newline."""
     plain = msgspec.to_builtins(document(report), str_keys=True)
-    return msgspec.json.format(msgspec.json.encode(tidy_all(plain)), indent=2) + b"\n"
+    return escaped(msgspec.json.format(msgspec.json.encode(tidy_all(plain)), indent=2)) + b"\n"
 
 
 def tidy_all(value: Any) -> Any:
