@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from probe.files import read_regular
 from probe.model import (
     SCHEMA_VERSION,
     CheckRecord,
@@ -305,6 +306,10 @@ def _exchange(item: ExchangeDocument) -> Exchange:
     return Exchange(item.id, item.check, request, response, item.timeline, item.error)
 
 
+#: No report of this program is larger.
+_MOST_BYTES = 100 * 2**20
+
+
 def load(path: Path) -> Report:
     """Read a saved report.
 
@@ -312,7 +317,7 @@ def load(path: Path) -> Report:
         BadReport: the file cannot be read or is not a report; the message names it.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, _MOST_BYTES, pipes=True)
     except OSError as error:
         raise BadReport(f"cannot read {path}: {error.strerror or error}") from None
     try:

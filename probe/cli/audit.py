@@ -250,10 +250,7 @@ class _PrintedProgress(Progress):
 
     def note(self, text: str) -> None:
         if not self._quiet:
-            try:
-                print(printable(text, 240), file=sys.stderr, flush=True)
-            except OSError:  # standard error is closed; the audit continues
-                self._quiet = True
+            print(printable(text, 240), file=sys.stderr, flush=True)
 
     def started(self, done: int, total: int) -> None:
         self._begin = time.monotonic()
