@@ -94,7 +94,7 @@ _MODEL_FAILED = re.compile(
     r"failed to (?:generate|validate) json|json_validate_failed|json mode couldn'?t be met|model produced output",
     re.IGNORECASE,
 )
-_FENCE = re.compile(r"```[\w-]*\s*(.*?)\s*```", re.DOTALL)
+_INFO = re.compile(r"[\w-]*+")
 _UNFINISHED = re.compile(r"t(?:ru?)?|f(?:al?s?)?|n(?:ul?)?|-|\.|[eE][+-]?")
 _CUT = ("length", "max_tokens", "model_length")
 _OTHER_ENDS = ("content_filter", "tool_calls", "error")
@@ -282,11 +282,17 @@ def misfit(value: Any, codes: Sequence[str], strict: bool = True) -> str | None:
     return None
 
 
+def _in_fence(text: str) -> str:
+    """What the first Markdown code fence encloses, without its info string; empty if there is none."""
+    _, _, rest = text.partition("```")
+    inside, end, _ = rest.partition("```")
+    return _INFO.sub("", inside, count=1).strip() if end else ""
+
+
 def _violation(exchange: Exchange, text: str, codes: Sequence[str] = ()) -> tuple[State, str]:
     """The state of the capability, and what the answer is in place of the requested JSON."""
     value = parse(text)
-    inside = _FENCE.search(text)
-    fenced = parse(inside[1]) if inside else None
+    fenced = parse(_in_fence(text))
     if value is None and not text:
         return State.BROKEN, f"in {completion.reasoning_of(exchange)[0]}, and the content is empty"
     if codes and isinstance(value, dict):

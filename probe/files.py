@@ -1,12 +1,34 @@
-"""Writing a file whole or not at all."""
+"""Reading a file that ends, and writing one whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import tempfile
 from pathlib import Path
+
+
+def read_regular(path: Path, most: int, *, pipes: bool = False) -> bytes:
+    """The content of a file.
+
+    Args:
+        most: bytes; a larger file is refused.
+        pipes: a pipe is read too, as a shell's ``<(…)`` is one.
+
+    Raises:
+        OSError: it cannot be read, is too large, or is a device or a pipe, which may never end.
+    """
+    wait = 0 if pipes else getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer would keep open() waiting
+    with os.fdopen(os.open(path, os.O_RDONLY | wait | getattr(os, "O_BINARY", 0)), "rb") as file:
+        kind = os.fstat(file.fileno()).st_mode
+        if not (stat.S_ISREG(kind) or (pipes and stat.S_ISFIFO(kind))):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        content: bytes = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most // 2**20} MiB")
+    return content
 
 
 def write_whole(path: Path, content: bytes, mode: int | None = None, owner: tuple[int, int] | None = None) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from probe.files import read_regular
 from probe.model import (
     SCHEMA_VERSION,
     CheckRecord,
@@ -33,6 +34,7 @@ from probe.model import (
 )
 from probe.parsing import sse
 from probe.parsing.chat_completion import is_stream
+from probe.parsing.strict_json import escaped
 from probe.wording import cut
 
 #: Bytes of a body that the report keeps; the diagnosis reads all up to the body limit.
@@ -245,7 +247,7 @@ def _tidy_finding(finding: Finding) -> Finding:
 def encode(report: Report) -> bytes:
     """report.json's bytes: UTF-8, indented, ending in a newline."""
     plain = msgspec.to_builtins(document(report), str_keys=True)
-    return msgspec.json.format(msgspec.json.encode(tidy_all(plain)), indent=2) + b"\n"
+    return escaped(msgspec.json.format(msgspec.json.encode(tidy_all(plain)), indent=2)) + b"\n"
 
 
 def tidy_all(value: Any) -> Any:
@@ -313,6 +315,10 @@ def _exchange(item: ExchangeDocument) -> Exchange:
     return Exchange(item.id, item.check, request, response, item.timeline, item.error)
 
 
+#: No report of this program is larger.
+_MOST_BYTES = 100 * 2**20
+
+
 def load(path: Path) -> Report:
     """Read a saved report.
 
@@ -320,7 +326,7 @@ def load(path: Path) -> Report:
         BadReport: the file cannot be read or is not a report; the message names it.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, _MOST_BYTES, pipes=True)
     except OSError as error:
         raise BadReport(f"cannot read {path}: {error.strerror or error}") from None
     try:

@@ -66,7 +66,7 @@ def _plain(text: str) -> str:
 def cell(text: str) -> str:
     """Inline Markdown for a table cell, which a bar would end, in code spans too."""
     # A backslash right before a bar would cancel the bar's own escape, so a space goes between them.
-    return re.sub(r"(\\*)\|", lambda found: (found[1] + " " if found[1] else "") + "\\|", text)
+    return re.sub(r"(?<!\\)(\\*)\|", lambda found: (found[1] + " " if found[1] else "") + "\\|", text)
 
 
 def block(text: str, longest: int = _LONGEST) -> str:

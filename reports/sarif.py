@@ -14,6 +14,7 @@ from typing import Any
 
 from probe import gate
 from probe.model import Diagnosis, Finding, Outcome, Report, Severity
+from probe.parsing.strict_json import escaped
 from probe.wording import utc
 from reports import markdown, summary
 from reports.text import clip, visible
@@ -48,7 +49,7 @@ def render(report: Report) -> bytes:
         "properties": {"summary": visible(summary.headline(report))},
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(log, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    return escaped(json.dumps(log, indent=2, ensure_ascii=False).encode("utf-8", "replace")) + b"\n"
 
 
 def _catalogue() -> dict[str, Diagnosis]:

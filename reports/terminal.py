@@ -18,7 +18,7 @@ from rich.text import Text
 
 from probe.model import Finding, Outcome, Report, Severity, State
 from reports import summary
-from reports.text import printable
+from reports.text import inert, printable
 
 WIDTH = 80
 _VERDICT_STYLE = {
@@ -38,7 +38,8 @@ def render(report: Report) -> bytes:
         file=buffer, width=WIDTH, no_color=True, force_terminal=False, emoji=False, markup=False, highlight=False
     )
     _print(console, report)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()).encode() + b"\n"
+    lines = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+    return inert(lines).encode() + b"\n"  # a line may begin anywhere in a text now
 
 
 def print_report(report: Report, written: Sequence[Path], *, quiet: bool = False) -> None:
@@ -55,7 +56,9 @@ def print_report(report: Report, written: Sequence[Path], *, quiet: bool = False
     console = Console(highlight=False, emoji=False, markup=False)
     if console.is_terminal:
         console.width = min(console.width, WIDTH)
-        _print(console, report)
+        with console.capture() as captured:
+            _print(console, report)
+        print(inert(captured.get()), end="")
     else:
         print(render(report).decode(), end="")
     if written:

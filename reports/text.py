@@ -16,7 +16,7 @@ from probe.wording import ELLIPSIS
 #: ECMA-48: CSI sequences, OSC and the other strings up to their terminator, two-byte escapes; 8-bit forms too.
 _ANSI = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]"
 )
 _SPACE = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
@@ -25,8 +25,18 @@ _SUSPECT = re.compile(r"[^\x20-\x7e]")
 #: The same without line ends and tabs, which ``visible`` keeps.
 _SUSPECT_IN_DOCUMENTS = re.compile(r"[^\x20-\x7e\n\t]")
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+#: What a build server takes for a command where it stands in a log: a line ``::name …::`` and ``##[`` (GitHub,
+#: actions/runner, ActionCommand.cs), ``##vso[`` (Azure Pipelines) and ``##teamcity[`` (TeamCity).
+_COMMAND = re.compile(
+    r"^[^\S\n]{0,80}:(?=:[a-z_-]{1,40}(?: |::))|#(?=#(?:vso|teamcity)?\[)", re.MULTILINE | re.IGNORECASE
+)
 #: The most combining marks on one letter; more than any script uses would reach into the lines around it.
 _MARKS = 4
+
+
+def inert(text: str) -> str:
+    """The text with nothing in it that a build server would carry out: a space breaks such marks."""
+    return _COMMAND.sub(r"\g<0> ", text) if "##" in text or "::" in text else text
 
 
 def printable(text: str, limit: int | None = None) -> str:
@@ -42,6 +52,7 @@ def printable(text: str, limit: int | None = None) -> str:
         text = text[: 4 * limit + 100]
     if _SUSPECT.search(text):
         text = _without_hidden(_SPACE.sub(" ", _ANSI.sub("", text)))
+    text = inert(text)
     return text if limit is None or len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
 
 
@@ -59,13 +70,13 @@ def _without_hidden(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The text with invisible characters written out, such as ``\\x1b`` or ``\\u202e``; line ends and tabs stay."""
-    if not _SUSPECT_IN_DOCUMENTS.search(text):
-        return text
-    return "".join(
-        character if character in "\n\t" or unicodedata.category(character) not in _HIDDEN else escape_code(character)
-        for character in text
-    )
+    """The inert text with invisible characters written out, as ``\\x1b`` or ``\\u202e``; line ends and tabs stay."""
+    if _SUSPECT_IN_DOCUMENTS.search(text):
+        text = "".join(
+            letter if letter in "\n\t" or unicodedata.category(letter) not in _HIDDEN else escape_code(letter)
+            for letter in text
+        )
+    return inert(text)
 
 
 def escape_code(character: str) -> str:

@@ -17,7 +17,7 @@ BEHIND = ("llm_provider-", "llm-provider-")
 #: The end of the path of a request for something that does not exist.
 CONTROL = "/no-such-path"
 #: Bounds: characters of a text, chunks of a stream, headers of a response.
-_TEXT, _CHUNKS, _HEADERS = 6000, 24, 200
+TEXT, _CHUNKS, _HEADERS = 6000, 24, 200
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Observations:
 def plain(value: Any) -> str | None:
     """A JSON value as text without spaces, its members in order; None if it is nested too deeply."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)[:_TEXT]
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)[:TEXT]
     except RecursionError:
         return None
 
@@ -66,7 +66,7 @@ def compact(exchange: Exchange) -> str:
     if response is None:
         return ""
     text = plain(response.json) if response.json is not None else None
-    return response.text[:_TEXT].strip() if text is None else text
+    return response.text[:TEXT].strip() if text is None else text
 
 
 def host_of(url: str) -> str:
@@ -153,7 +153,7 @@ def _stream(exchange: Exchange, found: Observations) -> None:
     kept = chunks if len(chunks) <= _CHUNKS else chunks[: _CHUNKS // 2] + chunks[-_CHUNKS // 2 :]
     found.chunks += [Observation(exchange.id, chunk) for chunk in kept]
     found.comments += [Observation(exchange.id, event.data[:200]) for event in stream.stream.comments[:4]]
-    found.errors += [Observation(exchange.id, text[:_TEXT], status=200) for _, text in stream.errors[:4]]
+    found.errors += [Observation(exchange.id, text[:TEXT], status=200) for _, text in stream.errors[:4]]
     for _, call in stream.calls[:8]:
         _call_id(exchange.id, call, found)
 
@@ -188,7 +188,7 @@ def _without_catch_all(exchanges: Iterable[Exchange], found: Observations) -> No
 
 def root_of(base_path: str) -> str:
     """The path under which a server is mounted, from its base path: the part before ``/v1``."""
-    return re.sub(r"(/openai|/api|/inference)?/v\d+\w*(/openai)?/?$", "", base_path).rstrip("/")
+    return re.sub(r"(/openai|/api|/inference)?/v\d\w*(/openai)?/?$", "", base_path).rstrip("/")
 
 
 def same_origin(exchanges: Sequence[Exchange], origin: str) -> list[Exchange]:

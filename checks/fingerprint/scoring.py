@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checks.fingerprint.reading import Observation, Observations, plain
+from checks.fingerprint.reading import TEXT, Observation, Observations, plain
 from checks.fingerprint.systems import Signal, Signature, signatures
 from probe.api import Hop, ServerInfo, member
 
@@ -103,7 +103,7 @@ def _match(signal: Signal, kind: str, seen: Observations) -> Match | None:
     for item, text, shown in _values(signal, kind, seen):
         if signal.status and item.status not in signal.status:
             continue
-        found = signal.pattern.search(text)
+        found = signal.pattern.search(text[:TEXT])
         if found is not None:
             return Match(signal, item.exchange, shown[:160], _version(found), item.behind)
     return None

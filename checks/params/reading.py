@@ -107,11 +107,16 @@ def stop_of(exchange: Exchange, sequences: Sequence[str], before: str) -> tuple[
     return Stop.UNKNOWN, ""
 
 
+#: Characters of an answer in which a word is looked for; each word costs one look through them.
+_LOOKED_AT = 4_000
+
+
 def word_within(text: str) -> str | None:
     """A word from the middle of an answer with the space before it, as a stop sequence.
 
     The last word if the middle has none; None if the answer has at most one word.
     """
+    text = text[:_LOOKED_AT]
     found = [match for match in re.finditer(r" [A-Za-z]{2,}", text) if text.index(match[0]) == match.start() > 0]
     after = [match for match in found if match.start() >= 0.3 * len(text)]
     return (after or found[-1:])[0][0] if found else None

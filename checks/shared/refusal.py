@@ -234,7 +234,8 @@ def differs(left: Exchange, right: Exchange) -> bool:
 # What one answer shows ---------------------------------------------------------------------------------
 
 _CHALLENGE = re.compile(r"(?:^|,)\s*([A-Za-z][\w-]*)(?=\s+[\w-]+\s*=|\s*(?:,|$))")
-_PARAMETER = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_PARAMETER = re.compile(r'(?<![\w-])([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_QUOTED = re.compile(r'(?<!\\)"(?:[^"\\]|\\.)*"')
 
 
 def challenges(exchange: Exchange) -> tuple[Challenge, ...]:
@@ -246,7 +247,7 @@ def challenges(exchange: Exchange) -> tuple[Challenge, ...]:
             continue
         value = value[:1000]
         # Commas and words inside quotes do not begin a challenge.
-        bare = re.sub(r'"(?:[^"\\]|\\.)*"', lambda quoted: '"' + "_" * (len(quoted[0]) - 2) + '"', value)
+        bare = _QUOTED.sub(lambda quoted: '"' + "_" * (len(quoted[0]) - 2) + '"', value)
         starts = [match for match in _CHALLENGE.finditer(bare) if not bare[match.end() :].startswith("=")]
         for number, match in enumerate(starts):
             end = starts[number + 1].start() if number + 1 < len(starts) else len(value)

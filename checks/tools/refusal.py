@@ -128,7 +128,9 @@ def meaning_of(said: str) -> Refusal:
     return Refusal.UNCLEAR
 
 
-_MODEL = _any(r"\bmodel\b", r"^\S+ does(?: not|n't) support", r"/\S+ does(?: not|n't) support", r"no endpoints? found")
+_MODEL = _any(
+    r"\bmodel\b", r"^\S{1,128} does(?: not|n't) support", r"/\S{1,128} does(?: not|n't) support", r"no endpoints? found"
+)
 _SCHEMA = _any("schema|parameter|propert|enum|description|additional|keyword|field")
 _OVERFLOW = _any(
     r"context_length_exceeded|exceed_context_size",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from probe.cli import streams
 from probe.version import VERSION
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def main(args: Sequence[str] | None = None) -> int:
     _end_at_once(INTERRUPTED)  # until a run has something to save
     atexit.register(_ignore_signals)
     _no_core_files()
+    _hear_of_children()
+    streams.prepare()
     try:
         status = _command(None)
     except KeyboardInterrupt:
@@ -60,17 +63,15 @@ def _command(args: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a character that the terminal cannot show must not raise
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="replace")
-    if problem := intruder():
-        print(f"endpoint-probe: {problem}", file=sys.stderr)  # nothing of `reports` can be imported now
+    if foreign := intruder():
+        print(f"endpoint-probe: {foreign}", file=sys.stderr)  # nothing of `reports` can be imported now
         return UNUSABLE
     try:
         status = cli.main(args=None if args is None else list(args), prog_name="endpoint-probe", standalone_mode=False)
-        sys.stdout.flush()
+        if (problem := streams.lost()) is not None and not isinstance(problem, BrokenPipeError):
+            print(f"endpoint-probe: standard output could not be written ({problem.strerror})", file=sys.stderr)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        discard_output()
-        return UNUSABLE
     except Exception as error:
         return _fail(error)
     return status if isinstance(status, int) else 0
@@ -80,7 +81,7 @@ def _command(args: Sequence[str] | None) -> int:
 
 
 def _end_at_once(status: int) -> None:
-    """From now on Ctrl-C and SIGTERM end the process at once, with this status."""
+    """From now on Ctrl-C, SIGTERM and SIGHUP end the process at once, with this status."""
     _on_signals(lambda _number, _frame: os._exit(status))
 
 
@@ -91,8 +92,17 @@ def _ignore_signals() -> None:
 
 
 def _on_signals(handler: Callable[[int, object], object] | signal.Handlers) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    from probe.run.interruption import signals
+
+    for number in signals():
         signal.signal(number, handler)
+
+
+def _hear_of_children() -> None:
+    """Worker processes are waited for, which a parent that ignores SIGCHLD would prevent (signal(7), wait(2))."""
+    number = getattr(signal, "SIGCHLD", None)  # Windows has none
+    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _no_core_files() -> None:
@@ -108,12 +118,6 @@ def _no_core_files() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (1 if most else 0, most))
-
-
-def discard_output() -> None:
-    """Send standard output to the null device: its reader has closed the pipe."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # Errors --------------------------------------------------------------------------------------------------

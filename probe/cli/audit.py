@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -32,6 +31,7 @@ from probe.fleet.job_runner import options_of
 from probe.fleet.store import Audit, Store
 from probe.fleet.time_spec import since
 from probe.model import Depth
+from probe.run.interruption import Interrupted, hush
 from probe.wording import amount
 from reports.matrix import formats
 from reports.matrix.formats import as_json
@@ -156,8 +156,11 @@ def _show_plan(fleet: Fleet) -> None:
     for target in fleet.targets:
         models = "the models it lists" if target.discover else ", ".join(target.models) or "its only or first model"
         depth = Depth(target.options.get("depth", "standard"))
-        each = sum(check.max_requests for check in registry.checks() if check.depth.rank <= depth.rank)
-        requests += each * max(1, len(target.models)) * max(1, len(target.vantage))
+        checks = registry.select(depth, tuple(target.options.get("only", ())), tuple(target.options.get("skip", ())))
+        # A verdict that changed is tried again, as often as the fleet file says.
+        each = sum(check.max_requests for check in checks) * (1 + fleet.settings.confirm)
+        limit = target.options.get("max_requests")
+        requests += min(each, limit or each) * max(1, len(target.models)) * max(1, len(target.vantage))
         print(printable(f"{target.name}: {target.endpoint}: {models} (depth {depth})"))
     print(f"\nNothing is sent. At most {amount(requests, 'request')}; models yet to be discovered are not counted.")
 
@@ -200,36 +203,32 @@ async def _run(plan: _Plan, store: Store) -> Audit | None:
     """Run the audit; None when a signal ended it."""
     found: Audit | None = None
     writers = anyio.CapacityLimiter(1)
+    hush()
 
     async def keep_report(outcome: Outcome) -> None:
         assert outcome.summary is not None
         stem = plan.out / "reports" / report_name(outcome.cell, outcome.summary.run_id)
         await anyio.to_process.run_sync(write_report, outcome.report, str(stem), cancellable=True, limiter=writers)
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(_cancel_on_signal, group.cancel_scope)
-        async with anyio.create_task_group() as writing, _executor(plan) as executor:
+    interrupted = Interrupted()
+    with interrupted.listening():
+        async with anyio.create_task_group() as group:
+            group.start_soon(interrupted.end, group.cancel_scope)
+            async with anyio.create_task_group() as writing, _executor(plan, interrupted) as executor:
 
-            def kept(outcome: Outcome) -> None:
-                if outcome.summary is not None:
-                    writing.start_soon(keep_report, outcome)
+                def kept(outcome: Outcome) -> None:
+                    if outcome.summary is not None:
+                        writing.start_soon(keep_report, outcome)
 
-            progress = _PrintedProgress(kept, quiet=plan.given["quiet"])
-            found = await audit(plan.fleet, store, executor, progress, resume=plan.given["resume"])
-        group.cancel_scope.cancel()
+                progress = _PrintedProgress(kept, quiet=plan.given["quiet"])
+                found = await audit(plan.fleet, store, executor, progress, resume=plan.given["resume"])
+            group.cancel_scope.cancel()
     return found
 
 
-async def _cancel_on_signal(scope: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            scope.cancel()
-            return
-
-
-def _executor(plan: _Plan) -> AbstractAsyncContextManager[Executor]:
+def _executor(plan: _Plan, interrupted: Interrupted) -> AbstractAsyncContextManager[Executor]:
     if plan.executor == "local":
-        return LocalExecutor.open(plan.fleet.settings)
+        return LocalExecutor.open(plan.fleet.settings, interrupted)
     from probe.fleet.dask import DaskExecutor
 
     return DaskExecutor.open(plan.executor.removeprefix("dask://"))
@@ -251,10 +250,7 @@ class _PrintedProgress(Progress):
 
     def note(self, text: str) -> None:
         if not self._quiet:
-            try:
-                print(printable(text, 240), file=sys.stderr, flush=True)
-            except OSError:  # standard error is closed; the audit continues
-                self._quiet = True
+            print(printable(text, 240), file=sys.stderr, flush=True)
 
     def started(self, done: int, total: int) -> None:
         self._begin = time.monotonic()

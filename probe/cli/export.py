@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from probe.cli.options import Unusable, saved_report
+from probe.files import overwrite, read_regular
 
 if TYPE_CHECKING:
     from probe.model import Report
     from reports.clients.client import Client
     from reports.clients.settings import Key
 
+#: Bytes of a settings file; a larger one is not for people to edit.
+_MOST_MERGED = 2 * 2**20
 _SIZES = {"context": "tokens of context", "max_output": "tokens of one answer"}
 _SWITCH = {"on": True, "off": False, "true": True, "false": False}
 
@@ -163,8 +166,7 @@ def _existing(merge: str | None) -> str | None:
     if merge is None:
         return None
     try:
-        with Path(merge).open(encoding="utf-8", newline="") as file:
-            return file.read()
+        return read_regular(Path(merge), _MOST_MERGED).decode("utf-8")
     except FileNotFoundError:
         raise Unusable(f"there is no file {merge}; leave out --merge and write it with --output {merge}") from None
     except OSError as error:
@@ -174,8 +176,6 @@ def _existing(merge: str | None) -> str | None:
 
 
 def _write(text: str, merge: str | None, output: str | None, wanted: Client) -> None:
-    from probe.files import overwrite
-
     target = output or merge
     if target is None or target == "-":
         sys.stdout.buffer.write(text.encode())

@@ -195,7 +195,11 @@ def print_or_write(content: bytes, output: str | None) -> None:
     Raises:
         Unusable: the file cannot be written.
     """
+    from probe.cli import streams
+
     if output is None:
         sys.stdout.buffer.write(content)
+        if (problem := streams.lost()) is not None:
+            raise Unusable(f"cannot write to standard output ({problem.strerror}); name a file with --output")
     else:
         write(output, content, "name another file with --output")

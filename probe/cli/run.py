@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from probe import gate
-from probe.cli import FOUND, INTERRUPTED, NO_CHAT, discard_output, internal
+from probe.cli import FOUND, INTERRUPTED, NO_CHAT, internal
 from probe.cli.options import Given, Unusable, shared_options, write
 from probe.cli.settings import Configured
 from probe.model import lacks_chat
@@ -183,6 +183,8 @@ def _write_all(report: Report, reporters: list[Reporter], out: Path) -> list[Pat
     A reporter that raises is a bug of this program and does not stop the others; nor does a full disk, which must not
     cost the result that is printed, too.
     """
+    from reports.text import printable
+
     written = []
     for reporter in sorted(reporters, key=lambda item: item.name != "json"):  # the others can be made from it
         path = out / reporter.filename
@@ -193,29 +195,25 @@ def _write_all(report: Report, reporters: list[Reporter], out: Path) -> list[Pat
             continue
         try:
             write(path, content, "name another folder with --out")
-        except Unusable as error:
-            print(f"endpoint-probe: {error}", file=sys.stderr)
+        except Unusable as problem:  # a disk that is full by now: what was found is printed all the same
+            print(f"endpoint-probe: {printable(str(problem))}", file=sys.stderr)
             continue
         written.append(path)
     return written
 
 
 def _print_result(report: Report, given: Given, written: list[Path]) -> None:
-    """The result on standard output; a closed pipe is not an error."""
-    try:
-        if given.as_json:
-            from probe.report import encode
+    """The result on standard output."""
+    if given.as_json:
+        from probe.report import encode
 
-            sys.stdout.buffer.write(encode(report))
-        else:
-            from reports.terminal import print_report
+        sys.stdout.buffer.write(encode(report))
+        return
+    from reports.terminal import print_report
 
-            print_report(report, written, quiet=given.quiet)
-            if "github" in given.formats:
-                _annotate(report)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        discard_output()
+    print_report(report, written, quiet=given.quiet)
+    if "github" in given.formats:
+        _annotate(report)
 
 
 def _open(written: Sequence[Path]) -> None:

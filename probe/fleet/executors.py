@@ -15,6 +15,7 @@ from probe.fleet.job import Job, Outcome, Settings
 from probe.fleet.job_runner import packed, probe
 from probe.fleet.timing_workers import TimingWorkers, tls_of
 from probe.model import Report
+from probe.run.interruption import Interrupted
 from probe.run.process_state import Shared
 from probe.wire.loop_lag import LagMonitor
 
@@ -49,8 +50,8 @@ class LocalExecutor:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator[LocalExecutor]:
-        """Start an executor and its worker processes."""
+    async def open(cls, settings: Settings, interrupted: Interrupted | None = None) -> AsyncIterator[LocalExecutor]:
+        """Start an executor and its worker processes; ``interrupted`` says whether a signal ended the audit."""
         registry.load()
         turns = HostTurns(settings.concurrency, settings.requests_per_second)
         lag = LagMonitor()
@@ -59,7 +60,7 @@ class LocalExecutor:
         async with anyio.create_task_group() as group:
             group.start_soon(workers.start)
             group.start_soon(lag.run)
-            yield cls(settings, Shared(lag, tls_of, turns, workers), places)
+            yield cls(settings, Shared(lag, tls_of, turns, workers, interrupted), places)
             group.cancel_scope.cancel()
 
     async def run(self, jobs: Sequence[Job], done: Done) -> None:

@@ -338,10 +338,10 @@ def parse(text: str, where: str = "fleet.toml", default_name: str = "fleet") -> 
 
 
 def _syntax_error(message: str, where: str, text: str) -> str:
-    found = re.search(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$", message)
+    found = re.search(r"\(at (?:line (\d+), column (\d+)|end of document)\)$", message)
     line = found[1] if found and found[1] else str(text.count("\n") + 1)
     column = f" (column {found[2]})" if found and found[2] else ""
-    return f"{where}:{line}: this is not TOML: {message[: found.start()] if found else message}{column}"
+    return f"{where}:{line}: this is not TOML: {message[: found.start()].rstrip() if found else message}{column}"
 
 
 def _unknown(name: str, known: Mapping[str, Any], place: Place, what: str) -> Wrong:

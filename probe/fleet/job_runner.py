@@ -72,11 +72,17 @@ async def probe(job: Job, shared: Shared | None = None, pack: Pack = _pack_here)
     checks = registry.select(options.depth, options.only, options.skip)
     report = await run(options, checks=checks, shared=shared)
     states = {name: [str(verdict.verdict)] for name, verdict in report.capabilities.items()}
+    last = report
     for _ in range(job.confirm):
         changed = _changed(job, states)
         if not changed:
             break
-        again = await run(options, checks=_judges(options, report, changed), shared=shared)
+        judges = _judges(options, report, changed)
+        options = _reduced(options, last)
+        needed = sum(check.least_requests or check.max_requests for check in judges)
+        if options.max_tokens == 0 or (options.max_requests is not None and options.max_requests < needed):
+            break  # what is tried again counts in the target's budget too
+        last = again = await run(options, checks=judges, shared=shared)
         for name in changed:
             state = str(again.capabilities[name].verdict) if name in again.capabilities else "unknown"
             if state in DEFINITE or name == "chat":
@@ -111,6 +117,17 @@ def _changed(job: Job, states: dict[str, list[str]]) -> list[str]:
         for name, (state, *_) in states.items()
         if (state in DEFINITE or name == "chat") and job.known.get(name) in DEFINITE and state != job.known[name]
     ]
+
+
+def _reduced(options: Options, done: Report) -> Options:
+    """The options with what is left of the budget after a run."""
+    requests, tokens = options.max_requests, options.max_tokens
+    spent = done.run.prompt_tokens + done.run.completion_tokens
+    return replace(
+        options,
+        max_requests=None if requests is None else max(0, requests - done.run.requests),
+        max_tokens=None if tokens is None else max(0, tokens - spent),
+    )
 
 
 def _judges(options: Options, report: Report, names: Collection[str]) -> list[Check]:

@@ -87,6 +87,7 @@ class WorkerResult:
     requests: int
     prompt_tokens: int
     completion_tokens: int
+    uncounted_tokens: int
 
 
 @cache
@@ -184,6 +185,7 @@ async def _perform(task: WorkerTask) -> WorkerResult:
         budget.requests,
         budget.prompt_tokens,
         budget.completion_tokens,
+        budget.uncounted_tokens,
     )
 
 
@@ -281,6 +283,7 @@ def _merge(done: WorkerResult, context: Context) -> None:
     budget.requests += done.requests
     budget.prompt_tokens += done.prompt_tokens
     budget.completion_tokens += done.completion_tokens
+    budget.uncounted_tokens += done.uncounted_tokens
     context.requests += done.requests
     context.prompt_tokens += done.prompt_tokens
     context.completion_tokens += done.completion_tokens

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from probe.files import write_whole
+from probe.files import read_regular, write_whole
 from probe.provider.saved_provider import BadEntry, Provider, from_data, to_data
 
 SCHEMA_VERSION = "1.0"
@@ -150,13 +150,11 @@ class Store:
 
     def _read(self) -> dict[str, Any]:
         try:
-            content = self.path.read_bytes()
+            content = read_regular(self.path, _MOST_BYTES)
         except FileNotFoundError:
             return {"schema_version": SCHEMA_VERSION, "providers": []}
         except OSError as error:
             raise StoreError(f"cannot read {self.path} ({error.strerror})") from None
-        if len(content) > _MOST_BYTES:
-            raise self._unusable("is too large")
         try:
             data = json.loads(content)
         except (ValueError, RecursionError):

@@ -1,10 +1,12 @@
-"""The budget of a run: requests, tokens and time."""
+"""The budget of a run: requests, tokens and time; and how fast requests may follow each other."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import anyio
 
 from probe.run.outcomes import BudgetExceeded
 from probe.wording import amount, form
@@ -27,13 +29,15 @@ class Budget:
         self.requests = 0
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.uncounted_tokens = 0
         self._reserved = 0
         self._pauses = 0
         self._paused_at = 0.0
 
     @property
     def tokens(self) -> int:
-        return self.prompt_tokens + self.completion_tokens
+        """Tokens spent: those that the endpoint counted, and an estimate where it counted none."""
+        return self.prompt_tokens + self.completion_tokens + self.uncounted_tokens
 
     @property
     def left_s(self) -> float:
@@ -76,8 +80,27 @@ class Budget:
         self.requests += 1
         self._reserved += tokens
 
-    def settle(self, reserved: int, prompt: int, completion: int) -> None:
-        """Replace a reservation by the tokens that the endpoint counted."""
+    def settle(self, reserved: int, prompt: int, completion: int, uncounted: int = 0) -> None:
+        """Replace a reservation by the tokens that the endpoint counted, and by an estimate of those it did not."""
         self._reserved -= reserved
         self.prompt_tokens += prompt
         self.completion_tokens += completion
+        self.uncounted_tokens += uncounted
+
+
+class Pace:
+    """A ceiling on requests: so many at once, and after those so many a second.
+
+    An endpoint can make the checks ask again; it must not make them a storm.
+    """
+
+    def __init__(self, burst: int = 40, per_second: float = 10.0) -> None:
+        self._gap_s = 1 / per_second
+        self._ahead_s = burst / per_second
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Wait until the next request may be sent (the generic cell rate algorithm, ITU-T I.371)."""
+        now = time.monotonic()
+        self._next = max(self._next, now - self._ahead_s) + self._gap_s
+        await anyio.sleep(max(0.0, self._next - now))

@@ -7,6 +7,7 @@ need is sent once and shared.
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -266,7 +267,9 @@ class Context:
             if not patient:
                 return exchange
             wait = chat_completion.retry_after(exchange)
-            pause = wait if wait is not None else _BACKOFF_S[min(tries - 1, len(_BACKOFF_S) - 1)]
+            backoff = _BACKOFF_S[min(tries - 1, len(_BACKOFF_S) - 1)]
+            # Retry-After may be 0, past or no number; and not all that wait may come back at once.
+            pause = (backoff if wait is None else max(wait, backoff / 2)) * random.uniform(1.0, 1.1)
             spent = time.monotonic() - started
             hopeless = not chat_completion.waiting_helps(exchange) or tries > 6
             if hopeless or spent + pause > _PATIENCE_S or pause > self.budget.left_s - 1:
@@ -282,6 +285,7 @@ class Context:
         """
         lane = self.log.lane
         async with lane, self.log.turn(request.url, self) as finished:
+            await self.log.pace.turn()
             crowded = lane.borrowed_tokens > 1
             exchange = await self._one(request)
             crowded = crowded or lane.borrowed_tokens > 1
@@ -294,7 +298,7 @@ class Context:
         self.budget.reserve(request.tokens)
         self.requests += 1
         self.log.counter += 1
-        prompt = completed = 0
+        prompt = completed = uncounted = 0
         try:
             exchange = await self.client.send(
                 exchange_id=f"x{self.log.counter:03d}",
@@ -309,8 +313,9 @@ class Context:
             )
             counted = chat_completion.usage(exchange)
             prompt, completed = counted[0] or 0, counted[1] or 0
+            uncounted = _uncounted(exchange, prompt, completed)
         finally:
-            self.budget.settle(request.tokens, prompt, completed)
+            self.budget.settle(request.tokens, prompt, completed, uncounted)
         if (
             not self.target.thinks
             and chat_completion.is_completion(exchange)
@@ -410,6 +415,20 @@ class Context:
     def _cost(self, body: Mapping[str, Any], limit: int) -> int:
         """An upper estimate of what a request can cost: its size over 3, and its limit."""
         return len(str(body)) // 3 + limit + (THINKING_ROOM if self.target.thinks else 0)
+
+
+def _uncounted(exchange: Exchange, prompt: int, completed: int) -> int:
+    """An estimate of the tokens that the endpoint did not count: text over 3, as in the reservation.
+
+    What was refused cost nothing; a request that got no answer may have cost its prompt.
+    """
+    if exchange.request.method != "POST" or (exchange.response is not None and exchange.status != 200):
+        return 0
+    sent = 0 if prompt else len(str(exchange.request.body or "")) // 3
+    if completed or exchange.response is None:
+        return sent
+    said = chat_completion.answer(exchange) + chat_completion.reasoning_of(exchange)[1]
+    return sent + len(said or exchange.response.content) // 3
 
 
 def _needs_room(exchange: Exchange) -> bool:

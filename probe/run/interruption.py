@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during a run: it ends early, and what is known is written.
+"""SIGINT, SIGTERM and SIGHUP during a run: it ends early, and what is known is written.
 
 The handlers are ordinary ones and in place from before the first request until after the last
 file, so that no signal is missed; the event loop would restore its own before the report is saved.
@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 
 #: A second signal after so many seconds ends the program at once.
 IMPATIENT_S = 5.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _POLL_S = 0.02
+
+
+def signals() -> tuple[signal.Signals, ...]:
+    """The signals that end a run; SIGHUP only where it is not ignored, as under nohup(1)."""
+    found = (signal.SIGINT, signal.SIGTERM)
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    return found if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN else (*found, hangup)
 
 
 class Interrupted:
@@ -41,7 +47,7 @@ class Interrupted:
             yield
             return
         self._listening = True
-        for number in _SIGNALS:
+        for number in signals():
             signal.signal(number, self._received)
         try:
             yield
@@ -78,11 +84,11 @@ def hush() -> None:
 
 
 def raise_on_signals() -> None:
-    """Let SIGINT and SIGTERM raise KeyboardInterrupt, so that files stay complete and servers stop."""
+    """Let the signals raise KeyboardInterrupt, so that files stay complete and servers stop."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, interrupt)
+        for number in signals():
+            signal.signal(number, interrupt)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from probe.model import Check, Result
 from probe.run.context import Context
+from probe.run.interruption import Interrupted
 from probe.run.run_state import Sender, Turns
 from probe.wire.loop_lag import LagMonitor
 from probe.wire.transport import Transport
@@ -42,12 +43,14 @@ class Shared:
         tls: gives the TLS context of a transport.
         turns: decides when a request may be sent.
         alone: runs an exclusive check; None runs it in place.
+        interrupted: whether a signal ended the audit.
     """
 
     lag: LagMonitor
     tls: Callable[[Transport], ssl.SSLContext]
     turns: Turns
     alone: Alone | None = None
+    interrupted: Interrupted | None = None
 
 
 @contextmanager

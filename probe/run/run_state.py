@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import anyio
 
 from probe.model import CheckRecord, Event, Exchange, Verdict
-from probe.run.budget import Budget
+from probe.run.budget import Budget, Pace
 from probe.run.options import Options, Settled
 
 
@@ -57,6 +57,7 @@ class Log:
     lane: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(4))
     emit: Callable[[Event], None] = lambda event: None
     turns: Turns | None = None
+    pace: Pace = field(default_factory=Pace)
 
     def turn(self, url: str, sender: Sender) -> AbstractAsyncContextManager[Callable[[Exchange], None]]:
         """Wait for this run's turn at the host of the URL, if runs of this process take turns."""

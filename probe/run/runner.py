@@ -94,21 +94,25 @@ async def run(
     async with Client(options.transport, redactor, lag=lag, epoch=begin, tls=tls) as client:
         scheduler = Scheduler(chosen, options, target, client, budget, log, alone)
         scheduler.started = begin  # the times of checks and exchanges count from one moment
+        stopped = interrupted or (shared.interrupted if shared else None)
         watchdog = Watchdog(
             Scheduler.run_check,
-            lambda: budget.left_s <= 0 or (interrupted is not None and interrupted.signal is not None),
+            scheduler,
+            lambda: budget.left_s <= 0 or (stopped is not None and stopped.signal is not None),
         )
         listening = interrupted.listening() if interrupted is not None else nullcontext()
         with listening, watchdog.watching():
-            async with anyio.create_task_group() as group:
-                if shared is None:
-                    group.start_soon(lag.run)
-                group.start_soon(watchdog.beat)
-                if interrupted is not None:
-                    group.start_soon(interrupted.end, group.cancel_scope)
-                await scheduler.run()
-                complete = budget.left_s > 0
-                group.cancel_scope.cancel()
+            async with anyio.create_task_group() as beating:
+                beating.start_soon(watchdog.beat)  # until the last check has ended, cancelled or not
+                async with anyio.create_task_group() as group:
+                    if shared is None:
+                        group.start_soon(lag.run)
+                    if interrupted is not None:
+                        group.start_soon(interrupted.end, group.cancel_scope)
+                    await scheduler.run()
+                    complete = budget.left_s > 0
+                    group.cancel_scope.cancel()
+                beating.cancel_scope.cancel()
     scheduler.abandon("the run was interrupted" if interrupted and interrupted.signal else "the run ended early")
     report = _assemble(options, scheduler, budget, lag, started_at, begin, complete)
     if not (interrupted and interrupted.signal):

@@ -38,6 +38,7 @@ from probe.run.options import Options, Settled
 from probe.run.outcomes import BudgetExceeded, Inconclusive, Skip, failed_at
 from probe.run.process_state import Alone
 from probe.run.run_state import Log
+from probe.run.watchdog import Stalled
 from probe.wire.client import Client
 
 #: Seconds that a check may take in addition to those of its requests.
@@ -245,6 +246,8 @@ class Scheduler:
             return Outcome.SKIP, str(error)
         if isinstance(error, Inconclusive):
             return Outcome.INCONCLUSIVE, str(error)
+        if isinstance(error, Stalled) and not error.hung:
+            return Outcome.INCONCLUSIVE, "the run ended while the check was computing"
         if isinstance(error, TimeoutError) and context.scope.cancel_called:
             if self._is_hung(item, context, min(CHECK_SLACK_S, HUNG_S)):
                 idle = context.activity.idle_s

@@ -31,7 +31,7 @@ VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Headers whose purpose is to carry a key: a literal value would be a key on the command line or in a file.
 CREDENTIAL_HEADER = re.compile(r"(?:^|-)(?:authorization|api-?key|auth-token|access-token|subscription-key)$|^cookie$")
-_REFERENCE = re.compile(r"\$\{([^}]*)\}")
+_REFERENCE = re.compile(r"\$\{([^}]{0,256})\}")
 _SECRET_HEADER = re.compile(r"key|token|secret|passw|auth|cookie|credential")
 #: Headers that the client sets for every request; another value would break the message.
 _RESERVED = frozenset(

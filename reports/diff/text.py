@@ -10,11 +10,12 @@ from textwrap import fill
 from typing import Any
 
 from probe.model import SEVERITIES, Report
+from probe.parsing.strict_json import escaped
 from probe.wording import amount, shown, utc
 from reports import markdown, summary
 from reports.diff import Change, Difference, Direction, NotCompared
 from reports.html import layout
-from reports.text import clip, printable
+from reports.text import clip, inert, printable
 
 _HEADINGS = {Direction.WORSE: "Worse", Direction.BETTER: "Better", Direction.OTHER: "Other changes"}
 _WIDTH = 80
@@ -98,7 +99,7 @@ def as_json(found: Difference) -> bytes:
         "changes": [asdict(item) for item in found.changes],
         "not_compared": [asdict(item) for item in found.not_compared],
     }
-    return json.dumps(content, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    return escaped(json.dumps(content, indent=2, ensure_ascii=False).encode("utf-8", "replace")) + b"\n"
 
 
 def as_text(found: Difference) -> bytes:
@@ -124,7 +125,7 @@ def as_text(found: Difference) -> bytes:
         for reason, unseen in not_compared(found):
             names = ", ".join(f"{item.name} ({describe(item)})" for item in unseen)
             lines += _folded(f"  {printable(names)}: {printable(reason, 300)}", 4)
-    return ("\n".join(lines) + "\n").encode("utf-8", "replace")
+    return (inert("\n".join(lines)) + "\n").encode("utf-8", "replace")
 
 
 def _by_direction(found: Difference) -> Iterable[tuple[Direction, list[Change]]]:

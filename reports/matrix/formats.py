@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from probe.model import SEVERITIES
+from probe.parsing.strict_json import escaped
 from probe.wording import amount
 from reports.markdown import code, inline, table
 from reports.matrix.table import STATES, Matrix, Row, headline, label_names
@@ -20,7 +21,7 @@ _SHOWN_ROWS = 400
 
 def as_json(matrix: Matrix) -> bytes:
     """The matrix as JSON, UTF-8, indented."""
-    return msgspec.json.format(msgspec.json.encode(matrix), indent=2) + b"\n"
+    return escaped(msgspec.json.format(msgspec.json.encode(matrix), indent=2)) + b"\n"
 
 
 def as_csv(matrix: Matrix) -> bytes:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM at random moments: `python -m tests.contract.signals [--count N] [--seed N]`.
+"""Signals at random moments: `python -m tests.contract.signals [--count N] [--pauses N] [--seed N]`.
 
 The program runs as a user runs it, in a session of its own, against a simulated endpoint that this process serves.
 A moment is drawn between the first request that reaches the endpoint and the end of such a run when nobody interrupts
@@ -12,6 +12,8 @@ it; where the run is over before its moment comes, another one is drawn.  After 
 Before its first request there is no run to report on.  A tenth as many moments are drawn there, and counted apart: the
 program ends quietly with status 130, with or without a report, or, where Python has not yet read a line of it, by the
 signal itself; never with half a file.  A third of all moments is followed by a second signal within half a second.
+
+A pause is a SIGSTOP, and a SIGCONT up to three seconds later: the run goes on to its usual end.
 """
 
 from __future__ import annotations
@@ -35,17 +37,30 @@ import jsonschema
 
 from probe.catalogue.docs import schema_text
 from probe.simulator import Simulator
-from tests.contract.running import command, environment
+from tests.contract.running import ROOT, command, environment
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
 KEY = "sk-signals-0123456789abcdef"
 #: Longest time from the signal to the end of the process, on a machine that does other work as well.
 PATIENCE_S = 30.0
+#: The same where nothing else keeps the processors busy; the figures are held against it.
+PROMPT_S = 3.0
 #: An uninterrupted run that takes longer than this does not end.
 LONGEST_S = 60.0
 _SECOND_SHARE, _SECOND_WITHIN_S = 1 / 3, 0.5
 _LOOK_S = 0.002
+_LONGEST_PAUSE_S = 3.0
+#: A check that would compute for ever, as code of a plugin.
+_TARRIES = """
+import re
+from probe.api import Context, Result, check
+
+@check("tarries.long", title="t", proves="Nothing.", requires={"chat"}, max_requests=0)
+async def tarries(ctx: Context) -> Result:
+    re.match("(a+)+$", "a" * 64 + "!")
+    return Result()
+"""
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,7 @@ class Variant:
     faults: tuple[str, ...] = ()
     options: tuple[str, ...] = ("--depth", "quick")
     rate_tokens_s: float = 120.0
+    computes: bool = False
 
 
 VARIANTS = (
@@ -64,6 +80,7 @@ VARIANTS = (
     Variant("held stream", ("stream-held",)),
     Variant("no answer", ("connect-silent",), ("--depth", "quick", "--timeout", "1")),
     Variant("rate limited", ("rate-limited=2",)),
+    Variant("computing", options=("--depth", "quick", "--deadline", "6"), computes=True),
 )
 
 
@@ -95,13 +112,21 @@ class Running:
             (folder / name).mkdir()
         self._err = (folder / "stderr").open("w+b")
         self._out = (folder / "stdout").open("w+b")
+        env = environment({"KEY": KEY, "HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")})
+        if variant.computes:
+            (folder / "tarries.py").write_text(_TARRIES)
+            info = folder / "tarries-1.0.dist-info"
+            info.mkdir()
+            (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tarries\nVersion: 1.0\n")
+            (info / "entry_points.txt").write_text("[endpoint_probe.checks]\ntarries = tarries\n")
+            env |= {"PYTHONPATH": f"{folder}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
         self.process = subprocess.Popen(
             command("run", sim.typed_url, "--api-key-env", "KEY", *variant.options),
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,
             cwd=folder / "work",
-            env=environment({"KEY": KEY, "HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}),
+            env=env,
             start_new_session=True,
         )
 
@@ -218,7 +243,7 @@ def read_report(content: bytes, page: bytes) -> tuple[bool, list[str]]:
     validator = jsonschema.Draft202012Validator(json.loads(schema_text()))
     wrong += [f"report.json: {error.json_path} {error.message}"[:200] for error in validator.iter_errors(report)]
     run = report.get("run", {})
-    outcomes = [check.get("outcome") for check in report.get("checks", ())]
+    outcomes = [check.get("outcome") for check in report.get("checks", ()) if check.get("id") != "tarries.long"]
     if not outcomes or "error" in outcomes:
         wrong.append(f"{outcomes.count('error')} of {len(outcomes)} checks ended as error")
     return bool(run.get("complete")), wrong
@@ -281,6 +306,29 @@ class Trial:
                 return moment
             self.redrawn += 1
 
+    def pause(self, variant: Variant) -> Moment:
+        """One run that is stopped and continued at a random moment, played and judged."""
+        usual = self.usual(variant)
+        with (
+            Simulator(faults=variant.faults, key=KEY, rate_tokens_s=variant.rate_tokens_s) as sim,
+            started(sim, variant) as running,
+        ):
+            moment = Moment(variant, signal.SIGSTOP, signal.SIGCONT, self.random.uniform(0.0, usual.rest_s), False)
+            await_request(sim, running)
+            if not running.ended(moment.after_s):
+                running.process.send_signal(signal.SIGSTOP)
+                time.sleep(self.random.uniform(0.1, _LONGEST_PAUSE_S))
+                running.process.send_signal(signal.SIGCONT)
+            begin = time.monotonic()
+            if not running.ended(LONGEST_S):
+                moment.wrong.append(f"still running {LONGEST_S:g} s after the pause")
+                return moment
+            moment.ended_s = time.monotonic() - begin
+            moment.outcome, moment.wrong = judge(running, usual.status, early=False)
+            if moment.outcome == "partial report" and not variant.computes:
+                moment.wrong.append("the pause ended the run early")
+        return moment
+
     def _play(self, moment: Moment, usual: Usual, pause_s: float) -> bool:
         variant = moment.variant
         with (
@@ -320,6 +368,7 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.contract.signals", description=__doc__)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pauses", type=int, default=20)
     given = parser.parse_args(words)
     begin = time.monotonic()
     moments: list[Moment] = []
@@ -336,6 +385,16 @@ def main(words: list[str] | None = None) -> int:
         print(f"  {', '.join(f'{n} {name}' for name, n in sorted(signals.items()))}; {twice} with a second signal")
         ends = sorted(moment.ended_s for moment in own)
         print(f"  from signal to exit: median {ends[len(ends) // 2]:.2f} s, longest {ends[-1]:.2f} s")
+        if ends[-1] > PROMPT_S:
+            late = [moment for moment in own if moment.ended_s > PROMPT_S]
+            print(f"  longer than {PROMPT_S:g} s: {'; '.join(f'{one} took {one.ended_s:.1f} s' for one in late)}")
+    trial = Trial(given.seed + 1)
+    pauses = [trial.pause(VARIANTS[number % len(VARIANTS)]) for number in range(given.pauses)]
+    for moment in pauses:
+        if moment.wrong:
+            print(f"{moment}: {moment.outcome}: {'; '.join(moment.wrong)}", flush=True)
+    print(f"{len(pauses)} pauses: {sum(not moment.wrong for moment in pauses)} runs went on to their end")
+    moments += pauses
     bad = sum(bool(moment.wrong) for moment in moments)
     print(f"{bad} moments left anything wrong; seed {given.seed}, {time.monotonic() - begin:.0f} s")
     return 1 if bad else 0

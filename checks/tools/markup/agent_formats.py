@@ -86,7 +86,7 @@ def _code_places(scan: Scan) -> Iterator[tuple[int, int]]:
 
 
 _BEAM_HEAD = re.compile(
-    r"(?<!\w)to=(?P<name>[^\s<]{1,128})(?:<\|channel\|>)?(?:analysis)?[ \t]{0,4}(?P<xml><\|constrain\|>xml|xml)?"
+    r"(?<!\w)to=(?P<name>[^\s<]{1,128}+)(?:<\|channel\|>)?(?:analysis)?[ \t]{0,4}(?P<xml><\|constrain\|>xml|xml)?"
     r"[ \t]{0,4}(?P<message><\|message\|>)?(?=<rfl:parameter|\s{0,4}<\||\s{0,4}\Z)"
 )
 _BEAM_PARAMETER = re.compile(r'<rfl:parameter name="(?P<key>[^"<>\n]{1,128})">\n?')

@@ -32,7 +32,7 @@ _TYPE_NAMES = frozenset(
 )
 _PLACEHOLDER = re.compile(
     r"(?:example_|my_|your_|some_|the_)?(?:function|tool|func|fn|method)(?:[_\-. ]?(?:name|call|\d))?"
-    r"|name|string|example[\w\-]*|foo|bar|.*\.\.\.*|<.*>|\{.*\}|\$.*",
+    r"|name|string|example[\w\-]*|foo|bar|.*\.\.|<.*>|\{.*\}|\$.*",
     re.IGNORECASE | re.DOTALL,
 )
 

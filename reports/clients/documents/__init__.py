@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import islice
 from typing import Any
 
 from reports.clients.documents.edits import BadFile, Format, Item, Put, Step, applied
@@ -23,6 +24,21 @@ def _format(name: str) -> Format:
     found = import_module(f"reports.clients.documents.{name}_document").FORMAT
     assert isinstance(found, Format)
     return found
+
+
+#: Lines and entries of a file that is edited: it is read anew after each change.
+_MOST_ENTRIES = 10_000
+
+
+def _larger(data: Any, most: int) -> bool:
+    """Whether plain data has more values than this, those that several places share counted for each."""
+    waiting, seen = [data], 0
+    while waiting and seen + len(waiting) <= most:
+        here = waiting.pop()
+        seen += 1
+        if isinstance(here, dict | list):
+            waiting.extend(islice(here.values() if isinstance(here, dict) else here, most))
+    return seen + len(waiting) > most
 
 
 def parsed(form: str, text: str) -> Any:
@@ -58,7 +74,11 @@ def merged(form: str, text: str, puts: Sequence[Put], skeleton: Any) -> str:
             edited without changing other parts (such as an alias that several share).
     """
     syntax = _format(form)
+    if sum(map(text.count, "\n,[{")) > _MOST_ENTRIES:
+        raise BadFile(f"it has more than {_MOST_ENTRIES:,} lines and entries; add the provider by hand")
     before = syntax.parse(text)
+    if _larger(before, _MOST_ENTRIES):
+        raise BadFile(f"its aliases make it more than {_MOST_ENTRIES:,} entries; add the provider by hand")
     if before is None:
         lead = text if not text.strip() or text.endswith("\n") else text + "\n"
         return (lead if lead.strip() else "") + syntax.write(applied(skeleton, puts))

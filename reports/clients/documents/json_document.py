@@ -19,7 +19,8 @@ from reports.clients.documents.edits import (
     plain,
 )
 
-_GAP = re.compile(r"(?:[ \t\r\n]+|//[^\r\n]*|/\*.*?\*/)*", re.S)
+_BLANKS = re.compile(r"[ \t\r\n]*+")
+_LINE_COMMENT = re.compile(r"//[^\r\n]*+")
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
 _WORD = re.compile(r"-?[0-9][0-9.eE+-]*|true|false|null")
 _DEEPEST = 100
@@ -32,7 +33,7 @@ def parse(text: str) -> Any:
         BadFile: it is not JSON; the message names the line.
     """
     body = text.removeprefix("\ufeff")
-    if _GAP.fullmatch(body):
+    if _skip(body, 0) == len(body):
         return None
     return plain(nodes(text))
 
@@ -60,8 +61,22 @@ def _bad(text: str, at: int) -> BadFile:
 
 
 def _skip(text: str, at: int) -> int:
-    found = _GAP.match(text, at)
-    return found.end() if found else at
+    """The first position from here on that is neither white space nor in a comment."""
+    while True:
+        found = _BLANKS.match(text, at)
+        at = found.end() if found else at
+        end = _comment_end(text, at)
+        if end == at:
+            return at
+        at = end
+
+
+def _comment_end(text: str, at: int) -> int:
+    """Where the comment ends that begins here; here if none does."""
+    if found := _LINE_COMMENT.match(text, at):
+        return found.end()
+    end = text.find("*/", at + 2) if text.startswith("/*", at) else -1
+    return end + 2 if end >= 0 else at
 
 
 def _value(text: str, at: int, depth: int) -> Node:
@@ -70,7 +85,7 @@ def _value(text: str, at: int, depth: int) -> Node:
     first = text[at : at + 1]
     if first in ("{", "["):
         return _container(text, at, depth)
-    found = (_STRING if first == '"' else _WORD).match(text, at)
+    found = _STRING.match(text, at) if first == '"' else _WORD.match(text, at)
     if not found:
         raise _bad(text, at)
     try:
@@ -158,11 +173,14 @@ def _rest_of_line(text: str, at: int) -> int:
     """The end of the comments that follow on the same line."""
     here = at
     while True:
-        found = re.compile(r"[ \t]*(?://[^\r\n]*|/\*.*?\*/)", re.S).match(text, here)
-        if not found:
+        begin = here
+        while text[begin : begin + 1] in (" ", "\t"):
+            begin += 1
+        end = _comment_end(text, begin)
+        if end == begin:
             return here
-        here = found.end()
-        if "\n" in found[0]:
+        here = end
+        if "\n" in text[begin:end]:
             return here
 
 
