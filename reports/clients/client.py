@@ -155,8 +155,7 @@ def export(client: Client, settings: Settings, existing: str | None = None) -> E
         error = CannotExport if existing is None else BadFile
         raise error(f"{client.title} would refuse the file: {problems[0]}")
     _check_no_key(settings, made, text if existing is None else repr(made.puts))
-    secret = ["a part of the URL is secret: write it in place of ${URL_SECRET}"] if "${URL_SECRET" in text else []
-    return Exported(text, (*made.notes, *settings.variable_notes(client.needs), *secret))
+    return Exported(text, (*made.notes, *settings.variable_notes(client.needs)))
 
 
 def _without_lost_fields(client: Client, settings: Settings) -> Settings:

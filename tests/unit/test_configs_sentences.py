@@ -135,6 +135,8 @@ def pool() -> tuple[Report, ...]:
         case(headers={"X-Team": "blue"}),
         case(chat_url=f"{BASE}/chat/completions?api-version=1"),
         case(chat_url=f"{BASE}/chat/completions?code=%24%7BURL_SECRET%7D"),
+        case(base_url="http://127.0.0.1/${URL_SECRET}/v1"),
+        *(case(facts={"refused_client_headers": [name]}) for name in ("User-Agent", "X-Stainless-Lang")),
         case(proxy="http://proxy.example:3128"),
         case(verification="ca-bundle"),
         case(client_certificate=True),
