@@ -66,7 +66,7 @@ def plan(wanted_s: float, rate: float | None, first_s: float, depth: Depth) -> P
 
 @dataclass(frozen=True)
 class Provoked:
-    """The silent request, the same streamed, and the same with keepalive.
+    """The silent request, the same streamed, another longer stream, and the same with keepalive.
 
     ``keepalive_s`` is the keepalive of the last one; ``delivery`` is the fact, if known.
     """
@@ -74,6 +74,7 @@ class Provoked:
     wanted_s: float
     silent: Exchange
     flowing: Exchange | None = None
+    longer: Exchange | None = None
     kept: Exchange | None = None
     keepalive_s: int = 0
     client_keepalive_s: int = 0
@@ -99,16 +100,21 @@ async def provoke(ctx: Context, wanted: float, planned: Plan) -> Provoked:
         short = completion.is_completion(silent) and longest_silence(silent) < wanted
         return await prefilled(ctx, wanted, tried) if short and ctx.options.depth is Depth.DEEP else tried
     prompt = _prompt_of(silent)
-    flowing = kept = None
+    flowing = longer = kept = None
     keepalive = max(1, int(death.silent_s / 3))
     with suppress(BudgetExceeded, Throttled):  # the judgement is less sure without them
         if death.from_a_timer or not lost_on_probe(silent):
             # Tokens for some seconds more than the limit, since a hop may close late.
             enough = min(planned.tokens, max(64, int((death.total_s + 2.5) * planned.rate)))
             flowing = await _ask(ctx, prompt, replace(planned, tokens=enough), wanted, client, stream=True)
+            cut = death_of(flowing)
+            if cut is not None and cut.flowing and cut.total_s < death.total_s - 0.4:
+                other = STORY if prompt == count else count
+                plenty = replace(planned, tokens=int((cut.total_s + 2.5) * 1.5 * planned.rate))
+                longer = await _ask(ctx, other, plenty, wanted, client, stream=True)
         if not death.from_a_timer:
             kept = await _ask(ctx, prompt, planned, wanted, keepalive, autopsy=False)
-    return Provoked(wanted, silent, flowing, kept, keepalive, client)
+    return Provoked(wanted, silent, flowing, longer, kept, keepalive, client)
 
 
 async def prefilled(ctx: Context, wanted: float, tried: Provoked | None) -> Provoked:

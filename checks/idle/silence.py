@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from checks.idle.catalogue import L4_DROPPED, L4_RESET, L7_TIMEOUT, TOTAL_DEADLINE
 from checks.idle.provocation import Provoked, lost_on_probe, plan, prefilled, provoke
 from checks.idle.reading import latency_of, speed_of, survived
-from checks.shared.endings import Death, death_of, limit_facts, longest_silence, near, timer_result
+from checks.shared.endings import Death, constant_end, death_of, limit_facts, longest_silence, near, timer_result
 from probe.api import (
     Depth,
     Exchange,
@@ -49,9 +49,9 @@ NO_KEEPALIVE = (
     after={"stream.delivery"},
     provides={"long_silence"},
     emits=(L7_TIMEOUT, TOTAL_DEADLINE, L4_DROPPED, L4_RESET),
-    max_requests=5,
+    max_requests=6,
     least_requests=1,
-    max_tokens=1600,
+    max_tokens=2600,
     max_seconds=400.0,
     depth=Depth.QUICK,
 )
@@ -84,7 +84,9 @@ def diagnose_silence(tried: Provoked) -> Result:
     if death is None:
         return _not_ended(tried)
     by_timer = death.from_a_timer or _ended_while_flowing(tried.flowing, death) is not None
-    result = _timer(tried, death) if by_timer else _below_http(tried, death)
+    result = constant_end(tried.flowing, tried.longer, tried.silent) if tried.flowing is not None else None
+    if result is None:
+        result = _timer(tried, death) if by_timer else _below_http(tried, death)
     return result | Result(verdicts={"long_silence": because(State.BROKEN, result.findings[0])})
 
 
@@ -142,7 +144,7 @@ def _timer(tried: Provoked, death: Death) -> Result:
     lasted = flowing.timeline.end_s - (flowing.timeline.sent_s or 0.0)
     cut = _ended_while_flowing(flowing, death)
     if cut is not None:
-        return timer_result(TOTAL_DEADLINE, death.total_s, silent, death, flowing, cut, why=why)
+        return timer_result(TOTAL_DEADLINE, min(death.total_s, cut.total_s), silent, death, flowing, cut, why=why)
     if death_of(flowing) is None and flowing.error is None and lasted > death.total_s + 0.3:
         why = f"A streamed answer of {lasted:.1f} s was completed: keep streaming on. {why}"
         return timer_result(L7_TIMEOUT, death.total_s, silent, death, flowing, why=why)

@@ -84,6 +84,35 @@ class TotalDeadline(Fault):
         return response.cut(self.number, "cut")
 
 
+class WriteDeadline(Fault):
+    """A write timeout of a Go server (Caddy, Traefik): it is noticed at the first write after it."""
+
+    name = "idle-write-deadline"
+    summary = "nothing can be written any more N seconds after the request: a cut stream, or no answer at all (=N)"
+    yields = ("idle.total-deadline",)
+    value = "2"
+    layer = 2
+
+    def on_response(self, call: Call, response: Response) -> Response:
+        late = [write.at for write in response.writes if write.at > self.number]
+        if not late:
+            return response
+        return response.cut(late[0], "cut") if response.head_at <= self.number else no_response("cut", late[0])
+
+
+class StreamDeadline(Fault):
+    """A limit on the time of a stream such as a serverless platform's: answers without streaming pass."""
+
+    name = "idle-stream-deadline"
+    summary = "every stream ends N seconds after the request, in the middle of a chunk (=N)"
+    yields = ("idle.total-deadline",)
+    value = "1"
+    layer = 2
+
+    def on_stream(self, call: Call, response: Response) -> Response:
+        return response.cut(self.number, "mid-chunk") if response.finished_at() > self.number else response
+
+
 class ReuseClosed(Fault):
     """The connection seems to stay open; the next request on it is answered with RST."""
 
