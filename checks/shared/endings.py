@@ -99,6 +99,21 @@ def death_of(exchange: Exchange) -> Death | None:
     return Death(how, total, silent, "/error/kind", error.kind)
 
 
+def late_failure(exchange: Exchange) -> Death | None:
+    """How an exchange was ended, as ``death_of``; or a late answer of any kind that is no completion.
+
+    Such an answer is that of a timer where it comes again after the same time, whatever its status: gateways answer
+    500, or 200 with a page.  Refusals (4xx) are none.
+    """
+    death = death_of(exchange)
+    response, waited = exchange.response, (exchange.timeline.headers_s or 0.0) - sent_at(exchange)
+    if death is not None or exchange.error is not None or response is None or waited < LEAST_S:
+        return death
+    if 400 <= response.status < 500 or completion.is_completion(exchange) or completion.is_stream(exchange):
+        return None
+    return Death("status", waited, waited, "/response/status", response.status)
+
+
 def _gave_up(exchange: Exchange) -> bool:
     """Whether the status is that of a hop whose timer fired.
 
@@ -106,7 +121,7 @@ def _gave_up(exchange: Exchange) -> bool:
     load, or a model that is loading, is none.
     """
     status = exchange.status
-    if status in GAVE_UP:
+    if status in GAVE_UP or 520 <= (status or 0) <= 530:
         return True
     if status == 503:
         return not completion.is_throttled(exchange)

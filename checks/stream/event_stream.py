@@ -97,10 +97,11 @@ async def shape(ctx: Context) -> Result:
 async def _with_control(ctx: Context, seen: Seen) -> Seen:
     """Add the request that distinguishes a passing error, or a timer, from a permanent one."""
     if completion.read_stream(seen.exchange).errors:
-        again = await stream_requests.timed(ctx, stream_requests.FIRST, options=seen.refused is None)
+        again = await stream_requests.timed(ctx, stream_requests.first(ctx), options=seen.refused is None)
         return replace(seen, again=again)
-    if broke_off(seen.exchange) and seen.exchange.timeline.end_s > TIMER_S:
-        seen = replace(seen, whole=await stream_requests.whole(ctx))
+    if broke_off(seen.exchange) and not ran_out_of_time(seen.exchange):
+        if seen.exchange.timeline.end_s > TIMER_S:
+            seen = replace(seen, whole=await stream_requests.whole(ctx))
         if explain_cut(seen.exchange, seen.whole) is None:
             chunks = len(completion.read_stream(seen.exchange).chunks)
             question = stream_requests.Question(stream_requests.STORY, min(MOST_TOKENS, 2 * chunks + 64))
@@ -284,15 +285,21 @@ def _cut(seen: Seen, reading: completion.StreamReading) -> Result:
     timer = explain_cut(exchange, seen.whole, seen.longer)
     if timer is not None:
         return timer | Result(verdicts={"streaming": works("cut by a timer")}) | _usage_unknown()
-    error = exchange.error
+    error, longer = exchange.error, seen.longer
+    once = longer is not None and longer.error is None and is_event_stream(longer) and not broke_off(longer)
     how = f"broke ({error.kind})" if error else "ended cleanly"
     pointer, actual = ("/error/kind", error.kind) if error else ("/response/body", "no finish_reason, no [DONE]")
     finding = TRUNCATED.found(
         f"The connection {how} after {wording.amount(len(reading.chunks), 'chunk')} and "
-        f"{exchange.timeline.end_s:.1f} s, without a finish reason and without [DONE].",
+        f"{exchange.timeline.end_s:.1f} s, without a finish reason and without [DONE]"
+        f"{', once; the next stream was complete' if once else ''}.",
         exchange.shows(pointer, expected="finish_reason and data: [DONE]", actual=actual),
         remedy=None if error else CLEAN_CUT_REMEDY,
+        severity=Severity.WARNING if once else None,
+        confidence=0.6 if once else 1.0,
     )
+    if once and longer is not None:
+        return Result((finding,)) | diagnose_shape(Seen(longer))
     return _unusable(finding)
 
 

@@ -293,6 +293,23 @@ def test_heartbeats() -> None:
     assert heartbeat_of([streamed([(0.1, b": hello\n\n"), *words])]) is None
 
 
+def test_a_silence_that_was_ended_once_accuses_nobody() -> None:
+    with pytest.raises(Inconclusive, match="once"):
+        diagnose_silence(Provoked(4.0, gave_up(2.0), whole(4.5)))
+    assert codes(diagnose_silence(Provoked(4.0, gave_up(2.0), gave_up(2.1), flowing(4.4)))) == ["idle.l7-timeout"]
+
+
+def test_any_late_answer_that_comes_again_after_the_same_time_is_a_timer() -> None:
+    odd = [at(answers.exchange(500, b"oops", content_type="text/plain"), seconds) for seconds in (3.0, 3.05, 5.0)]
+    found = diagnose_silence(Provoked(9.0, odd[0], odd[1], flowing=flowing(6.0)))
+    assert codes(found) == ["idle.l7-timeout"]
+    assert found.facts["idle_limit_s"] == 3.0
+    with pytest.raises(Inconclusive, match="status 500"):
+        diagnose_silence(Provoked(9.0, odd[0], odd[2], flowing=flowing(6.0)))
+    retried = diagnose_silence(Provoked(9.0, gave_up(6.0), gave_up(6.0), gave_up(6.1), flowing(9.0)))
+    assert "each of its tries" in retried.findings[0].detail
+
+
 # A deadline that is noticed when something is written --------------------------------------------------
 
 
