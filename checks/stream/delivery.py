@@ -6,6 +6,7 @@ Only if something is wrong are runs repeated with one thing changed, to find the
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING

@@ -26,6 +26,7 @@ TYPICAL = {
     "content.null": Cost(1, 247, 17),
     "content.tool-blocks": Cost(1, 247, 17),
     "errors.cached": Cost(1, 54, 9),
+    "errors.cors": Cost(1),
     "errors.invalid": Cost(1),
     "errors.malformed": Cost(8),
     "idle.reuse": Cost(2, waits=True),
