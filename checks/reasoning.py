@@ -1,6 +1,6 @@
 """Where a model's thinking is delivered: in its own field, in tags within the text, or not at all.
 
-Nothing here is a finding: models that do not think are equally usable.  Servers deliver thinking in
+Models that do not think are equally usable; only tags that stay in the text are a finding.  Servers deliver thinking in
 ``reasoning_content`` (llama.cpp, SGLang, DeepSeek), ``reasoning`` (vLLM, Ollama, OpenRouter), ``<think>``
 tags (no reasoning parser configured), as content parts (Mistral), or only count it (OpenAI's
 ``completion_tokens_details.reasoning_tokens``).
@@ -8,14 +8,18 @@ tags (no reasoning parser configured), as content parts (Mistral), or only count
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from probe.api import (
     Depth,
+    Diagnosis,
     Exchange,
+    Owner,
     Result,
+    Severity,
     Skip,
     Verdict,
     check,
@@ -30,6 +34,21 @@ from probe.api import (
 if TYPE_CHECKING:
     from probe.api import Context
 
+#: Answers with a tag until it is reported; in more answers than these a single one with a tag proves no thinking.
+TAGGED = 2
+STRAY = 3
+_TAG = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
+TAGS_IN_TEXT = Diagnosis(
+    code="reasoning.tags-in-text",
+    severity=Severity.INFO,
+    owner=Owner.SERVER,
+    title="Thinking tags left in the text",
+    what="The text of answers has the tags between which the model thinks, with the thinking or empty.",
+    why="Clients that do not look for the tags show them, and send them back as part of the conversation.",
+    remedy="Switch on the server's reasoning parser (vLLM and SGLang: `--reasoning-parser NAME`, llama.cpp: "
+    "`--reasoning-format auto`), or the removal of tags in the client.",
+    sources=("vLLM docs: Reasoning Outputs", "ggml-org/llama.cpp, tools/server/README.md: --reasoning-format"),
+)
 QUESTION = "What is 17 * 23? Think step by step."
 _WHERE = {
     "reasoning_content": "in the field reasoning_content",
@@ -62,12 +81,32 @@ async def asked(ctx: Context) -> Result:
     proves="Thinking in any answer of the run is recognised, with the field it is delivered in.",
     after={"*"},
     provides={"reasoning"},
+    emits=(TAGS_IN_TEXT,),
     max_requests=0,
 )
 async def seen(ctx: Context) -> Result:
     if not any(completion.is_completion(item) or _streamed_chat(item) for item in ctx.exchanges):
         raise Skip("there was no answer to search")
-    return diagnose_reasoning(ctx.exchanges)
+    return diagnose_reasoning(ctx.exchanges) | diagnose_tags(ctx.exchanges)
+
+
+def diagnose_tags(exchanges: Iterable[Exchange]) -> Result:
+    """The finding for tags of thinking, with or without any thinking in them, in the text of several answers."""
+    tagged = [item for item in exchanges if _TAG.search(_text(item))]
+    if len(tagged) < TAGGED:
+        return Result()
+    found = _TAG.search(_text(tagged[0]))
+    finding = TAGS_IN_TEXT.found(
+        f"The text of {len(tagged)} answers has the tag {found[0] if found else ''}.",
+        tagged[0].shows("/response/body", expected="text without tags", actual=wording.cut(_text(tagged[0]), 80)),
+    )
+    return Result((finding,))
+
+
+def _text(exchange: Exchange) -> str:
+    """The text of an answer as it was sent, up to a bound."""
+    streamed = completion.is_stream(exchange)
+    return (completion.read_stream(exchange).text if streamed else completion.content_text(exchange))[:20_000]
 
 
 def diagnose_reasoning(exchanges: Iterable[Exchange]) -> Result:
@@ -78,6 +117,8 @@ def diagnose_reasoning(exchanges: Iterable[Exchange]) -> Result:
     if not fields:
         return Result(verdicts={"reasoning": _elsewhere(answers, hint)})
     field, times = fields.most_common(1)[0]
+    if field == "think_tags" and times == 1 and len(answers) > STRAY:
+        return Result(verdicts={"reasoning": unknown(f"a thinking tag in one of {len(answers)} answers")})
     often = "" if times == len(answers) else f" in {times} of {len(answers)} answers"
     note = f"Thinking is delivered {_WHERE[field]}{often}.{hint}"
     others = ", ".join(sorted(set(fields) - {field}))

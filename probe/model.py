@@ -332,7 +332,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Event:
-    """Live progress: ``kind`` is check-started, check-finished, request, waiting or note."""
+    """Live progress: ``kind`` is check-started, check-finished, request, waiting, note or estimate."""
 
     kind: str
     check: str = ""

@@ -21,6 +21,7 @@ OUTCOMES = {
 OWN_FAULT = "(internal error of endpoint-probe)"
 INCOMPLETE = "The run did not finish; the report shows what was known when it ended."
 _LONGEST_CAUSE = 200
+_COMMON_TIMER_S = 60
 
 
 def headline(report: Report) -> str:
@@ -35,7 +36,15 @@ def headline(report: Report) -> str:
         return f"Usable with limits: chat works, and {amount(errors, 'error')} will break or mislead clients."
     if count(report.findings, Severity.WARNING):
         return "Usable: chat works; see the warnings."
-    return "Usable: chat works, and nothing wrong was found."
+    return f"Usable: chat works, and nothing wrong was found{_not_tried(report)}."
+
+
+def _not_tried(report: Report) -> str:
+    """How long a silence was tried, where the idle timers of proxies are often longer (nginx: 60 s)."""
+    lasted = report.facts.get("silence_s")
+    if not isinstance(lasted, int | float) or not 0 <= lasted < _COMMON_TIMER_S:
+        return ""
+    return f" (silences over {int(lasted)} s were not tried)" if lasted >= 1 else " (no silence was tried)"
 
 
 def no_chat(report: Report) -> str:

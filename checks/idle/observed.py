@@ -37,7 +37,7 @@ async def observed(ctx: Context) -> Result:
 def diagnose_observed(exchanges: Sequence[Exchange], wanted_s: float, codes: frozenset[str]) -> Result:
     """The longest silence that was survived, and a limit that ended several requests."""
     lasted = survived(exchanges)
-    result = Result(note=f"the longest silence survived was {lasted:.1f} s")
+    result = Result(facts={"silence_s": round(lasted, 1)}, note=f"the longest silence survived was {lasted:.1f} s")
     if 0 < wanted_s <= lasted:
         result |= Result(verdicts={"long_silence": works(f"a silence of {lasted:.1f} s survived")})
     if any(code.startswith("idle.") or code == "errors.upstream" for code in codes):

@@ -7,27 +7,33 @@ one was ended.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from checks.shared.endings import death_of, longest_silence
-from checks.shared.stream_requests import STORY, WITH_USAGE, count_to_fill
+from checks.fingerprint.checks import software
+from checks.shared.endings import death_of, late_failure, longest_silence
+from checks.shared.stream_requests import STORY, WITH_USAGE, count_to_fill, counts, prompt_of
 from probe.api import BudgetExceeded, Depth, Exchange, Throttled, completion
 
 if TYPE_CHECKING:
     from probe.api import Context
 
 #: The most tokens of the long answer, by depth; a longer --idle than the standard one also allows the deep amount.
-STANDARD_TOKENS = 720
+STANDARD_TOKENS = 3300
 DEEP_TOKENS = 6000
+#: The most tokens of an answer for a silence that was asked for with --idle and is longer than that of a deep run.
+MOST_TOKENS = 40_000
 #: The silence of a standard run, in seconds.
 STANDARD_S = 10.0
+#: That of a deep run.
+DEEP_S = 75.0
 #: The speed if none was measured, in tokens per second.
 ASSUMED_RATE = 50.0
 #: The answer is planned to last a little longer than the wanted silence, in seconds.
-MARGIN_S = 0.6
+MARGIN_S = 0.25
 #: Time beyond the plan before an answer is considered lost, in seconds.
 GRACE_S = 20.0
 #: Tokens of the long prompt of a deep run if the context length is unknown, and at most.
@@ -43,6 +49,10 @@ class Plan:
     seconds: float
     rate: float
 
+    def lasting(self, seconds: float) -> Plan:
+        """The plan for an answer that takes so long."""
+        return Plan(max(16, int(seconds * self.rate)), seconds, self.rate)
+
 
 def plan(wanted_s: float, rate: float | None, first_s: float, depth: Depth) -> Plan | str:
     """The answer that causes a silence of ``wanted_s`` seconds, or why it is not worth requesting.
@@ -53,6 +63,7 @@ def plan(wanted_s: float, rate: float | None, first_s: float, depth: Depth) -> P
     """
     speed = rate or ASSUMED_RATE
     most = DEEP_TOKENS if depth is Depth.DEEP or wanted_s > STANDARD_S else STANDARD_TOKENS
+    most = MOST_TOKENS if wanted_s > DEEP_S else most
     needed = ceil((wanted_s + MARGIN_S - min(first_s, wanted_s / 2)) * speed)
     tokens = max(64, min(needed, most))
     seconds = first_s + tokens / speed
@@ -66,49 +77,111 @@ def plan(wanted_s: float, rate: float | None, first_s: float, depth: Depth) -> P
 
 @dataclass(frozen=True)
 class Provoked:
-    """The silent request, the same streamed, and the same with keepalive.
+    """The silent request, its repetition, and one that takes half the time to its end; the same streamed, another
+    longer stream, and the same with keepalive.
 
     ``keepalive_s`` is the keepalive of the last one; ``delivery`` is the fact, if known.
     """
 
     wanted_s: float
     silent: Exchange
+    again: Exchange | None = None
+    half: Exchange | None = None
     flowing: Exchange | None = None
+    longer: Exchange | None = None
     kept: Exchange | None = None
     keepalive_s: int = 0
     client_keepalive_s: int = 0
     delivery: str | None = None
+    tries: int = 1
+
+
+@dataclass(frozen=True)
+class Way:
+    """A question whose answer is long, and parameters that keep the model from ending it."""
+
+    prompt: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: Parameters against an early end, by the server that takes them: vLLM's and SGLang's sampling parameters, and
+#: llama.cpp's server (README of tools/server, `ignore_eos`).
+NO_END = {
+    "vllm": ("ignore_eos", "min_tokens"),
+    "sglang": ("ignore_eos", "min_tokens"),
+    "llamacpp": ("ignore_eos",),
+}
+WORDS = "Write the numbers from 1 to {} in English words, each followed by its square, nothing else."
+TABLE = "Fill the table of squares: one row of ten numbers after the other, {} rows, nothing left out."
+
+
+def ways(tokens: int, *, counts: bool, software: str) -> list[Way]:
+    """Ways to a long answer, the likeliest first; the later ones are for models that end the earlier ones too soon."""
+    count = count_to_fill(tokens)
+    first, second = (count, STORY) if counts else (STORY, count)
+    known = NO_END.get(software, ())
+    unending = {name: tokens if name == "min_tokens" else True for name in known}
+    rows = tokens // 15 + 1  # ten numbers with their commas have 20 tokens or more
+    row = {"type": "array", "items": {"type": "integer"}, "minItems": 10, "maxItems": 10}
+    table = {"type": "array", "items": row, "minItems": rows, "maxItems": rows}
+    schema = {
+        "type": "object",
+        "properties": {"rows": table},
+        "required": ["rows"],
+        "additionalProperties": False,
+    }
+    form = {"type": "json_schema", "json_schema": {"name": "table", "strict": True, "schema": schema}}
+    return [
+        Way(first),
+        *([Way(first, unending)] if unending else []),
+        Way(TABLE.format(rows), {"response_format": form}),
+        Way(second),
+        Way(WORDS.format(tokens // 8)),
+    ]
 
 
 async def provoke(ctx: Context, wanted: float, planned: Plan) -> Provoked:
     """Send the long request, and those that distinguish the causes if it was ended."""
     client = ctx.options.keepalive_s
     count = count_to_fill(planned.tokens)
-    first, second = (count, STORY) if _counts(ctx) else (STORY, count)
+    first, *others = ways(planned.tokens, counts=_counts(ctx), software=software(ctx))
     silent = await _ask(ctx, first, planned, wanted, client)
-    if _too_short(silent, wanted):
-        silent = await _again(ctx, silent, second, planned, wanted, client)
-    else:
-        more = _larger(silent, wanted, planned, ctx.options.depth)
-        if more is not None:
-            planned = more
-            silent = await _again(ctx, silent, first, more, wanted, client)
-    death = death_of(silent)
+    more = _larger(silent, wanted, planned, ctx.options.depth)
+    if more is not None:
+        planned = more
+        silent = await _again(ctx, silent, first, more, wanted, client)
+    tries = 1
+    for way in others:
+        if not _too_short(silent, wanted):
+            break
+        tries += 1
+        silent = await _again(ctx, silent, way, planned, wanted, client)
+    death = late_failure(silent)
     if death is None:
-        tried = Provoked(wanted, silent, client_keepalive_s=client)
+        tried = Provoked(wanted, silent, client_keepalive_s=client, tries=tries)
         short = completion.is_completion(silent) and longest_silence(silent) < wanted
         return await prefilled(ctx, wanted, tried) if short and ctx.options.depth is Depth.DEEP else tried
-    prompt = _prompt_of(silent)
-    flowing = kept = None
+    way = _way_of(silent)
+    again = half = flowing = longer = kept = None
     keepalive = max(1, int(death.silent_s / 3))
     with suppress(BudgetExceeded, Throttled):  # the judgement is less sure without them
+        again = await _ask(ctx, way, planned, wanted, client)
+        if late_failure(again) is None:
+            return Provoked(wanted, silent, again, client_keepalive_s=client)
+        if death.how == "status":
+            half = await _ask(ctx, way, planned.lasting(death.total_s / 2), wanted, client)
         if death.from_a_timer or not lost_on_probe(silent):
             # Tokens for some seconds more than the limit, since a hop may close late.
             enough = min(planned.tokens, max(64, int((death.total_s + 2.5) * planned.rate)))
-            flowing = await _ask(ctx, prompt, replace(planned, tokens=enough), wanted, client, stream=True)
+            flowing = await _ask(ctx, way, replace(planned, tokens=enough), wanted, client, stream=True)
+            cut = death_of(flowing)
+            if cut is not None and cut.flowing and cut.total_s < death.total_s - 0.4:
+                other = STORY if way.prompt == count else count
+                plenty = replace(planned, tokens=int((cut.total_s + 2.5) * 1.5 * planned.rate))
+                longer = await _ask(ctx, Way(other), plenty, wanted, client, stream=True)
         if not death.from_a_timer:
-            kept = await _ask(ctx, prompt, planned, wanted, keepalive, autopsy=False)
-    return Provoked(wanted, silent, flowing, kept, keepalive, client)
+            kept = await _ask(ctx, way, planned, wanted, keepalive, autopsy=False)
+    return Provoked(wanted, silent, again, half, flowing, longer, kept, keepalive, client)
 
 
 async def prefilled(ctx: Context, wanted: float, tried: Provoked | None) -> Provoked:
@@ -124,7 +197,7 @@ async def prefilled(ctx: Context, wanted: float, tried: Provoked | None) -> Prov
     prompt = f"{ctx.nonce('prefill')} {numbers}\nReply with the single word ZEBRA."
     client = ctx.options.keepalive_s
     try:
-        silent = await _ask(ctx, prompt, Plan(16, wanted, 1.0), wanted, client)
+        silent = await _ask(ctx, Way(prompt), Plan(16, wanted, 1.0), wanted, client)
     except BudgetExceeded:
         if tried is None:
             raise
@@ -142,19 +215,19 @@ def lost_on_probe(silent: Exchange) -> bool:
 
 def _longer(exchange: Exchange, other: Exchange) -> bool:
     """Whether an exchange was ended by a limit, or was silent for longer than the other."""
-    return death_of(exchange) is not None or longest_silence(exchange) > longest_silence(other)
+    return late_failure(exchange) is not None or longest_silence(exchange) > longest_silence(other)
 
 
 def _counts(ctx: Context) -> bool:
     """Whether the first stream of the run shows a model that counts as requested."""
-    return any(completion.is_stream(item) and "49" in completion.answer(item)[-40:] for item in ctx.exchanges)
+    return any(completion.is_stream(item) and counts(item) for item in ctx.exchanges)
 
 
 def _too_short(silent: Exchange, wanted: float) -> bool:
     """Whether the model ended by itself long before the wanted silence."""
     return (
         completion.is_completion(silent)
-        and longest_silence(silent) < wanted / 2
+        and longest_silence(silent) < 0.98 * wanted
         and completion.finish_reason(silent) != "length"
     )
 
@@ -170,22 +243,23 @@ def _larger(silent: Exchange, wanted: float, planned: Plan, depth: Depth) -> Pla
     return more if isinstance(more, Plan) and more.tokens > planned.tokens else None
 
 
-async def _again(ctx: Context, silent: Exchange, prompt: str, planned: Plan, wanted: float, keepalive: int) -> Exchange:
+async def _again(ctx: Context, silent: Exchange, way: Way, planned: Plan, wanted: float, keepalive: int) -> Exchange:
     try:
-        again = await _ask(ctx, prompt, planned, wanted, keepalive)
-    except BudgetExceeded:
+        again = await _ask(ctx, way, planned, wanted, keepalive)
+    except (BudgetExceeded, Throttled):
         return silent
     return again if _longer(again, silent) else silent
 
 
-def _prompt_of(exchange: Exchange) -> str:
+def _way_of(exchange: Exchange) -> Way:
     body = exchange.request.body
-    return str(body["messages"][-1]["content"]) if isinstance(body, dict) else STORY
+    kept = ("ignore_eos", "min_tokens", "response_format")
+    return Way(prompt_of(exchange), {name: body[name] for name in kept if isinstance(body, dict) and name in body})
 
 
 async def _ask(
     ctx: Context,
-    prompt: str,
+    way: Way,
     planned: Plan,
     wanted: float,
     keepalive_s: int,
@@ -203,10 +277,11 @@ async def _ask(
         silence_s=max(1.0, wanted) if autopsy and not stream else None,
     )
     extra = {"stream": True, "stream_options": WITH_USAGE} if stream else {}
+    ctx.waiting("waiting for a long answer", planned.seconds)
     return await ctx.send(
         "POST",
         url,
-        body=ctx.chat_body(prompt, limit=planned.tokens, **extra),
+        body=ctx.chat_body(way.prompt, limit=planned.tokens, **way.extra, **extra),
         headers={"Accept": "text/event-stream"} if stream else None,
         timeout_s=max(planned.seconds, wanted) * 1.5 + GRACE_S,
         wire=wire,

@@ -84,7 +84,7 @@ async def pause_between(ctx: Context, pause_s: float) -> Reused:
     )
     before = await ctx.send("GET", url, wire=wire, patient=False)
     count = len(_own(ctx))
-    await wait(pause_s)
+    await ctx.pause("waiting with an idle connection", pause_s)
     await ctx.send("GET", url, wire=wire, patient=False, timeout_s=min(PATIENCE_S, ctx.options.timeout_s))
     return Reused(pause_s, before, tuple(_own(ctx)[count:]))
 

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 from checks.idle.catalogue import L4_DROPPED, L4_RESET, L7_TIMEOUT, TOTAL_DEADLINE
 from checks.idle.provocation import Provoked, lost_on_probe, plan, prefilled, provoke
 from checks.idle.reading import latency_of, speed_of, survived
-from checks.shared.endings import Death, death_of, limit_facts, longest_silence, near, timer_result
+from checks.shared.endings import (
+    Death,
+    constant_end,
+    death_of,
+    late_failure,
+    limit_facts,
+    longest_silence,
+    near,
+    timer_result,
+)
 from probe.api import (
     Depth,
     Exchange,
@@ -26,6 +35,7 @@ from probe.api import (
     check,
     completion,
     unknown,
+    wording,
     works,
 )
 
@@ -49,9 +59,9 @@ NO_KEEPALIVE = (
     after={"stream.delivery"},
     provides={"long_silence"},
     emits=(L7_TIMEOUT, TOTAL_DEADLINE, L4_DROPPED, L4_RESET),
-    max_requests=5,
+    max_requests=12,
     least_requests=1,
-    max_tokens=1600,
+    max_tokens=7200,
     max_seconds=400.0,
     depth=Depth.QUICK,
 )
@@ -80,11 +90,20 @@ async def silence(ctx: Context) -> Result:
 
 def diagnose_silence(tried: Provoked) -> Result:
     """Judge the provoked silence; Inconclusive if the request failed for another reason."""
-    death = death_of(tried.silent)
+    death = late_failure(tried.silent)
     if death is None:
         return _not_ended(tried)
+    again = late_failure(tried.again) if tried.again is not None else None
+    if tried.again is not None and again is None:
+        raise Inconclusive(f"a silent request was ended after {death.total_s:.1f} s once, and not when it was repeated")
+    if death_of(tried.silent) is None and not (
+        again and abs(again.total_s - death.total_s) < 0.3 + 0.03 * death.total_s
+    ):
+        raise Inconclusive(f"the long request was answered with status {tried.silent.status}")
     by_timer = death.from_a_timer or _ended_while_flowing(tried.flowing, death) is not None
-    result = _timer(tried, death) if by_timer else _below_http(tried, death)
+    result = constant_end(tried.flowing, tried.longer, tried.silent) if tried.flowing is not None else None
+    if result is None:
+        result = _timer(tried, death) if by_timer else _below_http(tried, death)
     return result | Result(verdicts={"long_silence": because(State.BROKEN, result.findings[0])})
 
 
@@ -111,8 +130,10 @@ def _not_ended(tried: Provoked) -> Result:
         note_with_keepalive = f"{note}, {keepalive_note(tried.client_keepalive_s)}"
         return Result(verdicts={"long_silence": works(note)}, note=note_with_keepalive)
     why = (
-        f"the longest provoked silence was {lasted:.1f} s of {tried.wanted_s:g} s: "
-        f"{completion.usage(silent)[1] or 'few'} tokens, finish reason {completion.finish_reason(silent)}"
+        f"the longest provoked silence was {lasted:.1f} s of {tried.wanted_s:g} s: the model wrote "
+        f"{completion.usage(silent)[1] or 'few'} tokens (finish reason {completion.finish_reason(silent)}) in the "
+        f"longest of {wording.amount(tried.tries, 'try', 'tries')}; --idle {max(1, int(lasted))} asks for what it can "
+        "do, and --depth deep tries longer answers and prompts"
     )
     return Result(verdicts={"long_silence": unknown(why)})
 
@@ -135,6 +156,12 @@ def _ended_while_flowing(flowing: Exchange | None, death: Death) -> Death | None
 def _timer(tried: Provoked, death: Death) -> Result:
     silent, flowing = tried.silent, tried.flowing
     why = "TCP keepalive does not affect such a timer."
+    half = late_failure(tried.half) if tried.half is not None else None
+    if half is not None and half.total_s > 0.8 * death.total_s:
+        why = (
+            f"An answer that takes about {death.total_s / 2:.1f} s was lost as well, and after the same time: the "
+            f"gateway ends each of its tries within that and repeats the request. {why}"
+        )
     if tried.delivery in ("held", "size-buffered"):
         why += " The buffer that holds back the stream would also hold back heartbeats: disable buffering first."
     if flowing is None or not completion.is_stream(flowing):
@@ -142,7 +169,7 @@ def _timer(tried: Provoked, death: Death) -> Result:
     lasted = flowing.timeline.end_s - (flowing.timeline.sent_s or 0.0)
     cut = _ended_while_flowing(flowing, death)
     if cut is not None:
-        return timer_result(TOTAL_DEADLINE, death.total_s, silent, death, flowing, cut, why=why)
+        return timer_result(TOTAL_DEADLINE, min(death.total_s, cut.total_s), silent, death, flowing, cut, why=why)
     if death_of(flowing) is None and flowing.error is None and lasted > death.total_s + 0.3:
         why = f"A streamed answer of {lasted:.1f} s was completed: keep streaming on. {why}"
         return timer_result(L7_TIMEOUT, death.total_s, silent, death, flowing, why=why)

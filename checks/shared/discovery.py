@@ -38,6 +38,8 @@ _MAY_BE_OF_PATH = (Reply.KEY, Reply.ROUTE, Reply.BROKEN, Reply.DENIED, Reply.UPS
 _FINAL = (Reply.KEY, Reply.DENIED, Reply.BUSY, Reply.BROKEN, Reply.UPSTREAM, Reply.LOST)
 #: Requests of a search that finds no chat completion.
 MAX_REQUESTS = 6
+#: The limit of the first answer, in tokens: a code, and a few words around it.
+FIRST_LIMIT = 48
 #: Base paths of known hosts, tried right after the typed one.
 HOST_BASES = {
     "api.groq.com": "/openai/v1",
@@ -233,7 +235,7 @@ class Search:
         body: dict[str, Any] = {
             "model": found.model,
             "messages": [{"role": "user", "content": _prompt(code)}],
-            found.limit_param: 256 + (1024 if self.ctx.target.thinks else 0),
+            found.limit_param: FIRST_LIMIT + (1024 if self.ctx.target.thinks else 0),
             "temperature": 0,
         }
         for name in found.dropped:
@@ -244,6 +246,7 @@ class Search:
         self.spent += 1
         body = self._body(found)
         url = self.endpoint.at(path, "/chat/completions")
+        thinks = self.ctx.target.thinks  # which the first answer may show
         exchange = await self.ctx.send("POST", url, body=body, auth=auth, tokens=320, patient=self.patient)
         while (name := refused_parameter(exchange, body)) and name not in found.dropped and len(found.refused) < 3:
             found.refused.append(exchange)
@@ -254,7 +257,7 @@ class Search:
             self.spent += 1
             body = self._body(found)
             exchange = await self.ctx.send("POST", url, body=body, auth=auth, tokens=320, patient=self.patient)
-        if completion.is_completion(exchange) and completion.starved(exchange) and not self.ctx.target.thinks:
+        if completion.is_completion(exchange) and completion.starved(exchange) and not thinks:
             self.ctx.target.thinks = True
             exchange = await self.ctx.send("POST", url, body=self._body(found), auth=auth, tokens=1344)
         if completion.is_unasked_stream(exchange) and not found.unasked:

@@ -43,6 +43,11 @@ class Death:
         """Whether a timer at the HTTP level may have ended it."""
         return self.how in ("status", "cut")
 
+    @property
+    def flowing(self) -> bool:
+        """Whether bytes were arriving until the end."""
+        return self.silent_s < min(LATE_S, self.total_s / 2)
+
 
 def sent_at(exchange: Exchange) -> float:
     """When the request was sent, in seconds after the start of the exchange."""
@@ -94,6 +99,21 @@ def death_of(exchange: Exchange) -> Death | None:
     return Death(how, total, silent, "/error/kind", error.kind)
 
 
+def late_failure(exchange: Exchange) -> Death | None:
+    """How an exchange was ended, as ``death_of``; or a late answer of any kind that is no completion.
+
+    Such an answer is that of a timer where it comes again after the same time, whatever its status: gateways answer
+    500, or 200 with a page.  Refusals (4xx) are none.
+    """
+    death = death_of(exchange)
+    response, waited = exchange.response, (exchange.timeline.headers_s or 0.0) - sent_at(exchange)
+    if death is not None or exchange.error is not None or response is None or waited < LEAST_S:
+        return death
+    if 400 <= response.status < 500 or completion.is_completion(exchange) or completion.is_stream(exchange):
+        return None
+    return Death("status", waited, waited, "/response/status", response.status)
+
+
 def _gave_up(exchange: Exchange) -> bool:
     """Whether the status is that of a hop whose timer fired.
 
@@ -101,7 +121,7 @@ def _gave_up(exchange: Exchange) -> bool:
     load, or a model that is loading, is none.
     """
     status = exchange.status
-    if status in GAVE_UP:
+    if status in GAVE_UP or 520 <= (status or 0) <= 530:
         return True
     if status == 503:
         return not completion.is_throttled(exchange)
@@ -127,22 +147,61 @@ def near(limit_s: float, seen_s: float) -> bool:
     return -0.4 <= seen_s - limit_s <= LATE_S
 
 
-def explain_cut(stream: Exchange, whole: Exchange | None) -> Result | None:
-    """The timer that cut a stream, judged with the same question without streaming; None where no timer did.
+def explain_cut(stream: Exchange, whole: Exchange | None, longer: Exchange | None = None) -> Result | None:
+    """The timer that cut a stream; None where no timer did.
 
     The unstreamed answer ends at the limit of either timer, since it is silent.  The stream ends at the limit after the
     request (a deadline) or after its last byte (an idle timeout).
+
+    Args:
+        whole: the same question without streaming.
+        longer: a stream of another length.
     """
     cut = death_of(stream)
     limit = death_of(whole) if whole is not None else None
-    if cut is None or limit is None or not limit.from_a_timer or whole is None:
+    if cut is not None and limit is not None and limit.from_a_timer and whole is not None:
+        if cut.silent_s < limit.total_s - 0.5 and near(limit.total_s, cut.total_s):
+            return timer_result(TOTAL_DEADLINE, min(limit.total_s, cut.total_s), whole, limit, stream, cut)
+        if near(limit.total_s, cut.silent_s):
+            return timer_result(L7_TIMEOUT, limit.total_s, whole, limit, stream, cut)
+    return constant_end(stream, longer, whole)
+
+
+def constant_end(stream: Exchange, longer: Exchange | None, whole: Exchange | None) -> Result | None:
+    """The deadline that ended two streams of different length at one time after the request; None where none did.
+
+    A write deadline (net/http, Server.WriteTimeout) is noticed when something is written, so that an answer without
+    streaming is lost only when it is complete.  A hop that stops after so many bytes ends both streams at one size;
+    where they have one size, only a limit of whole seconds is taken for a timer.
+    """
+    cut = death_of(stream)
+    again = death_of(longer) if longer is not None else None
+    if cut is None or again is None or longer is None or not (cut.flowing and again.flowing):
         return None
-    flowing = cut.silent_s < limit.total_s - 0.5
-    if flowing and near(limit.total_s, cut.total_s):
-        return timer_result(TOTAL_DEADLINE, limit.total_s, whole, limit, stream, cut)
-    if near(limit.total_s, cut.silent_s):
-        return timer_result(L7_TIMEOUT, limit.total_s, whole, limit, stream, cut)
-    return None
+    limit_s = min(cut.total_s, again.total_s)
+    if abs(cut.total_s - again.total_s) > max(0.2, 0.05 * limit_s):
+        return None
+    lost = death_of(whole) if whole is not None else None
+    events = [len(completion.read_stream(item).stream.events) for item in (stream, longer)]
+    sizes = [item.timeline.wire_bytes for item in (stream, longer)]
+    if lost is not None and lost.from_a_timer and lost.total_s > limit_s - 0.4:
+        confidence = 0.95
+        detail = f" Without streaming the answer was lost after {lost.total_s:.1f} s, when it was complete."
+    elif abs(sizes[0] - sizes[1]) > max(sizes) / max(*events, 1) or abs(limit_s - round(limit_s)) < 0.04 * limit_s:
+        confidence = 0.9 if abs(events[0] - events[1]) > 2 else 0.75
+        detail = f" They had {sizes[0]} and {sizes[1]} bytes by then."
+    else:
+        return None
+    finding = TOTAL_DEADLINE.found(
+        f"Two streams of different length ended {cut.total_s:.1f} s and {again.total_s:.1f} s after the request, while "
+        f"tokens were arriving.{detail}",
+        *(
+            item.shows("/timeline/end_s", expected="its own end", actual=round(item.timeline.end_s, 2))
+            for item in (stream, longer)
+        ),
+        confidence=confidence,
+    )
+    return Result((finding,), facts=limit_facts("total", limit_s))
 
 
 def timer_result(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from probe.api import Exchange, completion
+from probe.api import Exchange, completion, text_at
 
 if TYPE_CHECKING:
     from probe.api import Context, Wire
@@ -27,12 +29,31 @@ class Question:
 
 
 FIRST = Question(COUNT_50, BASIC_LIMIT)
+#: The same for an endpoint that would write for half a minute.
+SHORT = Question("Count from 1 to 20, one number per line, nothing else.", 64)
 
 
 def count_to_fill(tokens: int) -> str:
     """A counting prompt whose answer has at least this many tokens (two for a number and its line feed)."""
     last = max(400, -(-tokens // 180) * 100)
     return f"Count from 1 to {last}, one number per line, nothing else."
+
+
+def first(ctx: Context) -> Question:
+    """The question of the first stream, the same throughout a run."""
+    asked = {prompt_of(item) for item in ctx.exchanges}
+    return SHORT if SHORT.prompt in asked or (ctx.slow and FIRST.prompt not in asked) else FIRST
+
+
+def prompt_of(exchange: Exchange) -> str:
+    """The text of the last message of a request; empty without one."""
+    return text_at(exchange.request.body, "messages", -1, "content")
+
+
+def counts(basic: Exchange) -> bool:
+    """Whether the model counts as requested, so that it can be made to write long answers."""
+    end = r"\b(48\D{1,12}49\D{1,12}50|18\D{1,12}19\D{1,12}20)\b"
+    return re.search(end, completion.answer(basic)) is not None
 
 
 @dataclass(frozen=True)
@@ -57,16 +78,14 @@ async def basic(ctx: Context) -> Basic:
 
     Where it is refused it is sent again without ``stream_options``, which older servers do not know.
     """
-    first = await ctx.chat(COUNT_50, limit=BASIC_LIMIT, stream=True, stream_options=WITH_USAGE, share="stream.basic")
-    if not refuses(first):
-        return Basic(first)
-    plain = await ctx.chat(COUNT_50, limit=BASIC_LIMIT, stream=True, share="stream.plain")
-    return Basic(plain, first)
+    ask = partial(ctx.chat, first(ctx).prompt, limit=first(ctx).tokens, stream=True)
+    usual = await ask(stream_options=WITH_USAGE, share="stream.basic")
+    return Basic(await ask(share="stream.plain"), usual) if refuses(usual) else Basic(usual)
 
 
 async def whole(ctx: Context) -> Exchange:
     """The same question without streaming."""
-    return await ctx.chat(COUNT_50, limit=BASIC_LIMIT, share="stream.whole")
+    return await ctx.chat(first(ctx).prompt, limit=first(ctx).tokens, share="stream.whole")
 
 
 async def timed(ctx: Context, question: Question, *, wire: Wire | None = None, options: bool = True) -> Exchange:

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 #: A piece of text that is shorter may repeat what came before by chance (characters).
 _SURE = 16
 _PIECES = 4
-#: The goal of the question that every stream check shares.
-COUNTED_TO = 50
+#: The questions that are judged by their numbers, and the last number that each asks for.
+COUNTED_TO = {stream_requests.FIRST.prompt: 50, stream_requests.SHORT.prompt: 20}
 #: So many consecutive numbers are a count.
 _SURELY_COUNTS = 5
 #: Fields in which servers put the text of a chunk by mistake, below a choice.
@@ -134,7 +134,7 @@ async def _confirmed(ctx: Context, found: Difference) -> Difference | None:
     counts = len(numbers) >= _SURELY_COUNTS and _is_count(numbers)
     if not completion.is_completion(whole) or not counts or _odd_end(whole, numbers) is not None:
         return None  # the model does not count without streaming either
-    again = await stream_requests.timed(ctx, stream_requests.FIRST, options=False)
+    again = await stream_requests.timed(ctx, stream_requests.first(ctx), options=False)
     if completion.answer(again) == completion.answer(whole):
         return None
     return difference([again], [whole])
@@ -275,7 +275,7 @@ def _miscounts(exchange: Exchange) -> str | None:
 
     An answer without numbers says nothing about the stream, and counts as right.
     """
-    if not _asks_to_count(exchange):
+    if stream_requests.prompt_of(exchange) not in COUNTED_TO:
         return None
     numbers = _numbers(exchange)
     if not numbers:
@@ -295,7 +295,8 @@ def _odd_end(exchange: Exchange, numbers: Sequence[int]) -> str | None:
     left = _TOKEN.search(completion.answer(exchange)[-400:])
     if left:
         return f"{numbers[-1]} {left[0]}"
-    if completion.finish_reason(exchange) == "stop" and numbers[-1] < COUNTED_TO:
+    goal = COUNTED_TO.get(stream_requests.prompt_of(exchange), 0)
+    if completion.finish_reason(exchange) == "stop" and numbers[-1] < goal:
         return f"{' '.join(str(value) for value in numbers[-3:])} and ends"
     return None
 
@@ -308,11 +309,6 @@ def _numbers(exchange: Exchange) -> list[int]:
 
 def _is_count(numbers: Sequence[int]) -> bool:
     return list(numbers) == list(range(1, len(numbers) + 1))
-
-
-def _asks_to_count(exchange: Exchange) -> bool:
-    asked: object = member(exchange.request.body, "messages", 0, "content")
-    return asked == stream_requests.COUNT_50
 
 
 # The finish reason --------------------------------------------------------------------------

@@ -74,6 +74,19 @@ TRUNCATED = Diagnosis(
     f"backend. {_UNTIL_THEN}",
     sources=(_CHUNK, "RFC 9112, section 8 Handling Incomplete Messages"),
 )
+INTERRUPTED = Diagnosis(
+    code="stream.interrupted",
+    severity=Severity.ERROR,
+    owner=Owner.SERVER,
+    title="Streams cut by the next request",
+    what="A stream breaks off when another request arrives, without a finish reason; alone it is complete.",
+    why="Clients send requests side by side (titles, suggestions, a second chat), and each of them cuts the answer "
+    "that is being written.",
+    remedy="Let the server queue requests in place of ending the running one, or serve several at once. Until then "
+    "limit the client to one request at a time.",
+    verify="Run endpoint-probe again: the finding is gone.",
+    sources=("abetlen/llama-cpp-python, llama_cpp/server/app.py: interrupt_requests", _CHUNK),
+)
 NO_USAGE = Diagnosis(
     code="stream.no-usage",
     severity=Severity.WARNING,

@@ -49,6 +49,7 @@ class Measured:
     basic: Exchange
     runs: Runs
     long: Exchange | None = None
+    first: stream_requests.Question = stream_requests.FIRST
     long_question: stream_requests.Question = stream_requests.FIRST
 
     @property
@@ -59,7 +60,7 @@ class Measured:
     @property
     def question(self) -> stream_requests.Question:
         """The question of the judged run."""
-        return stream_requests.FIRST if self.judged is self.basic else self.long_question
+        return self.first if self.judged is self.basic else self.long_question
 
     def remade(self, exchange: Exchange) -> Measured:
         """The same with another exchange for the judged run."""
@@ -99,7 +100,8 @@ async def gather(ctx: Context, basic: Exchange, options: bool) -> Measured:
 
     An unfavourable run during which this program's event loop was late is repeated.
     """
-    measured = Measured(basic, Runs(measure(basic), most=MOST[ctx.options.depth]))
+    runs = Runs(measure(basic), most=MOST[ctx.options.depth])
+    measured = Measured(basic, runs, first=stream_requests.first(ctx))
     repeats = 0
     while True:
         found = judge(measured.runs)
@@ -126,7 +128,7 @@ async def _more(ctx: Context, measured: Measured, need: Need, options: bool) -> 
     if need.short:
         question = stream_requests.Question(stream_requests.COUNT_10, SHORT_TOKENS)
     else:
-        counts = counts_to_50(measured.basic)
+        counts = stream_requests.counts(measured.basic)
         prompt = stream_requests.count_to_fill(need.tokens) if counts else stream_requests.STORY
         question = stream_requests.Question(prompt, need.tokens)
     try:
@@ -143,11 +145,6 @@ async def _more(ctx: Context, measured: Measured, need: Need, options: bool) -> 
 def usable(exchange: Exchange) -> bool:
     """Whether a run can be measured."""
     return exchange.error is None and completion.is_stream(exchange)
-
-
-def counts_to_50(basic: Exchange) -> bool:
-    """Whether the model counts as requested, so that it can be made to write long answers."""
-    return re.search(r"\b48\D{1,12}49\D{1,12}50\b", completion.answer(basic)) is not None
 
 
 # The cause: one thing changed at a time -------------------------------------------------------------
@@ -167,15 +164,13 @@ async def explain(
 ) -> Tried:
     """Repeat a run with one thing changed at a time.
 
-    Without compression the judged run itself is repeated, which also confirms that a stream is held back.
+    Without compression the judged run itself is repeated, which also confirms what was seen.
     """
-    encoded = bool(basic.response and basic.response.header("content-encoding"))
-    identity = other = whole = None
-    if encoded or delivery in _HOLDING:
-        identity = await _repeat(ctx, question, stream_requests.wire_of(ctx, accept_encoding="identity"), options)
+    other = whole = None
+    identity = await _repeat(ctx, question, stream_requests.wire_of(ctx, accept_encoding="identity"), options)
     wire = _other_http(ctx, basic)
     if wire is not None and delivery not in (Delivery.COALESCED, Delivery.REPLAYED):
-        other = await _repeat(ctx, stream_requests.FIRST, wire, options)
+        other = await _repeat(ctx, stream_requests.first(ctx), wire, options)
     if delivery in _HOLDING:
         whole = await _without_streaming(ctx)
     return Tried(identity, other, whole)

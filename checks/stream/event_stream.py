@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 #: A stream cut sooner was not cut by a timer (seconds).
 TIMER_S = 0.8
+#: The most tokens of a stream that shows whether a cut comes at a constant time.
+MOST_TOKENS = 1000
 CLEAN_CUT_REMEDY = (
     "A stream that ends cleanly too early usually comes from a proxy whose backend went away: check the logs of both, "
     "and let the proxy use HTTP/1.1 to its backend (nginx: `proxy_http_version 1.1`), so that a lost backend shows as "
@@ -64,6 +66,7 @@ class Seen:
     refused: Exchange | None = None
     again: Exchange | None = None
     whole: Exchange | None = None
+    longer: Exchange | None = None
 
 
 @check(
@@ -78,7 +81,7 @@ class Seen:
     ),
     max_requests=4,
     least_requests=1,
-    max_tokens=1100,
+    max_tokens=2100,
     depth=Depth.QUICK,
     exclusive=True,
 )
@@ -94,10 +97,15 @@ async def shape(ctx: Context) -> Result:
 async def _with_control(ctx: Context, seen: Seen) -> Seen:
     """Add the request that distinguishes a passing error, or a timer, from a permanent one."""
     if completion.read_stream(seen.exchange).errors:
-        again = await stream_requests.timed(ctx, stream_requests.FIRST, options=seen.refused is None)
+        again = await stream_requests.timed(ctx, stream_requests.first(ctx), options=seen.refused is None)
         return replace(seen, again=again)
-    if broke_off(seen.exchange) and seen.exchange.timeline.end_s > TIMER_S:
-        return replace(seen, whole=await stream_requests.whole(ctx))
+    if broke_off(seen.exchange) and not ran_out_of_time(seen.exchange):
+        if seen.exchange.timeline.end_s > TIMER_S:
+            seen = replace(seen, whole=await stream_requests.whole(ctx))
+        if explain_cut(seen.exchange, seen.whole) is None:
+            chunks = len(completion.read_stream(seen.exchange).chunks)
+            question = stream_requests.Question(stream_requests.STORY, min(MOST_TOKENS, 2 * chunks + 64))
+            return replace(seen, longer=await stream_requests.timed(ctx, question, options=seen.refused is None))
     return seen
 
 
@@ -274,18 +282,24 @@ def _error_inside(seen: Seen) -> Result:
 
 def _cut(seen: Seen, reading: completion.StreamReading) -> Result:
     exchange = seen.exchange
-    timer = explain_cut(exchange, seen.whole)
+    timer = explain_cut(exchange, seen.whole, seen.longer)
     if timer is not None:
         return timer | Result(verdicts={"streaming": works("cut by a timer")}) | _usage_unknown()
-    error = exchange.error
+    error, longer = exchange.error, seen.longer
+    once = longer is not None and longer.error is None and is_event_stream(longer) and not broke_off(longer)
     how = f"broke ({error.kind})" if error else "ended cleanly"
     pointer, actual = ("/error/kind", error.kind) if error else ("/response/body", "no finish_reason, no [DONE]")
     finding = TRUNCATED.found(
         f"The connection {how} after {wording.amount(len(reading.chunks), 'chunk')} and "
-        f"{exchange.timeline.end_s:.1f} s, without a finish reason and without [DONE].",
+        f"{exchange.timeline.end_s:.1f} s, without a finish reason and without [DONE]"
+        f"{', once; the next stream was complete' if once else ''}.",
         exchange.shows(pointer, expected="finish_reason and data: [DONE]", actual=actual),
         remedy=None if error else CLEAN_CUT_REMEDY,
+        severity=Severity.WARNING if once else None,
+        confidence=0.6 if once else 1.0,
     )
+    if once and longer is not None:
+        return Result((finding,)) | diagnose_shape(Seen(longer))
     return _unusable(finding)
 
 

@@ -113,7 +113,7 @@ _SHARED: tuple[Decorator, ...] = (
     number("--idle", "seconds", 0.0, 86_400, "75", "Longest silence to try; default: 0, 10 or 75, by the depth."),
     number("--keepalive", "seconds", 0, 32_767, "30", "TCP keepalive of the client, 0 = off.", 30),
     number("--trials", "repetitions", 1, 100, "5", "Repetitions where the model has a choice; default: adaptive."),
-    request_timeout,
+    number("--timeout", "seconds", 0.1, 86_400, "60", "Limit of one request; default: 60, more for a slow endpoint."),
     number("--deadline", "seconds", 0.1, 86_400, "300", "Limit of the run; default: 60, 300 or 1200, by the depth."),
     number("--max-requests", "requests", 1, 1_000_000, "40", "Most requests to send."),
     number("--max-tokens", "tokens", 1, 1_000_000_000, "10000", "Most prompt and completion tokens to spend."),

@@ -52,6 +52,7 @@ class _Threaded(Display):
         self.begin = time.monotonic()
         self.finished = 0
         self.requests = 0
+        self.ends_s: float | None = None
         self._queue: queue.SimpleQueue[tuple[float, Event] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._pump, name="progress", daemon=True)
 
@@ -78,6 +79,8 @@ class _Threaded(Display):
                     self.requests += 1
                 elif event.kind == "check-finished":
                     self.finished += 1
+                elif event.kind == "estimate":
+                    self.ends_s = at_s + float(event.data.get("left_s") or 0.0)
                 self.show(at_s, event)
 
     def shown(self) -> contextlib.AbstractContextManager[Any]:
@@ -85,6 +88,10 @@ class _Threaded(Display):
 
     def show(self, at_s: float, event: Event) -> None:
         raise NotImplementedError
+
+    def left(self, at_s: float) -> str:
+        """About how long the run still takes; empty before it is known."""
+        return "" if self.ends_s is None else f"about {max(0.0, self.ends_s - at_s):.0f} s left"
 
     def budget(self) -> str:
         """Requests sent, and the limit if there is one."""
@@ -110,7 +117,11 @@ def _found_lines(event: Event) -> Iterator[str]:
 
 
 class PlainLines(_Threaded):
-    """One line for each check that ran, for logs and pipes; what was skipped is in the report."""
+    """One line for each check that ran, and for a new estimate of the time, for logs and pipes; what was skipped is in
+    the report.
+    """
+
+    _told_s = 0.0
 
     def show(self, at_s: float, event: Event) -> None:
         for found in _found_lines(event):
@@ -123,6 +134,8 @@ class PlainLines(_Threaded):
             line = f"{event.check}: {printable(event.text, _LINE)}"
         elif event.kind == "request" and self.verbose:
             line = f"{event.check}: {_exchange_line(event)}"
+        elif event.kind == "estimate" and self.ends_s is not None and abs(self.ends_s - self._told_s) > 0.2 * at_s + 5:
+            self._told_s, line = self.ends_s, self.left(at_s)
         if line:
             print(f"[{at_s:6.1f} s] {line}", file=sys.stderr, flush=True)
 
@@ -161,7 +174,9 @@ class LiveLine(_Threaded):
         elapsed = time.monotonic() - self.begin
         line = Text(no_wrap=True, overflow="ellipsis")
         line.append("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(elapsed * 5) % 10], style="cyan")
-        line.append(f" {elapsed:5.1f} s  {self.finished}/{self.total} checks  {self.budget()}  ", style="dim")
+        left = self.left(elapsed)
+        told = f" {elapsed:5.1f} s  {self.finished}/{self.total} checks  {self.budget()}  {left and f'{left}  '}"
+        line.append(told, style="dim")
         line.append("; ".join(list(self._now.values())[-2:]) or "starting")
         return line
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 #: Bytes; no report of this program is larger.
 _LARGEST_REPORT = 100_000_000
 _KEY = "OPENAI_API_KEY"
+#: The speed of a typical run, in tokens per second.
+USUAL_RATE = 60
 
 
 _EXAMPLES = """\b
@@ -262,11 +264,13 @@ def status_of(report: Report, *, interrupted: bool) -> int:
 
 
 def show_plan(checks: Sequence[Check], options: Options, *, as_json: bool) -> None:
-    """Print the most requests, tokens and seconds of each check, and the totals, for `--dry-run`.
+    """Print the most requests, tokens and seconds of each check, what it typically spends, and the totals.
 
     A run may send fewer: checks share requests, and a check whose requirements are not met is
     skipped.  A budget given on the command line is the upper limit of the totals.
     """
+    from probe.catalogue.typical import typical
+
     requests = sum(check.max_requests for check in checks)
     tokens = sum(check.max_tokens for check in checks)
     seconds = sum(check.max_seconds for check in checks)
@@ -274,6 +278,16 @@ def show_plan(checks: Sequence[Check], options: Options, *, as_json: bool) -> No
         "requests": min(requests, options.max_requests or requests),
         "tokens": min(tokens, options.max_tokens or tokens),
         "seconds": options.deadline_s,
+    }
+    costs = [typical(check) for check in checks]
+    usual = {
+        "requests": sum(cost.requests for cost in costs),
+        "tokens": sum(cost.prompt + cost.completion for cost in costs),
+        "seconds": round(
+            max((options.idle_s for cost in costs if cost.waits), default=0.0)
+            + sum(cost.completion for cost in costs) / USUAL_RATE / 3,
+            1,
+        ),
     }
     endpoint = options.endpoint.origin + options.endpoint.path
     if as_json:
@@ -284,23 +298,28 @@ def show_plan(checks: Sequence[Check], options: Options, *, as_json: bool) -> No
                 "max_requests": check.max_requests,
                 "max_tokens": check.max_tokens,
                 "waiting_s": check.max_seconds,
+                "typical_requests": typical(check).requests,
+                "typical_tokens": typical(check).prompt + typical(check).completion,
                 "exclusive": check.exclusive,
             }
             for check in checks
         ]
-        plan = {"endpoint": endpoint, "depth": str(options.depth), "checks": rows, "at_most": at_most}
+        plan = {"endpoint": endpoint, "depth": str(options.depth), "checks": rows, "typical": usual, "at_most": at_most}
         print(json.dumps(plan, indent=2))
         return
     wide = max(len(check.id) for check in checks)
     print(f"Nothing is sent. At most, against {endpoint}:\n")
-    print(f"{'check':<{wide}}  requests  tokens  seconds of waiting")
-    for check in checks:
+    print(f"{'check':<{wide}}  requests  tokens  seconds of waiting  typical requests  tokens")
+    for check, cost in zip(checks, costs, strict=True):
         alone = "  (runs alone)" if check.exclusive else ""
-        print(f"{check.id:<{wide}}  {check.max_requests:>8}  {check.max_tokens:>6}  {check.max_seconds:>7g}{alone}")
-    print(f"{'total':<{wide}}  {requests:>8}  {tokens:>6}  {seconds:>7g}")
+        most = f"{check.max_requests:>8}  {check.max_tokens:>6}  {check.max_seconds:>18g}"
+        print(f"{check.id:<{wide}}  {most}  {cost.requests:>16}  {cost.prompt + cost.completion:>6}{alone}")
+    total = f"{requests:>8}  {tokens:>6}  {seconds:>18g}  {usual['requests']:>16}  {usual['tokens']:>6}"
+    print(f"{'total':<{wide}}  {total}")
     limits = f"{amount(int(at_most['requests']), 'request')}, {amount(int(at_most['tokens']), 'token')}"
     print(
         f"\nThe run ends after {limits} or {options.deadline_s:g} s at the latest; "
         f"the limit of one request is {options.timeout_s:g} s. "
-        "\nMost runs send far fewer requests, because checks share them."
+        f"\nA typical run of a healthy endpoint sends {amount(int(usual['requests']), 'request')}, spends about "
+        f"{amount(int(usual['tokens']), 'token')} and takes about {usual['seconds']:g} s at {USUAL_RATE} tokens/s."
     )

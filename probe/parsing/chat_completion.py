@@ -158,11 +158,8 @@ def reasoning_of(exchange: Exchange) -> tuple[str | None, str]:
                 return field, value
         text = content_text(exchange)
     match = re.search(r"<(think|thinking|reasoning|thought)>(.*?)(</\1>|\Z)", text, re.DOTALL | re.IGNORECASE)
-    if match and match[2].strip():
-        return "think_tags", match[2]
-    if "</think>" in text:
-        return "think_tags", text.partition("</think>")[0]
-    return None, ""
+    thought = match[2] if match else text.partition("</think>")[0] if "</think>" in text else ""
+    return ("think_tags", thought) if thought.strip() else (None, "")
 
 
 def finish_reason(exchange: Exchange) -> str | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from probe.parsing import certificates, chat_completion
 from probe.parsing.urls import is_loopback, same_origin
 from probe.run.budget import Budget
 from probe.run.options import Auth, Options, Settled
-from probe.run.outcomes import KeyWithheld, Skip, Throttled
+from probe.run.outcomes import BudgetExceeded, KeyWithheld, Skip, Throttled
 from probe.run.run_state import Log
 from probe.run.watchdog import Activity
 from probe.wire import looks
@@ -34,6 +35,11 @@ from probe.wording import cut, seconds
 #: Seconds to wait for a busy endpoint that names no pause, and the longest wait of a request.
 _BACKOFF_S = (1.0, 2.0, 4.0, 8.0)
 _PATIENCE_S = 45.0
+_WORTH_A_LINE_S = 5.0
+#: Seconds of requests after which a check sends a slow endpoint no further ones.
+_TIME_OF_A_CHECK_S = 25.0
+#: Seconds in which running checks may end by themselves after the deadline.
+DEADLINE_GRACE_S = 2.0
 _PORTS = {"http": 80, "https": 443}
 #: A gateway that could not reach its backend is asked this often, since one member of a pool may be down.  A failure
 #: that took longer than this (seconds) was a timer and is not repeated.
@@ -41,6 +47,8 @@ _GATEWAY_TRIES = 3
 _AT_ONCE_S = 1.0
 #: Tokens for thinking, in addition to those of the visible answer.
 THINKING_ROOM = 1024
+#: Answers with thinking between tags until limits are raised: a stray tag in one answer is no thinking.
+TAGGED = 2
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,8 @@ class Context:
         self.requests = 0
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.queued_s = 0.0
+        self.spent_s = 0.0
         self.scope = anyio.CancelScope()
         self.activity = Activity()
         self.client = client
@@ -114,9 +124,26 @@ class Context:
         """
         return self.log.nonce(label)
 
+    @property
+    def slow(self) -> bool:
+        """Whether the endpoint writes so few tokens per second that questions should have short answers."""
+        return self.log.speed.slow
+
     def note(self, text: str) -> None:
         """Report what is being tried, for the live progress."""
         self.log.emit(Event("note", self.check, text))
+
+    def waiting(self, what: str, wait_s: float) -> None:
+        """Report a wait of some seconds, and the time of day when it ends; short waits are not worth a line."""
+        if wait_s >= _WORTH_A_LINE_S:
+            until = time.strftime("%H:%M:%S", time.localtime(time.time() + wait_s))
+            self.log.emit(Event("waiting", self.check, f"{what}: about {seconds(round(wait_s))}, until {until}"))
+
+    async def pause(self, what: str, pause_s: float) -> None:
+        """Wait for some seconds; the progress says what for."""
+        self.waiting(what, pause_s)
+        with self.activity.waiting():
+            await anyio.sleep(pause_s)
 
     # Looking at the port ----------------------------------------------------------------------------
 
@@ -210,14 +237,36 @@ class Context:
         sent = {**extra, **self.target.client_headers, **carried, **(headers or {})}
         added = self.target.added if method == "POST" and isinstance(body, dict) else {}
         body = {**body, **added} if added else body
-        patience_s = timeout_s or self.options.timeout_s
+        patience_s = timeout_s or self._limit_s(body)
         request = _Outgoing(method, url, body, content, sent, patience_s, wire, tokens, frozenset(added))
 
         async def once() -> Exchange:
+            self._spare_a_slow_endpoint()
             with self.activity.waiting():
                 return await self._send(request, patient)
 
         return await self.shared(share, once) if share else await once()
+
+    def _limit_s(self, body: Any) -> float:
+        """The time limit of a request, in seconds: more than the default for an answer that a slow endpoint writes."""
+        limit, speed = self.options.timeout_s, self.log.speed
+        if not self.options.adaptive or not isinstance(body, Mapping) or "messages" not in body:
+            return limit
+        if speed.rate is None:
+            return 2 * limit
+        tokens = body.get(self.target.limit_param)
+        length = tokens if isinstance(tokens, int) else 0
+        return max(limit, 30 + 3 * speed.expected_s(length, len(str(body)) // 3))
+
+    @contextmanager
+    def two_at_once(self) -> Iterator[None]:
+        """Two requests may be on the wire in this block, even if the endpoint is otherwise sent one at a time."""
+        lane = self.log.lane
+        before, lane.total_tokens = lane.total_tokens, max(2, lane.total_tokens)
+        try:
+            yield
+        finally:
+            lane.total_tokens = before
 
     async def shared(self, name: str, make: Callable[[], Awaitable[Exchange]]) -> Exchange:
         """The exchange of this name, made by the first check that needs it; the others wait for it."""
@@ -242,6 +291,7 @@ class Context:
     async def _send(self, request: _Outgoing, patient: bool) -> Exchange:
         started = time.monotonic()
         tries = 0
+        before: Exchange | None = None
         while True:
             exchange, crowded = await self._in_lane(request)
             tries += 1
@@ -258,11 +308,15 @@ class Context:
                 request = replace(request, body=body, added=frozenset())
                 self.target.added = {}
                 continue
+            if patient and crowded and tries < 2 and _broke_off(exchange):
+                self.log.lane.total_tokens = 1  # the server may end the running answer for the next request
+                continue
             if patient and tries < _GATEWAY_TRIES and _failed_at_once(exchange):
                 await anyio.sleep(0.1)
                 continue
-            if not chat_completion.is_throttled(exchange):
+            if not chat_completion.is_throttled(exchange) or (before and _same_time(before, exchange)):
                 return exchange
+            before = exchange
             self.log.throttled.append(exchange)
             if not patient:
                 return exchange
@@ -279,20 +333,48 @@ class Context:
             await anyio.sleep(pause)
 
     async def _in_lane(self, request: _Outgoing) -> tuple[Exchange, bool]:
-        """Send within the limit of concurrent requests, which is reduced to one if they slow each other down.
+        """Send within the limit of concurrent requests, which is reduced if they slow each other down.
 
         Returns the exchange, and whether another request was on the wire at the same time.
         """
-        lane = self.log.lane
+        lane, begin = self.log.lane, time.monotonic()
         async with lane, self.log.turn(request.url, self) as finished:
             await self.log.pace.turn()
+            waited = time.monotonic() - begin
+            self._queued(waited)
             crowded = lane.borrowed_tokens > 1
             exchange = await self._one(request)
             crowded = crowded or lane.borrowed_tokens > 1
             finished(exchange)
-        if crowded and exchange.timeline.end_s > self.options.timeout_s / 3:
+        self.spent_s += exchange.timeline.end_s
+        speed = self.log.speed
+        speed.observe(exchange)
+        if speed.slow or (crowded and exchange.timeline.end_s > self.options.timeout_s / 3):
             lane.total_tokens = 1
+        elif crowded and lane.total_tokens > 1 and speed.queued(exchange):
+            lane.total_tokens //= 2
         return exchange, crowded
+
+    def _spare_a_slow_endpoint(self) -> None:
+        """Leave out what a check repeats or compares, so that a slow endpoint is asked for everything once.
+
+        Raises:
+            BudgetExceeded: the check had its time.
+        """
+        speed, soon_s = self.log.speed, self.options.soon_s
+        if soon_s is None or not speed.slow or not self.requests:
+            return
+        late = time.monotonic() - self.budget.started > soon_s
+        if late or self.spent_s > _TIME_OF_A_CHECK_S:
+            raise BudgetExceeded(
+                f"the endpoint writes {speed.rate:.1f} tokens/s, and more requests would take too long"
+            )
+
+    def _queued(self, waited_s: float) -> None:
+        """The time for which a request waited for its turn is not the check's, and the check gets it in addition."""
+        self.queued_s += waited_s
+        latest = anyio.current_time() + self.budget.left_s + DEADLINE_GRACE_S
+        self.scope.deadline = max(self.scope.deadline, min(self.scope.deadline + waited_s, latest))
 
     async def _one(self, request: _Outgoing) -> Exchange:
         self.budget.reserve(request.tokens)
@@ -316,11 +398,7 @@ class Context:
             uncounted = _uncounted(exchange, prompt, completed)
         finally:
             self.budget.settle(request.tokens, prompt, completed, uncounted)
-        if (
-            not self.target.thinks
-            and chat_completion.is_completion(exchange)
-            and chat_completion.reasoning_of(exchange)[1]
-        ):
+        if not self.target.thinks and chat_completion.is_completion(exchange) and self._is_thinking(exchange):
             self.target.thinks = True
         self.prompt_tokens += prompt
         self.completion_tokens += completed
@@ -350,7 +428,7 @@ class Context:
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
         body: dict[str, Any] = {"model": self.target.model or "default", "messages": list(messages)}
-        room = limit + (THINKING_ROOM if self.target.thinks else 0)
+        room = self.log.speed.answer(limit) + self._thinking_room
         if self.target.limit_param:
             body[self.target.limit_param] = room
         body["temperature"] = 0
@@ -404,17 +482,29 @@ class Context:
             )
 
         async def once() -> Exchange:
+            thinks = self.target.thinks  # which the answer may show
             exchange = await ask(0)
-            if chat_completion.ok(exchange) and not self.target.thinks and _needs_room(exchange):
+            if chat_completion.ok(exchange) and not thinks and _needs_room(exchange):
                 self.target.thinks = True
-                exchange = await ask(THINKING_ROOM)
+                exchange = await ask(self._thinking_room)
             return exchange
 
         return await self.shared(share, once) if share else await once()
 
     def _cost(self, body: Mapping[str, Any], limit: int) -> int:
         """An upper estimate of what a request can cost: its size over 3, and its limit."""
-        return len(str(body)) // 3 + limit + (THINKING_ROOM if self.target.thinks else 0)
+        return len(str(body)) // 3 + limit + self._thinking_room
+
+    @property
+    def _thinking_room(self) -> int:
+        return self.log.speed.thinking(THINKING_ROOM) if self.target.thinks else 0
+
+    def _is_thinking(self, exchange: Exchange) -> bool:
+        where, text = chat_completion.reasoning_of(exchange)
+        if where == "think_tags" and text:
+            self.log.tagged += 1
+            return self.log.tagged >= TAGGED
+        return bool(text)
 
 
 def _uncounted(exchange: Exchange, prompt: int, completed: int) -> int:
@@ -438,6 +528,22 @@ def _needs_room(exchange: Exchange) -> bool:
     if chat_completion.is_stream(exchange):
         return not chat_completion.read_stream(exchange).calls
     return not chat_completion.tool_calls(exchange)
+
+
+def _broke_off(exchange: Exchange) -> bool:
+    """Whether a stream of chunks ended in the middle, other than by the time limit."""
+    if not chat_completion.is_stream(exchange) or (exchange.error is not None and exchange.error.kind == "timeout"):
+        return False
+    reading = chat_completion.read_stream(exchange)
+    ended = reading.done or reading.finish_reason or reading.errors
+    return any(chunk.delta for chunk in reading.chunks) and not ended
+
+
+def _same_time(one: Exchange, other: Exchange) -> bool:
+    """Whether two answers "not now" are those of a timer: both came late, after the same time, and name no pause."""
+    took, again = one.timeline.end_s, other.timeline.end_s
+    named = chat_completion.retry_after(one) is not None or (other.status or 0) < 500
+    return not named and min(took, again) > _AT_ONCE_S and abs(took - again) < 0.2 + 0.03 * took
 
 
 def _failed_at_once(exchange: Exchange) -> bool:

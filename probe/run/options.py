@@ -43,6 +43,8 @@ class Options:
         headers: the extra headers.
         secrets: pairs of a name and a secret, of headers, variables and the proxy; a name may come twice.
         written: the values of extra headers, to the same as they were typed with ``${VAR}``.
+        adaptive: the limit of one request was not given, so that it may be extended for a slow endpoint.
+        soon_s: the time after which a slow endpoint is not asked for what no client has a switch for, or None.
     """
 
     endpoint: Endpoint
@@ -58,6 +60,8 @@ class Options:
     keepalive_s: int = 30
     trials: int | None = None
     timeout_s: float = 60.0
+    adaptive: bool = False
+    soon_s: float | None = None
     deadline_s: float = 600.0
     max_requests: int | None = None
     max_tokens: int | None = None

@@ -13,6 +13,7 @@ import anyio
 from probe.model import CheckRecord, Event, Exchange, Verdict
 from probe.run.budget import Budget, Pace
 from probe.run.options import Options, Settled
+from probe.run.speed import Speed
 
 
 class Sender(Protocol):
@@ -58,6 +59,8 @@ class Log:
     emit: Callable[[Event], None] = lambda event: None
     turns: Turns | None = None
     pace: Pace = field(default_factory=Pace)
+    speed: Speed = field(default_factory=Speed)
+    tagged: int = 0
 
     def turn(self, url: str, sender: Sender) -> AbstractAsyncContextManager[Callable[[Exchange], None]]:
         """Wait for this run's turn at the host of the URL, if runs of this process take turns."""

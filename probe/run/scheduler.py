@@ -11,7 +11,6 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence, Set
-from contextlib import suppress
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import anyio
 
 from probe.catalogue.registry import graph
+from probe.catalogue.typical import typical
 from probe.model import (
     Check,
     CheckRecord,
@@ -33,8 +33,9 @@ from probe.model import (
     with_check,
 )
 from probe.run.budget import Budget
-from probe.run.context import Context
+from probe.run.context import DEADLINE_GRACE_S, Context
 from probe.run.options import Options, Settled
+from probe.run.order import Order
 from probe.run.outcomes import BudgetExceeded, Inconclusive, Skip, failed_at
 from probe.run.process_state import Alone
 from probe.run.run_state import Log
@@ -43,8 +44,6 @@ from probe.wire.client import Client
 
 #: Seconds that a check may take in addition to those of its requests.
 CHECK_SLACK_S = 30.0
-#: Seconds in which running checks may end by themselves after the deadline.
-DEADLINE_GRACE_S = 2.0
 #: Seconds without waiting for an answer after which a check counts as hung at the deadline.
 HUNG_S = 4.0
 _POLL_S = 0.25
@@ -52,20 +51,6 @@ _POLL_S = 0.25
 
 class GraphError(Exception):
     """The requirements of the checks form a circle: an error of this program or of a plugin."""
-
-
-def tails(checks: Sequence[Check], edges: Mapping[str, set[str]]) -> dict[str, int]:
-    """For each check the length of the longest chain that it begins, in requests that are likely sent."""
-    heads: dict[str, set[str]] = {}
-    for name, waits in edges.items():
-        for other in waits:
-            heads.setdefault(other, set()).add(name)
-    lengths: dict[str, int] = {}
-    weights = {item.id: min(item.max_requests, 2) for item in checks}
-    with suppress(CycleError):  # run() names the circle
-        for name in reversed(list(TopologicalSorter(edges).static_order())):
-            lengths[name] = weights[name] + max((lengths[other] for other in heads.get(name, ())), default=0)
-    return {item.id: lengths.get(item.id, 0) for item in checks}
 
 
 class Scheduler:
@@ -100,7 +85,7 @@ class Scheduler:
         self._records: dict[str, CheckRecord] = {}
         self._contexts: dict[str, Context] = {}
         self._edges = graph(checks)
-        self._tails = tails(checks, self._edges)
+        self.order = Order(checks, self._edges, options, log.speed)
         self.started = time.monotonic()
 
     @property
@@ -134,20 +119,20 @@ class Scheduler:
         async with anyio.create_task_group() as group:
             group.start_soon(self._end_hung_checks)
             while ready or running:
-                # A run takes as long as its longest chain, so that chain begins first.
-                ready.sort(key=lambda name: (-self._tails[name], name))
+                order = self.order.next(ready, running)
                 timed = any(self.checks[item].exclusive for item in running)
                 if not running or (self.alone is not None and not timed):
                     # An exclusive check costs its whole time in any place; begun first, it lets the
                     # checks that wait for it run together with the others.
-                    alone = next((item for item in ready if self.checks[item].exclusive), None)
+                    alone = next((item for item in order if self.checks[item].exclusive), None)
                     if alone is not None:
                         ready.remove(alone)
                         running.add(alone)
                         group.start_soon(one, alone)
                         timed = True
-                for name in [item for item in ready if not self.checks[item].exclusive]:
-                    if (timed and self.alone is None) or len(running) - timed >= self.options.concurrency:
+                for name in [item for item in order if not self.checks[item].exclusive]:
+                    waits = sum(typical(self.checks[item]).waits for item in running)
+                    if (timed and self.alone is None) or len(running) - timed - waits >= self.options.concurrency:
                         break
                     ready.remove(name)
                     running.add(name)
@@ -197,6 +182,7 @@ class Scheduler:
         """Run one check and record how it ended; the watchdog interrupts code in it that blocks the event loop."""
         least = 1 if self.budget.max_requests is None else item.least_requests or item.max_requests
         unfit = self._unmet(item) or (self.budget.fits(least) if item.max_requests else None)
+        unfit = unfit or self.order.left_out(item, time.monotonic() - self.started, self._contexts)
         if unfit is not None:
             self._record(item, Outcome.SKIP, unfit)
             self.log.emit(Event("check-finished", item.id, "skip", data={"reason": unfit}))
@@ -205,7 +191,8 @@ class Scheduler:
         begin = time.monotonic()
         self.log.emit(Event("check-started", item.id, item.title))
         result = Result()
-        limit = item.max_seconds + item.max_requests * self.options.timeout_s + CHECK_SLACK_S
+        patience = self.options.timeout_s * (2 if self.options.adaptive else 1)
+        limit = item.max_seconds + item.max_requests * patience + CHECK_SLACK_S
         self._contexts[item.id] = context
         try:
             with anyio.fail_after(min(limit, self.budget.left_s + DEADLINE_GRACE_S)) as context.scope:
@@ -228,7 +215,7 @@ class Scheduler:
             item,
             outcome,
             reason,
-            duration_s=round(time.monotonic() - begin, 4),
+            duration_s=round(max(0.0, time.monotonic() - begin - context.queued_s), 4),
             requests=context.requests,
             findings=tuple(finding.code for finding in result.findings),
             started_s=round(begin - self.started, 4),
@@ -239,6 +226,9 @@ class Scheduler:
         found = [(str(one.severity), one.code, one.title) for one in result.findings]
         data = {"reason": reason, "findings": found, "retracts": sorted(result.retracts)}
         self.log.emit(Event("check-finished", item.id, str(outcome), data=data))
+        left_s = self.order.left_s(self._records, time.monotonic() - self.started)
+        if left_s is not None:
+            self.log.emit(Event("estimate", data={"left_s": round(left_s, 1)}))
 
     def _ending(self, item: Check, context: Context, limit: float, error: BaseException) -> tuple[Outcome, str]:
         """The outcome of a check that raised; an exception that is not the check's is raised again."""

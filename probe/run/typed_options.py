@@ -24,6 +24,10 @@ from probe.wire.transport import Transport, Wire
 
 IDLE_S = {Depth.QUICK: 0.0, Depth.STANDARD: 10.0, Depth.DEEP: 75.0}
 DEADLINE_S = {Depth.QUICK: 60.0, Depth.STANDARD: 300.0, Depth.DEEP: 1200.0}
+#: The limit of one request, in seconds, if none is given.
+TIMEOUT_S = 60.0
+#: After so many seconds a slow endpoint is only asked for what clients have switches for.
+SOON_S = {Depth.QUICK: 40.0, Depth.STANDARD: 100.0}
 #: How often a run waits through the longest silence: both transports, and repetitions.
 _SILENCES = 4
 
@@ -62,7 +66,7 @@ class Given:
     idle: float | None = None
     keepalive: int = 30
     trials: int | None = None
-    timeout: float = 60.0
+    timeout: float | None = None
     deadline: float | None = None
     max_requests: int | None = None
     max_tokens: int | None = None
@@ -150,7 +154,9 @@ def options_for(endpoint: str, given: Given, known: Known) -> Options:
         idle_s=idle,
         keepalive_s=int(given.keepalive),
         trials=given.trials,
-        timeout_s=float(given.timeout),
+        timeout_s=TIMEOUT_S if given.timeout is None else float(given.timeout),
+        adaptive=given.timeout is None,
+        soon_s=SOON_S.get(depth) if given.deadline is None and not given.only else None,
         deadline_s=float(deadline),
         max_requests=given.max_requests,
         max_tokens=given.max_tokens,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from checks.shared.stream_requests import counts
 from checks.stream.arrivals import Pattern, Run, held_back, lag_allowed, measure, pattern_of, slope
-from checks.stream.delivery import counts_to_50
 from checks.stream.delivery_reading import Delivery, Need, Runs, Undecided, judge, judged_gap, tokens_per_s
 from tests.unit import streams
 from tests.unit.streams import Schedule, answer, chunk, pace, streamed
@@ -169,7 +169,7 @@ def test_a_first_crumb_does_not_hide_that_the_rest_is_held() -> None:
     ],
 )
 def test_a_model_that_counts_is_known_by_its_last_numbers(text: str, able: bool) -> None:
-    assert counts_to_50(streamed([(0.1, chunk({"content": text})), (0.2, b"data: [DONE]\n\n")])) is able
+    assert counts(streamed([(0.1, chunk({"content": text})), (0.2, b"data: [DONE]\n\n")])) is able
 
 
 def test_thinking_counts_as_text() -> None:

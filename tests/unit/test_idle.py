@@ -12,7 +12,7 @@ from checks.idle.provocation import DEEP_TOKENS, STANDARD_TOKENS, Plan, Provoked
 from checks.idle.reading import heartbeat_of, latency_of, speed_of, survived
 from checks.idle.reuse import Reused, diagnose_reuse, was_lost
 from checks.idle.silence import diagnose_silence, keepalive_note
-from checks.shared.endings import death_of, longest_silence, near
+from checks.shared.endings import constant_end, death_of, explain_cut, longest_silence, near
 from probe.api import Depth, Exchange, Inconclusive, Result, State
 from probe.model import Autopsy, Failure, Timeline
 from tests.unit import answers
@@ -291,3 +291,53 @@ def test_heartbeats() -> None:
     assert "data" in found[1]
     assert heartbeat_of([streamed(words), whole(4.0)]) is None
     assert heartbeat_of([streamed([(0.1, b": hello\n\n"), *words])]) is None
+
+
+def test_a_silence_that_was_ended_once_accuses_nobody() -> None:
+    with pytest.raises(Inconclusive, match="once"):
+        diagnose_silence(Provoked(4.0, gave_up(2.0), whole(4.5)))
+    assert codes(diagnose_silence(Provoked(4.0, gave_up(2.0), gave_up(2.1), flowing(4.4)))) == ["idle.l7-timeout"]
+
+
+def test_any_late_answer_that_comes_again_after_the_same_time_is_a_timer() -> None:
+    odd = [at(answers.exchange(500, b"oops", content_type="text/plain"), seconds) for seconds in (3.0, 3.05, 5.0)]
+    found = diagnose_silence(Provoked(9.0, odd[0], odd[1], flowing=flowing(6.0)))
+    assert codes(found) == ["idle.l7-timeout"]
+    assert found.facts["idle_limit_s"] == 3.0
+    with pytest.raises(Inconclusive, match="status 500"):
+        diagnose_silence(Provoked(9.0, odd[0], odd[2], flowing=flowing(6.0)))
+    retried = diagnose_silence(Provoked(9.0, gave_up(6.0), gave_up(6.0), gave_up(6.1), flowing(9.0)))
+    assert "each of its tries" in retried.findings[0].detail
+
+
+# A deadline that is noticed when something is written --------------------------------------------------
+
+
+def cut_stream(until_s: float, rate: float, word: str = "a") -> Exchange:
+    """A stream that breaks ``until_s`` seconds after the request, while tokens arrive."""
+    made = [(number / rate, chunk({"content": word})) for number in range(int(until_s * rate))]
+    return streamed(made, error=TRUNCATED, end_s=until_s)
+
+
+@pytest.mark.parametrize(
+    ("longer", "whole_answer", "known"),
+    [
+        (cut_stream(5.07, 18), lost(9.6, CLOSED), True),  # lost when it was complete: net/http's WriteTimeout
+        (cut_stream(5.07, 30), whole(1.0), True),  # another size at the same time
+        (cut_stream(5.05, 18), whole(1.0), True),  # one size, and whole seconds
+        (cut_stream(8.0, 18), lost(9.6, CLOSED), False),  # another time
+        (flowing(9.0), lost(9.6, CLOSED), False),  # the longer stream was complete
+    ],
+)
+def test_streams_of_two_lengths_that_end_at_one_time_met_a_deadline(
+    longer: Exchange, whole_answer: Exchange, known: bool
+) -> None:
+    found = explain_cut(cut_stream(5.05, 18), whole_answer, longer)
+    assert (found is not None) is known
+    if found is not None:
+        assert codes(found) == ["idle.total-deadline"]
+        assert found.facts == {"idle_limit_s": pytest.approx(5.0, abs=0.1), "idle_limit_kind": "total"}
+
+
+def test_streams_that_end_at_one_size_met_no_timer() -> None:
+    assert constant_end(cut_stream(5.45, 18), cut_stream(5.45, 18), whole(1.0)) is None

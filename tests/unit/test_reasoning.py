@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from checks.reasoning import diagnose_reasoning, hidden_tokens
+from checks.reasoning import diagnose_reasoning, diagnose_tags, hidden_tokens
 from probe.api import Exchange, State
 from tests.unit.answers import chat, events, exchange, refusal
 
@@ -74,3 +74,11 @@ def test_no_thinking_is_no_fault(seen: list[Exchange]) -> None:
 def test_odd_counts_are_no_counts(count: Any) -> None:
     usage = {"completion_tokens_details": {"reasoning_tokens": count}, "reasoning_tokens": count}
     assert hidden_tokens(exchange(200, {"choices": [{"message": {"content": "x"}}], "usage": usage})) == 0
+
+
+@pytest.mark.parametrize("stray", ["<think></think>391", "<think>\n\n</think>\n391", "</think>391", "391</think>"])
+def test_one_stray_tag_changes_nothing(stray: str) -> None:
+    answers = [chat(stray), *[chat("391")] * 5]
+    assert diagnose_reasoning(answers).verdicts["reasoning"].verdict is State.UNKNOWN
+    assert not diagnose_tags(answers).findings
+    assert [item.code for item in diagnose_tags([*answers, chat(stray)]).findings] == ["reasoning.tags-in-text"]

@@ -119,6 +119,8 @@ def test_a_difference_is_believed_when_the_whole_answer_is_right(whole_text: str
         """Answers the two requests of the confirmation."""
 
         target = None
+        exchanges = ()
+        slow = False
 
         async def chat(self, *given: Any, **parameters: Any) -> Exchange:
             made = answers.chat(whole_text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -162,6 +164,27 @@ def _timers(client: Client) -> None:
     works(client)
 
 
+@effect("idle-write-deadline=0.4", "idle-stream-deadline=0.4", "idle-retries=0.2", rate_tokens_s=50.0)
+def _other_timers(client: Client) -> None:
+    name = client.sim.faults[0].name
+    long = COUNT.format(30)  # about 1.2 s
+    if name == "idle-write-deadline":
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.chat(long)
+    else:
+        assert client.chat(long).status_code == (504 if name == "idle-retries" else 200)
+    made = client.stream(long)
+    assert (made.finish == ["stop"]) == (name == "idle-retries")
+    works(client)
+
+
+@effect("idle-late-error", "idle-late-error=200", rate_tokens_s=20.0)
+def _late_errors(client: Client) -> None:
+    answer = client.chat(COUNT.format(30))  # about 3 s
+    assert answer.status_code == int(client.sim.faults[0].given)
+    assert "choices" not in answer.text
+
+
 @effect("idle-reuse-closed=0.3")
 def _reuse(client: Client) -> None:
     works(client)
@@ -274,6 +297,41 @@ def _chatty(client: Client) -> None:
     said = client.said(CODE)
     assert "KX-48213" in said
     assert len(said) > 60
+
+
+# Answers that end early, and requests beside each other ------------------------------------------------
+
+
+@effect("short-answers=20")
+def _ends_early(client: Client) -> None:
+    choice = client.chat(COUNT.format(40)).json()["choices"][0]
+    assert choice["finish_reason"] == "stop"
+    assert "40" not in choice["message"]["content"]
+
+
+def _beside(client: Client) -> tuple[Any, float]:
+    """A stream of about 0.6 s beside which a short request was sent, and the seconds that the request took."""
+    with ThreadPoolExecutor(1) as pool:
+        stream = pool.submit(client.stream, COUNT.format(30))
+        time.sleep(0.25)
+        begin = time.monotonic()
+        assert client.said("Reply with exactly: KX-48213")
+        took = time.monotonic() - begin
+        return stream.result(), took
+
+
+@effect("single-slot", rate_tokens_s=100.0)
+def _one_at_a_time(client: Client) -> None:
+    made, took = _beside(client)
+    assert made.finish == ["stop"]
+    assert took > 0.35
+
+
+@effect("stream-interrupted", rate_tokens_s=100.0)
+def _interrupted(client: Client) -> None:
+    made, _ = _beside(client)
+    assert (made.finish, made.error is None) == ([], False)
+    assert client.stream(COUNT.format(30)).finish == ["stop"]
 
 
 test_effect = effect.test()

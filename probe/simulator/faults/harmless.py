@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -294,3 +295,23 @@ class ResponsesUnstreamed(Fault):
     def on_prompt(self, call: Call) -> None:
         if call.operation == "responses":
             call.body = {**call.body, "stream": False}
+
+
+# Few resources ---------------------------------------------------------------------------------------
+
+
+class SingleSlot(Fault):
+    """A server that generates one answer at a time (llama.cpp with --parallel 1, mlx_lm.server)."""
+
+    name = "single-slot"
+    summary = "requests for answers wait for each other"
+    layer = 1
+    free_at = 0.0
+
+    def on_response(self, call: Call, response: Response) -> Response:
+        if call.operation not in ("chat", "responses"):
+            return response
+        now = time.monotonic()
+        wait_s = max(0.0, self.free_at - now)
+        self.free_at = now + wait_s + response.finished_at()
+        return response.delayed(wait_s) if wait_s else response

@@ -19,6 +19,10 @@ _PAGE = """<html>\r
 """
 
 
+#: The limit of the faults whose value is not their limit, in seconds.
+_LIMIT_S = 2.0
+
+
 class _AfterSilence(Fault):
     """Something ends an answer after N seconds without a byte; every byte restarts its timer."""
 
@@ -82,6 +86,68 @@ class TotalDeadline(Fault):
         if self.number < response.head_at:
             return send_text(504, "upstream request timeout", [("Server", "envoy")]).delayed(self.number)
         return response.cut(self.number, "cut")
+
+
+class WriteDeadline(Fault):
+    """A write timeout of a Go server (Caddy, Traefik): it is noticed at the first write after it."""
+
+    name = "idle-write-deadline"
+    summary = "nothing can be written any more N seconds after the request: a cut stream, or no answer at all (=N)"
+    yields = ("idle.total-deadline",)
+    value = "2"
+    layer = 2
+
+    def on_response(self, call: Call, response: Response) -> Response:
+        late = [write.at for write in response.writes if write.at > self.number]
+        if not late:
+            return response
+        return response.cut(late[0], "cut") if response.head_at <= self.number else no_response("cut", late[0])
+
+
+class StreamDeadline(Fault):
+    """A limit on the time of a stream such as a serverless platform's: answers without streaming pass."""
+
+    name = "idle-stream-deadline"
+    summary = "every stream ends N seconds after the request, in the middle of a chunk (=N)"
+    yields = ("idle.total-deadline",)
+    value = "1"
+    layer = 2
+
+    def on_stream(self, call: Call, response: Response) -> Response:
+        return response.cut(self.number, "mid-chunk") if response.finished_at() > self.number else response
+
+
+class LateError(Fault):
+    """A gateway whose timer shows as an error of another kind: not as 504, or not as an error at all."""
+
+    name = "idle-late-error"
+    summary = "an answer that has not begun after 2 s is given up with this status and a text that says nothing (=500)"
+    yields = ("idle.l7-timeout",)
+    value = "500"
+    choices = ("500", "503", "522", "408", "200")
+    layer = 2
+
+    def on_response(self, call: Call, response: Response) -> Response:
+        if response.head_at <= _LIMIT_S:
+            return response
+        if self.given == "500":
+            return self.error(500, "Internal server error", "server_error").delayed(_LIMIT_S)
+        return send_html(int(self.given), "<html><h1>Sorry, something went wrong</h1></html>").delayed(_LIMIT_S)
+
+
+class Retries(Fault):
+    """A gateway with a timeout for each try that repeats the request (Envoy: `per_try_timeout`, `num_retries`)."""
+
+    name = "idle-retries"
+    summary = "an answer that has not begun after N s is tried three times, then given up with 504 (=N)"
+    yields = ("idle.l7-timeout",)
+    value = "0.9"
+    layer = 2
+
+    def on_response(self, call: Call, response: Response) -> Response:
+        if response.head_at <= self.number:
+            return response
+        return send_text(504, "upstream request timeout", [("Server", "envoy")]).delayed(3 * self.number)
 
 
 class ReuseClosed(Fault):

@@ -7,6 +7,7 @@ from typing import Any
 
 from probe.simulator.call import Call, Chunk, Reply
 from probe.simulator.fault import Fault, choices, deltas
+from probe.simulator.model.prompt import clip
 
 
 class Reasoning(Fault):
@@ -26,6 +27,7 @@ class ThinkTags(Fault):
 
     name = "think-tags"
     summary = "the model reasons first, between <think> tags in the text"
+    yields = ("reasoning.tags-in-text",)
     personality = "reasoning"
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
@@ -33,6 +35,24 @@ class ThinkTags(Fault):
             return reply
         closed = "" if reply.finish_reason == "length" and not reply.text else "\n</think>\n\n"
         return replace(reply, reasoning="", text=f"<think>\n{reply.reasoning}{closed}{reply.text}")
+
+
+class EmptyTags(Fault):
+    """A thinking model with thinking switched off in its template (Qwen 3), behind a server without a parser."""
+
+    name = "empty-think-tags"
+    summary = "every text begins with an empty pair of <think> tags (=once: one answer alone has it)"
+    yields = ("reasoning.tags-in-text",)
+    value = "always"
+    choices = ("always", "once")
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        self.count += bool(reply.text)
+        if not reply.text or (self.given == "once" and self.count != 3):
+            return reply
+        return replace(
+            reply, text=f"<think>\n\n</think>\n\n{reply.text}", completion_tokens=reply.completion_tokens + 4
+        )
 
 
 class HiddenReasoning(Fault):
@@ -75,6 +95,22 @@ class Copies(Fault):
     summary = "the same, and it uses no system message either"
     yields = ("tools.not-called",)
     personality = "copies"
+
+
+class ShortAnswers(Fault):
+    """Ends every text by itself, as trained models do, unless the server is told to go on (vLLM: `ignore_eos`)."""
+
+    name = "short-answers"
+    summary = "the model ends every text after N tokens (=N), unless the server takes ignore_eos and it is set"
+    value = "400"
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        goes_on = self.style.name in ("vllm", "sglang", "llamacpp") and call.body.get("ignore_eos") is True
+        most = int(self.number)
+        if goes_on or call.body.get("response_format") or reply.tool_calls or reply.completion_tokens <= most:
+            return reply
+        text = clip(reply.text, max(0, most - reply.reasoning_tokens))
+        return replace(reply, text=text, completion_tokens=most, finish_reason="stop")
 
 
 class Chatty(Fault):

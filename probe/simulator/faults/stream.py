@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
+from itertools import count, islice
 
 from probe.simulator.call import Call, Chunk
 from probe.simulator.fault import Fault, drop_fields, is_finished
@@ -187,6 +188,30 @@ class Truncated(Fault):
         if self.given == "clean" or not call.notes.get("truncated"):
             return response
         return replace(response, end=self.given)  # type: ignore[arg-type]
+
+
+class Interrupted(Fault):
+    """A server for one answer at a time that ends the running one for the next request (llama-cpp-python)."""
+
+    name = "stream-interrupted"
+    summary = "a stream breaks off when another request for an answer arrives"
+    yields = ("stream.interrupted",)
+
+    def on_response(self, call: Call, response: Response) -> Response:
+        if call.operation != "chat" or response.status != 200:
+            return response
+        self.count += 1
+        if not response.is_stream:
+            return response
+        mine, planned = self.count, response.writes
+
+        def writes() -> Iterator[Write]:
+            for write in planned:
+                if self.count != mine:
+                    raise ConnectionResetError("another request has arrived")
+                yield write
+
+        return replace(response, writes=planned[:1], more=lambda: islice(writes(), 1, None))
 
 
 class NoUsage(Fault):
