@@ -7,6 +7,7 @@ The shape is that of the dataclasses below and in ``probe.model``, from which th
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
@@ -34,7 +35,6 @@ from probe.model import (
 )
 from probe.parsing import sse
 from probe.parsing.chat_completion import is_stream
-from probe.parsing.strict_json import escaped
 from probe.wording import cut
 
 #: Bytes of a body that the report keeps; the diagnosis reads all up to the body limit.
@@ -248,6 +248,26 @@ def encode(report: Report) -> bytes:
     """report.json's bytes: UTF-8, indented, ending in a newline."""
     plain = msgspec.to_builtins(document(report), str_keys=True)
     return escaped(msgspec.json.format(msgspec.json.encode(tidy_all(plain)), indent=2)) + b"\n"
+
+
+#: Characters that reorder or hide what is shown, and the marks of a build server's commands (reports/text.py).
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    r"|#(?=#(?:vso|teamcity)?\[)",
+    re.IGNORECASE,
+)
+
+
+def escaped(content: bytes) -> bytes:
+    """JSON text with what a screen or a build server would obey as ``\\u`` escapes: the same values."""
+    if content.isascii() and b"##" not in content and b"\x7f" not in content:
+        return content
+    return _UNSEEN.sub(lambda found: _escape(found[0]), content.decode()).encode()
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def tidy_all(value: Any) -> Any:

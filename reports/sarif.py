@@ -14,7 +14,7 @@ from typing import Any
 
 from probe import gate
 from probe.model import Diagnosis, Finding, Outcome, Report, Severity
-from probe.parsing.strict_json import escaped
+from probe.report import escaped
 from probe.wording import utc
 from reports import markdown, summary
 from reports.text import clip, visible

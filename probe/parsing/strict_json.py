@@ -113,26 +113,6 @@ def _whole(value: Any) -> Any:
     return value
 
 
-#: Characters that reorder or hide what is shown, and the marks of a build server's commands (reports/text.py).
-_UNSEEN = re.compile(
-    "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
-    r"|#(?=#(?:vso|teamcity)?\[)",
-    re.IGNORECASE,
-)
-
-
-def escaped(content: bytes) -> bytes:
-    """JSON text with what a screen or a build server would obey as ``\\u`` escapes: the same values."""
-    if content.isascii() and b"##" not in content and b"\x7f" not in content:
-        return content
-    return _UNSEEN.sub(lambda found: _escape(found[0]), content.decode()).encode()
-
-
-def _escape(character: str) -> str:
-    units = character.encode("utf-16-be")
-    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
-
-
 def member(value: Any, *path: str | int) -> Any:
     """The value at a path of keys and indexes, or None if the path does not exist.
 

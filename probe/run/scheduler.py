@@ -39,13 +39,11 @@ from probe.run.order import Order
 from probe.run.outcomes import BudgetExceeded, Inconclusive, Skip, failed_at
 from probe.run.process_state import Alone
 from probe.run.run_state import Log
-from probe.run.watchdog import Stalled
+from probe.run.watchdog import HUNG_S, Stalled
 from probe.wire.client import Client
 
 #: Seconds that a check may take in addition to those of its requests.
 CHECK_SLACK_S = 30.0
-#: Seconds without waiting for an answer after which a check counts as hung at the deadline.
-HUNG_S = 4.0
 _POLL_S = 0.25
 
 

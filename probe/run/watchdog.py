@@ -23,8 +23,8 @@ import anyio
 #: Seconds for which a check may block the loop, and after the run should have ended.
 PATIENCE_S = 20.0
 IMPATIENCE_S = 0.75
-#: One that blocked it for so long would not have ended by itself: an error of this program.
-HUNG_S = 2.0
+#: One that blocked it for so long, or waited for no answer, would not have ended by itself: an error of this program.
+HUNG_S = 4.0
 _BEAT_S = 0.1
 _TICK_S = 0.25
 

@@ -10,7 +10,7 @@ from textwrap import fill
 from typing import Any
 
 from probe.model import SEVERITIES, Report
-from probe.parsing.strict_json import escaped
+from probe.report import escaped
 from probe.wording import amount, shown, utc
 from reports import markdown, summary
 from reports.diff import Change, Difference, Direction, NotCompared

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from probe.model import SEVERITIES
-from probe.parsing.strict_json import escaped
+from probe.report import escaped
 from probe.wording import amount
 from reports.markdown import code, inline, table
 from reports.matrix.table import STATES, Matrix, Row, headline, label_names
