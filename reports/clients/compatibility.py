@@ -206,7 +206,8 @@ def _context(case: _Case) -> None:
     least = -(-3 * sent // 8192) * 4096
     sends = f"it sends about {sent:,} tokens before the first word"
     if not isinstance(length, int) or isinstance(length, bool) or length <= 0:
-        case.costs.append(f"{sends}: the context has to hold at least {least:,}")
+        case.settings.append(f"a context of at least {least:,}")
+        case.costs.append(sends)
     elif length < sent + _ROOM:
         case.no("context_length", f"{sends}, and the context holds {length:,}: at least {least:,} are needed"
                 + _context_advice(case.report))  # fmt: skip

@@ -77,6 +77,17 @@ def _environment(language: str) -> Any:
     return made
 
 
+@cache
+def _expression(text: str) -> Callable[..., Any]:
+    compiled: Callable[..., Any] = _environment("").compile_expression(text)
+    return compiled
+
+
+@cache
+def _template(text: str, language: str) -> Any:
+    return _environment(language).from_string(text.lstrip("\n"))
+
+
 def _names(settings: Settings) -> dict[str, Any]:
     """What expressions can name; switches are true, false or None where nothing is known."""
     return {
@@ -101,7 +112,7 @@ def _made(data: Mapping[str, Any], settings: Settings) -> Made:
         if isinstance(text, str):
             if not text.startswith("="):
                 return text
-            found = _environment("").compile_expression(text[1:])(**known)
+            found = _expression(text[1:])(**known)
             return dict(found) if isinstance(found, dict) else found
         if isinstance(text, dict) and "=headers" in text:
             return settings.headers_as(text["=headers"].format)
@@ -149,7 +160,7 @@ def _text(template: str, language: str, known: Mapping[str, Any]) -> str:
                 for number, (key, item) in enumerate((query or {}).items())
             )
         )
-    return str(_environment(language).from_string(template.lstrip("\n")).render(known))
+    return str(_template(template, language).render(known))
 
 
 def _mapping(sources: Mapping[str, str], written: Callable[[Any], str]) -> _Raw:

@@ -245,7 +245,7 @@ def _frame(data: bytes, reading: Reading) -> str | None:
     if not data.strip():
         return None
     try:
-        frame = json.loads(data)
+        frame = json.loads(data.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return "a frame is not JSON"
     if not isinstance(frame, dict):

@@ -32,6 +32,7 @@ from reports.clients.registry import client
 from reports.clients.settings import settings_of
 from tests.benchmarks.mutations import node
 from tests.live import consumers
+from tests.live.driven.agents import AGENTS, turn
 from tests.live.parts import ALL, PartMissing, program
 from tests.scenarios.runs import against
 
@@ -69,6 +70,7 @@ class Situation:
     """A simulated endpoint: its faults, the options of the simulator and of the run."""
 
     faults: tuple[str | Fault, ...] = ()
+    style: str = "openai"
     simulator: Mapping[str, Any] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
 
@@ -88,7 +90,7 @@ SITUATIONS: dict[str, Situation] = {
     "extra header": Situation((NeedsHeader(),), run={"headers": {"X-Team": TEAM}, "secrets": {"LAB_TEAM": TEAM}}),
     "reasoning_content needed": Situation(("echo-reasoning",)),
     "signature needed": Situation(("echo-signature",)),
-    "context of 2,048": Situation(simulator={"options": {"context_length": "2048"}}),
+    "context of 2,048": Situation(style="vllm", simulator={"options": {"context_length": "2048"}}),
     "content as a list": Situation(("content-as-parts",)),
     "temperature refused": Situation(("sampling-rejected=temperature",)),
     "max_tokens refused": Situation(("max-tokens-rejected",)),
@@ -168,8 +170,8 @@ def diagnosed(names: Iterable[str]) -> Iterator[dict[str, tuple[Simulator, Repor
         running = {}
         for name in names:
             chosen = SITUATIONS[name]
-            settings: dict[str, Any] = {"key": KEY, "rate_tokens_s": 400.0, **chosen.simulator}
-            running[name] = stack.enter_context(Simulator("openai", chosen.faults, **settings))
+            settings: dict[str, Any] = {"key": KEY, "rate_tokens_s": 400.0, "options": {"context_length": "65536"}}
+            running[name] = stack.enter_context(Simulator(chosen.style, chosen.faults, **settings | chosen.simulator))
         with ThreadPoolExecutor(2) as pool:
             reports = pool.map(lambda name: against(running[name], **SITUATIONS[name].run), running)
             found = dict(zip(running, reports, strict=True))
@@ -238,8 +240,28 @@ def cells(names: Iterable[str], clients: Iterable[str], folder: Path) -> Iterato
                     yield Cell(name, situation, fit, said)
 
 
+def agent_cells(names: Iterable[str], agents: Iterable[str], folder: Path) -> Iterator[Cell]:
+    """The same for programs that are asked one question; a row that says no because of calls alone is not tried."""
+    with diagnosed(names) as found:
+        for name in agents:
+            for number, (situation, (sim, report)) in enumerate(found.items()):
+                settings = settings_of(report, id="lab", variable="LAB_API_KEY")
+                (fit,) = works_with(report, [client(name)])
+                of_calls = all(code.startswith(("tools.", "shape.")) for code in fit.codes)
+                if fit.answer is Answer.NO and of_calls and "tools.rejected" not in fit.codes:
+                    continue
+                env = {"LAB_API_KEY": KEY, "LAB_TEAM": TEAM, "OPENAI_API_BASE": sim.base_url}
+                text = export(client(name), settings).text
+                yield Cell(name, situation, fit, {"turn": turn(name, folder / f"{name}{number}", text, env)})
+
+
 def version(name: str) -> str:
     """The version of the package that is driven."""
+    if name == "kenaz":
+        return "(adapter as documented)"
+    if name in AGENTS:
+        return next((word.partition("==")[2] or word.rpartition("@")[2]
+                     for word in (*ALL[name].pip, *ALL[name].npm)), "") if name in ALL else ""  # fmt: skip
     driver = DRIVERS[name]
     if driver.part == "node":
         return node.PACKAGES[driver.package]
@@ -258,7 +280,10 @@ def table(found: Sequence[Cell]) -> str:
     for situation in dict.fromkeys(cell.situation for cell in found):
         shown = []
         for name in clients:
-            cell = by[situation, name]
+            cell = by.get((situation, name))
+            if cell is None:
+                shown.append("")
+                continue
             failed = [step for step, text in cell.said.items() if text != "ok"]
             answer = {Answer.NO: "no", Answer.YES: "yes"}.get(cell.fit.answer, "with settings")
             shown.append(answer + (f" ({', '.join(failed)})" if failed else "") + (" **wrong**" if cell.wrong else ""))
@@ -271,11 +296,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.live.client_matrix")
     parser.add_argument("--all", action="store_true", help="every situation")
     parser.add_argument("--clients", default=",".join(DRIVERS))
-    parser.add_argument("--situations", default="")
+    parser.add_argument("--situations", nargs="+", default=[])
+    parser.add_argument("--agents", default="", help=f"programs instead, of: {', '.join(AGENTS)}")
     options = parser.parse_args()
-    names = options.situations.split(",") if options.situations else SITUATIONS if options.all else USUAL
+    names = options.situations or (SITUATIONS if options.all else USUAL)
     with tempfile.TemporaryDirectory() as folder:
-        found = list(cells(names, options.clients.split(","), Path(folder)))
+        if options.agents:
+            found = list(agent_cells(names, options.agents.split(","), Path(folder)))
+        else:
+            found = list(cells(names, options.clients.split(","), Path(folder)))
     print(table(found))
     wrong = [cell for cell in found if cell.wrong]
     for cell in wrong:

@@ -176,6 +176,20 @@ ALL = {
         ),
         Part("haystack", "bin/python", pip=("haystack-ai==3.4.1",), about="the pipeline framework", optin=True),
         Part(
+            "qwen-code",
+            "node_modules/.bin/qwen",
+            npm=("@qwen-code/qwen-code@0.24.4",),
+            about="a coding agent",
+            optin=True,
+        ),
+        Part(
+            "copilot-cli",
+            "node_modules/.bin/copilot",
+            npm=("@github/copilot@1.0.102",),
+            about="a coding agent, about 190 MB",
+            optin=True,
+        ),
+        Part(
             "opencode",
             "node_modules/.bin/opencode",
             npm=("opencode-ai@1.18.33",),

@@ -283,3 +283,40 @@ def test_an_answer_that_a_library_cannot_read(column: str, no: tuple[str, ...], 
         assert "created" in found[name].reasons[0]
     for name in yes:
         assert found[name].answer is Answer.YES, name
+
+
+def test_a_context_that_an_agent_does_not_fit_into() -> None:
+    small = fits(case(facts={"context_length": 2048}, software="llamacpp"))
+    assert small["opencode"].codes == ("context_length",)
+    assert "7,700 tokens" in small["opencode"].reasons[0] and "`-c`" in small["opencode"].reasons[0]
+    assert small["llm"].answer is Answer.YES
+    assert "(" not in fits(case(facts={"context_length": 2048}, software="openrouter"))["opencode"].reasons[0]
+    for length in (12_000, None, "many"):
+        scarce = fits(case(facts={"context_length": length}))["opencode"]
+        assert scarce.answer is Answer.WITH_SETTINGS
+        assert scarce.settings == ("a context of at least 12,288",)
+    assert fits(case(facts={"context_length": 12_288}))["opencode"].answer is Answer.YES
+
+
+def test_the_way_to_the_endpoint() -> None:
+    proxied = fits(case(proxy="http://proxy.example:3128"))
+    assert proxied["continue"].settings == ("the proxy http://proxy.example:3128 (requestOptions.proxy)",)
+    assert "not known" in proxied["kenaz"].reasons[0]
+    for made in (case(verification="ca-bundle"), case(codes=("tls.untrusted",))):
+        assert fits(made)["ai-sdk"].settings == ("NODE_EXTRA_CA_CERTS=FILE with the certificate's authority",)
+    presented = fits(case(client_certificate=True))
+    assert presented["kenaz"].codes == ("target.client_certificate",)
+    assert "http_client" in presented["langchain"].settings[0]
+
+
+def test_parameters_that_a_client_always_sends() -> None:
+    refused = fits(case(facts={"rejected_params": ["temperature"]}, codes=("params.sampling-rejected",)))
+    assert refused["copilot-cli"].codes == ("params.sampling-rejected",)
+    assert refused["aider"].settings == ("use_temperature: false",)
+    assert refused["opencode"].settings == ("temperature: false",)
+    assert refused["kenaz"].answer is Answer.YES
+    options = fits(case({"stream_usage": (State.REJECTED, "stream.no-usage")}))
+    assert options["continue"].settings == ("defaultCompletionOptions.stream: false",)
+    assert options["crush"].codes == ("stream.no-usage",)
+    blocks = fits(case({"block_content": (State.REJECTED, "content.blocks-rejected")}))
+    assert blocks["qwen-code"].codes == ("content.blocks-rejected",)

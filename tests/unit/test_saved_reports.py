@@ -66,7 +66,8 @@ def test_rows_notes_and_exports_of_a_saved_report_are_those_of_the_run(made: Rep
     assert rows(saved) == rows(fresh)
     assert markdown.render(saved) == markdown.render(fresh)
     for item in clients():
-        assert _exported(item, saved) == _exported(item, fresh)
+        if item.needs is None:  # the others' configurations are in their rows
+            assert _exported(item, saved) == _exported(item, fresh)
 
 
 def _exported(client: Any, made: Report) -> Any:

@@ -72,7 +72,7 @@ def _faults(seen: Exchange) -> Iterable[structured_calls.Fault]:
 
 
 #: The client whose row tells of a library, and whether its row is judged by whole or streamed answers.
-_ROWS = {"AI SDK": "ai-sdk", "openai-python": "langchain", "openai-node": "continue"}
+_ROWS = {"AI SDK": "ai-sdk", "openai-python": "openai-python", "openai-node": "openai-node"}
 
 
 def wrong_rows(rows: Sequence[tuple[Mutation, Mapping[str, str]]]) -> list[tuple[Mutation, str]]:

@@ -1,0 +1,70 @@
+"""Programs on the command line, each with its exported configuration and one question; by name only: they are slow."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.live import consumers
+from tests.live.driven.steps import REPEAT, WORD
+from tests.live.parts import ALL, PartMissing
+
+
+def _program(part: str) -> Path:
+    found = ALL[part].find()
+    if found is None:
+        raise PartMissing(f"install it with: python -m tests.live.parts install {part}")
+    return found
+
+
+def _opencode(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
+    (folder / "opencode.json").write_text(text, encoding="utf-8")
+    quiet = {"OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_AUTOUPDATE": "1"}
+    return consumers.start([_program("opencode"), "run", REPEAT], folder, {**quiet, **env})
+
+
+def _qwen(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
+    (folder / ".qwen").mkdir()
+    (folder / ".qwen" / "settings.json").write_text(text, encoding="utf-8")
+    return consumers.start([_program("qwen-code"), "-p", REPEAT], folder, env)
+
+
+def _copilot(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
+    (folder / "start.sh").write_text(f"{text}\nexec {_program('copilot-cli')} -p '{REPEAT}' --allow-all-tools\n")
+    return consumers.start(["sh", "start.sh"], folder, env)
+
+
+def _aider(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
+    (folder / ".aider.model.settings.yml").write_text(text, encoding="utf-8")
+    model = text.partition("name: ")[2].split("\n")[0].strip("\"'")
+    words = ["--yes-always", "--no-analytics", "--no-check-update", "--no-show-model-warnings", "--no-stream"]
+    words = words[: 4 if "streaming: false" not in text else 5]
+    given = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "OPENAI_API_KEY": env["LAB_API_KEY"], **env}
+    return consumers.start([_program("aider"), "--model", model, "--message", REPEAT, *words], folder, given)
+
+
+def _curl(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
+    (folder / "ask.sh").write_text(text.replace("Say hello.", REPEAT), encoding="utf-8")
+    return consumers.start(["sh", "ask.sh"], folder, env)
+
+
+AGENTS: dict[str, Callable[[Path, str, Mapping[str, str]], consumers.Ran]] = {
+    "curl": _curl,
+    "opencode": _opencode,
+    "qwen-code": _qwen,
+    "copilot-cli": _copilot,
+    "aider": _aider,
+}
+
+
+def turn(name: str, folder: Path, text: str, env: Mapping[str, str]) -> str:
+    """`ok`, or what went wrong with one question to a program. Raises PartMissing."""
+    folder.mkdir(parents=True)
+    subprocess.run(["git", "init", "-q", folder], check=True)
+    try:
+        ran = AGENTS[name](folder, text, env)
+    except subprocess.TimeoutExpired:
+        return "no end"
+    answered = ran.status == 0 and WORD in ran.out.replace(REPEAT, "")
+    return "ok" if answered else (ran.all.strip().split("\n")[-1] or f"status {ran.status}")[:160]
