@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
 
 
 #: Bytes; no report of this program is larger.
-_LARGEST_REPORT = 100_000_000
+#: Where a report names the program: bytes from its beginning; and how, in the formats that people write by hand.
+_HEAD = 20_000
+_OWN = {
+    ".md": rb"\A## endpoint-probe: ",
+    ".txt": rb"\A(?:::\w+ |Endpoint  )(?s:.){0,20000}endpoint-probe",
+}
 _KEY = "OPENAI_API_KEY"
 #: The speed of a typical run, in tokens per second.
 USUAL_RATE = 60
@@ -240,7 +246,8 @@ def _annotate(report: Report) -> None:
 def remove_stale(folder: Path, kept: Collection[str]) -> None:
     """Remove the reports that an earlier run left in the folder and this one does not replace.
 
-    Only files with the name of a built-in format that hold this program's name are an earlier run's.
+    A file with the name of a built-in format is an earlier run's if this program's name stands where that format has
+    it.  People write files of these names, too, and mention the program in them.
     """
     from reports.registry import built_in_files
 
@@ -249,8 +256,9 @@ def remove_stale(folder: Path, kept: Collection[str]) -> None:
         if name in kept or path.is_symlink() or not path.is_file():
             continue
         with contextlib.suppress(OSError):
-            content = path.read_bytes() if path.stat().st_size <= _LARGEST_REPORT else b""
-            if b"endpoint-probe" in content:
+            with path.open("rb") as file:
+                head = file.read(_HEAD)
+            if re.search(_OWN.get(path.suffix, rb"endpoint-probe"), head):
                 path.unlink()
 
 

@@ -271,9 +271,18 @@ def test_no_color_is_heeded_on_a_terminal(sim: Simulator, tmp_path: Path) -> Non
 def test_reports_of_an_earlier_run_that_are_not_replaced_go(tmp_path: Path) -> None:
     """What another program wrote under such a name stays, and so does a link."""
     mine = {"report.md": "## endpoint-probe: Usable", "report.sarif": '{"name": "endpoint-probe"}', "report.json": "{}"}
+    written = {"report.md": "# Third quarter\n\nMeasured with endpoint-probe.\n", "report.txt": "endpoint-probe says:"}
+    (tmp_path / "own").mkdir()
+    for name, text in written.items():
+        (tmp_path / "own" / name).write_text(text)
+    remove_stale(tmp_path / "own", set())
+    assert {path.name for path in (tmp_path / "own").iterdir()} == set(written)
+    (tmp_path / "own" / "report.txt").write_text("Endpoint  http://h/v1\n\nendpoint-probe 0.1.0, depth quick\n")
+    remove_stale(tmp_path / "own", set())
+    assert {path.name for path in (tmp_path / "own").iterdir()} == {"report.md"}
     for name, text in {**mine, "report.junit.xml": "<testsuites/>", "notes.md": "endpoint-probe"}.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "report.html").symlink_to(tmp_path / "notes.md")
     remove_stale(tmp_path, {"report.json"})
-    left = {path.name for path in tmp_path.iterdir()}
+    left = {path.name for path in tmp_path.iterdir() if path.is_file()}
     assert left == {"report.json", "report.junit.xml", "report.html", "notes.md"}
