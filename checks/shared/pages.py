@@ -118,7 +118,7 @@ _PASSWORD_FIELD = re.compile(
 #: Where a page sends its reader by itself, and, in a refusal, the links that it offers.
 _GOES = re.compile(
     rb"""<form\b[^>]{0,300}\baction\s*=\s*["']?([^"'\s>]{1,500})|<meta\b[^>]{0,100}\brefresh\b[^>]{0,100}url=([^"'\s>]{1,500})|"""
-    rb"""\blocation(?:\.href|\.replace\(|\.assign\()?\s*=?\s*\(?["']([^"'\s]{1,500})""",
+    rb"""\blocation(?:\.href|\.replace\(|\.assign\()?\s{0,20}=?\s{0,20}\(?["']([^"'\s]{1,500})""",
     re.IGNORECASE,
 )
 _LINKS = re.compile(rb"""<a\b[^>]{0,200}\bhref\s*=\s*["']?([^"'\s>]{1,500})""", re.IGNORECASE)

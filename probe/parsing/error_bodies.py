@@ -72,7 +72,7 @@ _UPSTREAM = (
     r"dial tcp|no route to host|name or service not known|name resolution|getaddrinfo|"
     r"\be(?:connrefused|connreset|timedout|notfound|ai_again)\b|i/o timeout|context deadline exceeded|"
     r"\bfetch failed|socket hang up|connection attempts failed|max retries exceeded with url|"
-    r"https?://\S+ (?:unexpected )?eof\b|"
+    r"https?://\S{1,300} (?:unexpected )?eof\b|"
     r"\b(?:read|connect)(?: operation)? timed out|certificate verify failed|no (?:available |healthy )*workers?\b|"
     r"backend fetch failed|no available server|no server is available to handle|no healthy (?:upstream|backend|host)|"
     r"backend (?:server )?(?:is )?(?:down|unavailable|unreachable|not (?:available|reachable|responding))"

@@ -27,7 +27,7 @@ _SCRIPTS = ("probe.fleet.migrations.env", "probe.__main__")
 _METHODS = ("search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer")
 #: Characters that belong to many sets.
 _USUAL = (" ", "\n", "a", "0", "-", "_", ".", ",", '"', "\\", "`", "=", "<", "\x9d", "\u2028")
-_ENDS = ("\x00", "!", "a")
+_ENDS = ("\x00", "a")
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ class _Calls(ast.NodeVisitor):
             number = eval(compile(ast.Expression(flags[0]), "flags", "eval"), {"re": re}) if flags else 0
             if text is not None:
                 self.literals.append((node.lineno, of.attr, text, int(number)))
-        elif of.attr in _METHODS:
-            name = of.value.id if isinstance(of.value, ast.Name) else getattr(of.value, "attr", "")
+        elif of.attr in _METHODS and isinstance(of.value, ast.Name | ast.Attribute):
+            name = of.value.id if isinstance(of.value, ast.Name) else of.value.attr
             self.methods.setdefault(name, set()).add(of.attr)
 
 
@@ -302,7 +302,7 @@ def attacks(pattern: re.Pattern[Any]) -> list[tuple[str, str, str]]:
         found.append((before, body + " ", "\x00"))
     repeated = [whole, whole[:-1], *maker.beginnings[:: max(1, len(maker.beginnings) // 8)]]
     found += [("", text, end) for text in repeated if text for end in ("", "\x00")]
-    found += [("", char, "\x00") for char in maker.pool[:24]]
+    found += [("", char, "\x00") for char in maker.pool[:16]]
     return [attack for attack in dict.fromkeys(found) if attack[1]]
 
 

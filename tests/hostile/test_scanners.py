@@ -30,7 +30,7 @@ from tests.hostile.patterns import seconds
 
 _TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"properties": {"a": {"type": "string"}}}}}]
 _REDACTOR = Redactor(
-    {"API_KEY": "sk-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "B": "%25&amp;\\\\n"}
+    [("API_KEY", "sk-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), ("B", "%25&amp;\\\\n")]
 )
 
 
@@ -74,7 +74,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "quote": lambda text: quote(text, 120),
     "shown": lambda text: shown({"a": text}, 200),
 }
-SIZE = 16_384
+SIZE = 8_192
 #: From one size to one 4 times as large the time may grow so much: 4 is linear, 16 quadratic.
 _GROWTH = 8.0
 #: Seconds for the larger text: less is no sign of anything, more is too much however it grows.
