@@ -26,10 +26,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from probe.redaction.redactor import Redactor
-from probe.wire import blocking
-from probe.wire.transport import Transport
-
 KEY_VARIABLE = "ENDPOINT_PROBE_REAL_KEY"
 """The environment variable with the child's API key; a key is never put on a command line."""
 
@@ -196,6 +192,11 @@ def _await_ready(
 
 def _healthy(host: str, port: int) -> bool:
     url = f"http://{host}:{port}/health"
+    # Not at the top: the child runs this file with an interpreter that has nothing of the program.
+    from probe.redaction.redactor import Redactor
+    from probe.wire import blocking
+    from probe.wire.transport import Transport
+
     return blocking.send(Transport(), Redactor(), method="GET", url=url, headers={}, timeout_s=5.0).status == 200
 
 

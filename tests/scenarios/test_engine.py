@@ -27,6 +27,7 @@ from probe.parsing.urls import parse
 from probe.run.budget import Budget
 from probe.run.options import Auth, Options, Settled
 from probe.run.outcomes import BudgetExceeded, Inconclusive, Skip
+from probe.run.run_state import Log
 from probe.run.runner import run
 from probe.run.scheduler import GraphError, Scheduler, graph
 
@@ -156,7 +157,7 @@ def test_a_circle_of_needs_is_named() -> None:
     one = make("a.one", requires={"b"}, provides={"a"})
     two = make("b.two", requires={"a"}, provides={"b"})
     with pytest.raises(GraphError, match=r"a\.one|b\.two"):
-        anyio.run(Scheduler([one, two], Options(parse("http://h/")), Settled(), None, Budget(None, None, 9), None).run)  # type: ignore[arg-type]
+        anyio.run(Scheduler([one, two], Options(parse("http://h/")), Settled(), None, Budget(None, None, 9), Log()).run)  # type: ignore[arg-type]
 
 
 def test_last_checks_wait_for_all_others() -> None:
