@@ -54,7 +54,8 @@ async def choice(ctx: Context) -> Result:
     required = Choice("tool_choice_required", await _send(ctx, requests.required))
     named = Choice("tool_choice_named", await _send(ctx, requests.by_name))
     root = next((code for code in ROOTS if code in ctx.codes), None)
-    if root is None and named.last.kind is not Kind.LEAKED and not _as_demanded(named.last):
+    clear = named.last.refused and meaning(named.last.exchange) is Refusal.CHOICE
+    if root is None and named.last.kind is not Kind.LEAKED and not clear and not _as_demanded(named.last):
         plain = read(await requests.by_name_plainly(ctx))
         named = replace(named, asked=(*named.asked, plain))
     if root is None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _OF_MESSAGE = frozenset({"role", "content", "tool_calls"})
 _OF_CALL = frozenset({"id", "type", "function", "index"})
 _OF_FUNCTION = frozenset({"name", "arguments"})
+#: Members that hold nothing in the answers of most servers, and that every server takes back.
+_USUAL = frozenset({"refusal", "annotations", "audio", "function_call", "reasoning_content", "reasoning"})
 #: Members of the API that hold nothing in an ordinary answer.
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
@@ -75,6 +77,24 @@ def received_in(exchange: Exchange) -> Received | None:
     return Received(
         exchange, tuple(asked["messages"]), tuple(asked["tools"]), {**copy.deepcopy(message), "role": "assistant"}
     )
+
+
+def plain_answer(exchanges: Iterable[Exchange]) -> Exchange | None:
+    """An answer to one user message without calls that holds members worth sending back, or None."""
+    for exchange in exchanges:
+        turns = member(exchange.request.body, "messages")  # none in a request made to be refused
+        if not completion.is_completion(exchange) or not isinstance(turns, list) or len(turns) != 1:
+            continue
+        message = completion.message(exchange)
+        fields = set(extras(message)) | (set(extras(message, empty=True)) - _USUAL)
+        if completion.answer(exchange) and not message.get("tool_calls") and fields:
+            return exchange
+    return None
+
+
+def with_answer(exchange: Exchange) -> list[Message]:
+    """The messages of a plain request and its answer as it came."""
+    return [*exchange.request.body["messages"], {**completion.message(exchange), "role": "assistant"}]
 
 
 def plain_extras(exchanges: Iterable[Exchange]) -> Message:
@@ -167,10 +187,23 @@ def shown_path(field: str, message: Mapping[str, Any]) -> str:
     return ".".join(path)
 
 
-async def send(ctx: Context, received: Received, texts: Sequence[str], message: Message | None = None) -> Exchange:
-    """Hand results back, with the answer as it came or in another form."""
-    messages = received.conversation(texts, message)
-    return await ctx.chat(messages, limit=requests.LONG_LIMIT, tools=list(received.tools))
+async def send(
+    ctx: Context,
+    received: Received,
+    texts: Sequence[str],
+    message: Message | None = None,
+    *,
+    before: Sequence[Message] = (),
+    stream: bool = False,
+) -> Exchange:
+    """Hand results back, with the answer as it came or in another form.
+
+    Args:
+        before: messages at the beginning of the conversation.
+    """
+    messages = [*before, *received.conversation(texts, message)]
+    more: dict[str, Any] = {"stream": True} if stream else {}
+    return await ctx.chat(messages, limit=requests.LONG_LIMIT, tools=list(received.tools), **more)
 
 
 def city_of(call: Mapping[str, Any], otherwise: str) -> str:

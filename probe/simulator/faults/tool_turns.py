@@ -282,10 +282,10 @@ class StreamedCallTwice(Fault):
     yields = ("tools.stream-fragments",)
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        if not call.stream or len(reply.tool_calls) != 1:
+        if not call.stream:
             return reply
-        (made,) = reply.tool_calls
-        return replace(reply, tool_calls=(made, replace(made, id=f"{made.id}b" if made.id else None)))
+        twice = [(made, replace(made, id=f"{made.id}b" if made.id else None)) for made in reply.tool_calls]
+        return replace(reply, tool_calls=tuple(one for pair in twice for one in pair))
 
 
 class StreamedValueCut(Fault):
