@@ -258,6 +258,8 @@ def text_change(given: Any) -> str:
     """How the text was changed; empty where it is right, or a text of the model's own."""
     if not isinstance(given, str) or len(given) > 400 or given.strip() == TEXT:
         return ""
+    if "\ufffd" in given:
+        return REPLACED if damage(given, TEXT) == REPLACED else ""
     unescaped = html.unescape(html.unescape(given)).strip()
     if unescaped == TEXT:
         return "HTML entities"
@@ -289,7 +291,9 @@ def long_text_sign(call: Call, given: Any, right: str) -> Sign | None:
     before, after = (wording.shown(text[max(0, at - 20) : at + 40]) for text in (right, given))
     sure = how == REPLACED or (0 < at < len(right) and right[at - 1 : at + 1].isalnum())
     detail = f"has a text of {len(right)} characters with {how}, first at character {at}"
-    return Sign("tools.values-altered", LONG_TEXT, detail, call.pointer, before, after, sure)
+    return Sign(
+        "tools.values-altered", how if how == REPLACED else LONG_TEXT, detail, call.pointer, before, after, sure
+    )
 
 
 #: A replacement character, or a cut inside a word, is not a model's own.
@@ -313,6 +317,12 @@ def _holds(text: str, part: str) -> bool:
     """Whether the characters of a part are in a text, in their order."""
     left = iter(text)
     return all(one in left for one in part)
+
+
+def argument_of(call: Call, name: str) -> Any:
+    """One argument of a call; None where the arguments cannot be read."""
+    value, _ = _parsed(call.arguments) if isinstance(call.arguments, str) else (None, False)
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def _parsed(text: str) -> tuple[Any, bool]:

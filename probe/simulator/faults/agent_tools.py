@@ -122,6 +122,27 @@ class HtmlEntitiesQuotes(_Values):
         return html.escape(value).replace("&quot;", "&#34;") if isinstance(value, str) else value
 
 
+class HtmlEntitiesStreamed(HtmlEntities):
+    """The same in streams alone."""
+
+    name = "agent-html-entities-streamed"
+    summary = "&, < and > in the arguments of streamed calls come back as HTML entities"
+
+    def affects(self, call: Call) -> bool:
+        return call.stream
+
+
+class HtmlEntitiesWhole(HtmlEntities):
+    """The same in whole answers alone."""
+
+    name = "agent-html-entities-whole"
+    summary = "&, < and > in the arguments of calls that are not streamed come back as HTML entities"
+    deep = True
+
+    def affects(self, call: Call) -> bool:
+        return not call.stream
+
+
 class DoubledEscapes(_Values):
     """A gateway escapes strings a second time."""
 
@@ -163,6 +184,16 @@ class NullArguments(EmptyArguments):
     name = "agent-null-arguments"
     summary = "a tool without parameters is called with the arguments `null`"
     instead = "null"
+
+
+class EmptyArgumentsStreamed(EmptyArguments):
+    """The same in streams, where no delta has the arguments."""
+
+    name = "agent-empty-arguments-streamed"
+    summary = "the streamed call of a tool without parameters has an empty text as its arguments"
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return super().on_reply(call, reply) if call.stream else reply
 
 
 class BareToolRefused(Fault):
@@ -429,6 +460,27 @@ class NoneIgnored(Fault):
             call.body = {**call.body, "tool_choice": "auto"}
 
 
+class NoneIgnoredStreamed(NoneIgnored):
+    """The same in streams alone."""
+
+    name = "tool-choice-none-ignored-streamed"
+    summary = "a streamed question with `tool_choice: none` is answered with a call"
+    stream = True
+
+    def on_prompt(self, call: Call) -> None:
+        if call.stream is self.stream:
+            super().on_prompt(call)
+
+
+class NoneIgnoredWhole(NoneIgnoredStreamed):
+    """The same in whole answers alone."""
+
+    name = "tool-choice-none-ignored-whole"
+    summary = "a question with `tool_choice: none` that is not streamed is answered with a call"
+    deep = True
+    stream = False
+
+
 class NoneForces(Fault):
     """A gateway reads every written choice as `required`."""
 
@@ -468,3 +520,14 @@ class CutCallClosed(CutCall):
 
     def part(self, arguments: str) -> str:
         return arguments[: len(arguments) // 2] + '"}'
+
+
+class CutCallStreamed(CutCall):
+    """The same in streams alone."""
+
+    name = "tool-call-cut-streamed"
+    summary = 'a streamed call cut by the token limit has half of its JSON and finish_reason "tool_calls"'
+    deep = True
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return super().on_reply(call, reply) if call.stream else reply
