@@ -20,6 +20,7 @@ from checks.tools.agent_values import (
     BARE_NAME,
     LONG_NAME,
     LONG_TEXT,
+    REPLACED,
     Sign,
     agent_question,
     agent_tools,
@@ -81,7 +82,7 @@ class Variant:
     title="Offer tools as agents do",
     proves="Usual schema keywords, names and tools without parameters are accepted, and values come back unchanged.",
     requires={"chat"},
-    after={"tools", "tool_results", "streaming_tools", "tool_choice_required", "tool_choice_named"},
+    after={"tools", "tool_results", "streaming_tools", "tool_choice_required", "tool_choice_named", "stream.characters"},
     emits=(SCHEMA_REJECTED, NAME_REJECTED, NO_ARGUMENTS, VALUES_ALTERED, NAME_ALTERED, STREAM_FRAGMENTS),
     max_requests=8,
     max_tokens=9000,
@@ -176,6 +177,8 @@ def diagnose_agent(asked: Sequence[tuple[Reading, Sequence[Sign]]], codes: froze
             where = [other for other, marks in asked if any(mark.kind == sign.kind for mark in marks)]
             if len(where) < 2 or not _is_sure(sign, where, asked):
                 once.append(sign.kind)
+                continue
+            if sign.kind == REPLACED and "stream.utf8" in codes and all(other.streamed for other in where):
                 continue
             if sign.code in codes or _KNOWN.get(sign.code, frozenset()) & codes or sign.code in findings:
                 continue

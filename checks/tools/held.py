@@ -14,7 +14,7 @@ from checks.shared import stream_requests
 from checks.stream.arrivals import Pattern, Run, measure, pattern_of
 from checks.tools import requests
 from checks.tools.catalogue import HELD_WITH_TOOLS
-from probe.api import Depth, Exchange, Result, check, completion, wording
+from probe.api import Depth, Exchange, Result, check, completion, member, wording
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -42,32 +42,32 @@ TOKEN_CHARS = 6
     exclusive=True,
 )
 async def held(ctx: Context) -> Result:
-    plain = await _plain(ctx)
+    plain = first_stream(ctx.exchanges)
     if plain is None:
         return Result(note="without tools the text does not arrive while it is written, or too fast to measure")
-    if ctx.options.depth is not Depth.DEEP and not any(
-        looks_held(one, plain) for one in texts_with_tools(ctx.exchanges)
-    ):
+    suspect = any(looks_held(one, plain) for one in texts_with_tools(ctx.exchanges))
+    if not suspect and ctx.options.depth is not Depth.DEEP:
         return Result()
+    more: dict[str, Any] = {"stream": True, "tools": [requests.weather()]}
+    if "stream_options" in plain.request.body:
+        more["stream_options"] = stream_requests.WITH_USAGE
     asked: list[Exchange] = []
     while len(asked) < 2:
-        more: dict[str, Any] = (
-            {"stream_options": stream_requests.WITH_USAGE} if "stream_options" in plain.request.body else {}
-        )
-        limit, tools = stream_requests.BASIC_LIMIT, [requests.weather()]
-        asked.append(await ctx.chat(stream_requests.COUNT_50, limit=limit, stream=True, tools=tools, **more))
+        asked.append(await ctx.chat(stream_requests.COUNT_50, limit=stream_requests.BASIC_LIMIT, **more))
         if not is_held(asked[-1], plain):
             return Result()
     return diagnose_held(asked, plain)
 
 
-async def _plain(ctx: Context) -> Exchange | None:
-    """The first stream of the run, where its text arrived while it was written."""
-    basic = (await stream_requests.basic(ctx)).exchange
-    if basic.error is not None or not completion.is_stream(basic):
-        return None
-    run = measure(basic)
-    return basic if pattern_of(run) is Pattern.SMOOTH and run.at_once else None
+def first_stream(exchanges: Iterable[Exchange]) -> Exchange | None:
+    """The stream that the checks of streams judge, where its text arrived while it was written."""
+    asked = [{"role": "user", "content": stream_requests.COUNT_50}]
+    for one in exchanges:
+        plain = completion.is_stream(one) and one.error is None and not requests.offered(one)
+        if plain and member(one.request.body, "messages") == asked:
+            run = measure(one)
+            return one if pattern_of(run) is Pattern.SMOOTH and run.at_once else None
+    return None
 
 
 def texts_with_tools(exchanges: Iterable[Exchange]) -> list[Exchange]:

@@ -189,10 +189,14 @@ def diagnose_streamed_answer(streamed: Sequence[Both], both: Sequence[Both]) -> 
     if len(streamed) < 2 or streamed[1].used == 2 or not differs(streamed[1], both[0]):
         return Result()
     last, whole = streamed[1].reading, both[0].reading
-    if last.refused:
+    if last.refused or last.finish == "error":
+        how = (
+            f"was refused: {words_of(last.exchange)}"
+            if last.refused
+            else 'ended with finish_reason "error" and no text'
+        )
         finding = RESULT_REJECTED.found(
-            f"Streamed, the conversation with results was refused twice: {words_of(last.exchange)}. Without streaming "
-            "it was answered.",
+            f"Streamed, the conversation with results {how}, twice. Without streaming it was answered.",
             refusal_of(last.exchange),
         )
     else:

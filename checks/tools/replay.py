@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checks.tools import requests
+from checks.tools.reading import Reading
 from checks.tools.requests import Message, Tool
 from checks.tools.state import is_usable_call
-from probe.api import Exchange, completion, member
+from probe.api import Exchange, completion, member, wording
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -214,3 +215,29 @@ def city_of(call: Mapping[str, Any], otherwise: str) -> str:
         return otherwise
     city = value.get("city") if isinstance(value, dict) else None
     return city if isinstance(city, str) and 0 < len(city) <= 40 else otherwise
+
+
+def answers_question(reading: Reading) -> bool:
+    """Whether a call of the weather tool asks for the city of the question; True where that is unclear.
+
+    A mock fills the schema with words of its own ("test_city", ""); another script or language is the model's choice.
+    """
+    texts = [str(call.arguments) for call in reading.calls]
+    if not all(map(_has_city, texts)):
+        return True
+    return any("paris" in text.lower() or not text.isascii() for text in texts)
+
+
+def _has_city(text: str) -> bool:
+    """Whether arguments are an object whose city is a string, or that lacks one."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and isinstance(value.get("city", ""), str)
+
+
+def other_city(reading: Reading) -> str:
+    """Why a call of other values proves nothing, in a few words."""
+    city = city_of({"function": {"arguments": reading.calls[0].arguments}}, "")
+    return f"the call is well formed and asks for {wording.quote(city, 40, 'no city')} where Paris was asked for"

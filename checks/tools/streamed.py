@@ -24,7 +24,7 @@ from checks.tools.catalogue import (
 from checks.tools.leaked_calls import diagnosis, facts, leak_finding, server_of
 from checks.tools.reading import Call, Kind, Reading, read
 from checks.tools.refusal import Refusal, meaning, refusal_of
-from checks.tools.replay import city_of
+from checks.tools.replay import answers_question, city_of, other_city
 from checks.tools.state import call_parameters, state_of, unusable_verdict
 from checks.tools.stream_assembly import parsable, stream_faults
 from checks.tools.structured_calls import findings_of
@@ -243,6 +243,8 @@ def _called(reading: Reading, whole_sound: bool, server: str, *, clean: bool) ->
     verdict = works("; ".join(finding.title for finding in findings))
     if breaking is not None:
         verdict = because(State.BROKEN, breaking)
+    elif not forced and not answers_question(reading):
+        verdict = unknown(other_city(reading))
     return Result(tuple(findings), {"streaming_tools": verdict})
 
 
