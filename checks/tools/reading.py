@@ -270,7 +270,8 @@ def _judged(reading: Reading, reasoning: str, reasoning_pointer: str) -> Reading
         kind = Kind.CUT if nameless else Kind.LEAKED
     else:
         kind = Kind.PROSE if visible else Kind.CUT if cut else Kind.EMPTY
-    stray = next((marker for marker in _MARKERS if marker in visible), "") if calls and leak is None else ""
+    opened = visible.replace("</", "<")  # a closing tag may be left alone
+    stray = next((marker for marker in _MARKERS if marker in opened), "") if calls and leak is None else ""
     return replace(
         reading,
         kind=kind,
