@@ -65,6 +65,33 @@ class NumbersAsStringsStreamed(NumbersAsStrings):
         return call.stream and super().affects(call)
 
 
+class ModelWritesStrings(NumbersAsStrings):
+    """A weak model writes numbers as strings, forced or not; the parser passes them on (harmless)."""
+
+    name = "model-numbers-as-strings"
+    summary = "the model itself writes numbers in calls as strings, forced or not (harmless)"
+    yields = ()
+    own_choice = False
+
+
+class ModelWritesStringsFree(NumbersAsStrings):
+    """The same, and forced calls are written under a grammar: only the model's own text shows it (harmless)."""
+
+    name = "model-numbers-as-strings-unforced"
+    summary = "the model itself writes numbers in calls as strings unless a grammar forces it (harmless)"
+    yields = ()
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        shown = re.search(r"<tools>\n(\{.*\})\n</tools>", str(call.messages[0].get("content")))
+        if call.tools or shown is None:
+            return super().on_reply(call, reply)
+        asked = {**call.body, "tools": [json.loads(shown.group(1))], "tool_choice": "required"}
+        made = answer({**asked, "messages": call.messages[1:]}).tool_calls[0]
+        arguments = json.dumps(self.each(json.loads(str(made.arguments))))
+        text = f'<tool_call>\n{{"name": "{made.name}", "arguments": {arguments}}}\n</tool_call>'
+        return replace(reply, text=text)
+
+
 class BooleansAsStrings(_Values):
     """The same with booleans, in Python's or in JSON's notation."""
 
