@@ -177,7 +177,8 @@ CALLS: list[tuple[str, dict[str, Any], str | None, Kind, str]] = [
     (
         "Grok",
         {
-            "content": '<xai:function_call name="get_weather"><parameter name="city">Paris</parameter></xai:function_call>'
+            "content": '<xai:function_call name="get_weather"><parameter name="city">Paris</parameter>'
+            "</xai:function_call>"
         },
         "stop",
         LEAKED,

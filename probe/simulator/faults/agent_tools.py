@@ -20,7 +20,7 @@ from probe.simulator.response import Response
 class _Values(Fault):
     """Values in the arguments of calls are changed."""
 
-    yields = ("tools.values-altered",)
+    yields: ClassVar[tuple[str, ...]] = ("tools.values-altered",)
     own_choice: ClassVar[bool] = False
     """Whether only calls of the model's own choice are affected."""
 
