@@ -45,12 +45,11 @@ def judged(report: Report) -> set[str]:
 
 
 def strict_order(report: Report) -> None:
-    """The template refuses two of the orders of agents, and nothing else is said of results or calls."""
+    """The template refuses all four orders of agents, and nothing else is said of results or calls."""
     assert judged(report) == {"roles.order-rejected", CHOICE}
     (order,) = [item for item in report.findings if item.code == "roles.order-rejected"]
-    for name in ("user after tool", "two users in a row", "late system"):
+    for name in ("user after tool", "two users in a row", "a second system message", "a late system message"):
         assert name in order.detail
-    assert "alternate" in order.detail or "role" in order.detail
     assert report.capabilities["tool_results"].verdict is State.WORKS
 
 
