@@ -20,7 +20,7 @@ from checks.tools.catalogue import CALL_FAULTS, IGNORED, NOT_CALLED, NOT_ENABLED
 from checks.tools.leaked_calls import facts, leak_finding, leak_with_calls, server_of
 from checks.tools.prompt_growth import Growth, Shown, Signs, growth, names_code, reached
 from checks.tools.reading import Kind, Reading, read
-from checks.tools.refusal import examine_refusal
+from checks.tools.refusal import NO_FORCED_CALL, examine_refusal
 from checks.tools.replay import answers_question, other_city
 from checks.tools.state import settled
 from checks.tools.structured_calls import faults
@@ -335,10 +335,7 @@ def diagnose_silence(asked: Sequence[Reading], signs: Signs, *, able: bool = Tru
         detail,
         asked[0].exchange.shows("/response/body/choices/0/message/tool_calls", expected="a call", actual=None),
         *reach.evidence,
-        remedy=None
-        if forced is not None or not signs.forced
-        else "Use a model that was trained for tool calling; "
-        "forcing the call with tool_choice brought none in this run either.",
+        remedy=None if forced is not None or not signs.forced else NO_FORCED_CALL,
         confidence=reach.confidence,
     )
     verdict = _with_forced(unknown("the tools reach the model, which answers in prose"), forced)
