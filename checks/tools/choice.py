@@ -120,8 +120,8 @@ def _cure(one: Choice, choices: Sequence[Choice]) -> str:
             return "Send tool_choice `required` and offer that one tool alone: in this run `required` brought a call."
         return "Name the tool in tool_choice: in this run a named choice brought its call."
     return (
-        "Do not rely on a forced tool_choice: none brought a call in this run. Where an answer must have a form, ask "
-        "for structured output (`response_format` with a JSON schema)."
+        "Do not rely on a forced tool_choice with this server and model: none brought a call in this run. Let the "
+        "client check every answer for a call."
     )
 
 
