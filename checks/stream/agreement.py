@@ -370,9 +370,10 @@ def _of_finish(exchange: Exchange) -> Finding | None:
 def counted_to_the_end(exchange: Exchange) -> bool:
     """Whether an answer counts to the end that was asked for, in fewer tokens than its limit."""
     limit, used = _limit(exchange), completion.usage(exchange)[1] or 0
-    if not _asks_to_count(exchange) or limit is None or used >= limit - 1:
+    goal = COUNTED_TO.get(stream_requests.prompt_of(exchange))
+    if goal is None or limit is None or used >= limit - 1:
         return False
-    return completion.answer(exchange)[:20_000].rstrip(" \n.,").endswith(f"{COUNTED_TO - 1}\n{COUNTED_TO}")
+    return completion.answer(exchange)[:20_000].rstrip(" \n.,").endswith(f"{goal - 1}\n{goal}")
 
 
 def _limit(exchange: Exchange) -> int | None:

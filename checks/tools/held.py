@@ -14,7 +14,7 @@ from checks.shared import stream_requests
 from checks.stream.arrivals import Pattern, Run, measure, pattern_of
 from checks.tools import requests
 from checks.tools.catalogue import HELD_WITH_TOOLS
-from probe.api import Depth, Exchange, Result, check, completion, member, wording
+from probe.api import Depth, Exchange, Result, check, completion, wording
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -53,7 +53,7 @@ async def held(ctx: Context) -> Result:
         more["stream_options"] = stream_requests.WITH_USAGE
     asked: list[Exchange] = []
     while len(asked) < 2:
-        asked.append(await ctx.chat(stream_requests.COUNT_50, limit=stream_requests.BASIC_LIMIT, **more))
+        asked.append(await ctx.chat(stream_requests.prompt_of(plain), limit=stream_requests.BASIC_LIMIT, **more))
         if not is_held(asked[-1], plain):
             return Result()
     return diagnose_held(asked, plain)
@@ -61,10 +61,9 @@ async def held(ctx: Context) -> Result:
 
 def first_stream(exchanges: Iterable[Exchange]) -> Exchange | None:
     """The stream that the checks of streams judge, where its text arrived while it was written."""
-    asked = [{"role": "user", "content": stream_requests.COUNT_50}]
     for one in exchanges:
         plain = completion.is_stream(one) and one.error is None and not requests.offered(one)
-        if plain and member(one.request.body, "messages") == asked:
+        if plain and stream_requests.prompt_of(one) in (stream_requests.FIRST.prompt, stream_requests.SHORT.prompt):
             run = measure(one)
             return one if pattern_of(run) is Pattern.SMOOTH and run.at_once else None
     return None
