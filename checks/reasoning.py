@@ -1,6 +1,7 @@
 """Where a model's thinking is delivered: in its own field, in tags within the text, or not at all.
 
-Models that do not think are equally usable; only tags that stay in the text are a finding.  Servers deliver thinking in
+Models that do not think are equally usable; tags in the text are a finding, and a place that differs when streamed.
+Servers deliver thinking in
 ``reasoning_content`` (llama.cpp, SGLang, DeepSeek), ``reasoning`` (vLLM, Ollama, OpenRouter), ``<think>``
 tags (no reasoning parser configured), as content parts (Mistral), or only count it (OpenAI's
 ``completion_tokens_details.reasoning_tokens``).
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from checks.stream.catalogue import TEXT_DIFFERS
 from probe.api import (
     Depth,
     Diagnosis,
@@ -49,6 +51,7 @@ TAGS_IN_TEXT = Diagnosis(
     "`--reasoning-format auto`), or the removal of tags in the client.",
     sources=("vLLM docs: Reasoning Outputs", "ggml-org/llama.cpp, tools/server/README.md: --reasoning-format"),
 )
+_CONTENT = "/response/body/choices/0/message/content"
 QUESTION = "What is 17 * 23? Think step by step."
 _WHERE = {
     "reasoning_content": "in the field reasoning_content",
@@ -81,13 +84,15 @@ async def asked(ctx: Context) -> Result:
     proves="Thinking in any answer of the run is recognised, with the field it is delivered in.",
     after={"*"},
     provides={"reasoning"},
-    emits=(TAGS_IN_TEXT,),
+    emits=(TAGS_IN_TEXT, TEXT_DIFFERS),
     max_requests=0,
 )
 async def seen(ctx: Context) -> Result:
     if not any(completion.is_completion(item) or _streamed_chat(item) for item in ctx.exchanges):
         raise Skip("there was no answer to search")
-    return diagnose_reasoning(ctx.exchanges) | diagnose_tags(ctx.exchanges)
+    found = diagnose_reasoning(ctx.exchanges)
+    differing = Result() if TEXT_DIFFERS.code in ctx.codes else diagnose_places(ctx.exchanges)
+    return found | (differing if differing.findings else diagnose_tags(ctx.exchanges))
 
 
 def diagnose_tags(exchanges: Iterable[Exchange]) -> Result:
@@ -107,6 +112,41 @@ def _text(exchange: Exchange) -> str:
     """The text of an answer as it was sent, up to a bound."""
     streamed = completion.is_stream(exchange)
     return (completion.read_stream(exchange).text if streamed else completion.content_text(exchange))[:20_000]
+
+
+def diagnose_places(exchanges: Iterable[Exchange]) -> Result:
+    """Whether thinking is in the text of streamed answers and not of whole ones, or the other way.  Pure.
+
+    Whole and streamed answers must each have it in one place; where one of them have none, three answers of each are
+    needed, since models do not think before every answer.
+    """
+    by_mode: dict[bool, list[tuple[str | None, Exchange]]] = {True: [], False: []}
+    for item in exchanges:
+        streamed = _streamed_chat(item)
+        if (streamed or completion.is_completion(item)) and completion.answer(item):
+            by_mode[streamed].append((completion.reasoning_of(item)[0], item))
+    places = {mode: {place for place, _ in found} for mode, found in by_mode.items()}
+    for mode, other in ((True, False), (False, True)):
+        tags = sum(place == "think_tags" for place, _ in by_mode[mode])
+        elsewhere = sum(place not in (None, "think_tags") for place, _ in by_mode[other])
+        in_field = tags >= 2 and elsewhere >= 2 and not {"think_tags"} & places[other]
+        stripped = places[mode] == {"think_tags"} and places[other] == {None} and min(map(len, by_mode.values())) >= 3
+        if not in_field and not stripped:
+            continue
+        shown = next(item for place, item in by_mode[mode] if place == "think_tags")
+        how, otherwise = ("Streamed", "without streaming") if mode else ("Without streaming", "streamed")
+        where = "it comes in a field of its own" if in_field else "there is none"
+        finding = TEXT_DIFFERS.found(
+            f"{how}, {wording.amount(tags, 'answer')} have the model's thinking between <think> tags in the text; "
+            f"{otherwise} {where}.",
+            shown.shows("/response/events" if mode else _CONTENT, expected="the answer alone", actual="<think>"),
+            severity=Severity.WARNING,
+            remedy="Use the same reasoning parser for whole and for streamed answers: update the server or the gateway "
+            "that removes the tags in one of the two.",
+            confidence=0.95 if in_field else 0.85,
+        )
+        return Result((finding,))
+    return Result()
 
 
 def diagnose_reasoning(exchanges: Iterable[Exchange]) -> Result:

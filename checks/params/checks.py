@@ -20,6 +20,7 @@ from checks.params.catalogue import (
 from checks.params.reading import Limit, Logprobs, SecondTry, Stop, limit_of, logprobs_of, named, stop_of, word_within
 from checks.shared.outcome import Answer, outcome, words_of
 from checks.shared.trials import repeat_unclear
+from checks.tools.call_limits import CUT_LIMIT, calls_by_choice, limited_call
 from probe.api import (
     Depth,
     Diagnosis,
@@ -53,17 +54,29 @@ NAMES = ("max_tokens", "max_completion_tokens")
     title="Limit the length of the answer",
     proves="max_tokens limits the answer; whether max_completion_tokens does.",
     requires={"chat"},
+    after={"tools"},
     emits=(MAX_TOKENS_REJECTED, MAX_COMPLETION_TOKENS_REJECTED, MAX_TOKENS_IGNORED),
-    max_requests=4,
-    max_tokens=1000,
+    max_requests=5,
+    max_tokens=1400,
 )
 async def limit(ctx: Context) -> Result:
     answers: dict[str, Sequence[Exchange]] = {}
     for name in NAMES:
         # The first chat request of the run may have been refused because of this name already.
         before = refusals(ctx.exchanges, name) if ctx.target.limit_param not in (name, None) else []
+        if name == ctx.target.limit_param and (cut := await _call_cut_off(ctx)):
+            before = [cut]
         answers[name] = before or await repeat_unclear(lambda name=name: _limited(ctx, name), name)  # type: ignore[misc]
     return diagnose_limit(answers)
+
+
+async def _call_cut_off(ctx: Context) -> Exchange | None:
+    """A call that the limit cuts off, which proves the limit and is judged by tools.cut; None where it does not."""
+    if not calls_by_choice(ctx) or ctx.target.thinks:
+        return None
+    exchange = await limited_call(ctx)
+    cut = completion.is_completion(exchange) and completion.finish_reason(exchange) == "length"
+    return exchange if cut and completion.usage(exchange)[1] in (None, CUT_LIMIT) else None
 
 
 async def _limited(ctx: Context, name: str) -> Exchange:
@@ -259,7 +272,7 @@ def diagnose_limit(answers: Mapping[str, Sequence[Exchange]]) -> Result:
     notes = []
     for name, asked in answers.items():
         try:
-            judged[name] = limit_of(asked[-1], LIMIT, name)
+            judged[name] = limit_of(asked[-1], member(asked[-1].request.body, name) or LIMIT, name)
         except Inconclusive as reason:
             judged[name] = Limit.UNKNOWN
             notes.append(f"{name}: {reason}")

@@ -284,13 +284,14 @@ def _stream(exchange: Exchange) -> Iterator[Deviation]:
     bodies = [(chunk.index, chunk.body) for chunk in stream.chunks if is_chunk(chunk.body)]
     places = _places([body for _, body in bodies])
     names: dict[Any, str] = {}
+    ended = stream.done and exchange.error is None  # once: it is searched for in all events
     for (index, body), place in zip(bodies, places, strict=True):
         if body.get("choices") == [] and body.get("usage") is None:
             continue  # Azure begins with a chunk of content filters, whose other fields are empty
         pointer = f"/response/events/{index}/data"
         for field, allowed in _CHUNK.items():
             for where, value in values_at(body, field, pointer):
-                kind = _chunk_deviation(field, value, allowed, place, stream.done and exchange.error is None, answer)
+                kind = _chunk_deviation(field, value, allowed, place, ended, answer)
                 rule = rule_for("chunk", field, kind, value, answer, place) if kind else None
                 if kind and rule is not None:
                     yield Deviation("chunk", field, kind, rule, exchange, where, value, answer)

@@ -359,4 +359,29 @@ def _of_finish(exchange: Exchange) -> Finding | None:
             'Chunks before the last have finish_reason "" in place of null.',
             exchange.shows(pointer.format(empty.index), expected=None, actual=""),
         )
+    if real[0][1] == "length" and counted_to_the_end(exchange):
+        return FINISH_REASON.found(
+            f"The streamed answer is complete and ends with finish_reason length, {_limit_words(exchange)}.",
+            exchange.shows(pointer.format(first), expected="stop", actual="length"),
+        )
     return None
+
+
+def counted_to_the_end(exchange: Exchange) -> bool:
+    """Whether an answer counts to the end that was asked for, in fewer tokens than its limit."""
+    limit, used = _limit(exchange), completion.usage(exchange)[1] or 0
+    goal = COUNTED_TO.get(stream_requests.prompt_of(exchange))
+    if goal is None or limit is None or used >= limit - 1:
+        return False
+    return completion.answer(exchange)[:20_000].rstrip(" \n.,").endswith(f"{goal - 1}\n{goal}")
+
+
+def _limit(exchange: Exchange) -> int | None:
+    body = exchange.request.body
+    given = member(body, "max_completion_tokens") or member(body, "max_tokens")
+    return given if isinstance(given, int) else None
+
+
+def _limit_words(exchange: Exchange) -> str:
+    used = completion.usage(exchange)[1]
+    return f"with {used} of {_limit(exchange)} tokens" if used else f"under a limit of {_limit(exchange)} tokens"

@@ -323,6 +323,12 @@ def _ended(seen: Seen, reading: completion.StreamReading) -> Result:
 
 def _usage(seen: Seen, reading: completion.StreamReading) -> Result:
     exchange = seen.exchange
+    if reading.usage == (0, 0) and reading.text:
+        finding = NO_USAGE.found(
+            "The token counts of the stream are all 0.",
+            exchange.shows("/response/events", expected="the tokens of prompt and answer", actual="0 and 0"),
+        )
+        return Result.of(finding, stream_usage=State.BROKEN)
     if reading.usage[1] is not None or reading.usage[0] is not None:
         note = "refused when requested, and sent without a request" if seen.refused else ""
         return Result(verdicts={"stream_usage": works(note)})

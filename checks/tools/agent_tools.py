@@ -2,20 +2,25 @@
 
 A long and a hyphenated name, a tool without parameters, the schema keywords that generators of schemas write, and
 values of every type.  A refusal is narrowed down to the keyword, the name or the tool; an answer is compared with the
-values that were asked for, and what looks changed is asked once more.
+values that were asked for, and what looks changed is asked once more.  A long text (tools.long) is compared likewise.
 """
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from checks.shared.outcome import words_of
 from checks.tools import requests
 from checks.tools.agent_values import (
+    AS_STRINGS,
     BARE_NAME,
     LONG_NAME,
+    LONG_TEXT,
+    REPLACED,
     Sign,
     agent_question,
     agent_tools,
@@ -29,16 +34,31 @@ from checks.tools.catalogue import (
     NOT_JSON,
     NOT_STRING,
     SCHEMA_REJECTED,
+    STREAM_FRAGMENTS,
     VALUES_ALTERED,
 )
-from checks.tools.reading import Kind, Reading, read
+from checks.tools.markup import find_calls
+from checks.tools.reading import Call, Kind, Reading, read
 from checks.tools.refusal import refusal_of
-from checks.tools.requests import LONG_LIMIT
-from probe.api import BudgetExceeded, Depth, Finding, Inconclusive, Result, Skip, State, Throttled, check, wording
+from probe.api import (
+    BudgetExceeded,
+    Depth,
+    Finding,
+    Inconclusive,
+    Result,
+    Skip,
+    State,
+    Throttled,
+    check,
+    completion,
+    wording,
+)
 
 if TYPE_CHECKING:
     from probe.api import Context
 
+#: Output limit (tokens) of the two calls.
+LIMIT = 400
 #: Requests that narrow a refusal down.
 MOST_BISECTIONS = 4
 _BY_CODE = {item.code: item for item in (VALUES_ALTERED, NAME_ALTERED, NO_ARGUMENTS)}
@@ -62,9 +82,16 @@ class Variant:
     title="Offer tools as agents do",
     proves="Usual schema keywords, names and tools without parameters are accepted, and values come back unchanged.",
     requires={"chat"},
-    after={"tools", "tool_results", "streaming_tools", "tool_choice_required", "tool_choice_named"},
-    emits=(SCHEMA_REJECTED, NAME_REJECTED, NO_ARGUMENTS, VALUES_ALTERED, NAME_ALTERED),
-    max_requests=7,
+    after={
+        "tools",
+        "tool_results",
+        "streaming_tools",
+        "tool_choice_required",
+        "tool_choice_named",
+        "stream.characters",
+    },
+    emits=(SCHEMA_REJECTED, NAME_REJECTED, NO_ARGUMENTS, VALUES_ALTERED, NAME_ALTERED, STREAM_FRAGMENTS),
+    max_requests=8,
     max_tokens=9000,
     least_requests=1,
 )
@@ -91,14 +118,42 @@ async def agent(ctx: Context) -> Result:
         if asked[1][1]:
             again = await _send(ctx, agent_tools(), stream=False)
             asked.append((again.reading, signs(again.reading)))
+    kinds = {kind for kind, count in Counter(sign.kind for _, seen in asked for sign in seen).items() if count > 1}
+    if (strings := {kind for kind in kinds if kind.endswith(AS_STRINGS)}) and not await _server_writes(ctx, strings):
+        asked = [(one, [sign for sign in seen if sign.kind not in strings]) for one, seen in asked]
+        return diagnose_agent(asked, ctx.codes) | Result(
+            note=f"{wording.listing(sorted(strings))}: it may be the model"
+        )
     return diagnose_agent(asked, ctx.codes)
+
+
+async def _server_writes(ctx: Context, kinds: set[str]) -> bool:
+    """Whether values in strings are the doing of the server: the model and a forced call have them right.
+
+    Hardly any model writes its lists and objects as strings too; a parser without types does it to all.
+    A forced call is written under a grammar or by another parser.  What the model itself writes shows a definition in
+    the system message, without `tools`; where it writes no call so, the forced one decides alone.
+    """
+    if len(kinds) > 1 and any(kind.startswith(("arrays", "objects")) for kind in kinds):
+        return True
+    tools = agent_tools(bare=False)
+    question = agent_question(tools)
+    forced = read(await ctx.chat(question, limit=LIMIT, tools=tools, tool_choice="required"))
+    if not forced.calls or kinds & {sign.kind for sign in signs(forced)}:
+        return False
+    how = 'To call one, answer with {"name": NAME, "arguments": ARGUMENTS} within <tool_call></tool_call> tags.'
+    system = {"role": "system", "content": f"{requests.as_template(tools[0])}\n{how}"}
+    written = await ctx.chat([system, {"role": "user", "content": question}], limit=LIMIT)
+    leak = find_calls(completion.answer(written), tools)
+    calls = [Call(None, one.name, json.dumps(one.arguments), "") for one in leak.calls] if leak is not None else []
+    return not kinds & {sign.kind for sign in signs(replace(forced, calls=tuple(calls)))}
 
 
 async def _send(ctx: Context, tools: list[requests.Tool], *, stream: bool) -> Variant:
     more: dict[str, Any] = {"stream": True} if stream else {}
     if ctx.target.tools and ctx.target.tools["way"] == "explicit":
         more["tool_choice"] = "auto"
-    exchange = await ctx.chat(agent_question(tools), limit=LONG_LIMIT, tools=tools, **more)
+    exchange = await ctx.chat(agent_question(tools), limit=LIMIT, tools=tools, **more)
     return Variant(tuple(tools), read(exchange))
 
 
@@ -127,18 +182,30 @@ def diagnose_agent(asked: Sequence[tuple[Reading, Sequence[Sign]]], codes: froze
     for reading, seen in asked:
         for sign in seen:
             where = [other for other, marks in asked if any(mark.kind == sign.kind for mark in marks)]
-            if len(where) < 2:
+            if len(where) < 2 or not _is_sure(sign, where, asked):
                 once.append(sign.kind)
+                continue
+            if sign.kind == REPLACED and "stream.utf8" in codes and all(other.streamed for other in where):
                 continue
             if sign.code in codes or _KNOWN.get(sign.code, frozenset()) & codes or sign.code in findings:
                 continue
             findings[sign.code] = _finding(sign, reading, where, asked)
     note = ""
     if once:
-        note = f"seen in one of {wording.amount(len(asked), 'answer')}, and not reported: {wording.listing(once[:3])}"
+        times = wording.amount(len(asked), "answer")
+        note = (
+            f"not seen in each of {times}, or perhaps the model's own: {wording.listing(list(dict.fromkeys(once))[:3])}"
+        )
     elif not findings and not any(reading.calls for reading, _ in asked):
         note = "the model made no call with these tools"
     return Result(tuple(findings.values()), note=note)
+
+
+def _is_sure(sign: Sign, where: Sequence[Reading], asked: Sequence[tuple[Reading, Sequence[Sign]]]) -> bool:
+    """Whether a sign is not a model's own: by its form, or because the other mode has the text right."""
+    modes = {other.streamed for other in where}
+    right = any(reading.calls and reading.streamed not in modes for reading, _ in asked)
+    return sign.sure or (len(modes) == 1 and right)
 
 
 def _finding(
@@ -157,7 +224,9 @@ def _finding(
         for mark in marks
         if mark.kind == sign.kind
     ]
-    return _BY_CODE[sign.code].found(detail, *evidence[:2], confidence=0.9)
+    lost_in_stream = sign.kind == LONG_TEXT and modes == {True} and len(every) == 2
+    diagnosis = STREAM_FRAGMENTS if lost_in_stream else _BY_CODE[sign.code]
+    return diagnosis.found(detail, *evidence[:2], confidence=0.9)
 
 
 # Diagnosis of a refusal ----------------------------------------------------------------------------

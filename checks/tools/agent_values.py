@@ -27,9 +27,16 @@ BARE_NAME = "list-open-tabs"
 PLAIN_NAMES = {LONG_NAME: "save_note", BARE_NAME: "list_open_tabs"}
 #: Characters that are escaped in HTML, XML and JSON, and one that is not ASCII.
 TEXT = 'a && b <c> "d" é'
+#: A longer text, to be compared character by character.
+BODY = (
+    'Monday: Zoë and Émile check the pump (valve 7B), 3 > 2 & 5 < 9. Tuesday: order 40 m of "soft" copper pipe, 15 mm; '
+    "ask for a 10 % discount. Wednesday: meet at the café on Ångström Street, bring the keys, the plan and 2 ladders. "
+    "Thursday: paint the north wall; it's the one with the cracks. Friday: rest."
+)
 VALUES: dict[str, Any] = {
     "title": "Plan",
     "text": TEXT,
+    "body": BODY,
     "priority": 3,
     "budget": 12.5,
     "pinned": True,
@@ -58,6 +65,7 @@ class Sign:
         code: of the finding that it leads to.
         kind: signs of one kind in two answers confirm each other.
         detail: the rest of a sentence that begins with the call.
+        sure: a model that copies the text badly would not do it.
     """
 
     code: str
@@ -66,6 +74,7 @@ class Sign:
     pointer: str
     expected: Any
     actual: Any
+    sure: bool = True
 
 
 # The request ---------------------------------------------------------------------------------------
@@ -87,6 +96,7 @@ def agent_tools(
     properties = {
         "title": {"type": "string"},
         "text": {"type": "string"},
+        "body": {"type": "string"},
         "priority": {"type": "integer"},
         "budget": {"type": "number"},
         "pinned": {"type": "boolean"},
@@ -120,8 +130,8 @@ def agent_question(tools: Iterable[Tool]) -> str:
     """The question that leaves no choice about the calls and their values."""
     names = [tool["function"]["name"] for tool in tools]
     order = (
-        f"Call {names[0]} with title `Plan`, text `{TEXT}`, priority 3, budget 12.5, pinned true, color blue, "
-        "place with city `Paris`, tags `alpha` and `beta`."
+        f"Call {names[0]} with title `Plan`, text `{TEXT}`, body `{BODY}`, priority 3, budget 12.5, pinned true, "
+        "color blue, place with city `Paris`, tags `alpha` and `beta`."
     )
     return f"Call two tools in one answer. Call {names[1]}. {order}" if len(names) > 1 else order
 
@@ -200,11 +210,12 @@ def _value_signs(call: Call) -> list[Sign]:
     if not isinstance(value, dict):
         return []
     made = [
-        _as_strings(call, value, "numbers as strings", ("priority", "budget")),
-        _as_strings(call, value, "booleans as strings", ("pinned",)),
-        _as_strings(call, value, "arrays as strings", ("tags",)),
-        _as_strings(call, value, "objects as strings", ("place",)),
+        _as_strings(call, value, f"numbers {AS_STRINGS}", ("priority", "budget")),
+        _as_strings(call, value, f"booleans {AS_STRINGS}", ("pinned",)),
+        _as_strings(call, value, f"arrays {AS_STRINGS}", ("tags",)),
+        _as_strings(call, value, f"objects {AS_STRINGS}", ("place",)),
         _text_sign(call, value.get("text")),
+        long_text_sign(call, value.get("body"), BODY),
     ]
     return [sign for sign in made if sign is not None]
 
@@ -247,6 +258,8 @@ def text_change(given: Any) -> str:
     """How the text was changed; empty where it is right, or a text of the model's own."""
     if not isinstance(given, str) or len(given) > 400 or given.strip() == TEXT:
         return ""
+    if "\ufffd" in given:
+        return REPLACED if damage(given, TEXT) == REPLACED else ""
     unescaped = html.unescape(html.unescape(given)).strip()
     if unescaped == TEXT:
         return "HTML entities"
@@ -262,6 +275,54 @@ def text_change(given: Any) -> str:
         except UnicodeError:
             continue
     return ""
+
+
+#: The kind of signs about a long text, and what the kinds about values in strings end with.
+LONG_TEXT = "long text"
+AS_STRINGS = "as strings"
+
+
+def long_text_sign(call: Call, given: Any, right: str) -> Sign | None:
+    """The sign that pieces of a long text are lost, repeated, or were replaced by a replacement character."""
+    how = damage(given, right) if isinstance(given, str) else ""
+    if not how:
+        return None
+    at = next((n for n, pair in enumerate(zip(given, right, strict=False)) if pair[0] != pair[1]), len(given))
+    before, after = (wording.shown(text[max(0, at - 20) : at + 40]) for text in (right, given))
+    sure = how == REPLACED or (0 < at < len(right) and right[at - 1 : at + 1].isalnum())
+    detail = f"has a text of {len(right)} characters with {how}, first at character {at}"
+    return Sign(
+        "tools.values-altered", how if how == REPLACED else LONG_TEXT, detail, call.pointer, before, after, sure
+    )
+
+
+#: A replacement character, or a cut inside a word, is not a model's own.
+REPLACED = "replacement characters"
+
+
+def damage(given: str, right: str) -> str:
+    """What happened to a text on the way; empty where it is right, or a text of the model's own."""
+    given, right = given.strip(), right.strip()
+    if given == right or 2 * abs(len(given) - len(right)) > len(right):
+        return ""
+    if "\ufffd" in given and len(given) - given.count("\ufffd") <= len(right):
+        rest = given.replace("\ufffd", "")
+        return REPLACED if _holds(right, rest) else ""
+    if len(given) < len(right):
+        return "lost characters" if _holds(right, given) else ""
+    return "repeated pieces" if _holds(given, right) else ""
+
+
+def _holds(text: str, part: str) -> bool:
+    """Whether the characters of a part are in a text, in their order."""
+    left = iter(text)
+    return all(one in left for one in part)
+
+
+def argument_of(call: Call, name: str) -> Any:
+    """One argument of a call; None where the arguments cannot be read."""
+    value, _ = _parsed(call.arguments) if isinstance(call.arguments, str) else (None, False)
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def _parsed(text: str) -> tuple[Any, bool]:

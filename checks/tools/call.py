@@ -20,8 +20,8 @@ from checks.tools.catalogue import CALL_FAULTS, IGNORED, NOT_CALLED, NOT_ENABLED
 from checks.tools.leaked_calls import facts, leak_finding, leak_with_calls, server_of
 from checks.tools.prompt_growth import Growth, Shown, Signs, growth, names_code, reached
 from checks.tools.reading import Kind, Reading, read
-from checks.tools.refusal import examine_refusal
-from checks.tools.replay import city_of
+from checks.tools.refusal import NO_FORCED_CALL, examine_refusal
+from checks.tools.replay import answers_question, other_city
 from checks.tools.state import settled
 from checks.tools.structured_calls import faults
 from probe.api import (
@@ -224,16 +224,6 @@ def is_chancy(reading: Reading) -> bool:
     return any(fault.chancy for fault in faults(reading)) or leak_with_calls(reading, "unknown") is not None
 
 
-def answers_question(reading: Reading) -> bool:
-    """Whether a call of the weather tool asks for the city of the question; True where that is unclear.
-
-    A mock fills the schema with words of its own ("test_city").
-    """
-    cities = [city_of({"function": {"arguments": call.arguments}}, "") for call in reading.calls]
-    written = [city for city in cities if city and city.isascii()]
-    return not written or any("paris" in city.lower() for city in written)
-
-
 @dataclass(frozen=True)
 class Counted:
     """A finding, the number of calls it was found in, and whether it makes a call unusable."""
@@ -275,8 +265,7 @@ def diagnose_calls(asked: Sequence[Reading], server: str, signs: Signs | None) -
     if broken is not None:
         verdict = because(State.BROKEN, broken.finding)
     elif structured and not any(answers_question(reading) for reading in structured):
-        city = city_of({"function": {"arguments": structured[0].calls[0].arguments}}, "")
-        verdict = unknown(f"the call is well formed and asks for {wording.quote(city, 40)} where Paris was asked for")
+        verdict = unknown(other_city(structured[0]))
     else:
         notes = [one.finding.title for one in counted]
         if len(calls) < len(asked):
@@ -346,6 +335,7 @@ def diagnose_silence(asked: Sequence[Reading], signs: Signs, *, able: bool = Tru
         detail,
         asked[0].exchange.shows("/response/body/choices/0/message/tool_calls", expected="a call", actual=None),
         *reach.evidence,
+        remedy=None if forced is not None or not signs.forced else NO_FORCED_CALL,
         confidence=reach.confidence,
     )
     verdict = _with_forced(unknown("the tools reach the model, which answers in prose"), forced)

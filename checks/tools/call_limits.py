@@ -1,4 +1,7 @@
-"""tools.none and tools.cut, at depth deep: a choice that forbids calls, and a call that the token limit cuts off."""
+"""tools.none and tools.cut: a choice that forbids calls, and a call that the token limit cuts off.
+
+The cut call is asked for by params.limit, which needs an answer that its limit cuts off anyway.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from checks.tools import requests
 from checks.tools.catalogue import CALL_CUT, NONE_IGNORED
 from checks.tools.reading import Kind, Reading, read
-from probe.api import Depth, Finding, Result, Skip, check, completion, wording
+from probe.api import Depth, Exchange, Finding, Result, Skip, State, check, completion, member, wording
 
 if TYPE_CHECKING:
     from probe.api import Context
 
 #: Tokens that the arguments below need several times over, and more than a call with a short text takes.
 CUT_LIMIT = 48
+CUT_TOOL = "save_text"
 SENTENCE = (
     "The ferry to the northern islands leaves at seven in the morning, stops at two small harbours on the way, and "
     "arrives shortly before noon; bring warm clothes, a map, some bread and cheese, and enough water for two days."
@@ -27,18 +31,27 @@ SENTENCE = (
     title="Forbid calls with tool_choice none",
     proves="tool_choice `none` is answered with text.",
     requires={"chat"},
-    after={"tools"},
+    after={"tools", "streaming_tools"},
     emits=(NONE_IGNORED,),
-    max_requests=2,
-    max_tokens=1500,
-    depth=Depth.DEEP,
+    max_requests=4,
+    max_tokens=2500,
+    least_requests=1,
 )
 async def none(ctx: Context) -> Result:
-    _needs_calls(ctx)
-    asked = [await _with_none(ctx)]
-    if called(asked[0]):
-        asked.append(await _with_none(ctx))
-    return diagnose_none(asked)
+    if not calls_by_choice(ctx):
+        raise Skip("a plain tool is not called of the model's own choice")
+    streaming = ctx.verdicts.get("streaming_tools")
+    modes = [streaming is not None and streaming.verdict is State.WORKS]
+    if modes[0] and ctx.options.depth is Depth.DEEP:
+        modes.append(False)
+    for stream in modes:
+        asked = [await _with_none(ctx, stream=stream)]
+        if called(asked[0]):
+            asked.append(await _with_none(ctx, stream=stream))
+        result = diagnose_none(asked)
+        if result.findings:
+            return result
+    return result
 
 
 @check(
@@ -46,43 +59,65 @@ async def none(ctx: Context) -> Result:
     title="Cut a call off",
     proves="A call that the token limit cuts off is not reported as complete.",
     requires={"chat"},
-    after={"tools"},
+    after={"tools", "streaming_tools", "params.limit"},
     emits=(CALL_CUT,),
-    max_requests=2,
-    max_tokens=4000,
-    depth=Depth.DEEP,
+    max_requests=4,
+    max_tokens=6000,
+    least_requests=0,
 )
 async def cut(ctx: Context) -> Result:
-    _needs_calls(ctx)
-    asked = [await _with_small_limit(ctx)]
-    if cut_reported_complete(asked[0]):
-        asked.append(await _with_small_limit(ctx))
-    return diagnose_cut(asked)
-
-
-def _needs_calls(ctx: Context) -> None:
-    state = ctx.target.tools
-    if state is None or state["way"] != "auto" or state["outcome"] != "called":
+    """Judge the call of params.limit; at depth deep one that is streamed too."""
+    if not calls_by_choice(ctx):
         raise Skip("a plain tool is not called of the model's own choice")
+    modes: list[tuple[bool, list[Reading]]] = [(False, [read(one) for one in ctx.exchanges if is_cut_call(one)][:1])]
+    if ctx.options.depth is Depth.DEEP:
+        modes.append((True, []))
+    result = Result(note="no call was cut off")
+    for stream, asked in modes:
+        if not asked and ctx.options.depth is Depth.DEEP:
+            asked.append(read(await limited_call(ctx, stream=stream)))
+        if asked and cut_reported_complete(asked[0]):
+            asked.append(read(await limited_call(ctx, stream=stream)))
+        if asked and (result := diagnose_cut(asked)).findings:
+            break
+    return result
 
 
-async def _with_none(ctx: Context) -> Reading:
+def calls_by_choice(ctx: Context) -> bool:
+    """Whether the model calls a plain tool of its own choice."""
+    state = ctx.target.tools
+    return state is not None and state["way"] == "auto" and state["outcome"] == "called"
+
+
+async def _with_none(ctx: Context, *, stream: bool) -> Reading:
+    more: dict[str, Any] = {"stream": True} if stream else {}
     tools = [requests.weather()]
-    return read(await ctx.chat(requests.QUESTION, limit=requests.LIMIT, tools=tools, tool_choice="none"))
+    return read(await ctx.chat(requests.QUESTION, limit=requests.LIMIT, tools=tools, tool_choice="none", **more))
 
 
 def text_tool() -> requests.Tool:
     """A tool with one long argument."""
-    return requests.function("save_text", "Save a text.", {"text": {"type": "string"}}, ["text"])
+    return requests.function(CUT_TOOL, "Save a text.", {"text": {"type": "string"}}, ["text"])
 
 
-async def _with_small_limit(ctx: Context) -> Reading:
-    """The request, without the second one with more room that a cut answer usually leads to."""
+async def limited_call(ctx: Context, *, stream: bool = False) -> Exchange:
+    """Ask for a call that its limit cuts off; not through ``ctx.chat``, which would repeat it with more room.
+
+    Raises:
+        Skip: the model thinks before it calls, so the limit that cuts the call is not known.
+    """
     url = ctx.target.chat_url
     if url is None or ctx.target.thinks:
         raise Skip("the model thinks before it calls, so the limit that cuts the call is not known")
-    body = ctx.chat_body(f"Call save_text with text `{SENTENCE}`", limit=CUT_LIMIT, tools=[text_tool()])
-    return read(await ctx.send("POST", url, body=body, tokens=len(str(body)) // 3 + CUT_LIMIT))
+    more: dict[str, Any] = {"stream": True} if stream else {}
+    body = ctx.chat_body(f"Call {CUT_TOOL} with text `{SENTENCE}`", limit=CUT_LIMIT, tools=[text_tool()], **more)
+    return await ctx.send("POST", url, body=body, tokens=len(str(body)) // 3 + CUT_LIMIT)
+
+
+def is_cut_call(exchange: Exchange) -> bool:
+    """Whether an exchange of the run is such a request without streaming."""
+    body = exchange.request.body
+    return member(body, "tools", 0, "function", "name") == CUT_TOOL and not member(body, "stream")
 
 
 # Diagnosis -----------------------------------------------------------------------------------------
@@ -100,7 +135,8 @@ def diagnose_none(asked: Sequence[Reading]) -> Result:
     if not all(map(called, asked)):
         return Result(note="a call came in one of two answers" if len(asked) > 1 else "")
     name = wording.shown(asked[-1].calls[0].name)
-    detail = f'With `tool_choice: "none"` each of {len(asked)} answers has a call of {name}.'
+    how = "streamed " if asked[-1].streamed else ""
+    detail = f'With `tool_choice: "none"` each of {len(asked)} {how}answers has a call of {name}.'
     evidence = [one.exchange.shows(one.calls[0].pointer, expected="text", actual="a call") for one in asked]
     return Result((NONE_IGNORED.found(detail, *evidence),))
 
@@ -155,7 +191,6 @@ def _cut_finding(reading: Reading) -> Finding:
         f"The token limit cut a call off, its arguments {how} ({wording.shown(call.arguments)}), and the finish reason "
         f"is {wording.shown(reading.finish)} instead of length."
     )
-    evidence = reading.exchange.shows(
-        "/response/body/choices/0/finish_reason", expected="length", actual=reading.finish
-    )
+    pointer = "/response/events" if reading.streamed else "/response/body/choices/0/finish_reason"
+    evidence = reading.exchange.shows(pointer, expected="length", actual=reading.finish)
     return CALL_CUT.found(detail, evidence)

@@ -388,6 +388,20 @@ NONE_IGNORED = Diagnosis(
     verify='The same request with `tool_choice: "none"` is answered with text.',
     sources=("OpenAI API reference, chat completions: tool_choice",),
 )
+HELD_WITH_TOOLS = Diagnosis(
+    code="tools.held-with-tools",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="Streamed text held back with tools",
+    what="The text of a streamed answer arrives while it is written; with `tools` in the request the same text arrives "
+    "only at the end.",
+    why="Agents offer tools in every request, so their users wait for whole answers; an idle timer on the way may cut "
+    "the silent connection.",
+    remedy="Update the server, or use a tool-call parser that streams text (one that waits for the end to look for a "
+    "call cannot); in a gateway turn off the emulation of tool calls for a backend that has its own.",
+    verify="The first words of a streamed answer arrive as early with `tools` as without.",
+    sources=("vllm-project/vllm vllm/tool_parsers: extract_tool_calls_streaming", "OpenAI API reference, streaming"),
+)
 CALL_CUT = Diagnosis(
     code="tools.call-cut",
     severity=Severity.ERROR,

@@ -54,7 +54,8 @@ async def choice(ctx: Context) -> Result:
     required = Choice("tool_choice_required", await _send(ctx, requests.required))
     named = Choice("tool_choice_named", await _send(ctx, requests.by_name))
     root = next((code for code in ROOTS if code in ctx.codes), None)
-    if root is None and named.last.kind is not Kind.LEAKED and not _as_demanded(named.last):
+    clear = named.last.refused and meaning(named.last.exchange) is Refusal.CHOICE
+    if root is None and named.last.kind is not Kind.LEAKED and not clear and not _as_demanded(named.last):
         plain = read(await requests.by_name_plainly(ctx))
         named = replace(named, asked=(*named.asked, plain))
     if root is None:
@@ -96,7 +97,7 @@ def diagnose_choice(choices: Sequence[Choice], root: str | None, codes: frozense
     """
     result = Result()
     for one in choices:
-        result = result | _judge(one, root, codes, server)
+        result = result | _judge(one, root, codes, server, _cure(one, choices))
     kept: dict[str, Finding] = {}
     for finding in result.findings:
         kept.setdefault(finding.code, finding)
@@ -112,7 +113,19 @@ def _as_demanded(reading: Reading) -> bool:
     return any(call.name == wanted or is_altered(call.name, wanted) for call in reading.calls)
 
 
-def _judge(one: Choice, root: str | None, codes: frozenset[str], server: str) -> Result:
+def _cure(one: Choice, choices: Sequence[Choice]) -> str:
+    """What to do where a choice has no effect, by what had one in this run."""
+    if any(reading.kind is Kind.CALLED for other in choices if other is not one for reading in other.asked):
+        if one.capability == "tool_choice_named":
+            return "Send tool_choice `required` and offer that one tool alone: in this run `required` brought a call."
+        return "Name the tool in tool_choice: in this run a named choice brought its call."
+    return (
+        "Do not rely on a forced tool_choice with this server and model: none brought a call in this run. Let the "
+        "client check every answer for a call."
+    )
+
+
+def _judge(one: Choice, root: str | None, codes: frozenset[str], server: str, cure: str) -> Result:
     name = one.capability
     best = next((item for item in one.asked if item.kind is Kind.CALLED and _as_demanded(item)), one.last)
     if best.kind is Kind.CALLED and _as_demanded(best):
@@ -142,6 +155,7 @@ def _judge(one: Choice, root: str | None, codes: frozenset[str], server: str) ->
             expected=demand,
             actual=[wording.shown(call.name, 80) for call in best.calls] or None,
         ),
+        remedy=cure,
     )
     return Result((finding,), {name: because(State.IGNORED, finding)})
 

@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checks.shared.outcome import words_of
+from checks.stream.catalogue import TEXT_DIFFERS
 from checks.tools import requests
 from checks.tools.catalogue import CALL_FAULTS, RESULT_IGNORED, RESULT_REJECTED, STREAM_FRAGMENTS, STREAM_INDEX
 from checks.tools.leaked_calls import diagnosis, facts, leak_finding, server_of
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.refusal import Refusal, meaning, refusal_of
-from checks.tools.replay import Received, city_of, received_in, send, without_extras
+from checks.tools.replay import Received, city_of, extras, received_in, send, without_extras
 from checks.tools.results import MORE, repeats_number
 from checks.tools.state import call_parameters, state_of, unusable_verdict
 from checks.tools.stream_assembly import stream_faults
 from checks.tools.structured_calls import faults, findings_of
-from probe.api import Result, State, Verdict, because, check, completion, unknown, works
+from probe.api import Result, State, Verdict, because, check, completion, unknown, wording, works
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -55,9 +56,9 @@ class Both:
     requires={"chat"},
     after={"tools", "streaming_tools", "tool_results"},
     provides={"parallel_tools", "streaming_tools", "tool_results"},
-    emits=(STREAM_INDEX, STREAM_FRAGMENTS, *CALL_FAULTS, RESULT_REJECTED, RESULT_IGNORED),
-    max_requests=6,
-    max_tokens=7000,
+    emits=(STREAM_INDEX, STREAM_FRAGMENTS, *CALL_FAULTS, RESULT_REJECTED, RESULT_IGNORED, TEXT_DIFFERS),
+    max_requests=8,
+    max_tokens=9000,
 )
 async def parallel(ctx: Context) -> Result:
     unusable = unusable_verdict(ctx)
@@ -67,17 +68,33 @@ async def parallel(ctx: Context) -> Result:
     parameters = call_parameters(state)
     if parameters is None or state["outcome"] == "leaked":
         return _unknown("not even one call comes back structured")
-    parameters |= {"limit": requests.LONG_LIMIT, "stream": True if _streams(ctx) else None}
-    asked = [read(await ctx.chat(requests.TWO_CITIES, parallel_tool_calls=True, **parameters))]
+    streams = _streams(ctx)
+    if streams:
+        asked = [read(await requests.two_streamed(ctx, parameters))]
+    parameters |= {"limit": requests.LONG_LIMIT, "stream": True if streams else None}
+    if not streams:
+        asked = [read(await ctx.chat(requests.TWO_CITIES, parallel_tool_calls=True, **parameters))]
     if asked[0].refused:
         asked.append(read(await ctx.chat(requests.TWO_CITIES, **parameters)))
     compared = await _whole_too(ctx, asked, parameters)
     both: list[Both] = []
+    streamed: list[Both] = []
     if "tools.result-rejected" not in ctx.codes and (received := answerable(compared[0] if compared else asked[-1])):
-        both.append(await _hand_back(ctx, received))
-        if both[0].used < 2 and both[0].reading.answered:
-            both.append(await _hand_back(ctx, received, longer=both[0].unused))
+        message = _message(ctx, received)
+        if streams:
+            streamed.append(await _hand_back(ctx, received, message, stream=True))
+        if not streamed or streamed[0].used < 2:
+            both.append(await _hand_back(ctx, received, message))
+            if both[0].reading.refused and extras(received.message) and message != received.message:
+                message = received.message  # tools.echo finds the field
+                both = [await _hand_back(ctx, received, message)]
+                streamed = []
+            if both[0].used == 2 and streamed and differs(streamed[0], both[0]):
+                streamed.append(await _hand_back(ctx, received, message, stream=True))
+            elif both[0].used < 2 and both[0].reading.answered:
+                both.append(await _hand_back(ctx, received, message, longer=both[0].unused))
     result = diagnose_parallel(asked, server_of(ctx, *asked), ctx.codes) | diagnose_both(both)
+    result |= diagnose_streamed_answer(streamed, both)
     result |= diagnose_lost_call(asked[-1], compared)
     if len(asked) == 2 and asked[0].kind is Kind.REFUSED and asked[1].answered:
         known = ctx.facts.get("rejected_params")
@@ -132,8 +149,18 @@ def diagnose_lost_call(asked: Reading, compared: Sequence[Reading]) -> Result:
     return Result((finding,), {"streaming_tools": broken, "parallel_tools": works("without streaming")})
 
 
-async def _hand_back(ctx: Context, received: Received, *, longer: int | None = None) -> Both:
-    """Hand both results back with the answer as it came, the result at ``longer`` with more text."""
+def _message(ctx: Context, received: Received) -> dict[str, Any]:
+    """The message with the calls as clients with typed messages send it: the fields of the API alone."""
+    message = without_extras(received.message)
+    if message.get("content") is None:
+        message["content"] = ctx.target.tool_turn_content
+    return message
+
+
+async def _hand_back(
+    ctx: Context, received: Received, message: dict[str, Any], *, longer: int | None = None, stream: bool = False
+) -> Both:
+    """Hand both results back, the result at ``longer`` with more text."""
     first, second = (requests.number_of(ctx, label) for label in ("tool-result-first", "tool-result-second"))
     texts = [
         requests.report(city_of(call, city), number) + (MORE if longer == place else "")
@@ -141,14 +168,44 @@ async def _hand_back(ctx: Context, received: Received, *, longer: int | None = N
             zip(received.calls, requests.CITIES, (first, second), strict=False)
         )
     ]
-    rejected = "tools.history-rejected" in ctx.codes
-    message = without_extras(received.message) if rejected else dict(received.message)
-    if message.get("content") is None:
-        message["content"] = ctx.target.tool_turn_content
-    return Both(read(await send(ctx, received, texts, message)), (first, second))
+    return Both(read(await send(ctx, received, texts, message, stream=stream)), (first, second))
 
 
 # Diagnosis -----------------------------------------------------------------------------------------
+
+
+def differs(streamed: Both, whole: Both) -> bool:
+    """Whether the streamed answer to the results is refused, empty, or the whole one with parts lost."""
+    if streamed.reading.refused or streamed.reading.kind is Kind.EMPTY:
+        return True
+    if streamed.reading.kind is not Kind.PROSE:
+        return False
+    left = iter(whole.reading.text)
+    return len(streamed.reading.text) < len(whole.reading.text) and all(one in left for one in streamed.reading.text)
+
+
+def diagnose_streamed_answer(streamed: Sequence[Both], both: Sequence[Both]) -> Result:
+    """Judge the streamed answers to two results where the whole one is right; empty without a second one.  Pure."""
+    if len(streamed) < 2 or streamed[1].used == 2 or not differs(streamed[1], both[0]):
+        return Result()
+    last, whole = streamed[1].reading, both[0].reading
+    if last.refused or last.finish == "error":
+        how = (
+            f"was refused: {words_of(last.exchange)}"
+            if last.refused
+            else 'ended with finish_reason "error" and no text'
+        )
+        finding = RESULT_REJECTED.found(
+            f"Streamed, the conversation with results {how}, twice. Without streaming it was answered.",
+            refusal_of(last.exchange),
+        )
+    else:
+        finding = TEXT_DIFFERS.found(
+            f"After tool results the streamed text is {wording.quote(last.text, 80, 'empty')}, twice; without "
+            f"streaming it is {wording.quote(whole.text, 120)}.",
+            last.exchange.shows("/response/events", expected=whole.text[:160], actual=last.text[:160]),
+        )
+    return Result((finding,), {"streaming_tools": because(State.BROKEN, finding)})
 
 
 def diagnose_parallel(asked: Sequence[Reading], server: str, codes: frozenset[str]) -> Result:

@@ -46,7 +46,8 @@ class Call:
     """One structured call with its raw values.
 
     ``pointer`` is its place in the exchange (that of its first delta in a stream).  ``more`` holds members that are not
-    in the API, which some services need back (Gemini's thought signature in ``extra_content``).
+    in the API, which some services need back (Gemini's thought signature in ``extra_content``).  ``elsewhere`` is the
+    member that has the arguments, where that is not ``arguments``.
     """
 
     id: Any
@@ -54,6 +55,7 @@ class Call:
     arguments: Any
     pointer: str
     more: Mapping[str, Any] = field(default_factory=dict)
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,10 +145,22 @@ def _calls(message: Mapping[str, Any]) -> tuple[Call, ...]:
             member(item, "function", "arguments"),
             place,
             {key: item[key] for key in item if key not in ("id", "type", "index", "function")},
+            _elsewhere(item.get("function")),
         )
         for item, place in items
         if isinstance(item, dict) and item
     )
+
+
+#: Where other APIs have the arguments of a call (Gemini ``args``, Anthropic ``input``).
+_OTHER_MEMBERS = ("parameters", "input", "args")
+
+
+def _elsewhere(function: Any) -> str:
+    """The member of a call's function that holds the arguments, where they are not in their place."""
+    if not isinstance(function, dict) or function.get("arguments"):
+        return ""
+    return next((name for name in _OTHER_MEMBERS if isinstance(function.get(name), dict | str)), "")
 
 
 def _read_stream(exchange: Exchange) -> Reading:
@@ -154,8 +168,13 @@ def _read_stream(exchange: Exchange) -> Reading:
     joined = assemble(chunk.delta for chunk in stream.chunks)
     begin = next((chunk.index for chunk in stream.chunks if chunk.delta.get("tool_calls")), 0)
     pointer = f"/response/events/{begin}/data/choices/0/delta/tool_calls"
+    parts = [
+        part for chunk in stream.chunks if isinstance(found := chunk.delta.get("tool_calls"), list) for part in found
+    ]
+    elsewhere = next(filter(None, (_elsewhere(member(part, "function")) for part in parts)), "")
     calls = tuple(
-        Call(call.id or None, call.name or None, call.arguments, pointer) for call in joined.intended[:MOST_CALLS]
+        Call(call.id or None, call.name or None, call.arguments, pointer, elsewhere="" if call.arguments else elsewhere)
+        for call in joined.intended[:MOST_CALLS]
     )
     if stream.errors and not calls and not stream.text:
         return Reading(exchange, Kind.REFUSED, streamed=True, why=stream.errors[0][1])
@@ -251,7 +270,8 @@ def _judged(reading: Reading, reasoning: str, reasoning_pointer: str) -> Reading
         kind = Kind.CUT if nameless else Kind.LEAKED
     else:
         kind = Kind.PROSE if visible else Kind.CUT if cut else Kind.EMPTY
-    stray = next((marker for marker in _MARKERS if marker in visible), "") if calls and leak is None else ""
+    opened = visible.replace("</", "<")  # a closing tag may be left alone
+    stray = next((marker for marker in _MARKERS if marker in opened), "") if calls and leak is None else ""
     return replace(
         reading,
         kind=kind,

@@ -128,6 +128,10 @@ def meaning_of(said: str) -> Refusal:
     return Refusal.UNCLEAR
 
 
+#: The remedy of tools.not-called where a forced choice was tried too.
+NO_FORCED_CALL = (
+    "Use a model that was trained for tool calling; forcing the call with tool_choice brought none in this run either."
+)
 _MODEL = _any(
     r"\bmodel\b", r"^\S{1,128} does(?: not|n't) support", r"/\S{1,128} does(?: not|n't) support", r"no endpoints? found"
 )
@@ -210,7 +214,8 @@ def diagnose_refusal(
             f"The tools reached the model, and the server could not parse its output as a call: {words_of(last)}. "
             "The model and its chat template or parser do not match."
         )
-        finding = NOT_CALLED.found(detail, status, confidence=0.8)
+        called = forced is not None and forced.kind is Kind.CALLED
+        finding = NOT_CALLED.found(detail, status, remedy=None if called else NO_FORCED_CALL, confidence=0.8)
         note = "the server could not parse the model's output as a call"
         if forced is not None and forced.kind is Kind.CALLED and not any(item.breaks for item in faults(forced)):
             note += "; a forced call works"

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checks.tools import requests
+from checks.tools.reading import Reading
 from checks.tools.requests import Message, Tool
 from checks.tools.state import is_usable_call
-from probe.api import Exchange, completion, member
+from probe.api import Exchange, completion, member, wording
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _OF_MESSAGE = frozenset({"role", "content", "tool_calls"})
 _OF_CALL = frozenset({"id", "type", "function", "index"})
 _OF_FUNCTION = frozenset({"name", "arguments"})
+#: Members that hold nothing in the answers of most servers, and that every server takes back.
+_USUAL = frozenset({"refusal", "annotations", "audio", "function_call", "reasoning_content", "reasoning"})
 #: Members of the API that hold nothing in an ordinary answer.
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
@@ -75,6 +78,24 @@ def received_in(exchange: Exchange) -> Received | None:
     return Received(
         exchange, tuple(asked["messages"]), tuple(asked["tools"]), {**copy.deepcopy(message), "role": "assistant"}
     )
+
+
+def plain_answer(exchanges: Iterable[Exchange]) -> Exchange | None:
+    """An answer to one user message without calls that holds members worth sending back, or None."""
+    for exchange in exchanges:
+        turns = member(exchange.request.body, "messages")  # none in a request made to be refused
+        if not completion.is_completion(exchange) or not isinstance(turns, list) or len(turns) != 1:
+            continue
+        message = completion.message(exchange)
+        fields = set(extras(message)) | (set(extras(message, empty=True)) - _USUAL)
+        if completion.answer(exchange) and not message.get("tool_calls") and fields:
+            return exchange
+    return None
+
+
+def with_answer(exchange: Exchange) -> list[Message]:
+    """The messages of a plain request and its answer as it came."""
+    return [*exchange.request.body["messages"], {**completion.message(exchange), "role": "assistant"}]
 
 
 def plain_extras(exchanges: Iterable[Exchange]) -> Message:
@@ -167,10 +188,23 @@ def shown_path(field: str, message: Mapping[str, Any]) -> str:
     return ".".join(path)
 
 
-async def send(ctx: Context, received: Received, texts: Sequence[str], message: Message | None = None) -> Exchange:
-    """Hand results back, with the answer as it came or in another form."""
-    messages = received.conversation(texts, message)
-    return await ctx.chat(messages, limit=requests.LONG_LIMIT, tools=list(received.tools))
+async def send(
+    ctx: Context,
+    received: Received,
+    texts: Sequence[str],
+    message: Message | None = None,
+    *,
+    before: Sequence[Message] = (),
+    stream: bool = False,
+) -> Exchange:
+    """Hand results back, with the answer as it came or in another form.
+
+    Args:
+        before: messages at the beginning of the conversation.
+    """
+    messages = [*before, *received.conversation(texts, message)]
+    more: dict[str, Any] = {"stream": True} if stream else {}
+    return await ctx.chat(messages, limit=requests.LONG_LIMIT, tools=list(received.tools), **more)
 
 
 def city_of(call: Mapping[str, Any], otherwise: str) -> str:
@@ -181,3 +215,29 @@ def city_of(call: Mapping[str, Any], otherwise: str) -> str:
         return otherwise
     city = value.get("city") if isinstance(value, dict) else None
     return city if isinstance(city, str) and 0 < len(city) <= 40 else otherwise
+
+
+def answers_question(reading: Reading) -> bool:
+    """Whether a call of the weather tool asks for the city of the question; True where that is unclear.
+
+    A mock fills the schema with words of its own ("test_city", ""); another script or language is the model's choice.
+    """
+    texts = [str(call.arguments) for call in reading.calls]
+    if not all(map(_has_city, texts)):
+        return True
+    return any("paris" in text.lower() or not text.isascii() for text in texts)
+
+
+def _has_city(text: str) -> bool:
+    """Whether arguments are an object whose city is a string, or that lacks one."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and isinstance(value.get("city", ""), str)
+
+
+def other_city(reading: Reading) -> str:
+    """Why a call of other values proves nothing, in a few words."""
+    city = city_of({"function": {"arguments": reading.calls[0].arguments}}, "")
+    return f"the call is well formed and asks for {wording.quote(city, 40, 'no city')} where Paris was asked for"

@@ -209,6 +209,16 @@ async def auto(ctx: Context) -> Exchange:
     return await ctx.chat(QUESTION, limit=LIMIT, share="tools.auto", tools=[weather()])
 
 
+async def two_streamed(ctx: Context, parameters: Mapping[str, Any]) -> Exchange:
+    """The question that needs two calls, streamed.
+
+    Args:
+        parameters: the tools, and a forced choice where that is needed.
+    """
+    more = {**parameters, "limit": LONG_LIMIT, "stream": True}
+    return await ctx.chat(TWO_CITIES, parallel_tool_calls=True, share="tools.two-streamed", **more)
+
+
 async def required(ctx: Context) -> Exchange:
     """``tool_choice: required`` with an unrelated question."""
     return await ctx.chat(

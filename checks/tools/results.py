@@ -16,6 +16,7 @@ from checks.shared.outcome import words_of
 from checks.shared.trials import ROUNDS
 from checks.tools import requests
 from checks.tools.catalogue import ECHO_REQUIRED, HISTORY_REJECTED, RESULT_IGNORED, RESULT_REJECTED
+from checks.tools.echo import echo_required
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.refusal import Refusal, meaning, refusal_of
 from checks.tools.replay import (
@@ -23,10 +24,12 @@ from checks.tools.replay import (
     city_of,
     extras,
     meant,
+    plain_answer,
     plain_extras,
     received_call,
     send,
     shown_path,
+    with_answer,
     without_extras,
 )
 from checks.tools.state import refused_verdict
@@ -144,7 +147,10 @@ async def _sent_back(ctx: Context, received: Received) -> Result | None:
     """The endpoint's own call handed back as it came; None where that settles nothing."""
     number = requests.number_of(ctx, "tool-result-own")
     texts = [requests.report(city_of(call, "Paris"), number) for call in received.calls]
-    own = Turn(read(await send(ctx, received, texts)), number)
+    plain = plain_answer(ctx.exchanges)
+    own = Turn(read(await send(ctx, received, texts, before=with_answer(plain) if plain else ())), number)
+    if plain is not None and own.reading.refused:
+        own = Turn(read(await send(ctx, received, texts)), number)  # tools.history looks into the plain answer
     if failed := _failed_after_result(own.reading):
         return failed
     if own.reading.kind is Kind.REFUSED:
@@ -152,27 +158,12 @@ async def _sent_back(ctx: Context, received: Received) -> Result | None:
     if not own.reading.answered:
         return None
     content = {"tool_turn_content": received.message.get("content")}
-    fields = extras(received.message)
-    bare = await _without(ctx, received, own, texts) if fields else None
-    if bare is not None:
-        needed = meant(completion.error_text(bare.exchange), received.message, fields)
-        verdict = works() if own.used else unknown("the result reaches the endpoint, and the model does not use it")
-        return Result(verdicts={"tool_results": verdict}, settles=content) | _echo(needed, received, own, bare)
-    return Result(verdicts={"tool_results": works()}, settles=content) if own.used else None
-
-
-async def _without(ctx: Context, received: Received, own: Turn, texts: Sequence[str]) -> Reading | None:
-    """The answer to the message without its further fields, where that fails although it works with them.
-
-    A server error or an empty answer has to come twice.
-    """
-    message = without_extras(received.message)
-    bare = read(await send(ctx, received, texts, message))
-    if bare.kind is Kind.REFUSED:
-        return bare
-    if bare.kind is Kind.FAILED or (bare.kind is Kind.EMPTY and own.used):
-        again = read(await send(ctx, received, texts, message))
-        return again if again.kind is bare.kind else None
+    if own.used:
+        return Result(verdicts={"tool_results": works()}, settles=content)
+    if extras(received.message) and read(await send(ctx, received, texts, without_extras(received.message))).refused:
+        # tools.echo finds the field; calls of this program do not have it.
+        verdict = unknown("the result reaches the endpoint, and the model does not use it")
+        return Result(verdicts={"tool_results": verdict}, settles=content)
     return None
 
 
@@ -262,18 +253,7 @@ async def _with_plain_extras(ctx: Context, refused: Turn) -> Result | None:
     received = Received(own.reading.exchange, tuple(messages[:1]), (requests.weather(),), messages[1])
     needed = meant(completion.error_text(refused.reading.exchange), fields, tuple(fields))
     verdict = works("with a field that the endpoint itself wrote") if own.used else unknown("the result was not used")
-    return Result(verdicts={"tool_results": verdict}) | _echo(needed, received, own, refused.reading)
-
-
-def _echo(fields: Sequence[str], received: Received, own: Turn, bare: Reading) -> Result:
-    names = wording.listing([f"`{shown_path(field, received.message)}`" for field in fields[:4]])
-    finding = ECHO_REQUIRED.found(
-        f"Without {names} in the assistant message the conversation was refused: {words_of(bare.exchange)}. "
-        "Sent back as it came, it was answered.",
-        refusal_of(bare.exchange),
-        own.reading.exchange.shows("/response/status", expected=200, actual=own.reading.exchange.status),
-    )
-    return Result((finding,), facts={"echo_fields": [field.rpartition(".")[2] for field in fields]})
+    return Result(verdicts={"tool_results": verdict}) | echo_required(needed, received, own.reading, refused.reading)
 
 
 async def _turn(

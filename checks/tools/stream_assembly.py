@@ -86,6 +86,8 @@ def _counts_deltas(joined: Assembly, reading: Reading) -> Fault | None:
 def _fragments(joined: Assembly, reading: Reading, found: list[Fault], whole_sound: bool) -> Fault | None:
     """The worst fault of the fragments: they do not join to the call, or repeat parts of it."""
     garbled = _anomalies(joined, _GARBLES)
+    if any(call.elsewhere for call in reading.calls):
+        return None  # the arguments are in another member, which is the finding
     of_arguments = ("fragments-not-json", "arguments-empty")
     if any(fault.diagnosis is NOT_STRING for fault in found):
         garbled = [item for item in garbled if item.code not in (*of_arguments, "malformed")]

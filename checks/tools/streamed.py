@@ -24,7 +24,7 @@ from checks.tools.catalogue import (
 from checks.tools.leaked_calls import diagnosis, facts, leak_finding, server_of
 from checks.tools.reading import Call, Kind, Reading, read
 from checks.tools.refusal import Refusal, meaning, refusal_of
-from checks.tools.replay import city_of
+from checks.tools.replay import answers_question, city_of, other_city
 from checks.tools.state import call_parameters, state_of, unusable_verdict
 from checks.tools.stream_assembly import parsable, stream_faults
 from checks.tools.structured_calls import findings_of
@@ -60,8 +60,8 @@ _FORCED = {"required": requests.required, "named": requests.by_name}
     after={"tools"},
     provides={"streaming_tools"},
     emits=(NOT_SSE, STREAM_LEAK, STREAM_INDEX, STREAM_FRAGMENTS, *CALL_FAULTS, IGNORED, REJECTED),
-    max_requests=5,
-    max_tokens=3000,
+    max_requests=6,
+    max_tokens=4000,
     depth=Depth.QUICK,
 )
 async def stream(ctx: Context) -> Result:
@@ -72,7 +72,7 @@ async def stream(ctx: Context) -> Result:
     parameters = call_parameters(state)
     if parameters is None:
         return Result(verdicts={"streaming_tools": unknown("no call came without streaming either")})
-    asked = [read(await _send(ctx, parameters, share="tools.stream"))]
+    asked = [await _first(ctx, state, parameters)]
     whole = read(await requests.auto(ctx)) if state["way"] == "auto" else None
     if state["way"] == "explicit":
         whole = read(await ctx.chat(requests.QUESTION, limit=requests.LIMIT, **parameters))
@@ -93,6 +93,16 @@ async def stream(ctx: Context) -> Result:
     clean = unstreamed is not None and unstreamed.leak is None and bool(unstreamed.calls)
     server = server_of(ctx, *asked)
     return diagnose_stream(asked, whole, control, ctx.codes, server, sound=parsable(unstreamed), clean=clean)
+
+
+async def _first(ctx: Context, state: ToolState, parameters: dict[str, Any]) -> Reading:
+    """The streamed answer to judge: to the question for two calls, which tools.parallel needs too, where that brings
+    different calls; else to the question that was asked without streaming."""
+    if ctx.options.depth is not Depth.QUICK and state["outcome"] != "leaked":
+        two = read(await requests.two_streamed(ctx, parameters))
+        if two.kind is Kind.CALLED and len({_key(call) for call in two.calls}) == len(two.calls):
+            return two
+    return read(await _send(ctx, parameters, share="tools.stream"))
 
 
 async def _send(ctx: Context, parameters: dict[str, Any], share: str | None = None, **more: Any) -> Any:
@@ -233,6 +243,8 @@ def _called(reading: Reading, whole_sound: bool, server: str, *, clean: bool) ->
     verdict = works("; ".join(finding.title for finding in findings))
     if breaking is not None:
         verdict = because(State.BROKEN, breaking)
+    elif not forced and not answers_question(reading):
+        verdict = unknown(other_city(reading))
     return Result(tuple(findings), {"streaming_tools": verdict})
 
 

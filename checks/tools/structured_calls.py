@@ -118,10 +118,14 @@ def _call_fault(reading: Reading, call: Call, tools: Sequence[Tool], lenient: bo
         judged = judge(call.arguments, schema)
     if judged.verdict in ("not-string", "not-json"):
         diagnosis, expected = (
-            (NOT_STRING, "a string that holds JSON") if judged.verdict == "not-string" else (NOT_JSON, "JSON")
+            (NOT_STRING, "a string that holds JSON")
+            if judged.verdict == "not-string" or call.elsewhere
+            else (NOT_JSON, "JSON")
         )
         evidence = reading.exchange.shows(pointer, expected=expected, actual=wording.shown(call.arguments))
         detail = f"{_subject(reading)} of {name or '(no name)'}: {judged.detail}."
+        if call.elsewhere:
+            detail = f"{_subject(reading)} of {name} has its arguments in `{call.elsewhere}` in place of `arguments`."
         return Fault(diagnosis, detail, evidence, breaks=True, chancy=diagnosis is NOT_JSON)
     if schema is None and reading.streamed and not name:
         return None  # a stream in which no delta has the name is a fault of the fragments
@@ -171,7 +175,9 @@ def _off_schema(reading: Reading, call: Call, judged: Judgement, pointer: str, l
         pointer, expected="arguments that fit the schema", actual=wording.shown(call.arguments)
     )
     detail = f"{_subject(reading)} of {call.name}: {errors}."
-    if all(_is_quoted(error.pointer, error.expected, judged.value) for error in judged.errors):
+    quoted = all(_is_quoted(error.pointer, error.expected, judged.value) for error in judged.errors)
+    # A weak model may write a number so; hardly any writes a list or an object so too.
+    if quoted and (not lenient or len({error.expected for error in judged.errors}) > 1):
         detail += " Each of these values is the right one as a string, which points to the parser, not to the model."
         return Fault(VALUES_ALTERED, detail, evidence, breaks=False, severity=Severity.WARNING)
     if _is_encoded_twice(judged.value):
@@ -256,9 +262,25 @@ def _finish_fault(reading: Reading, forced: bool) -> Fault | None:
         detail = f"{subject} ends with finish_reason {reason} and has no call: it was lost on the server."
         evidence = reading.exchange.shows(pointer, expected="a call", actual=reason)
         return Fault(FINISH, detail, evidence, breaks=True, chancy=True, severity=Severity.ERROR)
+    if reason == "length" and _far_from_limit(reading):
+        detail = f"{subject} has a complete call and ends with finish_reason length, far from the token limit."
+        return Fault(FINISH, detail, evidence, breaks=False)
     if reason in ("tool_calls", "length") or (forced and reason == "stop"):
         return None
     if reading.streamed and reason is None and not completion.read_stream(reading.exchange).done:
         return None  # a truncated stream is another finding
     detail = f"{subject} has a call and ends with finish_reason {wording.shown(reason)}."
     return Fault(FINISH, detail, evidence, breaks=False)
+
+
+def _far_from_limit(reading: Reading) -> bool:
+    """Whether the calls are whole JSON and the answer used less than half of its token limit.
+
+    Without counts every character is taken for a token; a model that thinks may have used more than it shows.
+    """
+    body, used = reading.exchange.request.body, completion.usage(reading.exchange)[1]
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    if not isinstance(limit, int) or completion.reasoning_of(reading.exchange)[0] is not None:
+        return False
+    characters = len(reading.text) + sum(len(str(call.name)) + len(str(call.arguments)) for call in reading.calls)
+    return all(judge(call.arguments, None).ok for call in reading.calls) and 2 * (used or characters) < limit

@@ -1,7 +1,7 @@
 """roles.turns: the orders of messages that agents send, in one conversation without ``tools``.
 
 A second system message, a user message after a tool result, two user messages in a row, a late system message; and
-``tools`` left out, as for a summary.  A refusal is narrowed down by at most four requests.
+``tools`` left out, as for a summary.  A refusal is narrowed down by at most seven requests.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ def is_refused(exchange: Exchange) -> bool:
     requires={"chat"},
     after={"tools", "tool_results", "system_role"},
     emits=(ORDER_REJECTED, HISTORY_REJECTED),
-    max_requests=5,
-    max_tokens=3000,
+    max_requests=8,
+    max_tokens=4000,
     least_requests=1,
 )
 async def order(ctx: Context) -> Result:
@@ -163,18 +163,20 @@ def tool_turns(received: Received | None) -> tuple[Message, ...]:
 
 
 async def narrow_down(search: Search) -> None:
-    """Find the orders that are refused: first those of users together, then each of the suspected kind alone."""
+    """Find the orders that are refused: those of users together, each alone, and the systems likewise."""
     orders = search.history.orders()
     users = [one for one in (AFTER_TOOL, TWO_USERS) if one in orders]
     systems = [one for one in (SECOND_SYSTEM, LATE) if one in orders]
-    suspects = users
     together = await search.refuses(*users) if systems else None
-    if systems and together is None:
-        suspects = systems
+    suspects = users if together is not None or not systems else []
     for one in suspects:
         exchange = together if suspects == [one] and together is not None else await search.refuses(one)
         if exchange is not None:
             search.refused[one] = exchange
+    if systems and (not suspects or await search.refuses(*systems) is not None):
+        for one in systems:
+            if (exchange := await search.refuses(one)) is not None:
+                search.refused[one] = exchange
 
 
 def diagnose_history(refusal: Exchange) -> Result:

@@ -53,6 +53,7 @@ class Fault:
     yields       the finding codes that a right diagnosis gives for this fault alone on the style openai
     value        the default of what may follow the name after `=`; None: the fault takes no value
     choices      the words that may follow; a fault whose `value` is a number takes any number as well
+    deep         only depth deep asks for what it changes
     layer        order of the response hooks: 0 the server itself, 1 a buffering hop, 2 a hop with a timer
     personality  the model's behaviour, see `probe.simulator.endpoint`
     certificate  the kind of server certificate, see `probe.simulator.tls`
@@ -63,6 +64,7 @@ class Fault:
     yields: ClassVar[tuple[str, ...]] = ()
     value: ClassVar[str | None] = None
     choices: ClassVar[tuple[str, ...]] = ()
+    deep: ClassVar[bool] = False
     layer: ClassVar[int] = 0
     personality: ClassVar[str | None] = None
     certificate: ClassVar[str | None] = None

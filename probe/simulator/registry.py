@@ -26,12 +26,16 @@ class UnknownName(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FaultInfo:
-    """A fault as `simulate --list` shows it. `yields` are finding codes; without any it is harmless."""
+    """A fault as `simulate --list` shows it. `yields` are finding codes; without any it is harmless.
+
+    `deep`: only depth deep finds it.
+    """
 
     name: str
     summary: str
     yields: tuple[str, ...]
     value: str | None = None
+    deep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ def all_styles() -> list[StyleInfo]:
 
 def all_faults() -> list[FaultInfo]:
     """All faults, by name."""
-    return [FaultInfo(name, fault.summary, fault.yields, fault.value) for name, fault in _faults().items()]
+    return [FaultInfo(name, fault.summary, fault.yields, fault.value, fault.deep) for name, fault in _faults().items()]
 
 
 def make_style(name: str) -> Style:

@@ -45,7 +45,7 @@ class Limits:
 
 LIMITS = {
     Depth.QUICK: Limits(requests=10, seconds=5.0),
-    Depth.STANDARD: Limits(requests=35, prompt_tokens=6000, completion_tokens=4000),
+    Depth.STANDARD: Limits(requests=35, prompt_tokens=3000, completion_tokens=700),
     Depth.DEEP: None,
 }
 VAIN = Limits(requests=6)

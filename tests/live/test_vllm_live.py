@@ -41,8 +41,9 @@ def test_tools_that_nobody_switched_on(tmp_path: Path) -> None:
     assert "--tool-call-parser" in found.remedy
 
 
-def test_a_model_that_cannot_call_is_no_fault_of_the_server(tmp_path: Path) -> None:
-    with servers.vllm(tmp_path, "--enable-auto-tool-choice", "--tool-call-parser", "hermes") as server:
+@pytest.mark.parametrize("parser", ["hermes", "llama3_json", "pythonic"])
+def test_a_model_that_cannot_call_is_no_fault_of_the_server(tmp_path: Path, parser: str) -> None:
+    with servers.vllm(tmp_path, "--enable-auto-tool-choice", "--tool-call-parser", parser) as server:
         report = diagnose(Subject(server.base_url))
     sound(report)
     assert loud(report) == []

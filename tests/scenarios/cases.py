@@ -47,6 +47,7 @@ class Case:
     expected: frozenset[str]
     fault: str | None = None
     personality: str = "plain"
+    deep: bool = False
 
     @property
     def healthy(self) -> bool:
@@ -56,7 +57,7 @@ class Case:
     @property
     def depth(self) -> Depth:
         """The least depth, from standard on, whose checks can find all of its codes."""
-        return depth_for(self.expected)
+        return Depth.DEEP if self.deep else depth_for(self.expected)
 
     @property
     def timed(self) -> bool:
@@ -102,7 +103,7 @@ class Diagnosed:
 
 def cases() -> list[Case]:
     """The table: all faults on the reference style, all styles, all personalities."""
-    made = [Case(item.name, "openai", frozenset(item.yields), item.name) for item in all_faults()]
+    made = [Case(item.name, "openai", frozenset(item.yields), item.name, deep=item.deep) for item in all_faults()]
     for style in all_styles():
         made.append(Case(style.name, style.name, frozenset(style.yields)))
     made += [Case(f"openai, {name} model", "openai", frozenset(), None, name) for name in PERSONALITIES]

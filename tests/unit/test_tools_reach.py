@@ -145,6 +145,18 @@ def test_prose_that_ended_by_itself_shows_that_the_choice_has_no_effect() -> Non
     assert result.verdicts["tool_choice_required"].verdict is State.IGNORED
 
 
+def test_a_cure_is_one_that_worked_in_the_run() -> None:
+    prose, call = made.said("A joke.", tool_choice="required"), made.called(tool_choice="required")
+    named = made.said("A joke.", tool_choice=requests.named("get_weather"))
+    choices = [Choice("tool_choice_required", (read(call),)), Choice("tool_choice_named", (read(named),))]
+    (finding,) = diagnose_choice(choices, None, frozenset(), "unknown").findings
+    assert "`required`" in finding.remedy
+    choices[0] = Choice("tool_choice_required", (read(prose),))
+    (finding,) = diagnose_choice(choices, None, frozenset(), "unknown").findings
+    assert "`required`" not in finding.remedy
+    assert "none brought a call in this run" in finding.remedy
+
+
 def test_prose_that_the_limit_cut_off_settles_nothing() -> None:
     result = choose(made.said("The weather in Paris, France, Paris,", finish="length", tool_choice="required"))
     assert not result.findings

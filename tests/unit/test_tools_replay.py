@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from checks.tools import requests
-from checks.tools.history import plain_answer
+from checks.tools.echo import handed_back
+from checks.tools.reading import read
 from checks.tools.replay import (
+    answers_question,
     city_of,
     extras,
     meant,
+    plain_answer,
     received_call,
     received_in,
     shown_path,
@@ -176,3 +179,37 @@ def test_a_field_inside_the_function_is_found() -> None:
     assert extras(message) == ("tool_calls[].function.thought_signature",)
     assert without_extras(message)["tool_calls"] == [CALL]
     assert meant("missing thought_signature", message, extras(message)) == extras(message)
+
+
+# What was handed back, and what a call asks for ----------------------------------------------------
+
+
+def test_a_conversation_is_known_by_the_fields_of_its_call() -> None:
+    received = received_in(called({**CALL, "extra_content": SIGNATURE}))
+    assert received is not None
+    whole = asked(answers.chat("5"), messages=received.conversation(["5"]))
+    bare = asked(answers.chat("5"), messages=received.conversation(["5"], without_extras(received.message)))
+    assert [one.bare for one in map(handed_back, (whole, bare)) if one is not None] == [False, True]
+    assert handed_back(asked(answers.chat("Hi"))) is None
+    own = requests.conversation("5")
+    assert handed_back(asked(answers.chat("5"), messages=own)) is None  # a call of this program proves nothing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ('{"city": "Paris"}', True),
+        ('{"city": "paris, FR"}', True),
+        ('{"city": "巴黎"}', True),
+        ('{"town": "Paris"}', True),
+        ('{"city": 75000}', True),
+        ("{", True),
+        ('{"city": "test_city"}', False),
+        ('{"city": "string"}', False),
+        ('{"city": ""}', False),
+        ("{}", False),
+    ],
+)
+def test_a_canned_value_is_no_answer(arguments: str, expected: bool) -> None:
+    call = {**CALL, "function": {"name": "get_weather", "arguments": arguments}}
+    assert answers_question(read(called(call))) is expected

@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from checks.tools.agent_values import agent_question, agent_tools
+from checks.tools.call_limits import text_tool
+from checks.tools.long_arguments import long_text
 from probe.simulator import Simulator, all_faults
 from tests.wire.test_simulator_access import effect as access
 from tests.wire.test_simulator_access import typed_url_is_wrong
@@ -56,7 +58,11 @@ def agent_bodies(client: Client) -> list[dict[str, Any]]:
         client.body(asked, {"tools": tools, "stream": True}),
         client.body(OSLO, {"tools": [WEATHER], "stream": True}),
         client.body(OSLO, {"tools": [WEATHER], "tool_choice": "none"}),
+        client.body(OSLO, {"tools": [WEATHER], "tool_choice": "none", "stream": True}),
         client.body(OSLO, {"tools": [WEATHER], "max_tokens": 10}),
+        client.body(OSLO, {"tools": [WEATHER], "max_tokens": 10, "stream": True}),
+        client.body(with_result(), {"tools": [WEATHER], "stream": True}),
+        client.body(f"Call save_text with text `{long_text()}`", {"tools": [text_tool()], "stream": True}),
         client.body([rules, rules, question], {}),
         client.body([question, rules, question], {}),
         client.body([question, question], {}),

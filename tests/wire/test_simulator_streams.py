@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.wire.test_simulator_client import COUNT, Client
+from tests.wire.test_simulator_client import COUNT, WEATHER, Client
 from tests.wire.test_simulator_effects import CODE, Effects, refused, turn, works
 
 effect = Effects()
@@ -54,6 +54,17 @@ def _replayed(client: Client) -> None:
     assert made.reads[0][0] > 0.4
     assert made.reads[-1][0] - made.reads[0][0] < 0.35
     assert made.text.endswith("25")
+
+
+@effect("tool-stream-text-held", "tool-stream-text-held-auto", "tool-stream-text-replayed", rate_tokens_s=100.0)
+def _held_with_tools(client: Client) -> None:
+    plain, made = client.stream(COUNT.format(25)), client.stream(COUNT.format(25), tools=[WEATHER])
+    assert plain.reads[0][0] < 0.3
+    assert made.reads[0][0] > 0.4
+    assert made.reads[-1][0] - made.reads[0][0] < 0.3
+    assert made.text == plain.text
+    forbidden = client.stream(COUNT.format(25), tools=[WEATHER], tool_choice="none")
+    assert (forbidden.reads[0][0] < 0.3) is (client.sim.faults[0].name == "tool-stream-text-held-auto")
 
 
 @effect("stream-size-buffered", "stream-size-buffered=1000", rate_tokens_s=200.0)

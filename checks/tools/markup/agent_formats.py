@@ -63,7 +63,18 @@ def tool_code(scan: Scan) -> list[LeakedCall]:
             break
     if calls:
         return calls
-    return [call for call in gemma_calls(scan, _API_BRACES, True) if not scan.in_inline_code(call.start)]
+    braced = [call for call in gemma_calls(scan, _API_BRACES, True) if not scan.in_inline_code(call.start)]
+    return braced or _printed(scan)
+
+
+def _printed(scan: Scan) -> list[LeakedCall]:
+    """Calls in print(..) that are the whole answer, each on the schema of its tool."""
+    start = scan.skip(scan.visible[0])
+    if not scan.text.startswith("print(", start):
+        return []
+    calls, end = _statements(scan, start, scan.visible[1])
+    whole = not scan.text[end : scan.visible[1]].strip()
+    return calls if whole and all(_sure(scan, call.name, call) for call in calls) else []
 
 
 def _code_places(scan: Scan) -> Iterator[tuple[int, int]]:
@@ -282,7 +293,7 @@ AGENTS: tuple[Family, ...] = (
         extract=tool_code,
         sglang=("pythonic",),
         source="Gemma docs, function calling",
-        hints=("```", "~~~", "tool_code", "default_api"),
+        hints=("```", "~~~", "tool_code", "default_api", "print("),
         bare=True,
     ),
     Family(

@@ -164,8 +164,9 @@ def _may_call(scan: Scan, start: int, calls: list[LeakedCall]) -> bool:
         last = calls[-1].end if calls and calls[-1].start >= fence.body else None
         follows = last is not None and _ONLY_SEPARATORS.fullmatch(scan.text, last, start) is not None
         return follows or scan.leads_fence(start)
-    before = scan.text[max(0, start - 20) : start].rstrip()
-    return not before or before[-1] not in "=("
+    before = scan.text[max(0, start - 40) : start].rstrip()
+    # The final channel of gpt-oss is the answer, whose tokens may be left in the text.
+    return not before or (before[-1] not in "=(" and not before.endswith("final<|message|>"))
 
 
 def _is_alone(scan: Scan, start: int, end: int) -> bool:

@@ -20,7 +20,7 @@ from probe.simulator.response import Response
 class _Values(Fault):
     """Values in the arguments of calls are changed."""
 
-    yields = ("tools.values-altered",)
+    yields: ClassVar[tuple[str, ...]] = ("tools.values-altered",)
     own_choice: ClassVar[bool] = False
     """Whether only calls of the model's own choice are affected."""
 
@@ -63,6 +63,33 @@ class NumbersAsStringsStreamed(NumbersAsStrings):
 
     def affects(self, call: Call) -> bool:
         return call.stream and super().affects(call)
+
+
+class ModelWritesStrings(NumbersAsStrings):
+    """A weak model writes numbers as strings, forced or not; the parser passes them on (harmless)."""
+
+    name = "model-numbers-as-strings"
+    summary = "the model itself writes numbers in calls as strings, forced or not (harmless)"
+    yields = ()
+    own_choice = False
+
+
+class ModelWritesStringsFree(NumbersAsStrings):
+    """The same, and forced calls are written under a grammar: only the model's own text shows it (harmless)."""
+
+    name = "model-numbers-as-strings-unforced"
+    summary = "the model itself writes numbers in calls as strings unless a grammar forces it (harmless)"
+    yields = ()
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        shown = re.search(r"<tools>\n(\{.*\})\n</tools>", str(call.messages[0].get("content")))
+        if call.tools or shown is None:
+            return super().on_reply(call, reply)
+        asked = {**call.body, "tools": [json.loads(shown.group(1))], "tool_choice": "required"}
+        made = answer({**asked, "messages": call.messages[1:]}).tool_calls[0]
+        arguments = json.dumps(self.each(json.loads(str(made.arguments))))
+        text = f'<tool_call>\n{{"name": "{made.name}", "arguments": {arguments}}}\n</tool_call>'
+        return replace(reply, text=text)
 
 
 class BooleansAsStrings(_Values):
@@ -122,6 +149,27 @@ class HtmlEntitiesQuotes(_Values):
         return html.escape(value).replace("&quot;", "&#34;") if isinstance(value, str) else value
 
 
+class HtmlEntitiesStreamed(HtmlEntities):
+    """The same in streams alone."""
+
+    name = "agent-html-entities-streamed"
+    summary = "&, < and > in the arguments of streamed calls come back as HTML entities"
+
+    def affects(self, call: Call) -> bool:
+        return call.stream
+
+
+class HtmlEntitiesWhole(HtmlEntities):
+    """The same in whole answers alone."""
+
+    name = "agent-html-entities-whole"
+    summary = "&, < and > in the arguments of calls that are not streamed come back as HTML entities"
+    deep = True
+
+    def affects(self, call: Call) -> bool:
+        return not call.stream
+
+
 class DoubledEscapes(_Values):
     """A gateway escapes strings a second time."""
 
@@ -163,6 +211,16 @@ class NullArguments(EmptyArguments):
     name = "agent-null-arguments"
     summary = "a tool without parameters is called with the arguments `null`"
     instead = "null"
+
+
+class EmptyArgumentsStreamed(EmptyArguments):
+    """The same in streams, where no delta has the arguments."""
+
+    name = "agent-empty-arguments-streamed"
+    summary = "the streamed call of a tool without parameters has an empty text as its arguments"
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return super().on_reply(call, reply) if call.stream else reply
 
 
 class BareToolRefused(Fault):
@@ -429,6 +487,27 @@ class NoneIgnored(Fault):
             call.body = {**call.body, "tool_choice": "auto"}
 
 
+class NoneIgnoredStreamed(NoneIgnored):
+    """The same in streams alone."""
+
+    name = "tool-choice-none-ignored-streamed"
+    summary = "a streamed question with `tool_choice: none` is answered with a call"
+    stream = True
+
+    def on_prompt(self, call: Call) -> None:
+        if call.stream is self.stream:
+            super().on_prompt(call)
+
+
+class NoneIgnoredWhole(NoneIgnoredStreamed):
+    """The same in whole answers alone."""
+
+    name = "tool-choice-none-ignored-whole"
+    summary = "a question with `tool_choice: none` that is not streamed is answered with a call"
+    deep = True
+    stream = False
+
+
 class NoneForces(Fault):
     """A gateway reads every written choice as `required`."""
 
@@ -468,3 +547,14 @@ class CutCallClosed(CutCall):
 
     def part(self, arguments: str) -> str:
         return arguments[: len(arguments) // 2] + '"}'
+
+
+class CutCallStreamed(CutCall):
+    """The same in streams alone."""
+
+    name = "tool-call-cut-streamed"
+    summary = 'a streamed call cut by the token limit has half of its JSON and finish_reason "tool_calls"'
+    deep = True
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return super().on_reply(call, reply) if call.stream else reply

@@ -55,6 +55,26 @@ class EmptyTags(Fault):
         )
 
 
+class ThinkTagsStreamed(ThinkTags):
+    """The reasoning parser is not applied to streams."""
+
+    name = "think-tags-streamed"
+    summary = "the model reasons first: in a field of its own, and in streams between <think> tags in the text"
+    yields = ("stream.text-differs",)
+    stream = True
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return super().on_reply(call, reply) if call.stream is self.stream else reply
+
+
+class ThinkTagsWhole(ThinkTagsStreamed):
+    """The reasoning parser is applied to streams alone."""
+
+    name = "think-tags-whole"
+    summary = "the model reasons first: in streams in a field of its own, otherwise between <think> tags in the text"
+    stream = False
+
+
 class HiddenReasoning(Fault):
     """A reasoning model whose reasoning is not sent: only time and token counts show it."""
 

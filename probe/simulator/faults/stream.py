@@ -236,6 +236,23 @@ class NoUsage(Fault):
         return kept
 
 
+class ZeroUsage(Fault):
+    """The streaming path does not count."""
+
+    name = "stream-usage-zero"
+    summary = "the token counts of streams are 0"
+    yields = ("stream.no-usage",)
+
+    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
+        zero = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+        return [
+            replace(chunk, data={**chunk.data, "usage": zero})
+            if isinstance(chunk.data, dict) and chunk.data.get("usage")
+            else chunk
+            for chunk in chunks
+        ]
+
+
 class ErrorInBand(Fault):
     """The generation fails after the status line was sent."""
 

@@ -227,3 +227,14 @@ class TokenLeft(Fault):
         text = _content(made[written[-1]]) + "<|im_end|>"
         made[written[-1]] = _edited(made[written[-1]], lambda choice: choice["delta"].update(content=text))
         return made
+
+
+class LengthForAll(Fault):
+    """Complete streamed answers end as if the limit had cut them off."""
+
+    name = "stream-finish-length"
+    summary = "complete streamed answers end with finish_reason length"
+    yields = ("stream.finish-reason", "tools.finish-reason")
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return replace(reply, finish_reason="length") if call.stream else reply

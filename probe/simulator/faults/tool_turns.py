@@ -282,10 +282,10 @@ class StreamedCallTwice(Fault):
     yields = ("tools.stream-fragments",)
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        if not call.stream or len(reply.tool_calls) != 1:
+        if not call.stream:
             return reply
-        (made,) = reply.tool_calls
-        return replace(reply, tool_calls=(made, replace(made, id=f"{made.id}b" if made.id else None)))
+        twice = [(made, replace(made, id=f"{made.id}b" if made.id else None)) for made in reply.tool_calls]
+        return replace(reply, tool_calls=tuple(one for pair in twice for one in pair))
 
 
 class StreamedValueCut(Fault):
@@ -319,3 +319,43 @@ class EmptyContentRefused(Fault):
             if choice["message"].get("tool_calls"):
                 choice["message"]["content"] = ""
         return payload
+
+
+class ArgumentsElsewhere(Fault):
+    """A gateway translates calls of another API and keeps its member."""
+
+    name = "tool-arguments-elsewhere"
+    summary = "the arguments of calls are in another member of `function` (=parameters, input or args)"
+    yields = ("tools.arguments-not-string",)
+    value = "parameters"
+    choices = ("parameters", "input", "args")
+
+    def moved(self, made: JSON) -> None:
+        """Rename the member of one call."""
+        function = made.get("function") or {}
+        if "arguments" in function:
+            function[self.given] = function.pop("arguments")
+
+    def on_json(self, call: Call, payload: Any) -> Any:
+        for choice in choices(payload):
+            for made in choice.get("message", {}).get("tool_calls") or ():
+                self.moved(made)
+        return payload
+
+    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
+        def move(delta: JSON) -> None:
+            for made in delta.get("tool_calls") or ():
+                self.moved(made)
+
+        return _each_delta(chunks, move)
+
+
+class LengthForCalls(Fault):
+    """Every streamed call ends as if the token limit had cut it off."""
+
+    name = "tool-stream-finish-length"
+    summary = "complete streamed calls end with finish_reason length"
+    yields = ("tools.finish-reason",)
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return replace(reply, finish_reason="length") if call.stream and reply.tool_calls else reply

@@ -71,8 +71,22 @@ def _arguments(tool: Tool, text: str, junk: bool = False) -> dict[str, Any]:
     return Filler(text, tool.parameters, junk=junk).object(tool.parameters)
 
 
+_LITERAL = re.compile(r"`[^`\n]{30,}`")
+
+
 def _clauses(text: str, tools: Sequence[Tool]) -> list[str]:
-    """The parts of a question that may each need a call: sentences, and halves that match different tools."""
+    """The parts of a question that may each need a call: sentences, and halves that match different tools.
+
+    A long text between backticks is not divided.
+    """
+    kept = _LITERAL.findall(text)
+    if kept:
+        rest = iter(kept)
+        return [re.sub("\0", lambda _: next(rest), clause) for clause in _divided(_LITERAL.sub("\0", text), tools)]
+    return _divided(text, tools)
+
+
+def _divided(text: str, tools: Sequence[Tool]) -> list[str]:
     made: list[str] = []
     for clause in (part.strip() for part in _CLAUSE.split(text) if part and part.strip()):
         halves = [half for half in re.split(r",?\s+and\s+|,\s+", clause) if half.strip()]
@@ -104,7 +118,7 @@ def _spread(tool: Tool, clause: str) -> list[dict[str, Any]]:
         and properties[key].get("type") == "string"
         and not properties[key].get("enum")
     ]
-    if not takes_list and len(single) == 1:
+    if not takes_list and len(single) == 1 and not _LITERAL.search(clause):
         joined = re.search(
             r"((?:[A-ZÀ-Þ][\w'’À-ÿ-]*(?: [A-ZÀ-Þ][\w'’À-ÿ-]*)*)(?:(?:\s*,\s*(?:and\s+)?|"
             r"\s+and\s+)(?:also\s+)?(?:in\s+|for\s+|of\s+|at\s+)?(?:[A-ZÀ-Þ][\w'’À-ÿ-]*(?: [A-ZÀ-Þ][\w'’À-ÿ-]*)*))+)",
