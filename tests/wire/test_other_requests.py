@@ -115,10 +115,10 @@ def test_verify_ends_in_time_and_in_bounded_memory(kind: str) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begin = time.monotonic()
     with serving(pour) as port:
-        step = chat(port, timeout_s=1.0)
+        step = chat(port, timeout_s=0.5)
         took = time.monotonic() - begin
     assert step.held is Held.FAILED
-    assert took < 15, "three tries of a second each, and the waits between them"
+    assert took < 15, "three tries of half a second each, and the waits between them"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150 * 1024
 
 
