@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 #: How long the workers may take to start.
 _START_S = 15.0
+_SPAWNED_S = 0.2
 #: Ways to end a check without a result; raised again in the process of the run.
 _WITHOUT_RESULT = (Skip, BudgetExceeded, Inconclusive)
 #: The response of the loopback exchange by which a worker warms up.
@@ -189,6 +190,11 @@ async def _perform(task: WorkerTask) -> WorkerResult:
     )
 
 
+def _unblock(numbers: set[signal.Signals]) -> None:
+    with contextlib.suppress(AttributeError):  # Windows has no signal masks
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+
+
 class TimingWorkers:
     """Worker processes for exclusive checks.
 
@@ -216,9 +222,11 @@ class TimingWorkers:
                 async with anyio.create_task_group() as group:
                     for _ in range(int(self._limit.total_tokens)):
                         group.start_soon(lambda: anyio.to_process.run_sync(warm, cancellable=True, limiter=self._limit))
+                    # By then they are processes with the mask of this one; a signal to it must not wait for them.
+                    await anyio.sleep(_SPAWNED_S)
+                    _unblock(numbers)
         finally:
-            with contextlib.suppress(AttributeError):
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+            _unblock(numbers)
 
     async def __call__(self, item: Check, context: Context, /) -> Result:
         """Run an exclusive check in a worker and add its exchanges to the run.

@@ -74,12 +74,14 @@ class Interrupted:
 def hush() -> None:
     """Silence the event loop about tasks that KeyboardInterrupt ended, of which asyncio prints a traceback each.
 
-    (asyncio.runners, "unhandled exception during asyncio.run() shutdown")
+    (asyncio.runners, "unhandled exception during asyncio.run() shutdown"; asyncio.unix_events, "Unknown child process")
     """
     import asyncio
+    import logging
     import warnings
 
     asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+    logging.getLogger("asyncio").addHandler(logging.NullHandler())  # in place of the one that prints
     warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
 
 

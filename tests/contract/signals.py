@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -215,7 +216,9 @@ def judge(running: Running, usual: int, *, early: bool) -> tuple[str, list[str]]
     out = running.folder / "work" / "endpoint-report"
     files = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if early and not files and status != INTERRUPTED:
-        if status not in (*(-number for number in SIGNALS), 1) or "/probe/" in said.partition("Traceback")[2]:
+        if status not in (*(-number for number in SIGNALS), 1) or re.search(
+            "/(probe|click)/", said.partition("Traceback")[2]
+        ):
             wrong.append(f"status {status} without a report")
         return "ended by the signal: Python was still starting", wrong
     if "Traceback" in said:

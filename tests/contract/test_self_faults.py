@@ -168,6 +168,28 @@ def test_a_signal_ends_a_run_that_computes_and_leaves_its_report(
 
 
 @pytest.mark.slow
+def test_a_signal_ends_an_audit_that_computes(sim: Simulator, tmp_path: Path) -> None:
+    body = f"await anyio.sleep(2); print('computing', flush=True); {PATTERN}"
+    env = plugin(tmp_path, _HEAD + _CHECK.format(name="tarries", body=body))
+    (tmp_path / "fleet.toml").write_text(
+        f'[fleet]\nconcurrency = 1\n[[target]]\nname = "t"\nendpoint = "{sim.base_url}"\napi_key_env = "KEY"\n'
+        'only = ["strange.*"]\n'
+    )
+    process = start("audit", "fleet.toml", "-q", cwd=tmp_path, env=env)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "computing\n"
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=40)
+    finally:
+        process.kill()
+    assert time.monotonic() - begin < 15  # and not probe.run.watchdog.PATIENCE_S
+    assert process.returncode == 130
+    assert err.splitlines() == ["endpoint-probe: interrupted; --resume continues it"]
+
+
+@pytest.mark.slow
 def test_one_computation_does_not_stop_an_audit_for_its_other_targets(sim: Simulator, tmp_path: Path) -> None:
     busy = f"if ctx.options.deadline_s < 9: {PATTERN}"
     env = plugin(tmp_path, _HEAD + SOUND + _CHECK.format(name="tarries", body=busy))
