@@ -236,7 +236,7 @@ def _stream(case: _Case) -> None:
         elif needs.always_streams:
             case.no(code, "it always streams")
         else:
-            case.costs.append(f"it passes streams on as they come, and they fail ({code}): ask for whole answers")
+            case.settings.append(f"whole answers: streams are passed on as they come, and fail ({code})")
     elif case.state("streaming") is State.UNKNOWN and needs.always_streams:
         case.unsure.append("it always streams, and streaming could not be judged")
     if "stream_options" not in needs.sends or not streams:

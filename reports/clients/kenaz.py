@@ -341,6 +341,8 @@ CLIENT = Client(
     Needs(
         always_streams=True,
         sends={"stream_options": ""},
+        # Its frames are read into content, tool_calls, finish_reason and usage alone (core/llm/custom/adapter.go).
+        returns=frozenset(),
         key_header="",
         proxy=None,
         tools_setting="Tool Use off",

@@ -80,14 +80,17 @@ SITUATIONS: dict[str, Situation] = {
     "no tools": Situation(("tools-rejected",)),
     "calls as text": Situation(("tools-as-hermes",)),
     "calls as text in streams": Situation(("tool-stream-leak",)),
-    "held stream": Situation(("stream-held",)),
+    "held stream": Situation(("stream-held",), simulator={"rate_tokens_s": 60.0}),
     "no stream": Situation(("stream-rejected",)),
     "stream_options refused": Situation(("stream-options-rejected",)),
     "no usage": Situation(("stream-no-usage",)),
     "blocks refused": Situation(("blocks-rejected",)),
     "key in x-api-key": Situation(("auth-wrong-scheme=x-api-key",)),
     "query": Situation((NeedsQuery(),)),
-    "extra header": Situation((NeedsHeader(),), run={"headers": {"X-Team": TEAM}, "secrets": {"LAB_TEAM": TEAM}}),
+    "extra header": Situation(
+        (NeedsHeader(),),
+        run={"headers": {"X-Team": TEAM}, "secrets": (("LAB_TEAM", TEAM),), "written": {TEAM: "${LAB_TEAM}"}},
+    ),
     "reasoning_content needed": Situation(("echo-reasoning",)),
     "signature needed": Situation(("echo-signature",)),
     "context of 2,048": Situation(style="vllm", simulator={"options": {"context_length": "2048"}}),
@@ -158,7 +161,7 @@ def excluded_steps(fit: Fit) -> set[str]:
     by_hand = any(text.startswith("with tools: ") for text in settings)
     if by_hand or needs.tools_setting in settings or any("tools" in reason for reason in fit.reasons):
         excluded.add("tools")
-    if any("ask for whole answers" in reason for reason in fit.reasons):
+    if any(text.startswith("whole answers") for text in settings):
         excluded.add("stream")
     return excluded
 

@@ -229,3 +229,8 @@ def test_other_models_are_listed_after_the_one_in_use() -> None:
     made = case(facts={"models": ["z", MODEL, "  ", "sk-abcdefghijklmnopqrstuvwx", "a"]})
     assert data_of("kenaz", made)["providers"][0]["models"] == [MODEL, "z", "a"]
     assert settings_of(made).id == "local-9999"
+
+
+def test_tools_are_off_where_fields_have_to_come_back_that_the_adapter_does_not_read() -> None:
+    made = case(codes=("tools.echo-required",), facts={"echo_fields": ["reasoning_content"]})
+    assert data_of("kenaz", made)["providers"][0]["capability_hints"]["tool_calling"] is False

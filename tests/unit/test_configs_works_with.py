@@ -237,8 +237,8 @@ def test_the_sentence_says_all() -> None:
 @pytest.mark.parametrize(
     ("field", "no", "fine", "unsure"),
     [
-        ("reasoning_content", (), ("opencode", "ai-sdk", "pydantic-ai"), ("kenaz", "zed")),
-        ("reasoning_details", ("opencode",), (), ("kenaz", "crush")),
+        ("reasoning_content", (), ("opencode", "ai-sdk", "pydantic-ai"), ("zed",)),
+        ("reasoning_details", ("opencode",), (), ("crush",)),
         ("extra_content", (), ("opencode", "ai-sdk"), ("goose",)),
     ],
 )
@@ -254,6 +254,7 @@ def test_a_field_that_has_to_come_back(
     for name in unsure:
         assert field in found[name].reasons[0]
     assert found["langchain"].answer is Answer.WITH_SETTINGS
+    assert found["kenaz"].settings == ("Tool Use off",)
     assert found["aider"].reasons == ()
 
 
