@@ -25,7 +25,7 @@ CAPABILITIES: tuple[str, ...] = tuple(
     (
         "chat model_list streaming stream_usage system_role developer_role block_content tools tool_results "
         "tool_choice_required tool_choice_named parallel_tools streaming_tools json_object json_schema vision "
-        "reasoning logprobs stop responses_api long_silence"
+        "reasoning logprobs stop responses_api responses_tools messages_api messages_tools long_silence"
     ).split()
 )
 #: The families of findings in the order in which a client meets them; those of plugins come last.

@@ -279,8 +279,13 @@ def title(software: str) -> str:
     return guide.title if guide else software
 
 
-def select(depth: Depth, only: Collection[str] = (), skip: Collection[str] = ()) -> list[Check]:
+def select(
+    depth: Depth, only: Collection[str] = (), skip: Collection[str] = (), also: Collection[str] = ()
+) -> list[Check]:
     """The checks of a run, by depth and globs, with those that provide what the chosen ones require.
+
+    Args:
+        also: globs of checks that run at any depth, where ``only`` chooses none.
 
     Raises:
         RegistryError: a glob matches no check.
@@ -296,7 +301,11 @@ def select(depth: Depth, only: Collection[str] = (), skip: Collection[str] = ())
         return any(fnmatchcase(item.id, glob) for glob in globs)
 
     offered = [item for item in every if not matches(item, skip)]
-    chosen = {item.id for item in offered if (matches(item, only) if only else item.depth.rank <= depth.rank)}
+    chosen = {
+        item.id
+        for item in offered
+        if (matches(item, only) if only else item.depth.rank <= depth.rank or matches(item, also))
+    }
     waiting = list(chosen)
     while waiting:
         requires = _CHECKS[waiting.pop()].requires

@@ -138,7 +138,7 @@ def _check_references(path: Path, fleet: Fleet) -> None:
     for target in fleet.targets:
         try:
             options = options_of(target, None)
-            registry.select(options.depth, options.only, options.skip)
+            registry.select(options.depth, options.only, options.skip, options.also)
         except (Unusable, registry.RegistryError) as error:
             line = file.line_of(path, target.name)
             raise Unusable(f"{path}:{line}: target '{target.name}': {error}") from None

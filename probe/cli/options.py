@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from probe.cli import shell_completion
-from probe.run.typed_options import Given, Unusable
+from probe.run.typed_options import APIS, Given, Unusable
 
 if TYPE_CHECKING:
     from probe.model import Report
@@ -83,7 +83,7 @@ GROUPS = {
         "model api-key-env api-key-file api-key-stdin auth auth-header header proxy http "
         "ca-bundle client-cert client-key insecure"
     ),
-    "What is tried": "depth only skip idle keepalive trials style fault real port list",
+    "What is tried": "depth apis only skip idle keepalive trials style fault real port list",
     "What may be spent": "timeout deadline max-requests max-tokens concurrency dry-run",
     "The result": "out format json open quiet verbose",
     "What fails a build": "fail-on accept",
@@ -108,6 +108,7 @@ _SHARED: tuple[Decorator, ...] = (
     click.option("--auth-header", metavar="NAME", help="Header of the key; default with api-key-header: X-API-Key."),
     several("--header", "'NAME: VALUE'", "Extra header, repeatable; ${VAR} is a secret from the environment."),
     choice("--depth", ["quick", "standard", "deep"], "How much to spend.", "standard"),
+    choice("--apis", APIS, "APIs to ask: chat completions, and those of the others that are found.", "auto"),
     several("--only", "GLOB", "Run only checks whose id matches; repeatable.", shell_completion.checks),
     several("--skip", "GLOB", "Leave out checks whose id matches; repeatable.", shell_completion.checks),
     number("--idle", "seconds", 0.0, 86_400, "75", "Longest silence to try; default: 0, 10 or 75, by the depth."),

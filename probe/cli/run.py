@@ -128,7 +128,7 @@ def select(options: Options) -> list[Check]:
     from probe.catalogue import registry
 
     try:
-        found = registry.select(options.depth, options.only, options.skip)
+        found = registry.select(options.depth, options.only, options.skip, options.also)
     except registry.RegistryError as error:
         raise Unusable(str(error)) from None
     if not found:

@@ -69,7 +69,7 @@ async def probe(job: Job, shared: Shared | None = None, pack: Pack = _pack_here)
         return Outcome(job.cell, problem=str(error))
     if job.discover:
         return await _discovered(job, options, shared)
-    checks = registry.select(options.depth, options.only, options.skip)
+    checks = registry.select(options.depth, options.only, options.skip, options.also)
     report = await run(options, checks=checks, shared=shared)
     states = {name: [str(verdict.verdict)] for name, verdict in report.capabilities.items()}
     last = report

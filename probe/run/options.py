@@ -45,6 +45,7 @@ class Options:
         written: the values of extra headers, to the same as they were typed with ``${VAR}``.
         adaptive: the limit of one request was not given, so that it may be extended for a slow endpoint.
         soon_s: the time after which a slow endpoint is not asked for what no client has a switch for, or None.
+        also: globs of checks that run at any depth.
     """
 
     endpoint: Endpoint
@@ -56,6 +57,7 @@ class Options:
     depth: Depth = Depth.STANDARD
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     idle_s: float = 0.0
     keepalive_s: int = 30
     trials: int | None = None

@@ -76,7 +76,7 @@ async def run(
     Raises:
         registry.RegistryError: a glob of ``only`` or ``skip`` matches no check.
     """
-    chosen = registry.select(options.depth, options.only, options.skip) if checks is None else checks
+    chosen = registry.select(options.depth, options.only, options.skip, options.also) if checks is None else checks
     started_at = datetime.now(UTC)
     begin = time.monotonic()
     redactor = redactor_for(options)

@@ -30,6 +30,13 @@ TIMEOUT_S = 60.0
 SOON_S = {Depth.QUICK: 40.0, Depth.STANDARD: 100.0}
 #: How often a run waits through the longest silence: both transports, and repetitions.
 _SILENCES = 4
+#: The APIs besides chat completions that are asked: those that are found, at every depth with a name or ``all``.
+APIS = ("auto", "chat", "responses", "messages", "all")
+_API_SKIPS = {
+    "chat": ("responses.*", "messages.*", "apis.*"),
+    "responses": ("messages.*",),
+    "messages": ("responses.*",),
+}
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -63,6 +70,7 @@ class Given:
     depth: str = "standard"
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    apis: str = "auto"
     idle: float | None = None
     keepalive: int = 30
     trials: int | None = None
@@ -150,7 +158,8 @@ def options_for(endpoint: str, given: Given, known: Known) -> Options:
         written=written,
         depth=depth,
         only=given.only,
-        skip=given.skip,
+        skip=(*given.skip, *_API_SKIPS.get(given.apis, ())),
+        also=() if given.apis in ("auto", "chat") else ("responses.create", "messages.create", "apis.*"),
         idle_s=idle,
         keepalive_s=int(given.keepalive),
         trials=given.trials,

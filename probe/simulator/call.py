@@ -16,7 +16,10 @@ KEEPALIVE_S = 75.0
 
 @dataclass(slots=True)
 class Site:
-    """The endpoint's settings. Rates are tokens per second, times are seconds, lengths are tokens."""
+    """The endpoint's settings. Rates are tokens per second, times are seconds, lengths are tokens.
+
+    `stored` is what a server that keeps Responses conversations has kept: the messages up to each response.
+    """
 
     personality: str
     key: str | None
@@ -29,6 +32,7 @@ class Site:
     scheme: str = "http"
     port: int = 0
     started: int = 0
+    stored: dict[str, list[JSON]] = field(default_factory=dict)
 
     @property
     def context_length(self) -> int:
@@ -66,7 +70,7 @@ class Call:
     """One request being answered.
 
     path       the path that is routed; a fault may change it
-    operation  `chat`, `models`, `model`, `responses`, or empty for any other path or method
+    operation  `chat`, `models`, `model`, `responses`, `messages`, `count_tokens`, or empty for any other path or method
     sent       the JSON value of the request body, never changed; None where the body is empty or not JSON
     body       the chat request as the model is shown it; a fault may replace it
     model      the id that the answer names

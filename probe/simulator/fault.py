@@ -50,13 +50,14 @@ class Fault:
 
     name         as written after `--fault`, words joined by hyphens
     summary      one line for `simulate --list`
-    yields       the finding codes that a right diagnosis gives for this fault alone on the style openai
+    yields       the finding codes that a right diagnosis gives for this fault alone on the style `home`
     value        the default of what may follow the name after `=`; None: the fault takes no value
     choices      the words that may follow; a fault whose `value` is a number takes any number as well
     deep         only depth deep asks for what it changes
     layer        order of the response hooks: 0 the server itself, 1 a buffering hop, 2 a hop with a timer
     personality  the model's behaviour, see `probe.simulator.endpoint`
     certificate  the kind of server certificate, see `probe.simulator.tls`
+    home         the style on which it yields these codes, one that serves what the fault changes
     """
 
     name: ClassVar[str]
@@ -68,6 +69,7 @@ class Fault:
     layer: ClassVar[int] = 0
     personality: ClassVar[str | None] = None
     certificate: ClassVar[str | None] = None
+    home: ClassVar[str] = "openai"
 
     style: Style
     """The style of the endpoint; set before any hook of a request is called."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import probe.simulator.messages_api as messages_api
 import probe.simulator.responses_api as responses_api
 from probe.simulator.call import Call, Reply
 from probe.simulator.completion import finished_at
@@ -14,6 +15,13 @@ from probe.simulator.fault import Fault
 from probe.simulator.model.answering import answer, prompt_tokens
 from probe.simulator.response import Head, Headers, Response, send_json, to_json
 from probe.simulator.style import Style
+
+#: The modules of the dialects other than chat completions; each converts requests, and writes answers and events.
+_DIALECTS: dict[str, Any] = {
+    "responses": responses_api,
+    "messages": messages_api,
+    "count_tokens": messages_api,
+}
 
 
 class Planner:
@@ -42,7 +50,11 @@ class Planner:
             return send_json(500, {"error": {"message": f"simulator failure: {wrong!r}", "type": "simulator_error"}})
 
     def _response(self) -> Response:
-        response = self._json_changed(self._decide())
+        response = self._decide()
+        anthropic = _DIALECTS.get(self.call.operation) is messages_api and self.style.messages_errors
+        if anthropic and response.status >= 400 and response.is_json:
+            response = messages_api.error(response)
+        response = self._json_changed(response)
         fields = [
             (name, self.style.json_type if (name, value) == ("Content-Type", "application/json") else value)
             for name, value in response.headers
@@ -138,11 +150,17 @@ class Planner:
         call, style = self.call, self.style
         if not self._readable:
             return style.bad_json(call)
-        if call.operation == "responses":
-            converted = responses_api.to_chat(call.body)
+        if (dialect := _DIALECTS.get(call.operation)) is not None:
+            sent = {"max_tokens": 1, **call.body} if call.operation == "count_tokens" else call.body
+            converted = dialect.to_chat(sent)
             if isinstance(converted, str):
                 return style.error(400, converted, "invalid_request_error", "input")
             call.body = converted
+            before = call.sent.get("previous_response_id") if call.operation == "responses" else None
+            if before is not None:
+                if not style.stores or before not in call.site.stored:
+                    return style.unknown_response(call, str(before))
+                call.body["messages"] = [*call.site.stored[before], *call.body["messages"]]
         refusal = style.validate(call) or self._judge_model()
         for fault in self.faults:
             refusal = refusal or fault.on_chat(call)
@@ -175,15 +193,19 @@ class Planner:
         shown = prompt_tokens(call.body)
         if shown >= call.site.context_length:
             return style.overflow(call, shown)
+        if call.operation == "count_tokens":
+            return send_json(200, {"input_tokens": shown})
         replies = [self._reply() for _ in range(call.body.get("n") or 1)]
         call.id = style.new_id()
+        dialect = _DIALECTS.get(call.operation)
+        if call.operation == "responses" and style.stores and call.sent.get("store") is not False:
+            turn = style.bare_message(replies[0])
+            call.site.stored["resp_" + call.id.rpartition("-")[2]] = [*call.messages, turn]
         if not call.stream:
-            payload: Any = (
-                responses_api.whole(call, replies[0]) if call.operation == "responses" else style.whole(call, replies)
-            )
+            payload: Any = dialect.whole(call, replies[0]) if dialect else style.whole(call, replies)
             return style.completed(payload, finished_at(call.site, replies))
-        if call.operation == "responses":
-            chunks = responses_api.events(call, replies[0])
+        if dialect:
+            chunks = style.events(call, dialect.events(call, replies[0]))
         else:
             chunks = style.chunks(call, replies)
         for fault in self.faults:

@@ -28,7 +28,7 @@ class UnknownName(ValueError):
 class FaultInfo:
     """A fault as `simulate --list` shows it. `yields` are finding codes; without any it is harmless.
 
-    `deep`: only depth deep finds it.
+    `deep`: only depth deep finds it; `home`: the style on which it has these codes.
     """
 
     name: str
@@ -36,6 +36,7 @@ class FaultInfo:
     yields: tuple[str, ...]
     value: str | None = None
     deep: bool = False
+    home: str = "openai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,10 @@ def all_styles() -> list[StyleInfo]:
 
 def all_faults() -> list[FaultInfo]:
     """All faults, by name."""
-    return [FaultInfo(name, fault.summary, fault.yields, fault.value, fault.deep) for name, fault in _faults().items()]
+    return [
+        FaultInfo(name, fault.summary, fault.yields, fault.value, fault.deep, fault.home)
+        for name, fault in _faults().items()
+    ]
 
 
 def make_style(name: str) -> Style:

@@ -1,6 +1,6 @@
 """POST /responses, the newer OpenAI API, answered by the same simulated model.
 
-Source of the shapes: openai/openai-openapi, CreateResponse and ResponseStreamEvent.
+Source of the shapes: openai/openai-openapi, CreateResponse, Response and ResponseStreamEvent.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ def to_chat(body: Any) -> JSON | str:
     if isinstance(given, str):
         messages.append({"role": "user", "content": given})
     else:
-        messages += [_message(item) for item in given if isinstance(item, dict)]
-    chat: JSON = {"model": body.get("model"), "messages": messages, "stream": body.get("stream") is True}
+        messages += [_message(item) for item in given if isinstance(item, dict) and item.get("type") != "reasoning"]
+    chat: JSON = {"model": body.get("model"), "messages": _joined(messages), "stream": body.get("stream") is True}
     tools = [
         {"type": "function", "function": {key: tool.get(key) for key in ("name", "description", "parameters")}}
         for tool in body.get("tools") or []
         if isinstance(tool, dict) and tool.get("type") == "function"
     ]
     if tools:
-        chat |= {"tools": tools, "tool_choice": body.get("tool_choice", "auto")}
+        choice = body.get("tool_choice", "auto")
+        if isinstance(choice, dict):
+            choice = {"type": "function", "function": {"name": choice.get("name")}}
+        chat |= {"tools": tools, "tool_choice": choice}
     if isinstance(body.get("max_output_tokens"), int):
         chat["max_completion_tokens"] = body["max_output_tokens"]
     form = (body.get("text") or {}).get("format") if isinstance(body.get("text"), dict) else None
@@ -57,6 +60,18 @@ def _message(item: JSON) -> JSON:
     return {"role": item.get("role", "user"), "content": content}
 
 
+def _joined(messages: list[JSON]) -> list[JSON]:
+    """The messages with the calls of one turn in one message, together with the text before them."""
+    made: list[JSON] = []
+    for message in messages:
+        last = made[-1] if made else {}
+        if message.get("tool_calls") and last.get("role") == "assistant":
+            made[-1] = {**last, "tool_calls": [*last.get("tool_calls", []), *message["tool_calls"]]}
+        else:
+            made.append(message)
+    return made
+
+
 _PARTS = ("input_text", "output_text", "text", "input_image")
 
 
@@ -67,12 +82,15 @@ def _part(part: JSON) -> JSON:
 
 
 def _items(call: Call, reply: Reply) -> list[JSON]:
-    """The output items: a message, then the tool calls."""
+    """The output items: the reasoning, a message, then the tool calls."""
     mark = call.id.rpartition("-")[2]
     items: list[JSON] = []
-    done = {"status": "completed"}
+    done: JSON = {"status": "completed"}
+    if reply.reasoning:
+        part: JSON = {"type": "reasoning_text", "text": reply.reasoning}
+        items.append({"type": "reasoning", "id": f"rs_{mark}", "summary": [], "content": [part]})
     if reply.text or not reply.tool_calls:
-        part = {"type": "output_text", "text": reply.text, "annotations": []}
+        part = {"type": "output_text", "text": reply.text, "annotations": [], "logprobs": []}
         items.append({"type": "message", "id": f"msg_{mark}", **done, "role": "assistant", "content": [part]})
     for place, made in enumerate(reply.tool_calls):
         named = {"call_id": made.id, "name": made.name, "arguments": made.arguments}
@@ -88,17 +106,19 @@ def _object(call: Call, reply: Reply, status: str, output: list[JSON]) -> JSON:
     usage = None
     if status != "in_progress":
         usage = {
-            "input_tokens": reply.prompt_tokens, "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens": reply.prompt_tokens, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": reply.completion_tokens,
             "output_tokens_details": {"reasoning_tokens": reply.reasoning_tokens},
             "total_tokens": reply.prompt_tokens + reply.completion_tokens,
         }  # fmt: skip
+    given = {key: call.sent.get(key) for key in ("instructions", "max_output_tokens", "previous_response_id")}
     return {
         "id": "resp_" + call.id.rpartition("-")[2], "object": "response", "created_at": call.created,
         "status": status, "error": None,
         "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
-        "model": call.model, "output": output,
-        "parallel_tool_calls": True, "tools": call.sent.get("tools") or [], "tool_choice": "auto", "usage": usage,
+        "model": call.model, "output": output, "parallel_tool_calls": True, "store": call.sent.get("store", True),
+        "tools": call.sent.get("tools") or [], "tool_choice": call.sent.get("tool_choice", "auto"), "usage": usage,
+        **given,
     }  # fmt: skip
 
 
@@ -122,16 +142,26 @@ def events(call: Call, reply: Reply) -> list[Chunk]:
     add("in_progress", response=opening)
     items = _items(call, reply)
     for index, item in enumerate(items):
-        is_text = item["type"] == "message"
-        kind, field = ("output_text", "text") if is_text else ("function_call_arguments", "arguments")
-        text = reply.text if is_text else str(item["arguments"])
-        where = {"item_id": item["id"], "output_index": index, "content_index": 0}
-        begun: JSON = {"content": []} if is_text else {"arguments": ""}
-        add("output_item.added", output_index=index, item={**item, "status": "in_progress", **begun})
-        for piece in split(text):
-            add(f"{kind}.delta", **where, delta=piece)
-            place += 1
-        add(f"{kind}.done", **where, **{field: text})
+        where = {"item_id": item["id"], "output_index": index}
+        calls = item["type"] == "function_call"
+        begun: JSON = {"arguments": ""} if calls else {"content": []}
+        status = {} if item["type"] == "reasoning" else {"status": "in_progress"}
+        add("output_item.added", output_index=index, item={**item, **status, **begun})
+        if calls:
+            for piece in split(str(item["arguments"])):
+                add("function_call_arguments.delta", **where, delta=piece)
+                place += 1
+            add("function_call_arguments.done", **where, name=item["name"], arguments=item["arguments"])
+        else:
+            part = item["content"][0]
+            where["content_index"] = 0
+            add("content_part.added", **where, part={**part, "text": ""})
+            more: JSON = {"logprobs": []} if part["type"] == "output_text" else {}
+            for piece in split(part["text"]):
+                add(f"{part['type']}.delta", **where, delta=piece, **more)
+                place += 1
+            add(f"{part['type']}.done", **where, text=part["text"], **more)
+            add("content_part.done", **where, part=part)
         add("output_item.done", output_index=index, item=item)
     add(_status(reply), response=_object(call, reply, _status(reply), items))
     return made

@@ -24,7 +24,10 @@ DEFAULT_KEY = "sk-sim-7Qm2xVb9LtR4wKz8NfYc"
 LOWER = string.ascii_lowercase + string.digits
 
 CHAT_ONLY = {"/chat/completions": ("chat", "POST"), "/models": ("models", "GET")}
-"""The routes of a server without the Responses API."""
+"""The routes of a server with chat completions only."""
+RESPONSES = {"/responses": ("responses", "POST")}
+DIALECTS = {**CHAT_ONLY, **RESPONSES, "/messages": ("messages", "POST")}
+ALL_DIALECTS = {**DIALECTS, "/messages/count_tokens": ("count_tokens", "POST")}
 
 
 def token(length: int, alphabet: str = string.ascii_letters + string.digits) -> str:
@@ -68,6 +71,9 @@ class Style:
     null_usage           whether the other chunks then have `"usage": null`
     named_choice_finish  the finish reason of a call that was forced by name
     lower_case           whether field names are sent in lower case
+    stores               whether a response can be continued with `previous_response_id`
+    x_api_key            whether the key may be in `x-api-key` for the Messages API
+    messages_errors      whether errors of the Messages API have its own form
     """
 
     name: ClassVar[str] = ""
@@ -76,7 +82,7 @@ class Style:
     default_key: ClassVar[str | None] = DEFAULT_KEY
     default_models: ClassVar[tuple[str, ...]] = ("sim-small",)
     prefixes: ClassVar[tuple[str, ...]] = ("/v1",)
-    routes: ClassVar[dict[str, tuple[str, str]]] = {**CHAT_ONLY, "/responses": ("responses", "POST")}
+    routes: ClassVar[dict[str, tuple[str, str]]] = {**CHAT_ONLY, **RESPONSES}
     auth_before_routing: ClassVar[bool] = False
     checks_model: ClassVar[bool] = True
     needs_model: ClassVar[bool] = True
@@ -89,6 +95,9 @@ class Style:
     json_type: ClassVar[str] = "application/json"
     stream_type: ClassVar[str] = "text/event-stream; charset=utf-8"
     lower_case: ClassVar[bool] = False
+    stores: ClassVar[bool] = True
+    x_api_key: ClassVar[bool] = False
+    messages_errors: ClassVar[bool] = True
 
     # Paths ---------------------------------------------------------------------------------------------
 
@@ -135,6 +144,8 @@ class Style:
     def presented_key(self, call: Call) -> str | None:
         """The key the client sent in a place that this server reads, or None."""
         scheme, _, key = (call.request.header("authorization") or "").partition(" ")
+        if self.x_api_key and call.operation in ("messages", "count_tokens") and not key:
+            return call.request.header("x-api-key")
         return key.strip() if scheme.lower() == "bearer" and key.strip() else None
 
     def preflight(self, call: Call) -> Response | None:
@@ -295,6 +306,17 @@ class Style:
             "service_tier": "default",
             "system_fingerprint": self.fingerprint(),
         }
+
+    # Responses and Messages ------------------------------------------------------------------------------
+
+    def unknown_response(self, call: Call, name: str) -> Response:
+        """The answer to a `previous_response_id` that is not stored."""
+        message = f"Previous response with id '{name}' not found."
+        return self.error(400, message, "invalid_request_error", "previous_response_id", "previous_response_not_found")
+
+    def events(self, call: Call, events: list[Chunk]) -> list[Chunk]:
+        """The events of a streamed answer in another dialect than chat completions."""
+        return events
 
     # Streams -------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ class Needs:
         tools: whether requests hold tools: always, switch or never.
         agent: it is of no use without tools.
         forced_choice_setting: what to set where ``tool_choice: required`` fails; empty where it is not sent.
-        responses_only: it uses the Responses API and not chat completions.
+        dialect: the API that it uses in place of chat completions: responses or messages.
         blocks: the user's text is sent as a list of content blocks.
         prompt_tokens: tokens of instructions and tools before the user's first word.
         stream_setting, tools_setting, vision_setting, system_setting: what to set where the feature does not work;
@@ -51,7 +51,7 @@ class Needs:
     tools: str = "switch"
     agent: bool = False
     forced_choice_setting: str = ""
-    responses_only: bool = False
+    dialect: str = ""
     blocks: bool = False
     prompt_tokens: int = 0
     stream_setting: str | None = None

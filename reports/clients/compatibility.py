@@ -70,6 +70,7 @@ class _Case:
 
     report: Report
     needs: Needs
+    title: str = ""
     codes: list[str] = field(default_factory=list)
     against: list[str] = field(default_factory=list)
     costs: list[str] = field(default_factory=list)
@@ -108,13 +109,13 @@ def works_with(report: Report, clients: Iterable[Client] | None = None) -> list[
 
 
 def _fit(report: Report, client: Client, needs: Needs) -> Fit:
-    case = _Case(report, needs)
+    case = _Case(report, needs, client.title)
     _chat(case)
     if not case.codes and not case.unsure:
         _way(case)
         _context(case)
-        if needs.responses_only:
-            _responses(case)
+        if needs.dialect:
+            _dialect(case)
         else:
             _stream(case)
             _tools(case)
@@ -156,7 +157,9 @@ def _way(case: _Case) -> None:
     """What every request needs on the way to the endpoint: headers, query, proxy, certificates."""
     needs, target = case.needs, case.report.target
     header = target.auth.header or "X-API-Key"
-    if target.auth.scheme == "api-key-header" and needs.key_header is None:
+    # Clients of the Messages API send the key in both of its headers.
+    usual = needs.dialect == "messages" and header.lower() == "x-api-key"
+    if target.auth.scheme == "api-key-header" and needs.key_header is None and not usual:
         code = "auth.wrong-scheme" if case.found("auth.wrong-scheme") else "target.auth"
         case.no(code, f"it sends the key as Bearer, and the endpoint takes it in {header}")
     elif target.auth.scheme == "api-key-header" and needs.key_header:
@@ -381,11 +384,49 @@ def _parameters(case: _Case) -> None:
         case.costs.append(f"its system prompt has no effect ({case.code('system_role')})")
 
 
-def _responses(case: _Case) -> None:
-    if case.off("responses_api"):
-        case.no(case.code("responses_api"), "it uses only the Responses API; put LiteLLM in between")
-    elif case.state("responses_api") is State.UNKNOWN:
-        case.unsure.append("it uses only the Responses API, which could not be judged")
+#: The APIs that clients use in place of chat completions.
+_APIS = {"responses": "Responses API", "messages": "Messages API"}
+
+
+def _dialect(case: _Case) -> None:
+    """A client of another API than chat completions, which streams and sends tools with every request."""
+    needs, report = case.needs, case.report
+    api, tools = f"{needs.dialect}_api", f"{needs.dialect}_tools"
+    name = _APIS[needs.dialect]
+    failing = _failing_dialect(case)
+    if failing is not None:
+        case.no(*failing)
+    elif case.state(api) is State.REJECTED:
+        case.no(case.code(api), f"it uses only the {name}; put LiteLLM in between")
+    elif case.state(api) is State.UNKNOWN:
+        case.unsure.append(f"it uses only the {name}, which could not be judged")
+    elif case.off(tools) and case.code(tools).partition(".")[0] != needs.dialect:
+        # The cause is the same as on chat completions, so that no finding names the client.
+        case.no(case.code(tools), "every request has tools, and its work depends on them")
+    elif case.state(tools) is State.UNKNOWN:
+        case.unsure.append(f"it needs tools, which could not be judged on the {name}")
+    access = report.facts.get(f"{needs.dialect}_access")
+    ways = access.get("auth") if isinstance(access, dict) else None
+    if needs.dialect == "messages" and ways and not {"bearer", "x-api-key"} & set(ways):
+        case.no("target.auth", f"it sends the key as Bearer and X-Api-Key, and the endpoint takes it in {ways[0]}")
+    if case.code("streaming") == "stream.held":
+        case.costs.append("nothing is shown before the whole answer has arrived (stream.held)")
+    again = _failing_dialect(case, "'s streaming")
+    if again is not None:
+        case.costs.append(f"it sends each request twice, the second without streaming ({again[0]}: {again[1]})")
+    silence = next((item for item in report.findings if item.code == f"{needs.dialect}.silence"), None)
+    if silence is not None or case.off("long_silence"):
+        code = silence.code if silence else case.code("long_silence")
+        case.costs.append(f"long silences end its requests ({code})")
+
+
+def _failing_dialect(case: _Case, part: str = "") -> tuple[str, str] | None:
+    """The code and the reason why this client, or a part of it, fails with the API it uses."""
+    found = case.report.facts.get("failing_dialect_clients")
+    entry = found.get(f"{case.title}{part}") if isinstance(found, dict) else None
+    if not isinstance(entry, list | tuple) or len(entry) != 2:
+        return None
+    return str(entry[0]), str(entry[1])
 
 
 # The rows of a report ------------------------------------------------------------------------------

@@ -13,12 +13,13 @@ from reports.clients.client import Client
 CLIENTS = tuple(
     (
         "kenaz dotenv openai-python openai-node curl litellm opencode llm pydantic-ai zed vscode librechat continue "
-        "aider aider-metadata langchain ai-sdk codex crush goose open-webui copilot-cli cline kilo-code qwen-code "
-        "llamaindex haystack anythingllm lobechat cherry-studio jan jetbrains cursor n8n dify models.dev"
+        "aider aider-metadata langchain ai-sdk codex claude-code crush goose open-webui copilot-cli cline kilo-code "
+        "qwen-code llamaindex haystack anythingllm lobechat cherry-studio jan jetbrains cursor n8n dify models.dev"
     ).split()
 )
 #: The module of ``reports.clients`` and its object, where they are not named like the client and ``CLIENT``.
 _PLACES = {
+    "claude-code": ("claude_code", "CLIENT"),
     "aider-metadata": ("aider", "METADATA"),
     "continue": ("continue_dev", "CLIENT"),
     "models.dev": ("opencode", "MODELS_DEV"),

@@ -24,7 +24,7 @@ IN_VAIN = ("no-chat", "web-page", "auth-rejected", "auth-required", "models-id-u
 
 @dataclass(frozen=True)
 class Limits:
-    """The most a run may cost; None where nothing is promised."""
+    """The most a run may cost, other APIs than chat completions left out; None where nothing is promised."""
 
     requests: int
     prompt_tokens: int | None = None
@@ -35,12 +35,17 @@ class Limits:
         """What the run costs beyond the limits, in words."""
         run = report.run
         pairs = (
-            ("requests", run.requests, self.requests),
+            ("requests", run.requests - of_other_apis(report), self.requests),
             ("prompt tokens", run.prompt_tokens, self.prompt_tokens),
             ("completion tokens", run.completion_tokens, self.completion_tokens),
             ("seconds", run.duration_s, self.seconds),
         )
         return [f"{found:.4g} {name} > {most}" for name, found, most in pairs if most is not None and found > most]
+
+
+def of_other_apis(report: Report) -> int:
+    """The requests of the Responses and Messages APIs, which have a limit of their own (checks/dialects)."""
+    return sum(item.requests for item in report.checks if item.id in ("responses.create", "messages.create"))
 
 
 LIMITS = {

@@ -16,7 +16,7 @@ import pytest
 
 from probe.simulator.llamacpp_demo import RealServer
 from tests.live import servers
-from tests.live.parts import PartMissing
+from tests.live.parts import ALL, PartMissing, program
 from tests.live.processes import RUNNING_LOGS, Running, tail
 from tests.live.servers import Certificate, make_certificate
 
@@ -26,6 +26,21 @@ def unavailable(reason: str) -> NoReturn:
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(f"needed in CI: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def part() -> Callable[[str], None]:
+    """Make sure that a part is there; a large one is not installed without being asked for."""
+
+    def need(name: str) -> None:
+        if ALL[name].optin and ALL[name].find() is None:
+            pytest.skip(f"large; install it with: python -m tests.live.parts install {name}")
+        try:
+            program(name)
+        except PartMissing as missing:
+            unavailable(str(missing))
+
+    return need
 
 
 @pytest.hookimpl(wrapper=True)

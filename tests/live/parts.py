@@ -142,6 +142,19 @@ ALL = {
         Part("pydantic-ai", "bin/python", pip=("pydantic-ai-slim[openai]==2.68.0",), about="the agent framework"),
         Part("langchain", "bin/python", pip=("langchain-openai==1.7.3",), about="LangChain's OpenAI chat model"),
         Part(
+            "dialect-sdks",
+            "bin/python",
+            pip=("openai==3.57.0", "anthropic==2.14.0"),
+            about="the official libraries of the Responses and Messages APIs",
+        ),
+        Part(
+            "claude-code",
+            "node_modules/.bin/claude",
+            npm=("@anthropic-ai/claude-code@2.1.332",),
+            about="a coding agent, about 250 MB",
+            optin=True,
+        ),
+        Part(
             "aider",
             "bin/aider",
             pip=("aider-chat==0.86.2",),

@@ -17,8 +17,7 @@ from probe.model import Report, State
 from probe.simulator import Simulator
 from reports.clients.documents import parsed
 from tests.live import consumers
-from tests.live.conftest import unavailable
-from tests.live.parts import ALL, PartMissing, program
+from tests.live.parts import program
 from tests.live.processes import serving
 from tests.live.recorder import Recorder, recorder
 from tests.unit.configs_cases import BASE, MODEL, case, text_of
@@ -36,21 +35,6 @@ POOR = {
     "tool_choice_required": (State.IGNORED, "tools.choice-ignored"),
     "system_role": (State.REJECTED, "roles.system-rejected"),
 }
-
-
-@pytest.fixture
-def part(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Make sure that a part is there; a large one is not installed without being asked for."""
-
-    def need(name: str) -> None:
-        if ALL[name].optin and ALL[name].find() is None:
-            pytest.skip(f"large; install it with: python -m tests.live.parts install {name}")
-        try:
-            program(name)
-        except PartMissing as missing:
-            unavailable(str(missing))
-
-    return need
 
 
 @pytest.fixture

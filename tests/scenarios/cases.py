@@ -102,8 +102,8 @@ class Diagnosed:
 
 
 def cases() -> list[Case]:
-    """The table: all faults on the reference style, all styles, all personalities."""
-    made = [Case(item.name, "openai", frozenset(item.yields), item.name, deep=item.deep) for item in all_faults()]
+    """The table: all faults on their style, all styles, all personalities."""
+    made = [Case(item.name, item.home, frozenset(item.yields), item.name, deep=item.deep) for item in all_faults()]
     for style in all_styles():
         made.append(Case(style.name, style.name, frozenset(style.yields)))
     made += [Case(f"openai, {name} model", "openai", frozenset(), None, name) for name in PERSONALITIES]

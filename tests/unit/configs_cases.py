@@ -272,6 +272,7 @@ _READERS: dict[str, Any] = {
         "tools": data["Stream function calling"] == "Support",
         "vision": data["Vision Support"] == "Support",
     },
+    "claude-code": lambda data: {},
     "crush": lambda data: {"vision": data["providers"]["lab"]["models"][0]["supports_attachments"]},
     "goose": lambda data: {"tools": data.get("toolshim") is not True, "streaming": data["supports_streaming"]},
     "open-webui": _open_webui,

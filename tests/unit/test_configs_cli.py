@@ -123,7 +123,7 @@ def test_every_client_can_be_asked_for(folder: Folder, name: str) -> None:
     done = export(folder, "--to", name, *extras)
     assert done.status == 0, done.err
     assert done.out
-    assert BASE in done.out + done.err or name in ("codex", "aider-metadata")
+    assert BASE in done.out + done.err or name in ("codex", "claude-code", "aider-metadata")
     assert MODEL in done.out
 
 

@@ -26,7 +26,7 @@ def test_what_cannot_be_switched_off_is_said() -> None:
         made = case(verdicts)
         for name in CLIENTS:
             needs, said = client(name).needs, reading(name, made)
-            if needs is None or needs.responses_only:
+            if needs is None or needs.dialect:
                 continue
             (fit,) = works_with(made, [client(name)])
             if fit.answer is Answer.NO:
@@ -60,4 +60,4 @@ def test_undetermined_toggles_are_left_out_or_at_the_safe_default() -> None:
     assert "includeUsage" not in texts["ai-sdk"] and "stream_usage" not in texts["langchain"]
     assert "supports_streaming" not in texts["goose"] and "toolshim" not in texts["goose"]
     assert "function_calling" not in texts["open-webui"]
-    assert "LITELLM_MASTER_KEY" in texts["codex"]
+    assert "LITELLM_MASTER_KEY" in texts["codex"] and "LITELLM_MASTER_KEY" in texts["claude-code"]

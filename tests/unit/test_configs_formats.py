@@ -224,6 +224,18 @@ def test_codex_speaks_to_the_endpoint_or_to_a_bridge() -> None:
     assert "use_chat_completions_api" not in text_of("litellm", case())
 
 
+def test_claude_code_speaks_to_the_endpoint_or_to_a_bridge() -> None:
+    access = {"url": "http://h:1/anthropic/v1/messages", "base_url": "http://h:1/anthropic", "auth": ["x-api-key"]}
+    direct = data_of("claude-code", case(facts={"messages_access": access}))
+    assert direct["env"]["ANTHROPIC_BASE_URL"] == "http://h:1/anthropic"
+    assert direct["env"]["ANTHROPIC_MODEL"] == direct["env"]["ANTHROPIC_DEFAULT_HAIKU_MODEL"] == MODEL
+    assert direct["apiKeyHelper"] == "printenv LAB_API_KEY"
+    made = case({"messages_api": (State.REJECTED, "")})
+    bridged = data_of("claude-code", made)
+    assert bridged["env"]["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:4000"
+    assert bridged["env"]["ANTHROPIC_MODEL"] == data_of("litellm", made)["model_list"][0]["model_name"]
+
+
 def test_hand_set_toggles_stand_before_the_verdicts() -> None:
     made = case({"vision": (State.WORKS, ""), "tools": (State.BROKEN, "tools.parser-missing")})
     hints = data_of("kenaz", made, hand={"vision": False, "tools": True})["providers"][0]["capability_hints"]
@@ -264,6 +276,7 @@ EXISTING = {
     "aider": "- name: old\n  streaming: true\n",
     "aider-metadata": '{"old": {"mode": "chat"}}\n',
     "codex": '# codex\nmodel = "gpt"\n\n[profiles.x]\nmodel = "y" # keep\n',
+    "claude-code": '{\n  "permissions": {"allow": ["Read"]} // keep\n}\n',
     "crush": '{\n  "options": {"debug": true}\n}\n',
     "goose": '{\n  "name": "lab",\n  "mine": 1\n}\n',
     "open-webui": "[]\n",
@@ -304,6 +317,7 @@ def _without_heads(name: str, fresh: Any) -> Any:
         "opencode": ("$schema", "model"),
         "crush": ("$schema",),
         "qwen-code": ("model", "security"),
+        "claude-code": ("$schema",),
     }
     gone = {"codex": ("model_context_window",)}
     if isinstance(fresh, dict):

@@ -123,6 +123,8 @@ def pool() -> tuple[Report, ...]:
     for call in ("openai-python create", "openai-node loop", "AI SDK streamText", "AI SDK generateText"):
         made.append(case(facts={"failing_clients": {call: "created: a string"}}))
     made += [
+        case(facts={"failing_dialect_clients": {"Claude Code's streaming": ["messages.stream", "no event names"]}}),
+        case(facts={"messages_access": {"url": f"{BASE}/messages", "base_url": BASE, "auth": ["x-lab"]}}),
         case({"streaming": (State.IGNORED, "stream.held")}),
         case({"vision": (State.REJECTED, "v.x"), "block_content": (State.REJECTED, "b.x")}),
         case({"chat": (State.REJECTED, "auth.rejected")}, codes=("auth.rejected",)),

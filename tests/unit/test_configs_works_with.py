@@ -133,6 +133,43 @@ def test_codex_needs_the_responses_api() -> None:
     assert fits(case(unknown=frozenset({"responses_api"})))["codex"].answer is Answer.UNKNOWN
 
 
+DIALECTS = [("codex", "Codex CLI", "responses"), ("claude-code", "Claude Code", "messages")]
+
+
+@pytest.mark.parametrize(("name", "title", "api"), DIALECTS)
+def test_clients_of_other_apis_in_each_situation(name: str, title: str, api: str) -> None:
+    """Healthy, no API, no tools anywhere, tools wrong here alone, held, too small, silence, not judged."""
+
+    def fit(made: Report) -> Fit:
+        return fits(made)[name]
+
+    assert fit(case()).answer is Answer.YES
+    assert fit(case({f"{api}_api": (State.REJECTED, "")})).codes == (f"{api}_api rejected",)
+    same = fit(case({f"{api}_tools": (State.BROKEN, "tools.parser-missing")}))
+    assert same.answer is Answer.NO and same.codes == ("tools.parser-missing",)
+    failing = {title: [f"{api}.tools", "the call is left in the text of the streamed answer"]}
+    leak = fit(case({f"{api}_tools": (State.BROKEN, f"{api}.tools")}, facts={"failing_dialect_clients": failing}))
+    assert leak.answer is Answer.NO and leak.codes == (f"{api}.tools",) and "left in the text" in leak.sentence
+    # Only whole answers are wrong, and this client streams.
+    others = {"openai-python": [f"{api}.tools", "`arguments` is an object"]}
+    whole = case({f"{api}_tools": (State.BROKEN, f"{api}.tools")}, facts={"failing_dialect_clients": others})
+    assert fit(whole).answer is Answer.YES
+    held = fit(case({"streaming": (State.IGNORED, "stream.held")}))
+    assert held.answer is Answer.YES and "stream.held" in held.reasons[0]
+    small = fit(case(facts={"context_length": 2048}))
+    assert small.answer is Answer.NO and "2,048" in small.sentence
+    silent = fit(case(codes=(f"{api}.silence",)))
+    assert silent.answer is Answer.YES and f"{api}.silence" in silent.reasons[0]
+    assert fit(case(unknown=frozenset({f"{api}_tools"}))).answer is Answer.UNKNOWN
+    assert fit(case(unknown=frozenset({f"{api}_api"}))).answer is Answer.UNKNOWN
+
+
+def test_a_stream_that_claude_code_asks_for_twice_is_a_cost() -> None:
+    failing = {"Claude Code's streaming": ["messages.stream", "events have no `event:` line"]}
+    fit = fits(case(facts={"failing_dialect_clients": failing}))["claude-code"]
+    assert fit.answer is Answer.YES and "twice" in fit.reasons[0]
+
+
 def test_without_a_chat_nothing_works_and_the_code_says_why() -> None:
     made = case({"chat": (State.REJECTED, "auth.rejected")}, base_url=None, codes=("auth.rejected",))
     for fit in works_with(made):

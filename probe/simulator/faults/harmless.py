@@ -286,15 +286,15 @@ class NoResponses(Fault):
         return self.style.not_found(call) if call.path.endswith("/responses") else None
 
 
-class ResponsesUnstreamed(Fault):
-    """A /responses that answers a streamed request whole."""
+class NoMessages(Fault):
+    """Servers without Anthropic's API."""
 
-    name = "responses-unstreamed"
-    summary = "/responses answers, and never streams"
+    name = "no-messages"
+    summary = "there is no /messages"
+    home = "litellm"
 
-    def on_prompt(self, call: Call) -> None:
-        if call.operation == "responses":
-            call.body = {**call.body, "stream": False}
+    def on_request(self, call: Call) -> Response | None:
+        return self.style.not_found(call) if "/messages" in call.path else None
 
 
 # Few resources ---------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ class SingleSlot(Fault):
     free_at = 0.0
 
     def on_response(self, call: Call, response: Response) -> Response:
-        if call.operation not in ("chat", "responses"):
+        if call.operation not in ("chat", "responses", "messages"):
             return response
         now = time.monotonic()
         wait_s = max(0.0, self.free_at - now)

@@ -53,6 +53,28 @@ class L7Timeout(_AfterSilence):
         return send_html(504, _PAGE, [("Server", "nginx")]).delayed(at)
 
 
+class ResponsesTimeout(L7Timeout):
+    """A hop with a timer of its own for one path, such as an nginx `location` with another proxy_read_timeout."""
+
+    name = "idle-responses-timeout"
+    summary = "a proxy ends answers of /responses alone after N seconds without a byte (=N)"
+    yields = ("responses.silence",)
+    operation: ClassVar[str] = "responses"
+
+    def on_response(self, call: Call, response: Response) -> Response:
+        return super().on_response(call, response) if call.operation == self.operation else response
+
+
+class MessagesTimeout(ResponsesTimeout):
+    """The same for another path."""
+
+    name = "idle-messages-timeout"
+    summary = "a proxy ends answers of /messages alone after N seconds without a byte (=N)"
+    yields = ("messages.silence",)
+    home = "litellm"
+    operation = "messages"
+
+
 class L4Reset(_AfterSilence):
     """A middlebox that resets idle connections, such as F5 with an idle timeout."""
 

@@ -54,7 +54,7 @@ class _Refused(Fault):
     code: ClassVar[str | None] = None
 
     def on_chat(self, call: Call) -> Response | None:
-        if self.field not in call.body:
+        if self.field not in call.sent:
             return None
         return self.error(400, self.message, self.kind, self.param, self.code)
 

@@ -9,7 +9,7 @@ from typing import Any
 import probe.simulator.completion as completion
 from probe.simulator.call import JSON, Call, Reply, Site
 from probe.simulator.response import Headers, Response, send_html, send_json
-from probe.simulator.style import token, uuid
+from probe.simulator.style import ALL_DIALECTS, token, uuid
 from probe.simulator.styles.fastapi import FastAPI
 from probe.simulator.validation import Problem
 
@@ -27,6 +27,8 @@ class LiteLLM(FastAPI):
     summary = "like LiteLLM's proxy: with and without /v1, string codes, x-litellm headers"
     default_models = ("sim-small",)
     prefixes = ("", "/v1")
+    routes = ALL_DIALECTS
+    x_api_key = True
     server = None
     null_usage = False
     auth_before_routing = False

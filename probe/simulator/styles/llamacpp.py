@@ -9,7 +9,7 @@ from typing import Any
 import probe.simulator.completion as completion
 from probe.simulator.call import JSON, Call, Chunk, Reply, Site
 from probe.simulator.response import Headers, Response, send_empty, send_json
-from probe.simulator.style import Style, token
+from probe.simulator.style import ALL_DIALECTS, Style, token
 from probe.simulator.validation import Problem
 
 _BUILD = "b6527-7f766929"
@@ -23,6 +23,9 @@ class LlamaCpp(Style):
     yields = ("models.id-not-checked",)
     default_models = ("qwen2.5-7b-instruct-q4_k_m.gguf",)
     prefixes = ("", "/v1")
+    routes = ALL_DIALECTS
+    stores = False
+    messages_errors = False
     auth_before_routing = True
     checks_model = False
     needs_model = False

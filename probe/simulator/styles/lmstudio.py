@@ -7,7 +7,7 @@ from typing import Any
 
 from probe.simulator.call import JSON, Call, Site
 from probe.simulator.response import Headers, Response, send_json
-from probe.simulator.style import CHAT_ONLY, LOWER, Style, token
+from probe.simulator.style import DIALECTS, LOWER, Style, token
 from probe.simulator.validation import Problem
 
 
@@ -17,7 +17,8 @@ class LMStudio(Style):
     name = "lmstudio"
     summary = "like LM Studio: unknown paths answer 200 with an error object, string tool_choice, no json_object"
     default_models = ("qwen2.5-7b-instruct",)
-    routes = CHAT_ONLY
+    routes = DIALECTS
+    x_api_key = True
     needs_model = False
     null_usage = False
     json_type = "application/json; charset=utf-8"

@@ -13,7 +13,7 @@ from typing import Any
 import probe.simulator.completion as completion
 from probe.simulator.call import JSON, Call, Chunk, Reply, Site
 from probe.simulator.response import Headers, Response, redirect, send_json, send_text
-from probe.simulator.style import LOWER, Style, token
+from probe.simulator.style import DIALECTS, LOWER, Style, token
 from probe.simulator.validation import Problem
 
 
@@ -23,6 +23,8 @@ class Ollama(Style):
     name = "ollama"
     summary = "like Ollama's /v1: no key, text/plain 404 and 405, whole tool calls, /api/version"
     default_key = None
+    routes = DIALECTS
+    stores = False
     default_models = ("llama3.1:8b",)
     reasoning_field = "reasoning"
     whole_calls = True

@@ -8,7 +8,7 @@ from typing import Any
 import probe.simulator.completion as completion
 from probe.simulator.call import JSON, Call, Reply, Site
 from probe.simulator.response import Headers, Response, send_empty, send_json
-from probe.simulator.style import CHAT_ONLY, hexes
+from probe.simulator.style import ALL_DIALECTS, hexes
 from probe.simulator.styles.fastapi import FastAPI
 from probe.simulator.validation import Problem
 
@@ -20,7 +20,9 @@ class SGLang(FastAPI):
     summary = "like SGLang: flat errors, any model id answered, matched_stop, reasoning_content in every delta"
     yields = ("models.id-not-checked",)
     default_models = ("Qwen/Qwen2.5-7B-Instruct",)
-    routes = CHAT_ONLY
+    routes = ALL_DIALECTS
+    stores = False
+    x_api_key = True
     auth_before_routing = True
     checks_model = False
     needs_model = False

@@ -8,7 +8,7 @@ from typing import Any
 import probe.simulator.completion as completion
 from probe.simulator.call import JSON, Call, Chunk, Reply, Site
 from probe.simulator.response import Headers, Response, send_empty, send_json, send_text
-from probe.simulator.style import hexes
+from probe.simulator.style import ALL_DIALECTS, hexes
 from probe.simulator.styles.fastapi import FastAPI
 from probe.simulator.validation import Problem
 
@@ -21,6 +21,8 @@ class VLLM(FastAPI):
     name = "vllm"
     summary = "like vLLM 0.32: /v1 only, uvicorn, BadRequestError bodies, reasoning field, max_model_len"
     default_models = ("Qwen/Qwen2.5-7B-Instruct",)
+    routes = ALL_DIALECTS
+    stores = False
     auth_before_routing = True
     needs_model = False
     reasoning_field = "reasoning"

@@ -1,0 +1,115 @@
+"""The checks of the Responses and Messages APIs, and which APIs there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checks.dialects import catalogue
+from checks.dialects.dialect import Dialect
+from checks.dialects.judgement import diagnose
+from checks.dialects.messages import Messages
+from checks.dialects.questions import MOST, Conversation
+from checks.dialects.responses import Responses
+from checks.dialects.silence import ask_silently
+from checks.errors.catalogue import SERVER_ERROR
+from checks.stream.catalogue import NOT_ASKED
+from probe.api import Depth, Result, Skip, State, check
+
+if TYPE_CHECKING:
+    from probe.api import Context
+
+#: What is judged on chat completions first: a fault that both have has one cause.
+_AFTER = (
+    "streaming", "tools", "streaming_tools", "tool_results", "system_role", "block_content", "content.null",
+    "errors.invalid",
+)  # fmt: skip
+#: The requests that may be sent, those that find the operation and repeat a first answer included.
+_REQUESTS = MOST + 3
+
+
+async def _ask(ctx: Context, dialect: Dialect) -> Result:
+    if not dialect.urls(ctx.target.chat_url or ""):
+        raise Skip("the URL for chat completions does not end in /chat/completions")
+    return diagnose(await Conversation(ctx, dialect).hold(), ctx.verdicts, ctx.codes)
+
+
+@check(
+    "responses.create",
+    title="Ask through the Responses API",
+    proves="POST /responses answers, whole and streamed, with tools and their results, as its clients need it.",
+    requires={"chat"},
+    after=_AFTER,
+    provides={"responses_api", "responses_tools"},
+    emits=(*(catalogue.RESPONSES[name] for name in catalogue.ASKED), NOT_ASKED, SERVER_ERROR),
+    max_requests=_REQUESTS,
+    least_requests=1,
+    max_tokens=6000,
+)
+async def responses(ctx: Context) -> Result:
+    return await _ask(ctx, Responses())
+
+
+@check(
+    "messages.create",
+    title="Ask through the Messages API",
+    proves="POST /messages answers, whole and streamed, with tools and their results, as its clients need it.",
+    requires={"chat"},
+    after=_AFTER,
+    provides={"messages_api", "messages_tools"},
+    emits=(*(catalogue.MESSAGES[name] for name in catalogue.ASKED), NOT_ASKED, SERVER_ERROR),
+    max_requests=_REQUESTS,
+    least_requests=1,
+    max_tokens=6000,
+)
+async def messages(ctx: Context) -> Result:
+    return await _ask(ctx, Messages())
+
+
+@check(
+    "responses.silence",
+    title="Wait through a silence of the Responses API",
+    proves="A silence that a chat completion survived is survived on POST /responses.",
+    requires={"responses_api"},
+    after={"idle.silence"},
+    emits=(catalogue.RESPONSES["silence"],),
+    max_tokens=1600,
+    max_seconds=120.0,
+    depth=Depth.DEEP,
+    exclusive=True,
+)
+async def responses_silence(ctx: Context) -> Result:
+    return await ask_silently(ctx, Responses())
+
+
+@check(
+    "messages.silence",
+    title="Wait through a silence of the Messages API",
+    proves="A silence that a chat completion survived is survived on POST /messages.",
+    requires={"messages_api"},
+    after={"idle.silence"},
+    emits=(catalogue.MESSAGES["silence"],),
+    max_tokens=1600,
+    max_seconds=120.0,
+    depth=Depth.DEEP,
+    exclusive=True,
+)
+async def messages_silence(ctx: Context) -> Result:
+    return await ask_silently(ctx, Messages())
+
+
+@check(
+    "apis.present",
+    title="List the APIs that answer",
+    proves="Which of the APIs that were asked for exist.",
+    requires={"chat"},
+    after={"responses.create", "messages.create"},
+    max_requests=0,
+)
+async def present(ctx: Context) -> Result:
+    found = [name for name in ("responses", "messages") if _exists(ctx, f"{name}_api")]
+    return Result(facts={"apis": ["chat_completions", *found]})
+
+
+def _exists(ctx: Context, capability: str) -> bool:
+    verdict = ctx.verdicts.get(capability)
+    return verdict is not None and verdict.verdict in (State.WORKS, State.BROKEN)

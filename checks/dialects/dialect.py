@@ -1,0 +1,224 @@
+"""What a dialect is, and what reading one of its answers gives.  Pure.
+
+A deviation names the clients that fail on it.  They were run against a simulated endpoint with each deviation:
+openai-python 3.57, openai-node 7, the Vercel AI SDK, Codex CLI 0.169, anthropic-python 2.14, anthropic-typescript and
+Claude Code 2.1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from probe.api import Diagnosis, Exchange, Severity, completion, member, sse, text_at
+
+
+class Group(StrEnum):
+    """Which code of a dialect a deviation belongs to."""
+
+    SHAPE = "shape"
+    STREAM = "stream"
+    TOOLS = "tools"
+
+
+#: The official library and the command-line agent of each dialect, by plain calls: what they cannot use is broken.
+PLAIN = frozenset(
+    {"openai-python", "openai-node", "Codex CLI", "anthropic-python", "anthropic-typescript", "Claude Code"}
+)
+AI_SDK = "AI SDK"
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One place where an answer is not what the API describes; ``fails`` are the clients that cannot use it."""
+
+    group: Group
+    text: str
+    pointer: str
+    actual: Any = None
+    fails: tuple[str, ...] = ()
+
+    @property
+    def breaks(self) -> bool:
+        """Whether an official library's plain call, or the agent of this dialect, cannot use the answer."""
+        return not PLAIN.isdisjoint(self.fails)
+
+    @property
+    def severity(self) -> Severity:
+        if self.breaks or (AI_SDK in self.fails and self.group is Group.SHAPE):
+            return Severity.ERROR
+        return Severity.WARNING
+
+
+@dataclass(frozen=True)
+class Called:
+    """One structured call; ``arguments`` is None where they cannot be read as an object."""
+
+    id: str | None
+    name: str
+    arguments: Mapping[str, Any] | None
+
+
+@dataclass
+class Reading:
+    """An answer as clients read it.
+
+    ``turn`` is the assistant's part of the conversation as received, to be sent back; ``tokens`` are those of prompt
+    and answer; ``known`` says whether this is an answer of the dialect at all.
+    """
+
+    exchange: Exchange
+    text: str = ""
+    thinking: str = ""
+    calls: list[Called] = field(default_factory=list)
+    turn: list[Any] = field(default_factory=list)
+    tokens: tuple[int | None, int | None] = (None, None)
+    cut: bool = False
+    known: bool = True
+    streamed: bool = False
+    deviations: list[Deviation] = field(default_factory=list)
+
+    def deviates(self, group: Group, text: str, pointer: str, actual: Any = None, *fails: str) -> None:
+        """Note a deviation, each text once."""
+        if all(item.text != text for item in self.deviations):
+            self.deviations.append(Deviation(group, text, pointer, actual, fails))
+
+    def breaks(self, *groups: Group) -> bool:
+        """Whether a deviation of these groups makes the answer useless for a plain client."""
+        return any(item.breaks and item.group in groups for item in self.deviations)
+
+
+class Dialect(Protocol):
+    """One API: how it is written and read.
+
+    name      the family of its codes and checks; ``operation`` the last part of its URL
+    title     for sentences
+    agent     the command-line client that speaks it; ``libraries`` the official ones
+    always    the fields that this client sends with every request, with the headers of ``agent_headers``
+    codes     the diagnoses by the second part of their code
+    """
+
+    name: str
+    title: str
+    operation: str
+    agent: str
+    libraries: tuple[str, ...]
+    codes: Mapping[str, Diagnosis]
+    headers: Mapping[str, str]
+    agent_headers: Mapping[str, str]
+
+    def request(self, model: str, turns: Sequence[Any], limit: int, **more: Any) -> dict[str, Any]:
+        """The body of a request; ``system``, ``tools`` (as in chat completions) and ``forced`` may be given."""
+
+    def always(self, system: str) -> dict[str, Any]:
+        """What the agent sends with every request, the instructions in its form."""
+
+    def user(self, text: str, *, parts: bool = False) -> Any:
+        """A turn of the user, its text as it is or as a list of parts, as agents send it."""
+
+    def result(self, call: Called, text: str) -> Any: ...
+
+    def assistant(self, reading: Reading, *, thinking: bool) -> list[Any]:
+        """The turn as received, or without its thinking."""
+
+    def read(self, exchange: Exchange) -> Reading: ...
+
+    def urls(self, chat_url: str) -> list[str]:
+        """Where the operation may be, the most likely first."""
+
+
+# Fields ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a field must be: a kind of JSON value (``string``, ``list`` …), or one of ``words``."""
+
+    path: str
+    kind: str
+    group: Group = Group.SHAPE
+    fails: tuple[str, ...] = ()
+    words: frozenset[str] = frozenset()
+
+
+_MISSING = object()
+
+
+def kind_of(value: Any) -> str:
+    """The name of a JSON value's type; ``missing`` for none."""
+    if value is _MISSING:
+        return "missing"
+    if value is None:
+        return "null"
+    names: tuple[tuple[type, str], ...] = (
+        (bool, "boolean"), (int, "number"), (float, "number"), (str, "string"), (list, "list"), (dict, "object"),
+    )  # fmt: skip
+    return next((name for kind, name in names if isinstance(value, kind)), "unknown")
+
+
+def check_fields(reading: Reading, body: Any, table: Sequence[Field], pointer: str) -> None:
+    """Note each field of the table that is not what it must be."""
+    for row in table:
+        for place, value in _values(body, row.path.split("."), pointer):
+            found = kind_of(value)
+            if found == row.kind and (not row.words or value in row.words):
+                continue
+            shown = value if isinstance(value, str | int | float | None) else found
+            state = f"is `{str(value)[:40]}`" if found == row.kind else f"is {_article(found)}"
+            reading.deviates(
+                row.group, f"`{row.path}` {state}", place, None if value is _MISSING else shown, *row.fails
+            )
+
+
+def _article(kind: str) -> str:
+    if kind in ("missing", "null"):
+        return kind
+    return f"an {kind}" if kind == "object" else f"a {kind}"
+
+
+def _values(value: Any, path: Sequence[str], pointer: str) -> Iterator[tuple[str, Any]]:
+    """The values of a path such as ``output[message].content[].type``; nothing where a parent is not there."""
+    name, bracket, kind = path[0].partition("[")
+    if not isinstance(value, dict):
+        return
+    found = value.get(name, _MISSING)
+    place = f"{pointer}/{name}"
+    if not bracket:
+        if len(path) == 1:
+            yield place, found
+        else:
+            yield from _values(found, path[1:], place)
+        return
+    for index, one in enumerate(found[:64] if isinstance(found, list) else ()):
+        if kind == "]" or member(one, "type") == kind[:-1]:
+            yield from _values(one, path[1:], f"{place}/{index}")
+
+
+# Events ------------------------------------------------------------------------------------------------
+
+
+def events_of(exchange: Exchange) -> list[tuple[str, sse.Event, dict[str, Any]]]:
+    """The data events of a stream as (pointer, event, object); [DONE] and what is no object are left out."""
+    content = exchange.response.content if exchange.response else b""
+    found = []
+    for index, event in enumerate(sse.parse(content, exchange.timeline.reads).events):
+        if event.kind in ("data", "unfinished") and isinstance(event.json, dict):
+            found.append((f"/response/events/{index}/data", event, event.json))
+    return found
+
+
+def arguments_of(text: Any) -> Mapping[str, Any] | None:
+    """The arguments in a JSON text, or None where it holds no object."""
+    try:
+        found = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def said_in(body: Any) -> str:
+    """The error text inside an event."""
+    return completion.error_in(body) or text_at(body, "message") or "no text"

@@ -1,0 +1,205 @@
+"""Reading and judging the Responses and Messages APIs, without a connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from checks.dialects.dialect import Dialect, Group, Reading
+from checks.dialects.judgement import diagnose
+from checks.dialects.messages import Messages
+from checks.dialects.questions import Answers
+from checks.dialects.responses import Responses
+from probe.api import Exchange, Inconclusive, Result, Severity, State, Verdict, works
+from tests.unit.answers import chat, exchange, lost, refusal
+
+CODE = "ZEBRA-11111"
+CHAT = {name: works() for name in ("streaming", "tools", "streaming_tools", "tool_results", "system_role")}
+USAGE = {"input_tokens": 9, "output_tokens": 4}
+CALL = {"type": "function_call", "id": "fc", "call_id": "c", "name": "get_weather", "arguments": '{"city": "Paris"}'}
+USE = {"type": "tool_use", "id": "t", "name": "get_weather", "input": {"city": "Paris"}}
+
+
+def response(*output: Any, **fields: Any) -> Exchange:
+    return exchange(200, {"id": "r", "object": "response", "status": "completed", "output": list(output),
+                          "usage": USAGE, **fields})  # fmt: skip
+
+
+def said(text: str = CODE) -> dict[str, Any]:
+    return {"type": "message", "id": "m", "content": [{"type": "output_text", "text": text}]}
+
+
+def message(*content: Any, stop: str | None = "end_turn", **fields: Any) -> Exchange:
+    return exchange(200, {"type": "message", "content": list(content), "stop_reason": stop, "usage": USAGE, **fields})
+
+
+def streamed(*bodies: Mapping[str, Any], named: bool = True) -> Exchange:
+    text = "".join(
+        (f"event: {body['type']}\n" if named else "") + f"data: {json.dumps(dict(body))}\n\n" for body in bodies
+    )
+    return exchange(200, text.encode(), content_type="text/event-stream")
+
+
+def judged(dialect: Dialect, first: Exchange, **more: Exchange) -> Result:
+    """The result of an answer in words, and of other questions by name."""
+    answers = Answers(dialect, CODE, "48213", url="http://h/v1" + dialect.operation)
+    for name, one in {"text": first, **more}.items():
+        found = dialect.read(one)
+        if (one.status == 200 and found.known) or (
+            name == "text" and b"ZEBRA" in (one.response.content if one.response else b"")
+        ):
+            answers.read[name] = found
+        else:
+            answers.refused[name] = one
+    return diagnose(answers, CHAT)
+
+
+@pytest.mark.parametrize(
+    ("chat_url", "responses", "messages"),
+    [
+        ("http://h/v1/chat/completions", ["http://h/v1/responses"],
+         ["http://h/v1/messages", "http://h/anthropic/v1/messages"]),
+        ("http://h/chat/completions", ["http://h/responses"], ["http://h/v1/messages", "http://h/messages"]),
+        ("https://h/api/v1/chat/completions?v=1", ["https://h/api/v1/responses?v=1"],
+         ["https://h/api/v1/messages?v=1", "https://h/api/anthropic/v1/messages?v=1"]),
+        ("http://h/v1/generate", [], []),
+    ],
+)  # fmt: skip
+def test_where_the_apis_may_be(chat_url: str, responses: list[str], messages: list[str]) -> None:
+    assert Responses().urls(chat_url) == responses
+    assert Messages().urls(chat_url) == messages
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (refusal(404, "Not Found"), State.REJECTED),
+        (exchange(405, b"", content_type="text/plain"), State.REJECTED),
+        (exchange(501, {"error": "not implemented"}), State.REJECTED),
+        (exchange(200, {"error": "Unexpected endpoint or method. (POST /v1/responses)"}), State.REJECTED),
+        (exchange(200, b"<!doctype html><html>", content_type="text/html"), State.REJECTED),
+        (refusal(400, "this model is not supported by the responses API"), State.REJECTED),
+        (refusal(500, "responses are not supported"), State.REJECTED),
+        (refusal(500, "Internal server error"), State.UNKNOWN),
+        (refusal(401, "who are you?"), State.UNKNOWN),
+        (exchange(307, b""), State.UNKNOWN),
+        (chat(f"a chat completion: {CODE}"), State.BROKEN),
+        (response(said("")), State.BROKEN),
+        (response(status="incomplete"), State.UNKNOWN),
+        (response(said()), State.WORKS),
+    ],
+)  # fmt: skip
+def test_the_first_answer(answer: Exchange, state: State) -> None:
+    verdict = judged(Responses(), answer).verdicts["responses_api"]
+    assert verdict.verdict is state
+    assert verdict.note
+
+
+@pytest.mark.parametrize("answer", [lost(), refusal(503, "busy"), refusal(429, "slow down")])
+@pytest.mark.parametrize("dialect", [Responses(), Messages()])
+def test_trouble_on_the_way_tells_nothing(dialect: Dialect, answer: Exchange) -> None:
+    with pytest.raises(Inconclusive):
+        judged(dialect, answer)
+
+
+def events(*, index: int = 0, done: bool = True) -> list[dict[str, Any]]:
+    """A sound stream of the Responses API with the code in two deltas."""
+    opening = {"id": "r", "object": "response", "status": "in_progress", "output": []}
+    where = {"item_id": "m", "output_index": index, "content_index": 0}
+    made: list[dict[str, Any]] = [
+        {"type": "response.created", "response": opening},
+        {"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "id": "m"}},
+        *({"type": "response.output_text.delta", **where, "delta": part} for part in ("ZEBRA", "-11111")),
+        {"type": "response.output_item.done", "output_index": 0, "item": said()},
+    ]
+    end = {"id": "r", "object": "response", "output": [said()], "usage": USAGE}
+    return [*made, {"type": "response.completed", "response": end}] if done else made
+
+
+def blocks(*, index: int = 0) -> list[dict[str, Any]]:
+    """A sound stream of the Messages API."""
+    return [
+        {"type": "message_start", "message": {"usage": USAGE}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": CODE}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": USAGE},
+        {"type": "message_stop"},
+    ]
+
+
+def test_sound_streams_have_nothing_to_say() -> None:
+    for dialect, made in ((Responses(), events()), (Messages(), blocks())):
+        reading = dialect.read(streamed(*made))
+        assert (reading.text, reading.tokens, reading.deviations) == (CODE, (9, 4), [])
+
+
+def found(reading: Reading) -> set[tuple[str, str]]:
+    return {(str(item.group), item.text) for item in reading.deviations}
+
+
+def test_the_grammar_of_a_responses_stream() -> None:
+    read = Responses().read
+    assert found(read(streamed(*events(done=False)))) == {("stream", "the stream ends without response.completed")}
+    shifted = read(streamed(*events(index=1)))
+    assert any("output_index 1" in text for _, text in found(shifted)) and not shifted.breaks(*Group)
+    failed = {"type": "response.failed", "response": {"id": "r", "error": {"message": "boom"}}}
+    broken = read(streamed(*events(done=False)[:3], failed))
+    assert [text for _, text in found(broken)] == ["the stream breaks off with response.failed: boom"]
+    assert broken.breaks(Group.STREAM)
+    numbered = [{**body, "sequence_number": 3} for body in events()]
+    assert any("sequence_number 3 follows 3" in text for _, text in found(read(streamed(*numbered))))
+
+
+def test_the_grammar_of_a_messages_stream() -> None:
+    read = Messages().read
+    assert found(read(streamed(*blocks()[:-1]))) == {("stream", "the stream ends without message_stop")}
+    assert read(streamed(*blocks(), named=False)).breaks(Group.STREAM)
+    without_stop = [body for body in blocks() if body["type"] != "content_block_stop"]
+    assert read(streamed(*without_stop)).breaks(Group.STREAM)
+    error = {"type": "error", "error": {"type": "api_error", "message": "boom"}}
+    assert [text for _, text in found(read(streamed(*blocks()[:3], error)))] == [
+        "the stream breaks off with an error event: boom"
+    ]
+
+
+@pytest.mark.parametrize("body", [{}, [], None, 7, {"output": 7}, {"content": {}}, {"output": [7, None, {"type": 3}]}])
+def test_no_answer_is_too_strange_to_read(body: Any) -> None:
+    for dialect in (Responses(), Messages()):
+        dialect.read(exchange(200, body))
+        dialect.read(streamed({"type": "response.output_item.done", "item": body}, {"type": "message_start"}))
+        dialect.read(streamed({"type": "response.created"}, {"type": "content_block_delta", "delta": body}))
+
+
+def test_a_turn_is_sent_back_as_it_was_received() -> None:
+    thought = {"type": "reasoning", "id": "rs", "encrypted_content": "xyz", "unknown": 1}
+    reading = Responses().read(response(thought, CALL))
+    assert Responses().assistant(reading, thinking=True) == [thought, CALL]
+    assert Responses().assistant(reading, thinking=False) == [CALL]
+    hidden = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+    taken = Messages().read(message(hidden, USE, stop="tool_use"))
+    assert Messages().assistant(taken, thinking=True) == [{"role": "assistant", "content": [hidden, USE]}]
+
+
+def test_a_fault_of_chat_completions_too_is_one_finding() -> None:
+    answers = Answers(Responses(), CODE, "48213", url="http://h/v1/responses")
+    answers.read["text"] = Responses().read(response(said()))
+    answers.refused["tools"] = refusal(400, "tools are not supported")
+    chat_too = {**CHAT, "tools": Verdict(State.REJECTED, 1.0, "tools.rejected")}
+    assert diagnose(answers, chat_too).findings == ()
+    assert diagnose(answers, chat_too).verdicts["responses_tools"].finding == "tools.rejected"
+    alone = diagnose(answers, CHAT)
+    assert [item.code for item in alone.findings] == ["responses.tools"]
+    assert alone.verdicts["responses_tools"].verdict is State.REJECTED
+    assert "Codex CLI" in alone.facts["failing_dialect_clients"]
+
+
+def test_what_only_helpers_miss_is_a_warning_and_the_api_works() -> None:
+    shifted = [{key: value for key, value in body.items() if key != "output_index"} for body in events()]
+    result = judged(Responses(), response(said()), stream=streamed(*shifted))
+    assert [(item.code, item.severity) for item in result.findings] == [("responses.stream", Severity.WARNING)]
+    assert result.verdicts["responses_api"].verdict is State.WORKS
+    assert "AI SDK" in result.verdicts["responses_api"].note
