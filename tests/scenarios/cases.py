@@ -12,7 +12,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from probe.catalogue import registry
@@ -30,6 +30,10 @@ IDLE_S = 3.0
 #: Tokens a second of the simulated model: slow enough for the stream checks to measure, and fast for all the others.
 STREAM_RATE = 100.0
 OTHER_RATE = 200.0
+#: Faults of an API other than chat completions, and the checks of their runs but for the first fault of each code,
+#: whose run is whole: what is judged on chat completions before that API.
+OTHER_APIS = ("responses-", "messages-")
+BEFORE = ("responses.*", "messages.*", "apis.*", "stream.shape", "tools.call", "tools.results", "tools.stream")
 #: Families whose checks measure the time between tokens.
 TIMED = ("stream", "idle")
 FORMATS = ("json", "html", "markdown", "junit", "sarif")
@@ -40,7 +44,7 @@ KEY_VARIABLE = "ENDPOINT_PROBE_CASE_KEY"
 
 @dataclass(frozen=True)
 class Case:
-    """An endpoint and the finding codes that a right diagnosis of it gives."""
+    """An endpoint and the finding codes that a right diagnosis of it gives; `only` names the checks of its run."""
 
     name: str
     style: str
@@ -48,6 +52,7 @@ class Case:
     fault: str | None = None
     personality: str = "plain"
     deep: bool = False
+    only: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -104,6 +109,11 @@ class Diagnosed:
 def cases() -> list[Case]:
     """The table: all faults on their style, all styles, all personalities."""
     made = [Case(item.name, item.home, frozenset(item.yields), item.name, deep=item.deep) for item in all_faults()]
+    whole: set[frozenset[str]] = set()
+    for place, item in enumerate(made):
+        if item.name.startswith(OTHER_APIS):
+            made[place] = replace(item, only=BEFORE if item.expected in whole else ())
+            whole.add(item.expected)
     for style in all_styles():
         made.append(Case(style.name, style.name, frozenset(style.yields)))
     made += [Case(f"openai, {name} model", "openai", frozenset(), None, name) for name in PERSONALITIES]
@@ -131,6 +141,7 @@ def diagnose(case: Case) -> Diagnosed:
         words = ["run", sim.typed_url, "--model", sim.model, "--depth", case.depth.value]
         words += ["--idle", str(idle), "--timeout", str(TIMEOUT_S), "--out", folder]
         words += [word for name in FORMATS for word in ("--format", name)]
+        words += [word for glob in case.only for word in ("--only", glob)]
         words += ["--ca-bundle", str(sim.ca_bundle)] if sim.ca_bundle else []
         words += ["--api-key-env", KEY_VARIABLE] if sim.key else []
         printed = io.StringIO()
