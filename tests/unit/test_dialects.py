@@ -11,7 +11,7 @@ import pytest
 from checks.dialects.dialect import Dialect, Group, Reading
 from checks.dialects.judgement import diagnose
 from checks.dialects.messages import Messages
-from checks.dialects.questions import Answers
+from checks.dialects.questions import Answers, is_way
 from checks.dialects.responses import Responses
 from probe.api import Exchange, Inconclusive, Result, Severity, State, Verdict, works
 from tests.unit.answers import chat, exchange, lost, refusal
@@ -135,6 +135,18 @@ def test_sound_streams_have_nothing_to_say() -> None:
     for dialect, made in ((Responses(), events()), (Messages(), blocks())):
         reading = dialect.read(streamed(*made))
         assert (reading.text, reading.tokens, reading.deviations) == (CODE, (9, 4), [])
+
+
+@pytest.mark.parametrize(
+    ("error", "way"),
+    [({"type": "overloaded_error", "message": "Overloaded"}, True), ({"type": "api_error", "message": "boom"}, False),
+     ({"code": "rate_limit_exceeded", "message": "slow down"}, True)],
+)  # fmt: skip
+def test_a_stream_that_ends_for_a_reason_of_the_way_says_nothing_of_the_api(error: Any, way: bool) -> None:
+    assert is_way(streamed(*blocks()[:2], {"type": "error", "error": error})) is way
+    failed = {"type": "response.failed", "response": {"id": "r", "error": error}}
+    assert is_way(streamed(*events(done=False), failed)) is way
+    assert not is_way(streamed(*events()))
 
 
 def found(reading: Reading) -> set[tuple[str, str]]:
