@@ -343,7 +343,7 @@ def _asked(exchange: Exchange) -> Any:
 
 def _codes(text: str) -> list[str]:
     """The codes in a text, in the form of ``Context.nonce``."""
-    return re.findall(r"[A-Z]+-\d{5}", text)
+    return re.findall(r"(?<![A-Z])[A-Z]{1,20}-\d{5}", text)
 
 
 def _errors(case: _Case) -> None:

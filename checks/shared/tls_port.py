@@ -80,7 +80,9 @@ def may_be_tls(exchange: Exchange) -> bool:
     """Whether plain HTTP ended as it does at a port that speaks TLS without saying so."""
     response, error = exchange.response, exchange.error
     if response is None:
-        return error is not None and error.kind in _NOT_HTTP
+        # A protocol error before the request left this program is its own, as for a key that no header can carry.
+        own = error is not None and error.kind == "protocol" and error.phase == "connect"
+        return error is not None and error.kind in _NOT_HTTP and not own
     return response.status == 400 and response.json is None
 
 

@@ -205,7 +205,7 @@ def _write_all(report: Report, reporters: list[Reporter], out: Path) -> list[Pat
             write(path, content, "name another folder with --out")
         except Unusable as problem:  # a disk that is full by now: what was found is printed all the same
             print(f"endpoint-probe: {printable(str(problem))}", file=sys.stderr)
-            continue
+            break
         written.append(path)
     return written
 

@@ -71,7 +71,7 @@ CASES: list[tuple[list[str], str]] = [
     (["run", HERE, "--header", "Content-Length: 5"], "leave it out"),
     (["run", HERE, "--header", "X-A: 1", "--header", "x-a: 2"], "comma"),
     (["run", HERE, "--header", "Authorization: ${HOME}", "--api-key-env", "HOME"], "leave out"),
-    (["run", HERE, "--only", "urk.*"], "endpoint-probe checks"),
+    (["run", HERE, "--only", "urk.*"], "a family is chosen as in"),
     (["run", HERE, "--skip", "url.resolv"], "url.resolve"),
     (["run", HERE, "--skip", "*"], "--only and --skip"),
     (["run", HERE, "--idle", "-1"], "--idle"),
