@@ -471,7 +471,9 @@ def _streamed_calls(case: _Case, able: bool) -> tuple[dict[str, Any], str]:
         _leaked(case, reading, leak, "streamed", agent)
         return leak_facts(leak, "unknown"), "tools"
     case.deviations(reading, Group.TOOLS, Group.STREAM, Group.SHAPE)
-    missing = not reading.calls and plain is not None and not plain.calls and able
+    # A model that calls only where it is forced to makes no call in a stream that leaves it the choice.
+    free = bool(answers.read["tools"].calls)
+    missing = free and not reading.calls and plain is not None and not plain.calls and able
     if missing and not reading.cut and not reading.deviations:
         text = "the call that comes whole is missing in streams, twice"
         evidence = reading.exchange.shows("/response/events", expected="a call", actual=reading.text[:120])

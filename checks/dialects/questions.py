@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from checks.dialects.dialect import Dialect, Group, Reading, events_of
 from checks.tools import requests
-from probe.api import Auth, BudgetExceeded, Exchange, Obstacle, Throttled, completion, member
+from probe.api import Auth, BudgetExceeded, Depth, Exchange, Obstacle, Throttled, completion, member
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -82,7 +82,9 @@ class Conversation:
                 await self._tools()
                 await self._agent()
                 await self._own_questions()
-                await self._malformed()
+                # Through a gateway it may take a backend out of service, so it is not asked in passing.
+                if self.ctx.options.depth is Depth.DEEP:
+                    await self._malformed()
         except (BudgetExceeded, Throttled) as stopped:
             if "text" not in self.answers.read:
                 raise

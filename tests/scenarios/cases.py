@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zlib import crc32
 
 from probe.catalogue import registry
 from probe.cli import main
@@ -124,8 +125,10 @@ def depth_for(expected: frozenset[str]) -> Depth:
     """The least depth, from standard on, whose checks can find all of these codes."""
     needed = [Depth.STANDARD]
     for code in expected:
-        able = [check.depth for check in registry.checks() if any(item.code == code for item in check.emits)]
-        needed.append(min(able, key=lambda depth: depth.rank))
+        able = [check for check in registry.checks() if any(item.code == code for item in check.emits)]
+        family = code.partition(".")[0]
+        own = [check.depth for check in able if check.id.partition(".")[0] == family]
+        needed.append(min(own or [check.depth for check in able], key=lambda depth: depth.rank))
     return max(needed, key=lambda depth: depth.rank)
 
 
@@ -155,7 +158,7 @@ def diagnose(case: Case) -> Diagnosed:
         report = load(Path(folder) / "report.json")
         differing = tuple(
             item.name
-            for item in chosen(SAME)
+            for item in (chosen(SAME) if crc32(case.name.encode()) % 3 == 0 else ())  # a third: it costs a run's time
             if item.filename in files and item.render(report) != (Path(folder) / item.filename).read_bytes()
         )
         return Diagnosed(case, report, status, printed.getvalue(), files, sim.base_url, differing)

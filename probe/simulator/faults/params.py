@@ -97,8 +97,8 @@ class ParallelRejected(_Refused):
     """Cerebras and others list the parameter as unsupported."""
 
     name = "tool-parallel-rejected"
-    summary = "parallel_tool_calls is refused"
-    yields = ("params.unknown-rejected",)
+    summary = "parallel_tool_calls is refused, by the Responses API too, where agents always send it"
+    yields = ("params.unknown-rejected", "responses.fields-rejected")
     field = param = "parallel_tool_calls"
     message = "Unsupported parameter: 'parallel_tool_calls' is not supported with this model."
     code = "unsupported_parameter"
