@@ -35,17 +35,21 @@ class Limits:
         """What the run costs beyond the limits, in words."""
         run = report.run
         pairs = (
-            ("requests", run.requests - of_other_apis(report), self.requests),
-            ("prompt tokens", run.prompt_tokens, self.prompt_tokens),
-            ("completion tokens", run.completion_tokens, self.completion_tokens),
+            ("requests", run.requests - of_other_apis(report, "requests"), self.requests),
+            ("prompt tokens", run.prompt_tokens - of_other_apis(report, "prompt_tokens"), self.prompt_tokens),
+            (
+                "completion tokens",
+                run.completion_tokens - of_other_apis(report, "completion_tokens"),
+                self.completion_tokens,
+            ),
             ("seconds", run.duration_s, self.seconds),
         )
         return [f"{found:.4g} {name} > {most}" for name, found, most in pairs if most is not None and found > most]
 
 
-def of_other_apis(report: Report) -> int:
-    """The requests of the Responses and Messages APIs, which have a limit of their own (checks/dialects)."""
-    return sum(item.requests for item in report.checks if item.id in ("responses.create", "messages.create"))
+def of_other_apis(report: Report, what: str) -> int:
+    """The requests or tokens of the Responses and Messages APIs, which have a limit of their own (checks/dialects)."""
+    return sum(getattr(item, what) for item in report.checks if item.id in ("responses.create", "messages.create"))
 
 
 LIMITS = {
