@@ -1,8 +1,9 @@
 """Every test, lint and types: ``python -m tests.whole [pytest's options]``; what ``make test`` runs.
 
-There are four sessions.  What mostly waits for a clock comes first, six at a time, and what measures time before the
-rest; meanwhile ruff, mypy and the installation of the real parts run, which nothing needs before the third session.
-What mostly computes follows, four at a time, since some of its tests wait for processes.  Real servers come next,
+There are four sessions.  What mostly waits for a clock comes first, ten at a time (a run computes for a fifth of its
+time), and what measures time before the rest; meanwhile ruff, mypy and the installation of the real parts run, which
+nothing needs before the third session.
+What mostly computes follows, five at a time, since some of its tests wait for processes.  Real servers come next,
 file by file, so that the tests of a file share the servers they start; four files at a time, since a server waits for
 its files while it starts and a proxy's timers run out while nothing computes.  The browser comes last: its driver
 keeps an event loop open until its session ends, and no other loop can be run meanwhile.
@@ -23,8 +24,8 @@ from pathlib import Path
 from tests.beside import Beside, joined, start
 from tests.contract import keygrep
 
-WAITING = ("-n6", "--dist=loadscope", "--no-loadscope-reorder", "tests/wire", "tests/scenarios")
-COMPUTING = ("-n4", "--dist=loadscope", "--no-loadscope-reorder", "tests/unit", "tests/contract", "tests/hostile")
+WAITING = ("-n10", "--dist=loadscope", "--no-loadscope-reorder", "tests/wire", "tests/scenarios")
+COMPUTING = ("-n5", "--dist=loadscope", "--no-loadscope-reorder", "tests/unit", "tests/contract", "tests/hostile")
 LIVE = ("-n4", "--dist=loadfile", "--no-loadscope-reorder", "tests/live", "tests/benchmarks")
 BROWSER = ("tests/browser",)
 SESSIONS = (WAITING, COMPUTING, LIVE, BROWSER)
