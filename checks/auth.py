@@ -267,8 +267,9 @@ def _wrong_status(exchange: Exchange) -> tuple[Finding, ...]:
     requires={"chat"},
     provides={"auth"},
     emits=(NOT_CHECKED, WRONG_STATUS, KEY_REFLECTED),
-    max_requests=2,
-    max_tokens=100,
+    max_requests=3,
+    least_requests=2,
+    max_tokens=150,
 )
 async def enforced(ctx: Context) -> Result:
     given = ctx.options.auth
@@ -280,11 +281,31 @@ async def enforced(ctx: Context) -> Result:
     prompt = f"Repeat exactly: {ctx.nonce('auth')}"
     keyless = await ctx.chat(prompt, limit=32, auth=Auth("none"), share="chat.nokey")
     wrong = await ctx.chat(prompt, limit=32, auth=invented, share="chat.wrongkey")
-    return diagnose_enforced(keyless, wrong, invented.key or "", ctx.options.endpoint.loopback)
+    if _is_odd(wrong):  # once may be a hiccup
+        wrong = await ctx.chat(prompt, limit=32, auth=invented)
+    elif _is_odd(keyless):
+        keyless = await ctx.chat(prompt, limit=32, auth=Auth("none"))
+    return diagnose_enforced(keyless, wrong, invented.key or "", ctx.options.endpoint.loopback, ctx.exchanges)
 
 
-def diagnose_enforced(keyless: Exchange, wrong: Exchange, invented: str, loopback: bool) -> Result:
-    """How the endpoint answers a request without a key and one with an invented key."""
+def _is_odd(exchange: Exchange) -> bool:
+    """Whether a request was refused in another way than a missing or wrong key is."""
+    return exchange.status not in (401, 403, None) and not completion.is_completion(exchange)
+
+
+def diagnose_enforced(
+    keyless: Exchange, wrong: Exchange, invented: str, loopback: bool, others: Sequence[Exchange] = ()
+) -> Result:
+    """How the endpoint answers a request without a key and one with an invented key.
+
+    Args:
+        others: the exchanges of the run; a refusal that the right key got too is not about the key.
+    """
+    told = {
+        (one.status, completion.error_text(one))
+        for one in others
+        if one.request.method == "POST" and any("${API_KEY}" in value for value in one.request.headers.values())
+    }
     facts = {"key_needed": not completion.is_completion(keyless)}
     if completion.is_completion(wrong):
         is_open = completion.is_completion(keyless)
@@ -301,7 +322,8 @@ def diagnose_enforced(keyless: Exchange, wrong: Exchange, invented: str, loopbac
     findings: tuple[Finding, ...] = ()
     for exchange in (wrong, keyless):
         refused = exchange.response is not None and not completion.is_completion(exchange)
-        if refused and not findings and classify(exchange) not in (Reply.BUSY, Reply.UPSTREAM):
+        same = (exchange.status, completion.error_text(exchange)) in told
+        if refused and not findings and not same and classify(exchange) not in (Reply.BUSY, Reply.UPSTREAM):
             findings = _wrong_status(exchange)
     return Result((*findings, *_reflected(wrong, invented)), facts=facts, provides=frozenset({"auth"}))
 

@@ -170,9 +170,9 @@ class Result:
 
     ``provides`` are the needs it meets in addition to the capabilities whose verdict is ``works``;
     ``settles`` are fields of the target that are now known (``probe.run.options.Settled``).
-    ``note`` is shown as the reason of a pass.  ``retracts`` are families of checks whose findings, and verdicts other
-    than ``works``, do not hold for the reason in ``note``: an endpoint that answers the same request in two ways
-    cannot be blamed for either.
+    ``note`` is shown as the reason of a pass.  ``retracts`` are checks, or families of them, whose findings, and
+    verdicts other than ``works``, do not hold for the reason in ``note``: an endpoint that answers the same request
+    in two ways cannot be blamed for either.
     """
 
     findings: tuple[Finding, ...] = ()

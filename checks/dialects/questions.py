@@ -7,12 +7,12 @@ explain is asked only where an answer is wrong.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from checks.dialects.dialect import Dialect, Group, Reading, events_of
+from checks.shared.outcome import error_alone
 from checks.tools import requests
 from probe.api import Auth, BudgetExceeded, Depth, Exchange, Obstacle, Throttled, completion, member
 
@@ -268,15 +268,12 @@ def is_way(exchange: Exchange) -> bool:
 
 def _broke_off_on_the_way(exchange: Exchange) -> bool:
     """Whether a stream ends in an error event about access, limits or transport, such as ``overloaded_error``."""
-    response = exchange.response
-    if response is None or not completion.is_stream(exchange):
+    if exchange.response is None or not completion.is_stream(exchange):
         return False
     for _, _, body in events_of(exchange):
         error = member(body, "error") or member(body, "response", "error")
         if isinstance(error, dict):
-            plain = (("content-type", "application/json"),)
-            told = replace(response, headers=plain, content=json.dumps({"error": error}).encode())
-            return bool(completion.obstacle(replace(exchange, response=told)))
+            return bool(completion.obstacle(error_alone(exchange, error)))
     return False
 
 

@@ -15,7 +15,7 @@ from checks.errors.catalogue import CACHED, UNSTEADY
 from checks.shared import conversation as talk
 from checks.shared import refusal
 from checks.shared.first_request import first_chat
-from checks.shared.outcome import words_of
+from checks.shared.outcome import error_alone, has_choices, has_failed_as_success, words_of
 from probe.api import Depth, Exchange, Inconclusive, Obstacle, Owner, Result, Skip, State, check, completion, text_at
 
 if TYPE_CHECKING:
@@ -145,20 +145,32 @@ def diagnose_unsteady(exchanges: Sequence[Exchange], chat_url: str) -> Result:
         for one in exchanges
         if refused and _refused(one) and (family := one.check.partition(".")[0]) not in _PROVOKING
     )
+    if any(one.check == "auth.enforced" and one.status not in (401, 403) and _failed(one) for one in exchanges):
+        families |= {"auth.enforced"}
     return Result((finding,), note="the same request succeeds and fails by turns", retracts=families)
 
 
 def _succeeded(exchange: Exchange) -> bool:
     if completion.is_completion(exchange):
         return True
-    return completion.ok(exchange) and completion.is_stream(exchange) and bool(completion.read_stream(exchange).chunks)
+    return completion.ok(exchange) and completion.is_stream(exchange) and has_choices(exchange)
 
 
 def _refused(exchange: Exchange) -> bool:
-    """Whether a request that need not be refused was refused as invalid."""
+    """Whether a request that need not be refused was refused as invalid, or failed under a success status."""
     if exchange.check.partition(".")[0] in _PROVOKING and exchange.check != "errors.unsteady":
         return False
-    return (exchange.status or 0) >= 400 and not completion.obstacle(exchange)
+    return _failed(exchange)
+
+
+def _failed(exchange: Exchange) -> bool:
+    """Whether the answer is an error that is not about access, limits or transport."""
+    if completion.is_stream(exchange) and has_failed_as_success(exchange):
+        stream = completion.read_stream(exchange)
+        told = next((chunk.body["error"] for chunk in stream.chunks if chunk.body.get("error")), stream.errors[0][1])
+        return not completion.obstacle(error_alone(exchange, told))
+    failed = (exchange.status or 0) >= 400 or has_failed_as_success(exchange)
+    return failed and not completion.obstacle(exchange)
 
 
 def _has_tools(body: Any) -> bool:

@@ -1,15 +1,18 @@
 """Whether a chat request with one optional feature was answered or refused, and the words of a refusal.  Pure.
 
 Plain chat works when these requests are sent, so a difference is due to the feature.  A refusal is a 4xx, an error
-object under status 200 (LM Studio), or a 5xx that names the cause (llama.cpp answers 500 to a picture it has no
-projector for).  A 5xx without a reason counts only when it comes twice.  An error of a hop or a limit is not a
-verdict about the feature.
+object under status 200 (LM Studio) or a 5xx that names the cause (llama.cpp answers 500 to a picture it has no
+projector for).  Another such error, or a 2xx without a body, counts only when it comes twice.  An error of a hop or a
+limit is not a verdict about the feature.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
+from typing import Any
 
 from probe.api import Exchange, Inconclusive, completion, member, wording
 
@@ -47,7 +50,7 @@ def outcome(exchange: Exchange, *about: str) -> Answer:
     """Judge one exchange.
 
     Args:
-        about: words of the feature; a 5xx that contains one of them has named its cause.
+        about: words of the feature; a 5xx, or an error under a 2xx, that contains one of them has named its cause.
 
     Raises:
         Inconclusive: the request was lost, throttled, unpaid, redirected or answered by another operation.
@@ -59,8 +62,9 @@ def outcome(exchange: Exchange, *about: str) -> Answer:
     if obstacle := completion.obstacle(exchange):
         raise Inconclusive(f"the answer (status {status}) is about {obstacle}, not about the feature")
     if 200 <= status < 300:
-        if completion.has_error_body(exchange):
-            return Answer.REFUSED
+        if has_failed_as_success(exchange):
+            named = completion.speaks_of(exchange, *about, *_UNSUPPORTED)
+            return Answer.REFUSED if named and not is_blank(exchange) else Answer.FAILED
         if not completion.is_completion(exchange):
             raise Inconclusive("the response is not a chat completion")
         return Answer.DONE
@@ -80,9 +84,37 @@ def last_outcome(exchanges: Sequence[Exchange], *about: str) -> Answer:
     answer = outcome(exchanges[-1], *about)
     if answer is not Answer.FAILED:
         return answer
-    if not any((item.status or 0) >= 500 for item in exchanges[:-1]):
+    if not any((item.status or 0) >= 500 or has_failed_as_success(item) for item in exchanges[:-1]):
         raise Inconclusive(f"status {exchanges[-1].status} once, without a reason")
     return Answer.REFUSED
+
+
+def is_blank(exchange: Exchange) -> bool:
+    """Whether a success status came without a body."""
+    return completion.ok(exchange) and exchange.response is not None and not exchange.response.content.strip()
+
+
+def has_choices(exchange: Exchange) -> bool:
+    """Whether a stream holds a chunk of a completion."""
+    return any(chunk.body.get("choices") for chunk in completion.read_stream(exchange).chunks)
+
+
+def error_alone(exchange: Exchange, error: Any) -> Exchange:
+    """The exchange as if this error, which came in its stream, were its whole answer."""
+    if exchange.response is None:
+        return exchange
+    content = json.dumps({"error": error}, default=str).encode()
+    plain = replace(exchange.response, headers=(("content-type", "application/json"),), content=content)
+    return replace(exchange, response=plain)
+
+
+def has_failed_as_success(exchange: Exchange) -> bool:
+    """Whether a success status came with an error, without a body, or with a stream that holds errors only."""
+    if not completion.ok(exchange) or exchange.error is not None:
+        return False
+    if completion.is_stream(exchange):
+        return bool(completion.read_stream(exchange).errors) and not has_choices(exchange)
+    return is_blank(exchange) or completion.has_error_body(exchange)
 
 
 def is_answered(exchange: Exchange, *about: str) -> bool:

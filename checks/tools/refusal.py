@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from checks.shared.outcome import error_with_codes, words_of
+from checks.shared.outcome import error_with_codes, is_blank, words_of
 from checks.tools import requests
 from checks.tools.catalogue import NOT_CALLED, NOT_ENABLED, REJECTED
 from checks.tools.reading import Kind, Reading, read
@@ -205,7 +205,8 @@ def diagnose_refusal(
         raise Inconclusive(f"the same question is refused without tools as well ({words_of(last)})")
     status = refusal_of(last)
     settles: dict[str, Any] = {"tools": {"way": "", "outcome": "refused", "call": None}}
-    detail = f"A request with one tool was refused: {words_of(last)}."
+    got = "got an empty answer" if is_blank(last) else "was refused"
+    detail = f"A request with one tool {got}: {words_of(last)}."
     if reason is Refusal.SWITCHED_OFF:
         finding = NOT_ENABLED.found(detail, status)
         return Result((finding,), {"tools": because(State.REJECTED, finding)}, settles=settles)
@@ -233,7 +234,9 @@ def diagnose_refusal(
     finding = REJECTED.found(
         detail,
         status,
-        severity=None if clear else Severity.WARNING,
+        severity=Severity.ERROR if is_blank(last) else None if clear else Severity.WARNING,
         owner=Owner.MODEL if blames_model(last) else None,
     )
-    return Result((finding,), {"tools": because(State.REJECTED, finding)}, settles=settles)
+    return Result(
+        (finding,), {"tools": because(State.BROKEN if is_blank(last) else State.REJECTED, finding)}, settles=settles
+    )

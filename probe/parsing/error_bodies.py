@@ -60,10 +60,11 @@ _LOADING = (
 )
 _OVERLOAD = (
     r"\boverloaded\b|\b(?:at|over|out of) capacity|server (?:is )?(?:too )?busy|"
-    r"(?:currently|temporarily) (?:unavailable|overloaded)"
+    r"(?:currently|temporarily) (?:unavailable|overloaded)|capacity .{0,20}exceeded|queue is full"
 )
 _RATE = (
-    r"rate[ _-]?limit(?:ed|s)?\b|too many (?:concurrent )?requests|requests per (?:second|minute|hour|day)|throttled"
+    r"rate[ _-]?limit(?:ed|s)?\b|too many (?:concurrent )?requests|requests per (?:second|minute|hour|day)|throttled|"
+    r"(?:try again|retry) (?:after|later)|请求过多|稍后重试"
 )
 _UPSTREAM = (
     r"\bupstream\b|bad gateway|gateway time-?out|provider returned error|"
@@ -76,6 +77,10 @@ _UPSTREAM = (
     r"\b(?:read|connect)(?: operation)? timed out|certificate verify failed|no (?:available |healthy )*workers?\b|"
     r"backend fetch failed|no available server|no server is available to handle|no healthy (?:upstream|backend|host)|"
     r"backend (?:server )?(?:is )?(?:down|unavailable|unreachable|not (?:available|reachable|responding))"
+)
+#: A 400 of a filter that judges what was written (Azure OpenAI, LiteLLM, Portkey).
+_FILTERED = re.compile(
+    r"content[_ -]filter|content (?:management )?policy|guardrail|safety policy|\bblocked by\b", re.IGNORECASE
 )
 #: Words by which a 500, or an error object under a 2xx status, names its obstacle; the first that fits counts.
 _BY_WORDS = (
@@ -232,8 +237,9 @@ def obstacle(exchange: Exchange) -> Obstacle:
     """What an answer is about if it is not about the requested feature.
 
     The page of a filter decides, then the status, and the text if it is more exact: a 503 about a loading
-    model, a 429 about an empty account.  A 500 counts if it names an upstream server, a limit or a loading model; a 2xx
-    status if its body is such an error or a chat completion without a choice.  Streams are not read.
+    model, a 429 about an empty account.  A 500 counts if it names an upstream server, a limit or a loading model; a 400
+    if a filter of contents gave it; a 2xx status if its body is such an error or a chat completion without a choice.
+    Streams are not read.
     """
     status = exchange.status
     if status is None or exchange.response is None:
@@ -247,6 +253,9 @@ def obstacle(exchange: Exchange) -> Obstacle:
         return named
     if status == 500:
         return _by_words(exchange)
+    if status == 400:
+        said = " ".join((error_text(exchange)[:2000], *_codes(body_of(exchange))))
+        return Obstacle.ACCESS if _FILTERED.search(said) else Obstacle.NONE
     if found or not 200 <= status < 300 or len(exchange.response.content) > SMALL:
         return found
     if has_error_body(exchange):

@@ -286,10 +286,10 @@ class Scheduler:
             self._retract(result.retracts, result.note)
 
     def _retract(self, families: Set[str], reason: str) -> None:
-        """Withdraw the findings of these families and their verdicts other than ``works``."""
+        """Withdraw the findings of these families or checks and their verdicts other than ``works``."""
 
         def stays(check: str) -> bool:
-            return check.partition(".")[0] not in families
+            return families.isdisjoint((check, check.partition(".")[0]))
 
         self.findings = [item for item in self.findings if stays(item.check)]
         empty = Verdict(State.UNKNOWN, 0.0, note=reason)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Depth, Severity
+from probe.simulator.call import Call
+from probe.simulator.fault import Fault
+from probe.simulator.response import Response, send_json
 from tests.scenarios.runs import codes, diagnose, errors
 
 STANDARD = ("errors.invalid", "errors.seen")
@@ -68,3 +71,23 @@ def test_the_sample_notes_server_errors() -> None:
     report = diagnose(["errors-server-error"], sim=FAST, only=("errors.malformed",), depth=Depth.DEEP)
     assert codes(report) == {"errors.server-error"}
     assert codes(report, least=Severity.WARNING) == set()
+
+
+class _Hiccup(Fault):
+    """The first request with the wrong key meets an accident."""
+
+    name = "auth-hiccup"
+    summary = "a wrong key is answered 500 once, then 401"
+
+    def on_request(self, call: Call) -> Response | None:
+        if call.request.method != "POST" or "sk-invalid" not in str(call.request.headers):
+            return None
+        self.count += 1
+        return send_json(500, {"error": {"message": "it failed"}}) if self.count == 1 else None
+
+
+def test_one_accident_of_the_wrong_key_is_no_finding() -> None:
+    fault = _Hiccup()
+    report = diagnose([fault], sim=FAST, only=("auth.enforced",))
+    assert fault.count == 2
+    assert codes(report) == set()

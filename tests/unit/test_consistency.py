@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from checks.auth import diagnose_enforced
 from checks.errors.consistency import diagnose_cached, diagnose_unsteady, suspects
 from probe.api import Exchange, Inconclusive, State
-from tests.unit.answers import URL, chat, exchange, refusal
+from tests.unit.answers import URL, chat, events, exchange, refusal
 
 TOOLS = {"model": "m", "messages": [{"role": "user", "content": "a"}], "tools": [{"type": "function"}]}
 PLAIN = {"model": "m", "messages": [{"role": "user", "content": "a"}]}
@@ -79,3 +80,32 @@ def test_suspects_are_refusals_that_another_request_contradicts() -> None:
     provoked = sent(refusal(400, "no"), {**PLAIN, "messages": "a"}, "errors.invalid")
     assert suspects([*refused, provoked, sent(chat("yes"), other)], URL) == [refused[1]]
     assert suspects([provoked, refused[2]], URL) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "unsteady"),
+    [
+        (exchange(200, {"error": {"message": "Something went wrong on our side"}}), True),
+        (exchange(200, b""), True),
+        (events({"error": {"message": "Something broke"}}), True),
+        (events({"error": {"message": "Overloaded", "type": "overloaded_error"}}), False),
+        (exchange(200, {"code": 1305, "msg": "当前API请求过多，请稍后重试。", "success": False}), False),
+    ],
+)
+def test_an_error_under_a_success_status_is_a_failure_unless_it_is_about_load(answer: Exchange, unsteady: bool) -> None:
+    run = [sent(chat("yes"), TOOLS), sent(answer, TOOLS)]
+    assert bool(diagnose_unsteady(run, URL).findings) is unsteady
+    assert (run[1] in suspects(run, URL)) is unsteady
+
+
+def test_an_odd_answer_to_the_wrong_key_counts_for_nothing_where_requests_fail_by_turns() -> None:
+    run = [sent(chat("yes"), TOOLS), sent(refusal(400, "no"), TOOLS), sent(refusal(400, "no"), PLAIN, "auth.enforced")]
+    assert diagnose_unsteady(run, URL).retracts == {"tools", "auth.enforced"}
+    assert diagnose_unsteady([*run[:2], sent(refusal(401, "no"), PLAIN, "auth.enforced")], URL).retracts == {"tools"}
+
+
+def test_a_wrong_key_is_not_blamed_for_what_the_right_key_got_too() -> None:
+    keyless, wrong = refusal(401, "no key"), refusal(500, "it failed")
+    right = replace(wrong, request=replace(wrong.request, headers={"Authorization": "Bearer ${API_KEY}"}))
+    assert [one.code for one in diagnose_enforced(keyless, wrong, "sk-x", False).findings] == ["auth.wrong-status"]
+    assert not diagnose_enforced(keyless, wrong, "sk-x", False, [right]).findings

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from checks.shared.chat_reply import Reply, classify
-from checks.shared.outcome import Answer, outcome
-from probe.api import Inconclusive, Obstacle, completion
+from checks.shared.outcome import Answer, last_outcome, outcome
+from probe.api import Exchange, Inconclusive, Obstacle, completion
 from tests.unit.answers import chat, exchange, lost
 
 STATUSES = (401, 402, 403, 407, 408, 413, 425, 429, 499, 502, 503, 504, *range(520, 530))
@@ -112,3 +112,36 @@ def test_an_error_under_200_is_read_like_its_status(body: Any, expected: Reply) 
 
 def test_a_large_body_is_not_read_for_an_error() -> None:
     assert not completion.obstacle(exchange(200, {"error": {"code": 429, "message": "x" * 100_000}}))
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "expected"),
+    [
+        (200, {"message": "Capacity temporarily exceeded, please try again."}, Obstacle.OVERLOAD),
+        (200, {"message": "The queue is full, retry after some seconds"}, Obstacle.OVERLOAD),
+        (200, {"message": "Too much at once, retry later"}, Obstacle.RATE),
+        (200, {"message": "Something went wrong on our side"}, Obstacle.NONE),
+        (400, {"message": "The response was filtered", "code": "content_filter"}, Obstacle.ACCESS),
+        (400, {"message": "Violated guardrail policy"}, Obstacle.ACCESS),
+        (400, {"message": "tools are not supported", "code": "unsupported"}, Obstacle.NONE),
+    ],
+)
+def test_words_of_load_and_of_filters(status: int, error: dict[str, str], expected: Obstacle) -> None:
+    assert completion.obstacle(exchange(status, {"error": error})) is expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (exchange(200, {"error": {"message": "Something went wrong"}}), Answer.FAILED),
+        (exchange(200, b""), Answer.FAILED),
+        (exchange(204, b""), Answer.FAILED),
+        (exchange(200, {"error": {"message": "this model takes no images"}}), Answer.REFUSED),
+        (exchange(200, {"error": "Unsupported request"}), Answer.REFUSED),
+    ],
+)
+def test_a_failure_under_a_success_status_is_a_refusal_if_it_says_so_or_comes_twice(
+    answer: Exchange, expected: Answer
+) -> None:
+    assert outcome(answer, "image") is expected
+    assert last_outcome([answer, answer], "image") is Answer.REFUSED

@@ -11,6 +11,7 @@ from checks.tools.reading import Kind, read
 from checks.tools.refusal import Refusal, blames_model, diagnose_refusal, meaning, meaning_of
 from probe.api import Inconclusive, Owner, Severity, State
 from tests.unit import tool_answers as made
+from tests.unit.answers import exchange
 
 SWITCHED_OFF = (
     '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
@@ -148,3 +149,14 @@ def test_silence_without_evidence_has_no_finding() -> None:
     assert not result.findings
     assert result.verdicts["tools"].verdict is State.UNKNOWN
     assert NOT_CALLED.severity is Severity.INFO
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_an_empty_answer_to_every_request_with_tools_breaks_them(status: int) -> None:
+    empty = read(exchange(status, b""))
+    assert empty.kind is Kind.FAILED
+    result = diagnose_refusal([empty, empty], read(made.said("It is sunny.", tools=[])), empty)
+    (finding,) = result.findings
+    assert (finding.code, finding.severity) == ("tools.rejected", Severity.ERROR)
+    assert "empty answer" in finding.detail
+    assert result.verdicts["tools"].verdict is State.BROKEN
