@@ -134,7 +134,7 @@ def diagnose_unsteady(exchanges: Sequence[Exchange], chat_url: str) -> Result:
     good = next(one for one in group if _succeeded(one))
     named = refusal.hop(first)
     finding = UNSTEADY.found(
-        f"The same request was answered, and refused with {words_of(first)}; {len(failed)} requests of the run failed "
+        f"The same request was answered, and refused with {words_of(first)}; {wording.amount(len(failed), 'request')} of the run failed "
         f"in this way{f', and the answers name {named}' if named else ''}.",
         good.shows_status(200),
         *(one.shows_status(200) for one in failed[:3]),
