@@ -16,7 +16,20 @@ from checks.shared import conversation as talk
 from checks.shared import refusal
 from checks.shared.first_request import first_chat
 from checks.shared.outcome import error_alone, has_choices, has_failed_as_success, words_of
-from probe.api import Depth, Exchange, Inconclusive, Obstacle, Owner, Result, Skip, State, check, completion, text_at
+from probe.api import (
+    Depth,
+    Exchange,
+    Inconclusive,
+    Obstacle,
+    Owner,
+    Result,
+    Skip,
+    State,
+    check,
+    completion,
+    text_at,
+    wording,
+)
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -133,8 +146,9 @@ def diagnose_unsteady(exchanges: Sequence[Exchange], chat_url: str) -> Result:
     group = by_request[_identity(first)]
     good = next(one for one in group if _succeeded(one))
     named = refusal.hop(first)
+    number = wording.amount(len(failed), "request")
     finding = UNSTEADY.found(
-        f"The same request was answered, and refused with {words_of(first)}; {wording.amount(len(failed), 'request')} of the run failed "
+        f"The same request was answered, and refused with {words_of(first)}; {number} of the run failed "
         f"in this way{f', and the answers name {named}' if named else ''}.",
         good.shows_status(200),
         *(one.shows_status(200) for one in failed[:3]),
