@@ -472,8 +472,8 @@ def redirect_base(exchange: Exchange) -> str | None:
     return urls.clean_path(urlsplit(goal).path) if goal else None
 
 
-def redirect_goal(exchange: Exchange) -> str | None:
-    """The URL of a chat operation on the same origin that a redirect leads to, or None."""
+def redirect_goal(exchange: Exchange, operation: str = "/chat/completions") -> str | None:
+    """The URL of an operation on the same origin that a redirect leads to, or None."""
     response = exchange.response
     if response is None or not 300 <= response.status < 400:
         return None
@@ -485,7 +485,7 @@ def redirect_goal(exchange: Exchange) -> str | None:
         path = urlsplit(goal).path
     except ValueError:
         return None
-    if not urls.same_origin(goal, exchange.request.url) or not path.rstrip("/").endswith("/chat/completions"):
+    if not urls.same_origin(goal, exchange.request.url) or not path.rstrip("/").endswith(operation):
         return None
     if not urls.is_plain(path):
         return None
