@@ -52,6 +52,8 @@ def healthy() -> Iterator[Simulator]:
         ("{origin}/v1/chat/completions", "url.operation-path"),
         ("{origin}/v1/chat/completions/", "url.operation-path"),
         ("{origin}/v1/models", "url.operation-path"),
+        ("{origin}/v1/messages", "url.operation-path"),
+        ("{origin}/v1/models/sim-small", "url.operation-path"),
         ("{origin}/v1/v1", "url.duplicate-path"),
         ("{origin}/v1?x=1", None),
         ("{origin}/nothing/here", "url.missing-v1"),
