@@ -178,7 +178,9 @@ def diagnose_refusal(found: Found, endpoint: urls.Endpoint) -> tuple[Finding, ..
         )
         return (finding,)
     carried = any("${API_KEY}" in value for value in exchange.request.headers.values())
-    return ((REJECTED if carried else REQUIRED).found(answered, evidence), *_wrong_status(exchange))
+    names = [name for name in refusal.key_headers(exchange) if carried][:1]
+    remedy = f"Send the key as `{names[0]}: KEY`, which the answer asks for. {REJECTED.remedy}" if names else None
+    return ((REJECTED if carried else REQUIRED).found(answered, evidence, remedy=remedy), *_wrong_status(exchange))
 
 
 def _wanted(exchange: Exchange) -> dict[str, Any]:

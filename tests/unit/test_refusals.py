@@ -508,6 +508,8 @@ def test_litellm_is_asked_to_keep_its_backend_in_service() -> None:
 )
 def test_headers_for_the_key_that_a_refusal_names(answer: Exchange, names: list[str]) -> None:
     assert key_headers(answer) == names
+    (finding, *_) = diagnose_refusal(Found(answer, [Trial("/v1", answer, Reply.KEY)], key_refusal=answer), parse(BASE))
+    assert not names or f"`{names[0]}: KEY`" in finding.remedy
 
 
 @pytest.mark.parametrize(
