@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from checks.shared import refusal
 from checks.shared.chat_reply import Reply, classify
@@ -166,6 +166,8 @@ def diagnose_refusal(found: Found, endpoint: urls.Endpoint) -> tuple[Finding, ..
     asks = refusal.read(exchange, found.others, model=found.model, listed=found.models).asks
     if asks:
         return (_asks_for(exchange, asks),)
+    if wanted := _wanted(exchange):
+        return (DENIED.found(answered, evidence, **wanted),)
     if _UPSTREAM.search(text):
         finding = REJECTED.found(
             answered,
@@ -176,7 +178,16 @@ def diagnose_refusal(found: Found, endpoint: urls.Endpoint) -> tuple[Finding, ..
         )
         return (finding,)
     carried = any("${API_KEY}" in value for value in exchange.request.headers.values())
-    return ((REJECTED if carried else REQUIRED).found(answered, evidence), *_wrong_status(exchange))
+    names = [name for name in refusal.key_headers(exchange) if carried][:1]
+    remedy = f"Send the key as `{names[0]}: KEY`, which the answer asks for. {REJECTED.remedy}" if names else None
+    return ((REJECTED if carried else REQUIRED).found(answered, evidence, remedy=remedy), *_wrong_status(exchange))
+
+
+def _wanted(exchange: Exchange) -> dict[str, Any]:
+    """Owner and remedy of a refusal that names a header, other than the key's, that the request lacks; or nothing."""
+    name = refusal.missing_header(exchange)
+    remedy = f"Send the header `{name}` that the answer requires (endpoint-probe: --header '{name}: VALUE')."
+    return {"owner": Owner.CLIENT, "remedy": remedy} if name else {}
 
 
 def _asks_for(exchange: Exchange, asks: str) -> Finding:
@@ -191,6 +202,18 @@ def _asks_for(exchange: Exchange, asks: str) -> Finding:
             "'USER:PASSWORD' | base64`, put `Basic ` and the result into an environment variable, and send it as "
             "`Authorization` (endpoint-probe: --header 'Authorization: ${VARIABLE}'); or exempt the API from the "
             "password at the gateway and let the server check keys."
+        )
+    elif asks == refusal.TOKEN:
+        what = "the key as `Authorization: Token KEY`"
+        do = (
+            "Put `Token ` and the key into an environment variable, and send it as `Authorization` (endpoint-probe: "
+            "--header 'Authorization: ${VARIABLE}')."
+        )
+    elif asks in refusal.SCHEMES.values():
+        what = f"a login by the scheme {asks}"
+        do = (
+            f"{named or 'A gateway'} in front of the API asks for a login ({asks}) that API clients cannot send: "
+            "exempt the API from it at the gateway and let the server check keys."
         )
     else:
         what = f"the key in the header {asks}"
@@ -212,7 +235,7 @@ def diagnose_denied(exchange: Exchange, keyless: Exchange | None) -> Finding:
         f"{f'; the answer names {named}' if named else ''}"
         f"{'; without the key the answer is the same' if same else ''}."
     )
-    return DENIED.found(detail, exchange.shows_status(200))
+    return DENIED.found(detail, exchange.shows_status(200), **_wanted(exchange))
 
 
 def diagnose_foreign(refused: Exchange, answered: Exchange) -> Finding:

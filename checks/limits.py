@@ -314,9 +314,7 @@ def _refuses_model(exchange: Exchange) -> bool:
 
 
 def _answered_later(throttled: Exchange, exchanges: Sequence[Exchange]) -> bool:
-    """Whether the same request was answered later.  A request for the model list is not repeated."""
-    if throttled.request.method != "POST":
-        return True
+    """Whether the same request was answered later; for a model list, under any base path."""
     wanted = _same(throttled)
     return any(
         _same(one) == wanted
@@ -328,7 +326,8 @@ def _answered_later(throttled: Exchange, exchanges: Sequence[Exchange]) -> bool:
 
 def _same(exchange: Exchange) -> str:
     request = exchange.request
-    return json.dumps([request.method, request.url, request.body], sort_keys=True, default=str)
+    url = request.url if request.method == "POST" else request.url.partition("?")[0].rstrip("/").rpartition("/")[2]
+    return json.dumps([request.method, url, request.body], sort_keys=True, default=str)
 
 
 _COOLDOWN = re.compile(r"cool-?down|no deployments available", re.IGNORECASE)

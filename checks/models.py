@@ -7,8 +7,9 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from checks.shared.discovery import listed_ids
+from checks.shared.discovery import listed_ids, redirect_goal
 from checks.shared.first_request import first_chat
+from checks.shared.outcome import words_of
 from probe.api import (
     Depth,
     Diagnosis,
@@ -20,10 +21,12 @@ from probe.api import (
     Result,
     Severity,
     State,
+    because,
     check,
     completion,
     member,
     text_at,
+    unknown,
     works,
 )
 
@@ -106,14 +109,19 @@ ID_DIFFERS = Diagnosis(
     requires={"chat"},
     provides={"model_list"},
     emits=(NO_LIST, NOT_LISTED),
-    max_requests=1,
+    max_requests=2,
+    least_requests=1,
     depth=Depth.QUICK,
 )
 async def listing(ctx: Context) -> Result:
     url = ctx.target.models_url or ""
     first = next((item for item in ctx.exchanges if item.request.url == url and item.status == 200), None)
     exchange = first or await ctx.send("GET", url, share=f"models:{url}")
-    return diagnose_list(exchange, ctx.target.model or "")
+    goal = redirect_goal(exchange, "/models")
+    if goal is None or goal == exchange.request.url:
+        return diagnose_list(exchange, ctx.target.model or "")
+    result = diagnose_list(await ctx.send("GET", goal), ctx.target.model or "")
+    return result | Result(note=f"{exchange.request.url} redirects to {goal}")
 
 
 def diagnose_list(exchange: Exchange, model: str) -> Result:
@@ -121,18 +129,25 @@ def diagnose_list(exchange: Exchange, model: str) -> Result:
     if exchange.response is None:
         raise Inconclusive("the request for the model list got no answer")
     ids = listed_ids(exchange)
-    readable = isinstance(member(completion.body_of(exchange), "data"), list)
+    body = completion.body_of(exchange)
+    readable = isinstance(member(body, "data"), list)
     if not completion.ok(exchange):
+        about = completion.obstacle(exchange)
+        words = f"the request for the model list: {words_of(exchange)}"
+        if about not in (Obstacle.NONE, Obstacle.ACCESS, Obstacle.UPSTREAM):
+            raise Inconclusive(words)
         absent = exchange.status in (404, 405, 410, 501)
         finding = NO_LIST.found(
             f"{exchange.request.url} answered {exchange.status}.",
             exchange.shows_status(200),
             severity=Severity.INFO if absent else Severity.WARNING,
         )
-        return Result.of(finding, model_list=State.REJECTED)
+        # A refused or failed request does not show whether there is a list.
+        return Result((finding,), {"model_list": unknown(words) if about else because(State.REJECTED, finding)})
     if not readable or not ids:
         what = "a web page" if completion.is_html(exchange) else "no object with a `data` list"
-        what = "an empty list" if readable else "a bare array, without `data`" if ids else what
+        listed = "a list without entries that have an `id`" if member(body, "data") else "an empty list"
+        what = listed if readable else "a bare array, without `data`" if ids else what
         finding = NO_LIST.found(
             f"{exchange.request.url} answered {exchange.status} with {what}.",
             exchange.shows("/response/body", expected='{"data": [{"id": …}]}', actual=what),

@@ -181,6 +181,12 @@ def classify(exchange: Exchange, model: str | None = None, listed: Collection[st
 def _forbidden(exchange: Exchange, text: str, model: str | None) -> Reply:
     """The class of a reply with status 403: about the key only if it says so, otherwise a rule of a gateway."""
     is_page = completion.is_html(exchange)
+    aws = (exchange.response.header("x-amzn-errortype") or "") if exchange.response else ""
+    # Amazon API Gateway answers so to an unknown path; and to a request without a signature, which has no key either.
+    if aws.startswith("MissingAuthenticationToken") and any(
+        "${API_KEY}" in v for v in exchange.request.headers.values()
+    ):
+        return Reply.NONE
     if not is_page and _RULE.search(text) and not _MODEL_RIGHTS.search(text):
         return Reply.DENIED
     if not is_page and (_about_model(text, model) or _MODEL_RIGHTS.search(text)):

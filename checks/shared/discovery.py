@@ -321,8 +321,7 @@ class Search:
         the cause (a gateway that answers 401 to an unknown model).
         """
         found.key_refusal = found.key_refusal or trial.exchange
-        asked = refusal.challenges(trial.exchange)
-        if asked and all(one.scheme == "basic" for one in asked):
+        if refusal.other_scheme(trial.exchange) not in ("", refusal.TOKEN) or refusal.missing_header(trial.exchange):
             return trial
         if found.models and found.model not in found.models and self.ctx.options.auth.key:
             self.spent += 1
@@ -334,7 +333,7 @@ class Search:
         return await self._try_other_headers(trial, found)
 
     async def _try_other_headers(self, trial: Trial, found: Found) -> Trial:
-        """Try the key in other headers, first in the one that the server asks for.
+        """Try the key in other headers, first in those that the answer names.
 
         An answer that is about something else, even 404, shows that the header is right: gateways check the key
         before they look at the path.
@@ -342,19 +341,23 @@ class Search:
         given = self.ctx.options.auth
         if not given.key:
             return trial
-        asked = [one.header for one in refusal.challenges(trial.exchange) if one.header]
         others = [
-            *(Auth("api-key-header", name, given.key, given.source) for name in asked[:1]),
+            *(
+                Auth("api-key-header", name, given.key, given.source)
+                for name in refusal.key_headers(trial.exchange)[:2]
+            ),
             Auth("bearer", "Authorization", given.key, given.source),
             Auth("api-key-header", "X-API-Key", given.key, given.source),
             Auth("api-key-header", "api-key", given.key, given.source),
             Auth("api-key-header", "Authorization", given.key, given.source),
         ]
+        tried = {(given.scheme, given.header.lower())}
         for auth in others:
-            if self.spent >= MAX_REQUESTS:
+            if self.spent >= MAX_REQUESTS or len(tried) > 4:
                 break
-            if auth.headers().items() <= given.headers().items():
+            if (auth.scheme, auth.header.lower()) in tried:
                 continue
+            tried.add((auth.scheme, auth.header.lower()))
             exchange = await self._post(trial.path, found, auth)
             again = Trial(trial.path, exchange, classify(exchange, found.model))
             found.schemes.append(again)
@@ -472,8 +475,8 @@ def redirect_base(exchange: Exchange) -> str | None:
     return urls.clean_path(urlsplit(goal).path) if goal else None
 
 
-def redirect_goal(exchange: Exchange) -> str | None:
-    """The URL of a chat operation on the same origin that a redirect leads to, or None."""
+def redirect_goal(exchange: Exchange, operation: str = "/chat/completions") -> str | None:
+    """The URL of an operation on the same origin that a redirect leads to, or None."""
     response = exchange.response
     if response is None or not 300 <= response.status < 400:
         return None
@@ -485,7 +488,7 @@ def redirect_goal(exchange: Exchange) -> str | None:
         path = urlsplit(goal).path
     except ValueError:
         return None
-    if not urls.same_origin(goal, exchange.request.url) or not path.rstrip("/").endswith("/chat/completions"):
+    if not urls.same_origin(goal, exchange.request.url) or not path.rstrip("/").endswith(operation):
         return None
     if not urls.is_plain(path):
         return None

@@ -75,7 +75,7 @@ class Challenge:
 class Refusal:
     """The cause of a refusal, who gave it, and whether the same request may succeed later.
 
-    ``asks`` is what the server asks for if the cause is the header of the key: a header name, or ``Basic``.
+    ``asks`` is what the server asks for if the cause is the header of the key: a header name, or one of ``SCHEMES``.
     """
 
     cause: Cause
@@ -188,8 +188,9 @@ def _access(
     named = next((one.header for one in asked if one.header and one.header.lower() not in carried), "")
     if named:
         return Cause.SCHEME, named
-    if asked and all(one.scheme == "basic" for one in asked):
-        return Cause.SCHEME, "Basic"
+    scheme = other_scheme(exchange)
+    if scheme and (carried or scheme != TOKEN):
+        return Cause.SCHEME, scheme
     twins = [one for one in others if _same_question(one, exchange)]
     for one in twins:
         header = _key_header(one)
@@ -262,6 +263,60 @@ def challenges(exchange: Exchange) -> tuple[Challenge, ...]:
                 Challenge(match[1].lower(), given.get("realm", "")[:100], header if valid else "", error[:200])
             )
     return tuple(found[:8])
+
+
+#: Schemes of a challenge that no bearer token meets: logins, and the one of Django REST framework.
+TOKEN = "Token"
+SCHEMES = {"basic": "Basic", "digest": "Digest", "negotiate": "Negotiate", "ntlm": "NTLM", "token": TOKEN}
+
+
+def other_scheme(exchange: Exchange) -> str:
+    """The first of ``SCHEMES`` that an answer asks for, or an empty text where it asks for others too."""
+    found = [SCHEMES.get(one.scheme, "") for one in challenges(exchange)]
+    return found[0] if found and all(found) else ""
+
+
+_HEADER = re.compile(
+    r"\brequest\.header\.([a-z][\w-]{1,40})(?![\w-])|"
+    r"(?<![\w-])([a-z][\w-]{1,40})(?=['\"`]? (?:request |http )?header\b)|"
+    r"\bheader:? ['\"`]?([a-z][\w-]{1,40})(?![\w-])",
+    re.IGNORECASE | re.ASCII,
+)
+_KEY_HEADER = re.compile(
+    r"(?!sec-|proxy-|idempotency|.*(?:[cx]srf|cache|session))[\w-]*(?:apikey|[-_](?:key|token))", re.IGNORECASE
+)
+_STANDARD = re.compile(
+    r"(?:content|accept|user|www|proxy|if|cache|transfer|sec|x-forwarded|x-requested|x-real)-.*", re.IGNORECASE
+)
+_WANTED = re.compile(r"\brequire|\bmissing\b|\bmust\b|\bneed|\bprovide", re.IGNORECASE)
+
+
+def _headers_in(text: str) -> list[str]:
+    return ["".join(found) for found in _HEADER.findall(text)]
+
+
+def key_headers(exchange: Exchange) -> list[str]:
+    """The headers that a refusal names for the key, in its challenge or its text, and those of its gateway."""
+    asked = challenges(exchange)
+    text = completion.error_text(exchange)[:1000]
+    names = [one.header for one in asked if one.header]
+    names += [name for name in _headers_in(text) if _KEY_HEADER.fullmatch(name)]
+    if hop(exchange) == "Kong" or any(one.scheme == "key" for one in asked) or "resolve API Key variable" in text:
+        names.append("apikey")  # the defaults of Kong's key-auth and of Apigee's VerifyAPIKey
+    if "unregistered callers" in text:
+        names.append("x-goog-api-key")
+    return list({name.lower(): name for name in reversed(names)}.values())[::-1]
+
+
+def missing_header(exchange: Exchange) -> str:
+    """The header without a key that the text of a refusal requires and the request did not have, or an empty text."""
+    text = completion.error_text(exchange)[:1000]
+    sent = {name.lower() for name in exchange.request.headers}
+    for name in _headers_in(text) if _WANTED.search(text) else ():
+        plain = name.lower().startswith("x-") or ("-" in name and re.search(rf"['\"`]{name}['\"`]", text))
+        if plain and name.lower() not in sent and not (_KEY_HEADER.fullmatch(name) or _STANDARD.fullmatch(name)):
+            return name
+    return ""
 
 
 def https_goal(exchange: Exchange) -> str | None:

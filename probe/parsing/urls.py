@@ -15,7 +15,11 @@ from urllib.parse import SplitResult, quote, unquote, unquote_plus, urlsplit, ur
 from probe.redaction.key_patterns import looks_like_key
 
 #: Operations of the API that are pasted together with the base URL, the longest first.
-OPERATIONS = ("/chat/completions", "/completions", "/responses", "/embeddings", "/models", "/chat")
+OPERATIONS = tuple(
+    "/chat/completions /completions /responses /embeddings /models /chat /messages/count_tokens /messages".split()
+)
+#: The page of one model, under a version; some ids have an owner before the name.
+_ONE_MODEL = re.compile(r"/v\d\w*(/models/[^/]+(?:/[^/]+)?)$")
 #: Base paths of known systems, each tried once from the root: Groq and many gateways, OpenRouter and
 #: bedrock-access-gateway, Fireworks, DeepInfra, Gemini, Cloudflare's compat route, Databricks, Open WebUI.
 KNOWN_BASES = tuple(
@@ -309,7 +313,9 @@ def is_plain(path: str) -> bool:
 def operation_in(path: str) -> str | None:
     """The operation that a typed path ends with, or None."""
     path = _squeezed(path).lower()
-    return next((operation for operation in OPERATIONS if path.endswith(operation)), None)
+    ending = next((operation for operation in OPERATIONS if path.endswith(operation)), None)
+    one = None if ending or _VERSION.search(path) else _ONE_MODEL.search(path)
+    return one[1] if one else ending
 
 
 def has_duplicate(path: str) -> bool:

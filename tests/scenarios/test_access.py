@@ -52,6 +52,8 @@ def healthy() -> Iterator[Simulator]:
         ("{origin}/v1/chat/completions", "url.operation-path"),
         ("{origin}/v1/chat/completions/", "url.operation-path"),
         ("{origin}/v1/models", "url.operation-path"),
+        ("{origin}/v1/messages", "url.operation-path"),
+        ("{origin}/v1/models/sim-small", "url.operation-path"),
         ("{origin}/v1/v1", "url.duplicate-path"),
         ("{origin}/v1?x=1", None),
         ("{origin}/nothing/here", "url.missing-v1"),
@@ -134,6 +136,14 @@ def test_the_key_stays_with_the_typed_origin() -> None:
     assert codes(report) == {"url.redirects"}
     assert report.run.requests <= IN_VAIN
     assert received == []
+
+
+@pytest.mark.parametrize(("how", "header"), [("text", "x-gate-apikey"), ("kong", "apikey")])
+def test_the_header_of_the_key_that_a_refusal_names(how: str, header: str) -> None:
+    with Simulator("openai", [f"access-named-header={how}"]) as sim:
+        report = against(sim, only=ONLY)
+    assert codes(report) == {"auth.wrong-scheme"}
+    assert f"`{header}: KEY`" in report.findings[0].remedy
 
 
 def test_a_wrong_key_differs_from_no_key() -> None:

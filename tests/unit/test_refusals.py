@@ -15,17 +15,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from checks.auth import diagnose_refusal
+from checks.shared.chat_reply import Reply
+from checks.shared.discovery import Found, Trial
 from checks.shared.refusal import (
     Cause,
     Speaker,
     challenges,
     hop,
     keeps_in_service,
+    key_headers,
     key_was_taken,
+    missing_header,
     passed_on,
     read,
 )
+from probe.api import Owner
 from probe.model import Exchange, Request, Response, Timeline
+from probe.parsing.urls import parse
 
 BASE = "http://gateway.example/v1"
 CHAT = f"{BASE}/chat/completions"
@@ -117,6 +124,11 @@ ROWS = (
     # The header of the key
     Row(made(401, page("401 Authorization Required"), BASIC, NGINX), Cause.SCHEME, asks="Basic"),
     Row(made(401, b"", BASIC, sent=NO_KEY), Cause.SCHEME, asks="Basic"),
+    Row(made(401, b"", ("WWW-Authenticate", 'Digest realm="a", qop="auth", nonce="0a"')), Cause.SCHEME, asks="Digest"),
+    Row(made(401, b"", *(("WWW-Authenticate", x) for x in ("Negotiate", "NTLM"))), Cause.SCHEME, asks="Negotiate"),
+    Row(made(401, b"", ("WWW-Authenticate", "Token")), Cause.SCHEME, asks="Token"),
+    Row(made(401, b"", ("WWW-Authenticate", "Token"), sent=NO_KEY), Cause.KEY),
+    Row(made(401, b"", *(("WWW-Authenticate", x) for x in ("Negotiate", "Bearer"))), Cause.KEY),
     Row(made(401, {"statusCode": 401}, AZURE), Cause.SCHEME, asks="Ocp-Apim-Subscription-Key"),
     Row(made(401, error("no key")), Cause.SCHEME, [made(404, error("no route"), sent=X_API_KEY)], asks="x-api-key"),
     Row(made(401, error("no key")), Cause.SCHEME, [made(200, {"choices": []}, sent=X_API_KEY)], asks="x-api-key"),
@@ -477,3 +489,54 @@ def test_what_a_proxy_passed_on_is_not_mended_there(answer: Exchange, of_the_ser
 def test_litellm_is_asked_to_keep_its_backend_in_service() -> None:
     assert keeps_in_service(made(200, {}, ("x-litellm-version", "1.106.2"))) == {"cooldown_time": 0}
     assert keeps_in_service(made(200, {}, NGINX)) == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "names"),
+    [
+        (made(401, error("Failed to resolve API Key variable request.header.x-apikey")), ["x-apikey", "apikey"]),
+        (made(401, error("Provide your key in the 'X-Gateway-Key' header")), ["X-Gateway-Key"]),
+        (made(401, error("missing header: x-auth-token")), ["x-auth-token"]),
+        (made(401, error("No API key found"), ("Server", "kong/3.8.0"), ("WWW-Authenticate", "Key")), ["apikey"]),
+        (made(403, error("Method doesn't allow unregistered callers. Please use API Key")), ["x-goog-api-key"]),
+        (made(401, error("the API key header is empty")), []),
+        (made(401, error("send the 'content-type' header, the cookie header, the host header")), []),
+        (made(401, error("the 'x-csrf-token' header and the 'Idempotency-Key' header, request.header.host")), []),
+        (made(401, error("You need to provide your API key in an Authorization header using Bearer auth")), []),
+        (made(401, error("no"), AZURE), ["Ocp-Apim-Subscription-Key"]),
+    ],
+)
+def test_headers_for_the_key_that_a_refusal_names(answer: Exchange, names: list[str]) -> None:
+    assert key_headers(answer) == names
+    (finding, *_) = diagnose_refusal(Found(answer, [Trial("/v1", answer, Reply.KEY)], key_refusal=answer), parse(BASE))
+    assert not names or f"`{names[0]}: KEY`" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("header 'x-tenant-id' is required", "x-tenant-id"),
+        ("Missing header: X-Org", "X-Org"),
+        ("the 'tenant-name' header must be sent", "tenant-name"),
+        ("the 'x-api-key' header is required", ""),
+        ("A non-empty header is required", ""),
+        ("the 'content-type' header is required", ""),
+        ("header 'x-tenant-id' is unknown", ""),
+    ],
+)
+def test_a_header_without_a_key_that_a_refusal_requires(text: str, name: str) -> None:
+    answer = made(401, error(text))
+    assert missing_header(answer) == name
+    assert missing_header(made(401, error(text), sent={name: "a"})) == ""
+    found = Found(answer, [Trial("/v1", answer, Reply.KEY)], key_refusal=answer)
+    (finding,) = diagnose_refusal(found, parse(BASE))
+    assert finding.code == ("auth.denied" if name else "auth.rejected")
+    assert finding.owner is (Owner.CLIENT if name else Owner.KEY)
+
+
+def test_amazon_api_gateway_answers_an_unknown_path_with_a_missing_token() -> None:
+    kind = ("x-amzn-ErrorType", "MissingAuthenticationTokenException")
+    body = {"message": "Missing Authentication Token"}
+    assert read(made(403, body, kind)).cause is Cause.PATH
+    assert read(made(403, body, kind, sent=NO_KEY)).cause is Cause.KEY
+    assert read(made(403, body)).cause is Cause.KEY

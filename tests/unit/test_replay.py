@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from checks.auth import diagnose_enforced
+from checks.limits import diagnose_limits
 from checks.models import diagnose_list
 from checks.shared.chat_reply import Reply, classify
+from probe.api import Exchange, Inconclusive
 from probe.parsing import chat_completion
 from probe.report import exchange_document
 from tests import replay
+from tests.unit.answers import exchange, refusal
 
 LITELLM = "litellm-1.106.2-with-prisma"
 
@@ -81,6 +85,30 @@ def test_litellm_without_a_database_answers_a_wrong_key_with_400() -> None:
 def test_a_sound_model_list_is_one(run: str) -> None:
     result = diagnose_list(replay.load(run, "models_nokey"), "")
     assert [item.code for item in result.findings] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "words"),
+    [
+        (refusal(502, "Bad Gateway"), "unknown", "502"),
+        (refusal(401, "admin key needed to list"), "unknown", "admin key"),
+        (refusal(404, "nothing here"), "rejected", ""),
+        (exchange(200, {"data": ["sim-small", "other"]}), "broken", ""),
+    ],
+)
+def test_why_there_is_no_model_list(answer: Exchange, state: str, words: str) -> None:
+    result = diagnose_list(answer, "")
+    assert result.verdicts["model_list"].verdict == state
+    assert words in result.verdicts["model_list"].note
+    assert "an empty list" not in result.findings[0].detail
+
+
+def test_a_model_list_that_is_always_rate_limited_was_never_answered() -> None:
+    busy = refusal(429, "slow down")
+    busy = replace(busy, request=replace(busy.request, method="GET", body=None))
+    with pytest.raises(Inconclusive):
+        diagnose_list(busy, "")
+    assert "never answered" in diagnose_limits([busy, busy], [busy, busy]).findings[0].detail
 
 
 def test_a_model_list_that_failed_is_none() -> None:

@@ -74,6 +74,12 @@ def test_query_is_kept_on_operations() -> None:
         ("/v1/models", "/v1"),
         ("/", ""),
         ("/openai/v1/responses", "/openai/v1"),
+        ("/v1/messages", "/v1"),
+        ("/v1/messages/count_tokens", "/v1"),
+        ("/v1/models/sim-small", "/v1"),
+        ("/v1/models/Owner/Name", "/v1"),
+        ("/models/Owner/Name/v1", "/models/Owner/Name/v1"),
+        ("/v1/models/name/v1", "/v1/models/name/v1"),
     ],
 )
 def test_clean_path(path: str, clean: str) -> None:

@@ -81,16 +81,25 @@ class Password(_Keyed):
 
 
 class NamedHeader(_Keyed):
-    """A gateway that names in its challenge the header that has to carry the key (Azure API Management)."""
+    """A gateway that names in its challenge the header that has to carry the key (Azure API Management), or in its
+    text (Apigee), or not at all (Kong)."""
 
     name = "access-named-header"
-    summary = "the key is accepted in the header that WWW-Authenticate names only"
+    summary = "the key is accepted in one header only (=challenge, text or kong: how the refusal names it)"
     yields = ("auth.wrong-scheme",)
+    value = "challenge"
+    choices = ("challenge", "text", "kong")
     header = "Ocp-Apim-Subscription-Key"
 
     def on_auth(self, call: Call, refusal: Response | None) -> Response | None:
-        if call.request.header(self.header) == call.site.key:
+        header = {"text": "x-gate-apikey", "kong": "apikey"}.get(self.given, self.header)
+        if call.request.header(header) == call.site.key:
             return None
+        if self.given == "text":
+            return send_json(401, {"fault": {"faultstring": f"Failed to resolve variable request.header.{header}"}})
+        if self.given == "kong":
+            refused = send_json(401, {"message": "No API key found in request"}).with_header("Server", "kong/3.8.0")
+            return refused.with_header("WWW-Authenticate", "Key")
         message = "Access denied due to missing subscription key. Make sure to include subscription key."
         challenge = f'AzureApiManagementKey realm="https://host/openai",name="{self.header}",type="header"'
         refused = send_json(401, {"statusCode": 401, "message": message})
