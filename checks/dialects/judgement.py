@@ -15,7 +15,7 @@ from checks.dialects.dialect import PLAIN, Deviation, Group, Reading
 from checks.dialects.questions import Answers, is_denied, is_way
 from checks.errors.catalogue import SERVER_ERROR
 from checks.shared.outcome import words_of
-from checks.stream.catalogue import NOT_ASKED
+from checks.stream.catalogue import HELD, NOT_ASKED
 from checks.tools.leaked_calls import facts as leak_facts
 from checks.tools.markup import Leak, find_calls
 from checks.tools.requests import weather
@@ -293,7 +293,9 @@ def _text_streamed(case: _Case) -> Verdict | None:
         fails = (*answers.dialect.libraries, agent)
         reading.deviates(Group.STREAM, "the stream holds no text", "/response/events", "", *fails)
     if same is not None:
-        return same if reading.breaks(Group.SHAPE, Group.STREAM) else None
+        # When events arrive is no matter of the events.
+        late = same.finding == HELD.code
+        return same if late or reading.breaks(Group.SHAPE, Group.STREAM) else None
     case.deviations(reading, Group.SHAPE, Group.STREAM)
     if reading.breaks(Group.SHAPE):
         return Verdict(State.BROKEN, 0.9, note=f"answers whole; the stream cannot be read ({name}.shape)")

@@ -254,7 +254,7 @@ async def _narrow_down(ctx: Context, first: Variant, *, stream: bool) -> Result:
     # Without it there are fewer tools too, which may be what counts.
     bare = await _send(ctx, agent_tools(odd_names=False)[1:], stream=stream)
     if bare.reading.answered:
-        return _refused_always(first.reading, "Two tools in one request were refused, and each of them alone answered")
+        return _refused_always(first.reading, "Two tools in one request were refused, each of them alone was answered")
     if not bare.reading.refused:
         return Result(note=f"two tools were refused, and the answer to one of them was lost ({said})")
     detail = f"A request with {BARE_NAME}, a tool without parameters, was refused: {words_of(bare.reading.exchange)}. "

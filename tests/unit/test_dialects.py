@@ -224,6 +224,8 @@ def test_the_verdict_of_chat_completions_counts_only_where_nothing_sound_came() 
     assert diagnose(answers, failing).verdicts["responses_api"].note == "as on chat completions"
     answers.read["stream"] = Responses().read(streamed(*events()))
     assert diagnose(answers, failing).verdicts["responses_api"].verdict is State.WORKS
+    held = {**CHAT, "streaming": Verdict(State.IGNORED, 0.9, "stream.held")}
+    assert diagnose(answers, held).verdicts["responses_api"].finding == "stream.held"
     cut = {"type": "response.failed", "response": {"id": "r", "error": {"message": "boom"}}}
     answers.read["stream"] = Responses().read(streamed(*events(done=False), cut))
     assert diagnose(answers, failing).verdicts["responses_api"].finding == "stream.error"
