@@ -164,10 +164,12 @@ def check_fields(reading: Reading, body: Any, table: Sequence[Field], pointer: s
     for row in table:
         for place, value in _values(body, row.path.split("."), pointer):
             found = kind_of(value)
-            if found == row.kind and (not row.words or value in row.words):
+            empty = value == "" and row.group is Group.TOOLS and row.path.rpartition(".")[2] != "arguments"
+            if found == row.kind and not empty and (not row.words or value in row.words):
                 continue
             shown = value if isinstance(value, str | int | float | None) else found
             state = f"is `{str(value)[:40]}`" if found == row.kind else f"is {_article(found)}"
+            state = "is empty" if empty else state
             reading.deviates(
                 row.group, f"`{row.path}` {state}", place, None if value is _MISSING else shown, *row.fails
             )

@@ -15,7 +15,7 @@ from checks.dialects.dialect import PLAIN, Deviation, Group, Reading
 from checks.dialects.questions import Answers, is_denied, is_way
 from checks.errors.catalogue import SERVER_ERROR
 from checks.shared.outcome import words_of
-from checks.stream.catalogue import NOT_ASKED
+from checks.stream.catalogue import HELD, NOT_ASKED
 from checks.tools.leaked_calls import facts as leak_facts
 from checks.tools.markup import Leak, find_calls
 from checks.tools.requests import weather
@@ -200,6 +200,8 @@ def _api(case: _Case) -> Verdict:
     if broken is not None:
         return broken
     stream = answers.read.get("stream")
+    if answers.broke_off and not any(one.streamed for one in answers.read.values()):
+        return unknown(f"answers whole; streams broke off for a reason of the way: {answers.broke_off}")
     if stream is None:
         return works(f"answers whole; the streamed answer was lost {answers.lost}".strip(), 0.6)
     if not completion.repeats(reading.text, answers.code):
@@ -223,10 +225,10 @@ def _unknown_answer(case: _Case, reading: Reading) -> Verdict:
     """A success that is no answer of this dialect: of another one, or of a server that answers any path."""
     name, exchange = case.answers.dialect.name, reading.exchange
     said = exchange.response.text if exchange.response else ""
-    if case.answers.code not in said:
-        kind = str(member(completion.body_of(exchange), "object"))[:40]
-        return Verdict(State.REJECTED, 0.9, note=f"success without an answer of this API (object: {kind})")
     body = completion.body_of(exchange)
+    if case.answers.code not in said and not isinstance(member(body, "choices"), list):
+        kind = str(member(body, "object"))[:40]
+        return Verdict(State.REJECTED, 0.9, note=f"success without an answer of this API (object: {kind})")
     kind = member(body, "object") or member(body, "type") or "unknown"
     text = f"the answer is no object of {case.answers.dialect.title} but one of the kind `{str(kind)[:40]}`"
     evidence = exchange.shows("/response/body", expected="an answer of the API", actual=str(kind)[:40])
@@ -277,7 +279,7 @@ def _text_streamed(case: _Case) -> Verdict | None:
             case.add("stream", text, refused.shows_status("200"), *answers.dialect.libraries, agent)
         return same or broken
     if reading is None:
-        return None
+        return same
     if not reading.streamed or not reading.known:
         kind = reading.exchange.response.media_type if reading.exchange.response else ""
         if same is None:
@@ -291,7 +293,9 @@ def _text_streamed(case: _Case) -> Verdict | None:
         fails = (*answers.dialect.libraries, agent)
         reading.deviates(Group.STREAM, "the stream holds no text", "/response/events", "", *fails)
     if same is not None:
-        return same
+        # When events arrive is no matter of the events.
+        late = same.finding == HELD.code
+        return same if late or reading.breaks(Group.SHAPE, Group.STREAM) else None
     case.deviations(reading, Group.SHAPE, Group.STREAM)
     if reading.breaks(Group.SHAPE):
         return Verdict(State.BROKEN, 0.9, note=f"answers whole; the stream cannot be read ({name}.shape)")
@@ -364,7 +368,8 @@ def _tools(case: _Case) -> tuple[Verdict, dict[str, Any]]:
     answers = case.answers
     name, agent = answers.dialect.name, answers.dialect.agent
     same = case.same_cause("tools")
-    if same is not None:
+    read = [answers.read[name] for name in ("tools", "forced") if name in answers.read]
+    if same is not None and not any(one.calls and not one.breaks(Group.TOOLS, Group.SHAPE) for one in read):
         return same, {}
     able = case.chat_state("tools") is State.WORKS
     broken = Verdict(State.BROKEN, 0.9, note=f"calls cannot be used ({name}.tools)")
@@ -486,6 +491,9 @@ def _result(case: _Case) -> Verdict | None:
     """What is wrong with the result of a tool; None where it is used, or nothing can be said."""
     answers = case.answers
     name, agent = answers.dialect.name, answers.dialect.agent
+    reading = answers.read.get("result")
+    if reading is not None and answers.number in reading.text:
+        return None
     if same := case.same_cause("tool_results"):
         return same
     refused = answers.refused.get("result")
@@ -498,9 +506,8 @@ def _result(case: _Case) -> Verdict | None:
             text += "; without its thinking it is accepted"
         case.add("history", text, refused.shows_status("200"), agent)
         return broken
-    reading = answers.read.get("result")
     before = "tools" if answers.read["tools"].calls else "forced"
-    if reading is None or answers.number in reading.text:
+    if reading is None:
         return None
     if answers.grew("result", before, 4) is False:
         text = (

@@ -220,6 +220,9 @@ class _Stream:
             block = body.get("content_block")
             if index in self.blocks:
                 self._wrong(f"two blocks have the index {str(index)[:20]}", place, index, *_HELPERS, AI_SDK)
+            elif index != len(self.blocks):
+                text = f"block {len(self.blocks)} has the index {str(index)[:20]}: it is used as a place in a list"
+                self._wrong(text, place, index, *_HELPERS)
             self.blocks[index] = dict(block) if isinstance(block, dict) else {}
             self.open.add(index)
             if member(block, "type") == "tool_use":

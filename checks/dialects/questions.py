@@ -7,12 +7,13 @@ explain is asked only where an answer is wrong.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from checks.dialects.dialect import Dialect, Group, Reading, events_of
-from checks.shared.outcome import error_alone
+from checks.shared.outcome import error_alone, words_of
 from checks.tools import requests
 from probe.api import Auth, BudgetExceeded, Depth, Exchange, Obstacle, Throttled, completion, member
 
@@ -36,7 +37,7 @@ GROWTH = 20
 class Answers:
     """What came back, by question; a question that was not asked, or whose answer is about the way, is missing.
 
-    ``refused`` are the exchanges that were answered with an error.
+    ``refused`` are the exchanges that were answered with an error; ``broke_off`` the words with which a stream ended.
     """
 
     dialect: Dialect
@@ -48,6 +49,7 @@ class Answers:
     read: dict[str, Reading] = field(default_factory=dict)
     refused: dict[str, Exchange] = field(default_factory=dict)
     lost: str = ""
+    broke_off: str = ""
     chat_calls_freely: bool = True
 
     def tokens(self, name: str) -> int | None:
@@ -67,7 +69,7 @@ class Conversation:
         self.ctx, self.dialect = ctx, dialect
         self.answers = Answers(dialect, ctx.nonce(dialect.name), requests.number_of(ctx, f"{dialect.name}-result"))
         self.auth: Auth | None = None
-        self.stream_false = False
+        self.always: dict[str, Any] = {}
         self.sent = 0
         settled = ctx.target.tools
         self.answers.chat_calls_freely = settled is None or settled["way"] in ("", "auto")
@@ -99,9 +101,7 @@ class Conversation:
         body = self.dialect.request(ctx.target.model or "default", turns, room, **more)
         if "temperature" not in ctx.target.dropped_params:
             body["temperature"] = 0
-        if self.stream_false:
-            body["stream"] = False
-        return body
+        return {**body, **self.always}
 
     async def _send(self, body: Mapping[str, Any], **more: Any) -> Exchange:
         self.sent += 1
@@ -118,6 +118,8 @@ class Conversation:
             return None
         exchange = await self._send(body, **more)
         if is_way(exchange):
+            if completion.ok(exchange) and _broke_off_on_the_way(exchange):
+                self.answers.broke_off = words_of(exchange)
             return None
         if not completion.ok(exchange) or completion.has_error_body(exchange):
             self.answers.refused[name] = exchange
@@ -141,8 +143,13 @@ class Conversation:
                 break
         if exchange is None:
             return False
+        if dialect.name == "responses" and exchange.status in (400, 422) and speaks_of_store(exchange):
+            again = await self._send({**body, "store": False})  # as its agent asks
+            if completion.ok(again):
+                exchange, self.always["store"] = again, False
+                body = {**body, "store": False}
         if completion.ok(exchange) and completion.is_stream(exchange) and dialect.read(exchange).known:
-            answers.unasked, self.stream_false = exchange, True
+            answers.unasked, self.always["stream"] = exchange, False
             exchange = await self._send({**body, "stream": False})
         reading = dialect.read(exchange)
         if reading.known and reading.cut and not reading.text and not self.ctx.target.thinks:
@@ -221,7 +228,7 @@ class Conversation:
         first = answers.read["text"].exchange
         if dialect.name == "responses":
             named = member(completion.body_of(first), "id")
-            if isinstance(named, str):
+            if isinstance(named, str) and "store" not in self.always:
                 body = self._body([dialect.user("Repeat exactly what you said before.")], TEXT)
                 await self._ask("previous", {**body, "previous_response_id": named})
             return
@@ -275,6 +282,11 @@ def _broke_off_on_the_way(exchange: Exchange) -> bool:
         if isinstance(error, dict):
             return bool(completion.obstacle(error_alone(exchange, error)))
     return False
+
+
+def speaks_of_store(exchange: Exchange) -> bool:
+    """Whether a refusal names the field ``store``."""
+    return re.search(r"\bstore\b", completion.error_text(exchange)[:1000]) is not None
 
 
 def is_absent(exchange: Exchange) -> bool:

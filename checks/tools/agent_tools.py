@@ -33,19 +33,21 @@ from checks.tools.catalogue import (
     NO_ARGUMENTS,
     NOT_JSON,
     NOT_STRING,
+    REJECTED,
     SCHEMA_REJECTED,
     STREAM_FRAGMENTS,
     VALUES_ALTERED,
 )
 from checks.tools.markup import find_calls
 from checks.tools.reading import Call, Kind, Reading, read
-from checks.tools.refusal import refusal_of
+from checks.tools.refusal import Refusal, is_overflow, meaning, refusal_of, speaks_of_schema
 from probe.api import (
     BudgetExceeded,
     Depth,
     Finding,
     Inconclusive,
     Result,
+    Severity,
     Skip,
     State,
     Throttled,
@@ -90,7 +92,7 @@ class Variant:
         "tool_choice_named",
         "stream.characters",
     },
-    emits=(SCHEMA_REJECTED, NAME_REJECTED, NO_ARGUMENTS, VALUES_ALTERED, NAME_ALTERED, STREAM_FRAGMENTS),
+    emits=(SCHEMA_REJECTED, REJECTED, NAME_REJECTED, NO_ARGUMENTS, VALUES_ALTERED, NAME_ALTERED, STREAM_FRAGMENTS),
     max_requests=8,
     max_tokens=9000,
     least_requests=1,
@@ -233,7 +235,7 @@ def _finding(
 
 
 async def _narrow_down(ctx: Context, first: Variant, *, stream: bool) -> Result:
-    """Leave out the keywords, the names and the tool without parameters in turn, at most four requests."""
+    """Leave out the keywords, the names and one tool in turn, at most six requests."""
     if first.reading.kind is Kind.FAILED:
         first = await _send(ctx, agent_tools(), stream=stream)
         if not first.reading.refused:
@@ -247,11 +249,33 @@ async def _narrow_down(ctx: Context, first: Variant, *, stream: bool) -> Result:
         short = await _send(ctx, agent_tools(long_name=False), stream=stream)
         return Result((_refused_name(first, short),))
     alone = await _send(ctx, agent_tools(bare=False), stream=stream)
-    if alone.reading.answered:
-        detail = f"A request with {BARE_NAME}, a tool without parameters, was refused: {said}. Without it the same "
-        detail += "request was answered."
-        return Result((NO_ARGUMENTS.found(detail, refusal_of(first.reading.exchange)),))
-    return Result(note=f"tools as agents offer them were refused for more than one reason ({said})")
+    if not alone.reading.answered:
+        return _refused_always(alone.reading, "Tools as agents offer them were refused in every form that was tried")
+    # Without it there are fewer tools too, which may be what counts.
+    bare = await _send(ctx, agent_tools(odd_names=False)[1:], stream=stream)
+    if bare.reading.answered:
+        return _refused_always(first.reading, "Two tools in one request were refused, each of them alone was answered")
+    if not bare.reading.refused:
+        return Result(note=f"two tools were refused, and the answer to one of them was lost ({said})")
+    detail = f"A request with {BARE_NAME}, a tool without parameters, was refused: {words_of(bare.reading.exchange)}. "
+    detail += "Without it the same request was answered."
+    return Result((NO_ARGUMENTS.found(detail, refusal_of(bare.reading.exchange)),))
+
+
+def _refused_always(reading: Reading, what: str) -> Result:
+    """A refusal whose reason only its words tell; a note where they are about the model's output or the context."""
+    exchange = reading.exchange
+    said = f"{what}: {words_of(exchange)}"
+    if not reading.refused or meaning(exchange) is Refusal.MODEL_FAILED or is_overflow(exchange):
+        return Result(note=said)
+    finding = (SCHEMA_REJECTED if speaks_of_schema(exchange) else REJECTED).found(
+        f"{said}. A plain tool is accepted.",
+        refusal_of(exchange),
+        severity=Severity.WARNING,
+        remedy="Change what the error text names at the server or the gateway. Until then let the client offer fewer "
+        "and simpler tools.",
+    )
+    return Result((finding,))
 
 
 async def _keyword(ctx: Context, first: Variant, *, stream: bool) -> Result:

@@ -129,6 +129,8 @@ def agent_tools(
 def agent_question(tools: Iterable[Tool]) -> str:
     """The question that leaves no choice about the calls and their values."""
     names = [tool["function"]["name"] for tool in tools]
+    if names == [PLAIN_NAMES[BARE_NAME]]:
+        return f"Call {names[0]}."
     order = (
         f"Call {names[0]} with title `Plan`, text `{TEXT}`, body `{BODY}`, priority 3, budget 12.5, pinned true, "
         "color blue, place with city `Paris`, tags `alpha` and `beta`."

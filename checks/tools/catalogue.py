@@ -203,7 +203,7 @@ REJECTED = Diagnosis(
     severity=Severity.INFO,
     owner=Owner.SERVER,
     title="Requests with tools rejected",
-    what="A request that offers one simple tool was rejected with an error; the same endpoint answers plain chat.",
+    what="A request that offers tools was rejected with an error; the same endpoint answers plain chat.",
     why="A client with tools turned on gets this error for every message; one with tools turned off is not affected.",
     remedy="Turn tools off in the client, or serve a model that supports tools.",
     verify="A chat request with a `tools` list is answered with status 200.",
@@ -351,7 +351,8 @@ SCHEMA_REJECTED = Diagnosis(
     severity=Severity.ERROR,
     owner=Owner.SERVER,
     title="JSON Schema keyword in a tool rejected",
-    what="A tool was refused because of one JSON Schema keyword in its parameters; without the keyword it is accepted.",
+    what="A tool was refused because of one JSON Schema keyword in its parameters, without which it is accepted, or "
+    "because of its definition in every form that was tried.",
     why="Schemas that are generated from types (Pydantic, Zod, MCP servers) use these keywords. One such tool makes "
     "every request of the agent fail.",
     remedy="Update the server or the gateway, or turn off its conversion of schemas. Until then let the client inline "

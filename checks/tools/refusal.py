@@ -136,6 +136,7 @@ _MODEL = _any(
     r"\bmodel\b", r"^\S{1,128} does(?: not|n't) support", r"/\S{1,128} does(?: not|n't) support", r"no endpoints? found"
 )
 _SCHEMA = _any("schema|parameter|propert|enum|description|additional|keyword|field")
+_TYPE = _any(r"\btypes?\b|definition")
 _OVERFLOW = _any(
     r"context_length_exceeded|exceed_context_size",
     r"(?:maximum|available|model'?s?) context (?:length|size|window)",
@@ -146,6 +147,16 @@ _OVERFLOW = _any(
 def blames_model(exchange: Exchange) -> bool:
     """Whether the refusal is about this model rather than the server."""
     return bool(_MODEL.search(error_with_codes(exchange)))
+
+
+def is_overflow(exchange: Exchange) -> bool:
+    """Whether the request did not fit the context."""
+    return bool(_OVERFLOW.search(error_with_codes(exchange)))
+
+
+def speaks_of_schema(exchange: Exchange) -> bool:
+    """Whether the refusal is about the definition of a tool."""
+    return bool(_SCHEMA.search(error_with_codes(exchange)) or _TYPE.search(error_with_codes(exchange)))
 
 
 def refusal_of(exchange: Exchange) -> Evidence:
@@ -170,7 +181,7 @@ async def examine_refusal(ctx: Context, first: Reading) -> Result:
             raise Inconclusive(f"status {first.exchange.status} once, and another answer to the same request later")
     last = asked[-1].exchange
     text = error_with_codes(last)
-    if _OVERFLOW.search(text):
+    if is_overflow(last):
         raise Inconclusive(f"the request did not fit the context ({words_of(last)})")
     reason = meaning(last)
     plain = simple = forced = None

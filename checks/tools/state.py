@@ -51,6 +51,9 @@ def state_of(ctx: Context) -> ToolState:
 
 def refused_verdict(ctx: Context) -> Verdict | None:
     """The verdict on everything that needs tools where the endpoint refuses them, else None."""
+    settled = ctx.target.tools
+    if settled is not None and settled["outcome"] != "refused":
+        return None  # only streamed, or only some tools
     code = next((code for code in ("tools.not-enabled", "tools.rejected") if code in ctx.codes), None)
     return Verdict(State.REJECTED, 1.0, code, note="requests with tools are refused") if code else None
 

@@ -260,6 +260,7 @@ def _refused(last: Reading, control: Reading | None) -> Result:
         f"Tools are accepted without streaming; the streamed request was refused: {words_of(last.exchange)}.",
         refusal_of(last.exchange),
         severity=None if clear else Severity.WARNING,
+        remedy="Turn streaming off in the client for requests with tools.",
     )
     return Result((finding,), {"streaming_tools": because(State.REJECTED, finding)})
 

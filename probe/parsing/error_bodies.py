@@ -80,7 +80,8 @@ _UPSTREAM = (
 )
 #: A 400 of a filter that judges what was written (Azure OpenAI, LiteLLM, Portkey).
 _FILTERED = re.compile(
-    r"content[_ -]filter|content (?:management )?policy|guardrail|safety policy|\b(?:prompt|request|content|message|response|input)\b.{0,40}\bblocked by\b",
+    r"content[_ -]filter|content (?:management )?policy|guardrail|safety policy|"
+    r"\b(?:prompt|request|content|message|response|input)\b.{0,40}\bblocked by\b",
     re.IGNORECASE,
 )
 #: Words by which a 500, or an error object under a 2xx status, names its obstacle; the first that fits counts.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from checks.dialects.questions import MOST
@@ -110,3 +112,22 @@ def test_which_apis_are_asked(apis: str, asked: set[str]) -> None:
         given = options_for(sim.base_url, Given(apis=apis), Known())
         report = against(sim, skip=given.skip, also=given.also, depth=Depth.QUICK if apis != "auto" else Depth.STANDARD)
     assert {name for name in ("responses", "messages") if sent(report, f"{name}.create")} == asked
+
+
+class NoStore(Fault):
+    """A Responses API without storage."""
+
+    name = "test-no-store"
+    summary = "for this test"
+
+    def on_request(self, call: Call) -> Response | None:
+        refused = call.path.endswith("/responses") and json.loads(call.request.body or b"{}").get("store") is not False
+        return self.error(400, "`store` must be false") if refused else None
+
+
+def test_an_api_that_stores_nothing_works() -> None:
+    with Simulator("litellm", [NoStore()], **FAST) as sim:
+        report = against(sim, only=ONLY)
+    assert report.capabilities["responses_api"].verdict is State.WORKS
+    assert report.capabilities["responses_tools"].verdict is State.WORKS
+    assert codes(report) == set()

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 import pytest
 
 from probe.model import Depth, Report, Severity, State
-from probe.simulator import all_faults, all_styles
-from tests.scenarios.runs import codes, diagnose, errors
+from probe.simulator import Simulator, all_faults, all_styles
+from probe.simulator.call import Call
+from probe.simulator.fault import Fault
+from probe.simulator.response import Response
+from tests.scenarios.runs import against, codes, diagnose, errors
 
 ONLY = ("tools.*", "roles.turns", "params.limit")
 FAST = {"rate_tokens_s": 0, "first_token_s": 0}
@@ -198,3 +201,23 @@ def test_trials_can_be_fixed() -> None:
     report = diagnose(sim=FAST, only=("tools.call",), trials=4)
     assert next(item.requests for item in report.checks if item.id == "tools.call") == 4
     assert codes(report, "tools") == set()
+
+
+class NoToolStreams(Fault):
+    """Streams and tools, and not both at once."""
+
+    name = "test-no-tool-streams"
+    summary = "for this test"
+
+    def on_chat(self, call: Call) -> Response | None:
+        both = call.stream and call.tools
+        return self.error(400, "Streaming is not available together with tools") if both else None
+
+
+def test_tools_that_are_refused_in_streams_alone_work_whole() -> None:
+    with Simulator("openai", [NoToolStreams()], **FAST) as sim:
+        report = against(sim, only=("tools.*",))
+    assert [item.code for item in report.findings] == ["tools.rejected"]
+    assert "streaming off" in report.findings[0].remedy
+    assert report.capabilities["parallel_tools"].verdict is State.WORKS
+    assert report.capabilities["streaming_tools"].verdict is State.REJECTED

@@ -215,3 +215,43 @@ def test_what_only_helpers_miss_is_a_warning_and_the_api_works() -> None:
     assert [(item.code, item.severity) for item in result.findings] == [("responses.stream", Severity.WARNING)]
     assert result.verdicts["responses_api"].verdict is State.WORKS
     assert "AI SDK" in result.verdicts["responses_api"].note
+
+
+def test_the_verdict_of_chat_completions_counts_only_where_nothing_sound_came() -> None:
+    failing = {**CHAT, "streaming": Verdict(State.BROKEN, 0.9, "stream.error")}
+    answers = Answers(Responses(), CODE, "48213", url="http://h/v1/responses")
+    answers.read["text"] = Responses().read(response(said()))
+    assert diagnose(answers, failing).verdicts["responses_api"].note == "as on chat completions"
+    answers.read["stream"] = Responses().read(streamed(*events()))
+    assert diagnose(answers, failing).verdicts["responses_api"].verdict is State.WORKS
+    held = {**CHAT, "streaming": Verdict(State.IGNORED, 0.9, "stream.held")}
+    assert diagnose(answers, held).verdicts["responses_api"].finding == "stream.held"
+    cut = {"type": "response.failed", "response": {"id": "r", "error": {"message": "boom"}}}
+    answers.read["stream"] = Responses().read(streamed(*events(done=False), cut))
+    assert diagnose(answers, failing).verdicts["responses_api"].finding == "stream.error"
+
+
+def test_streams_that_all_end_in_an_overload_leave_the_api_open() -> None:
+    answers = Answers(Messages(), CODE, "48213", url="http://h/v1/messages", broke_off="overloaded_error: Overloaded")
+    answers.read["text"] = Messages().read(message({"type": "text", "text": CODE}))
+    verdict = diagnose(answers, CHAT).verdicts["messages_api"]
+    assert verdict.verdict is State.UNKNOWN and "Overloaded" in verdict.note
+
+
+def test_blocks_that_are_numbered_from_one() -> None:
+    shifted = [{**body, "index": 1} if "index" in body else body for body in blocks()]
+    result = judged(Messages(), message({"type": "text", "text": CODE}), stream=streamed(*shifted))
+    assert [item.code for item in result.findings] == ["messages.stream"]
+
+
+def test_empty_ids_of_calls_are_a_deviation() -> None:
+    empty = Responses().read(response({**CALL, "call_id": ""}))
+    assert found(empty) == {("tools", "`output[function_call].call_id` is empty")} and empty.breaks(Group.TOOLS)
+    assert Messages().read(message({**USE, "id": ""}, stop="tool_use")).breaks(Group.TOOLS)
+    assert not Responses().read(response(CALL)).deviations
+
+
+def test_a_chat_completion_is_an_answer_of_another_api() -> None:
+    answers = Answers(Responses(), CODE, "48213", url="http://h/v1/responses")
+    answers.read["text"] = Responses().read(chat("no code"))
+    assert [item.code for item in diagnose(answers, CHAT).findings] == ["responses.shape"]

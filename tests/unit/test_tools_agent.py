@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -11,7 +12,7 @@ import jsonschema
 import pytest
 
 from checks.tools import call_limits, turn_orders
-from checks.tools.agent_tools import diagnose_agent, refused_keyword
+from checks.tools.agent_tools import agent, diagnose_agent, refused_keyword
 from checks.tools.agent_values import (
     BARE_NAME,
     KEYWORDS,
@@ -28,7 +29,7 @@ from checks.tools.agent_values import (
 )
 from checks.tools.reading import read
 from checks.tools.turn_orders import AFTER_TOOL, LATE, NO_TOOLS, SECOND_SYSTEM, TWO_USERS, History, Search
-from probe.api import Inconclusive
+from probe.api import Inconclusive, Severity
 from probe.model import Exchange
 from tests.unit import answers, tool_answers
 
@@ -380,3 +381,41 @@ def test_none_is_ignored_only_where_both_answers_call() -> None:
     assert call_limits.diagnose_none([call, text]).findings == ()
     assert call_limits.diagnose_none([text]).findings == ()
     assert call_limits.diagnose_none([read(tool_answers.refused("no"))]).findings == ()
+
+
+# What was refused for another reason ---------------------------------------------------------------
+
+
+class Refusing:
+    """A context whose endpoint refuses some lists of tools with these words."""
+
+    def __init__(self, words: str, wrong: Callable[[list[Any]], bool]) -> None:
+        self.words, self.wrong = words, wrong
+        self.target = SimpleNamespace(tools={"way": "auto", "outcome": "called", "call": None})
+        self.verdicts: dict[str, Any] = {}
+        self.codes: frozenset[str] = frozenset()
+
+    async def chat(self, question: str, *, tools: list[Any], **_: Any) -> Exchange:
+        return tool_answers.refused(self.words) if self.wrong(tools) else tool_answers.called(tools=tools)
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "code"),
+    [
+        ("at most 1 tool may be supplied", lambda tools: len(tools) > 1, "tools.rejected"),
+        ("needs one property", lambda tools: not all(one["function"]["parameters"]["properties"] for one in tools),
+         "tools.no-arguments"),
+        ("parameter kind array cannot be compiled", lambda tools: True, "tools.schema-rejected"),
+        ("type boolean is not available", lambda tools: True, "tools.schema-rejected"),
+        ("Tool definitions are too large (max 700 characters)", lambda tools: True, "tools.schema-rejected"),
+        ("Request contains disallowed characters", lambda tools: True, "tools.rejected"),
+        ("failed to call a function", lambda tools: True, None),
+        ("the prompt exceeds the available context size", lambda tools: True, None),
+    ],
+)  # fmt: skip
+def test_a_refusal_of_all_forms_is_told_in_the_words_of_the_server(words: str, wrong: Any, code: str | None) -> None:
+    result = anyio.run(agent, Refusing(words, wrong))
+    assert [item.code for item in result.findings] == ([code] if code else [])
+    assert words in (result.findings[0].detail if code else result.note)
+    if code not in (None, "tools.no-arguments"):
+        assert result.findings[0].severity is Severity.WARNING
