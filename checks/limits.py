@@ -314,13 +314,16 @@ def _refuses_model(exchange: Exchange) -> bool:
 
 
 def _answered_later(throttled: Exchange, exchanges: Sequence[Exchange]) -> bool:
-    """Whether the same request was answered later; for a model list, under any base path."""
+    """Whether the same request was answered later; for a model list, under any base path.
+
+    A request without a body is not always repeated: asked once, it is taken as answered.
+    """
     wanted = _same(throttled)
+    same = [one for one in exchanges if _same(one) == wanted]
+    if throttled.request.method != "POST" and len(same) == 1:
+        return True
     return any(
-        _same(one) == wanted
-        and not completion.is_throttled(one)
-        and one.timeline.started_s >= throttled.timeline.started_s
-        for one in exchanges
+        not completion.is_throttled(one) and one.timeline.started_s >= throttled.timeline.started_s for one in same
     )
 
 

@@ -111,7 +111,7 @@ def test_a_full_disk_does_not_cost_the_result(
     told = capsys.readouterr()
     assert status == 0
     assert "chat" in told.out and "No findings" in told.out
-    assert told.err.count("cannot write") == 2
+    assert told.err.count("cannot write") == 1  # the others would fail as it did
     assert "internal error" not in told.err
 
 
