@@ -27,7 +27,7 @@ def read_regular(path: Path, most: int, *, pipes: bool = False) -> bytes:
             raise OSError(errno.EINVAL, "it is not a regular file")
         content: bytes = file.read(most + 1)
     if len(content) > most:
-        raise OSError(errno.EFBIG, f"it is larger than {most // 2**20} MiB")
+        raise OSError(errno.EFBIG, f"it is larger than {most / 2**20:.3g} MiB")
     return content
 
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from reports.registry import Reporter
 
 
-#: Bytes; no report of this program is larger.
 #: Where a report names the program: bytes from its beginning; and how, in the formats that people write by hand.
 _HEAD = 20_000
 _OWN = {

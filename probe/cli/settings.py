@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from probe.files import read_regular
 from probe.run.typed_options import Unusable
 from probe.wording import did_you_mean
 
 FILE = "endpoint-probe.toml"
 PREFIX = "ENDPOINT_PROBE_"
 _TABLE = "[tool.endpoint-probe]"
-#: A file of settings has some lines; what is longer is not read.
+#: Bytes; a file of settings has some lines, and what is larger is not read.
 _LONGEST = 1_000_000
 _SEARCHED = 64
 #: What decides where the key and the requests go, and whom the connection trusts; and what is no setting.
@@ -82,7 +83,7 @@ def _found(command: Configured) -> dict[str, Any]:
             if key in options and (command.from_file is None or key in command.from_file):
                 values[str(options[key].name)] = _from_file(path, key, value, options[key])
     for key, param in options.items():
-        text = os.environ.get(PREFIX + key.upper().replace("-", "_"), "")
+        text = os.environ.get(_variable(key), "")
         if text.strip() and key not in ("help", "api-key"):  # pipelines set to nothing what nobody gave
             values[str(param.name)] = _from_text(key, text, param)
     return values
@@ -91,6 +92,11 @@ def _found(command: Configured) -> dict[str, Any]:
 def _key(param: click.Parameter) -> str:
     """The option's name in a file: its first long form without the dashes."""
     return next((name for name in param.opts if name.startswith("--")), param.opts[0]).removeprefix("--")
+
+
+def _variable(key: str) -> str:
+    """The environment variable of an option."""
+    return PREFIX + key.upper().replace("-", "_")
 
 
 # The file ------------------------------------------------------------------------------------------------
@@ -113,13 +119,11 @@ def _file() -> tuple[Path, Mapping[str, Any]] | None:
 
 def _text(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(_LONGEST + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unusable(f"{path} cannot be read ({type(error).__name__}); mend or remove it") from None
-    if len(text) > _LONGEST:
-        raise Unusable(f"{path} has more than {_LONGEST} characters; a file of settings has some lines")
-    return text
+        return read_regular(path, _LONGEST).decode("utf-8")
+    except OSError as error:
+        raise Unusable(f"{path} cannot be read ({error.strerror or type(error).__name__}); mend or remove it") from None
+    except UnicodeDecodeError:
+        raise Unusable(f"{path} is not UTF-8; mend or remove it") from None
 
 
 def _parsed(path: Path, text: str) -> dict[str, Any]:
@@ -137,10 +141,10 @@ def _check_keys(path: Path, table: Mapping[str, Any], options: Mapping[str, clic
     known = sorted((set(options) | _others()) - NOT_FROM_A_FILE)
     for key in table:
         if key in NOT_FROM_A_FILE:
-            variable = PREFIX + key.upper().replace("-", "_")
-            raise Unusable(f"{path}: '{key}' cannot stand in a file; type --{key}, or set {variable}")
+            raise Unusable(f"{path}: '{key}' cannot stand in a file; type --{key}, or set {_variable(key)}")
         if key not in known:
-            raise Unusable(f"{path}: there is no setting '{key[:40]}'; {did_you_mean(key, known, _listed(known))}")
+            hint = did_you_mean(key, known, f"use one of {', '.join(known)}")
+            raise Unusable(f"{path}: there is no setting '{key[:40]}'; {hint}")
 
 
 def _others() -> set[str]:
@@ -148,10 +152,6 @@ def _others() -> set[str]:
     from probe.cli.options import shared_options
 
     return {_key(param) for param in shared_options(click.Command("run")).params}
-
-
-def _listed(known: Sequence[str]) -> str:
-    return f"use one of {', '.join(known)}"
 
 
 def _from_file(path: Path, key: str, value: Any, param: click.Option) -> Any:
@@ -187,5 +187,5 @@ def _from_text(key: str, text: str, param: click.Option) -> Any:
         return text
     word = text.strip().lower()
     if word not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
-        raise Unusable(f"{PREFIX}{key.upper().replace('-', '_')} is neither 1 nor 0")
+        raise Unusable(f"{_variable(key)} is neither 1 nor 0")
     return word in ("1", "true", "yes", "on")
