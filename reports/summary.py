@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from probe import gate
-from probe.model import CheckRecord, Finding, Outcome, Report, Severity, lacks_chat, tried, usable, worst
+from probe.model import CheckRecord, Finding, Outcome, Report, Severity, State, lacks_chat, tried, usable, worst
 from probe.wording import amount, cut, utc
 
 SEVERITY_WORDS = {Severity.ERROR: "Error", Severity.WARNING: "Warning", Severity.INFO: "Note"}
@@ -17,6 +17,14 @@ OUTCOMES = {
     Outcome.INCONCLUSIVE: "inconclusive",
     Outcome.SKIP: "skipped",
     Outcome.ERROR: "crashed",
+}
+#: A sign for each verdict, where there is no room for the word or beside it.
+SYMBOLS: Mapping[str, str] = {
+    State.WORKS: "✓",
+    State.BROKEN: "✕",
+    State.IGNORED: "∅",
+    State.REJECTED: "−",
+    State.UNKNOWN: "?",
 }
 OWN_FAULT = "(internal error of endpoint-probe)"
 INCOMPLETE = "The run did not finish; the report shows what was known when it ended."
@@ -97,6 +105,11 @@ def acceptances(report: Report) -> str:
     ended = ", ".join(f"{code} (ended {day})" for code, day in over.items() if code in found)
     parts = [f"Accepted and not counted: {known}." if known else "", f"No longer accepted: {ended}." if ended else ""]
     return " ".join(filter(None, parts))
+
+
+def made(report: Report) -> str:
+    """Program, depth and time of the run: ``endpoint-probe 0.1.0, depth standard, 2026-11-27 12:00:00 UTC``."""
+    return f"{report.tool.name} {report.tool.version}, depth {report.run.depth}, {moment(report.run.started_at)}"
 
 
 def outcomes(checks: Sequence[CheckRecord]) -> str:

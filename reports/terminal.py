@@ -95,10 +95,7 @@ def _print(console: Console, report: Report) -> None:
         console.print(Text(printable(known)))
     line = f"{summary.found(report)}; checks: {summary.outcomes(report.checks)}.\n{summary.spent(report)}."
     console.print(Text(line[0].upper() + line[1:]))
-    made = (
-        f"{report.tool.name} {report.tool.version}, depth {report.run.depth}, {summary.moment(report.run.started_at)}"
-    )
-    console.print(Text(printable(made), style="dim"))
+    console.print(Text(printable(summary.made(report)), style="dim"))
 
 
 def _head(report: Report) -> RenderableType:

@@ -13,11 +13,11 @@ from reports.text import clip
 _WIDTH, _COLUMNS, _ROW = 720.0, 4, 22.0
 _TOP = 92.0
 _COLOURS = {
-    State.WORKS: ("#14633a", "✓"),
-    State.BROKEN: ("#a3211a", "✕"),
-    State.IGNORED: ("#a3211a", "○"),
-    State.REJECTED: ("#7a4b00", "–"),
-    State.UNKNOWN: ("#535e6b", "?"),
+    State.WORKS: "#14633a",
+    State.BROKEN: "#a3211a",
+    State.IGNORED: "#a3211a",
+    State.REJECTED: "#7a4b00",
+    State.UNKNOWN: "#535e6b",
 }
 _HEADLINE = {"good": "#14633a", "mixed": "#7a4b00", "bad": "#a3211a"}
 
@@ -40,14 +40,18 @@ def render(report: Report) -> bytes:
     _text(root, 16, 48, known, "#535e6b", 12)
     _text(root, 16, 72, clip(summary.headline(report), 90), _HEADLINE[summary.state(report)], 13, bold=True)
     for number, (name, state) in enumerate(cells):
-        colour, mark = _COLOURS[state]
         x = 16 + number % _COLUMNS * (_WIDTH - 32) / _COLUMNS
         y = _TOP + _ROW * (number // _COLUMNS) + 12
-        _text(root, x, y, f"{mark} {name.replace('_', ' ')}", colour, 12, bold=state is not State.WORKS)
-    made = (
-        f"{report.tool.name} {report.tool.version}, depth {report.run.depth}, {summary.moment(report.run.started_at)}"
-    )
-    _text(root, 16, height - 14, made, "#535e6b", 11)
+        _text(
+            root,
+            x,
+            y,
+            f"{summary.SYMBOLS[state]} {name.replace('_', ' ')}",
+            _COLOURS[state],
+            12,
+            bold=state is not State.WORKS,
+        )
+    _text(root, 16, height - 14, summary.made(report), "#535e6b", 11)
     return svg.markup(root).encode("utf-8", "replace") + b"\n"
 
 

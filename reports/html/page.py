@@ -37,8 +37,8 @@ _SHOWN_STREAMS = 3
 _SHOWN_EVIDENCE = 6
 _DRAWINGS_ROOM = 600_000
 _TIMED = ("stream.", "idle.")
-#: Each verdict with a mark, what needs attention first.
-MARKS = {State.BROKEN: "✕", State.IGNORED: "○", State.REJECTED: "–", State.UNKNOWN: "?", State.WORKS: "✓"}
+#: The verdicts, what needs attention first.
+_ATTENTION = (State.BROKEN, State.IGNORED, State.REJECTED, State.UNKNOWN, State.WORKS)
 #: The answer for a client as a word of the style sheet.
 _ANSWER_STYLE = {Answer.YES: "works", Answer.WITH_SETTINGS: "works", Answer.NO: "broken", Answer.UNKNOWN: "unknown"}
 
@@ -213,12 +213,12 @@ def render(report: Report) -> bytes:
         remedies={number: remedy_text.parts(item.remedy) for number, item in enumerate(report.findings, 1)},
         finding_streams=dict(enumerate(proving, 1)),
         shown_evidence=_SHOWN_EVIDENCE,
-        marks=MARKS,
+        marks={state: summary.SYMBOLS[state] for state in _ATTENTION},
         stream_legend=charts.STREAM_LEGEND,
         doubtful=(Answer.NO, Answer.UNKNOWN),
         working_answers={Answer.WITH_SETTINGS: "work with settings", Answer.YES: "work as they are"},
         capabilities=capabilities,
-        glance=dict(sorted(capabilities.items(), key=lambda item: list(MARKS).index(item[1].verdict))),
+        glance=dict(sorted(capabilities.items(), key=lambda item: _ATTENTION.index(item[1].verdict))),
         working={name: verdict for name, verdict in capabilities.items() if verdict.verdict is State.WORKS},
         others={name: verdict for name, verdict in capabilities.items() if verdict.verdict is not State.WORKS},
         untried=sorted(untried),

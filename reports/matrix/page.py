@@ -8,10 +8,9 @@ from markupsafe import Markup
 
 from reports.html import layout, svg
 from reports.matrix.table import STATES, Mark, Matrix, Point, Row, headline, label_names
+from reports.summary import SYMBOLS
 from reports.text import clip
 
-#: The symbol of each state; the word is in the cell too, for readers who cannot see the symbol.
-SYMBOLS = {"works": "✓", "broken": "✕", "ignored": "∅", "rejected": "−", "unknown": "?"}
 _CAUSE = 120
 _NAME = 200
 _NOTE = 300
@@ -90,6 +89,7 @@ def _cell(name: str, mark: Mark | None) -> dict[str, str]:
     extra = " changed" if mark.changed else ""
     return {
         "state": mark.state,
+        # The word is in the cell too, for readers who cannot see the symbol.
         "symbol": SYMBOLS.get(mark.state, "?"),
         "words": clip("; ".join(words), _NOTE),
         "more": extra + (" unmet" if mark.met is False else ""),
