@@ -8,12 +8,13 @@ Claude Code 2.1.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from probe.api import Diagnosis, Exchange, Severity, completion, member, sse, text_at
+from checks.shared.fields import MISSING, values_at
+from probe.api import Diagnosis, Exchange, Severity, completion, sse, text_at
 
 
 class Group(StrEnum):
@@ -91,6 +92,18 @@ class Reading:
         return any(item.breaks and item.group in groups for item in self.deviations)
 
 
+class StreamReader:
+    """The grammar of a stream, event by event, and what a client makes of it."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.text = ""
+
+    def wrong(self, text: str, pointer: str, actual: Any, *fails: str) -> None:
+        """Note that the stream breaks its grammar; ``fails`` are the clients that cannot use it."""
+        self.reading.deviates(Group.STREAM, text, pointer, actual, *fails)
+
+
 class Dialect(Protocol):
     """One API: how it is written and read.
 
@@ -124,7 +137,20 @@ class Dialect(Protocol):
     def assistant(self, reading: Reading, *, thinking: bool) -> list[Any]:
         """The turn as received, or without its thinking."""
 
-    def read(self, exchange: Exchange) -> Reading: ...
+    def read_whole(self, reading: Reading, body: Any) -> None:
+        """Read an answer that came as one object into ``reading``."""
+
+    def read_stream(self, reading: Reading) -> None:
+        """Read an answer that came as events into ``reading``."""
+
+    def read(self, exchange: Exchange) -> Reading:
+        """The answer as clients of this dialect read it."""
+        reading = Reading(exchange, streamed=completion.is_stream(exchange))
+        if reading.streamed:
+            self.read_stream(reading)
+        else:
+            self.read_whole(reading, completion.body_of(exchange))
+        return reading
 
     def urls(self, chat_url: str) -> list[str]:
         """Where the operation may be, the most likely first."""
@@ -144,12 +170,9 @@ class Field:
     words: frozenset[str] = frozenset()
 
 
-_MISSING = object()
-
-
 def kind_of(value: Any) -> str:
     """The name of a JSON value's type; ``missing`` for none."""
-    if value is _MISSING:
+    if value is MISSING:
         return "missing"
     if value is None:
         return "null"
@@ -162,7 +185,7 @@ def kind_of(value: Any) -> str:
 def check_fields(reading: Reading, body: Any, table: Sequence[Field], pointer: str) -> None:
     """Note each field of the table that is not what it must be."""
     for row in table:
-        for place, value in _values(body, row.path.split("."), pointer):
+        for place, value in values_at(body, row.path, pointer):
             found = kind_of(value)
             empty = value == "" and row.group is Group.TOOLS and row.path.rpartition(".")[2] != "arguments"
             if found == row.kind and not empty and (not row.words or value in row.words):
@@ -170,33 +193,13 @@ def check_fields(reading: Reading, body: Any, table: Sequence[Field], pointer: s
             shown = value if isinstance(value, str | int | float | None) else found
             state = f"is `{str(value)[:40]}`" if found == row.kind else f"is {_article(found)}"
             state = "is empty" if empty else state
-            reading.deviates(
-                row.group, f"`{row.path}` {state}", place, None if value is _MISSING else shown, *row.fails
-            )
+            reading.deviates(row.group, f"`{row.path}` {state}", place, None if value is MISSING else shown, *row.fails)
 
 
 def _article(kind: str) -> str:
     if kind in ("missing", "null"):
         return kind
     return f"an {kind}" if kind == "object" else f"a {kind}"
-
-
-def _values(value: Any, path: Sequence[str], pointer: str) -> Iterator[tuple[str, Any]]:
-    """The values of a path such as ``output[message].content[].type``; nothing where a parent is not there."""
-    name, bracket, kind = path[0].partition("[")
-    if not isinstance(value, dict):
-        return
-    found = value.get(name, _MISSING)
-    place = f"{pointer}/{name}"
-    if not bracket:
-        if len(path) == 1:
-            yield place, found
-        else:
-            yield from _values(found, path[1:], place)
-        return
-    for index, one in enumerate(found[:64] if isinstance(found, list) else ()):
-        if kind == "]" or member(one, "type") == kind[:-1]:
-            yield from _values(one, path[1:], f"{place}/{index}")
 
 
 # Events ------------------------------------------------------------------------------------------------

@@ -18,12 +18,13 @@ from checks.dialects.dialect import (
     Field,
     Group,
     Reading,
+    StreamReader,
     arguments_of,
     check_fields,
     events_of,
     said_in,
 )
-from probe.api import Exchange, completion, count_at, member, text_at
+from probe.api import count_at, member, text_at
 
 PYTHON, NODE, CLAUDE = "anthropic-python", "anthropic-typescript", "Claude Code"
 PYTHON_HELPER, NODE_HELPER = "anthropic-python's stream()", "anthropic-typescript's stream()"
@@ -114,13 +115,11 @@ class Messages(Dialect):
         blocks = [block for block in reading.turn if member(block, "type") not in hidden]
         return [{"role": "assistant", "content": blocks}]
 
-    def read(self, exchange: Exchange) -> Reading:
-        reading = Reading(exchange, streamed=completion.is_stream(exchange))
-        if reading.streamed:
-            _Stream(reading).read()
-        else:
-            _whole(reading, completion.body_of(exchange))
-        return reading
+    def read_whole(self, reading: Reading, body: Any) -> None:
+        _whole(reading, body)
+
+    def read_stream(self, reading: Reading) -> None:
+        _Stream(reading).read()
 
 
 def _whole(reading: Reading, body: Any) -> None:
@@ -159,19 +158,13 @@ def _tokens(body: Any) -> tuple[int | None, int | None]:
     return prompt, count_at(body, "usage", "output_tokens")
 
 
-class _Stream:
-    """The grammar of the stream, event by event, and what a client makes of it."""
-
+class _Stream(StreamReader):
     def __init__(self, reading: Reading) -> None:
-        self.reading = reading
+        super().__init__(reading)
         self.blocks: dict[Any, dict[str, Any]] = {}
         self.parts: dict[Any, str] = {}
         self.open: set[Any] = set()
         self.stop: Any = None
-        self.text = ""
-
-    def _wrong(self, text: str, pointer: str, actual: Any, *fails: str) -> None:
-        self.reading.deviates(Group.STREAM, text, pointer, actual, *fails)
 
     def read(self) -> None:
         reading = self.reading
@@ -184,10 +177,10 @@ class _Stream:
         unnamed = next((place for place, event, body in found if text_at(body, "type") and not event.event), None)
         if unnamed:
             text = "events have no `event:` line"
-            self._wrong(text, unnamed, "no event name", PYTHON, NODE, *_HELPERS, _AGAIN)
+            self.wrong(text, unnamed, "no event name", PYTHON, NODE, *_HELPERS, _AGAIN)
         if kinds[0] != "message_start" and "error" not in kinds[:1]:
             text = f"the stream begins with {kinds[0]} and not with message_start"
-            self._wrong(text, events[0][0], kinds[0], *_HELPERS, _AGAIN)
+            self.wrong(text, events[0][0], kinds[0], *_HELPERS, _AGAIN)
         for place, body in events:
             self._event(text_at(body, "type"), place, body)
         self._ends(kinds, events[-1][0])
@@ -200,18 +193,18 @@ class _Stream:
             return
         if "message_stop" not in kinds:
             text = "the stream ends without message_stop"
-            self._wrong(text, place, kinds[-1], NODE_HELPER)
+            self.wrong(text, place, kinds[-1], NODE_HELPER)
         if self.open and "message_delta" in kinds:
             text = "a content block has no content_block_stop"
-            self._wrong(text, place, kinds[-1], CLAUDE, AI_SDK)
+            self.wrong(text, place, kinds[-1], CLAUDE, AI_SDK)
         if "message_delta" not in kinds:
-            self._wrong("the stream has no message_delta", place, kinds[-1], *_HELPERS, AI_SDK)
+            self.wrong("the stream has no message_delta", place, kinds[-1], *_HELPERS, AI_SDK)
 
     def _event(self, kind: str, place: str, body: dict[str, Any]) -> None:
         index = body.get("index")
         if kind == "error":
             text = f"the stream breaks off with an error event: {said_in(body)[:120]}"
-            self._wrong(text, place, "error", PYTHON, NODE, AI_SDK, *_HELPERS, _AGAIN)
+            self.wrong(text, place, "error", PYTHON, NODE, AI_SDK, *_HELPERS, _AGAIN)
         elif kind == "message_start":
             message = member(body, "message")
             check_fields(self.reading, message, _START, f"{place}/message")
@@ -219,10 +212,10 @@ class _Stream:
         elif kind == "content_block_start":
             block = body.get("content_block")
             if index in self.blocks:
-                self._wrong(f"two blocks have the index {str(index)[:20]}", place, index, *_HELPERS, AI_SDK)
+                self.wrong(f"two blocks have the index {str(index)[:20]}", place, index, *_HELPERS, AI_SDK)
             elif index != len(self.blocks):
                 text = f"block {len(self.blocks)} has the index {str(index)[:20]}: it is used as a place in a list"
-                self._wrong(text, place, index, *_HELPERS)
+                self.wrong(text, place, index, *_HELPERS)
             self.blocks[index] = dict(block) if isinstance(block, dict) else {}
             self.open.add(index)
             if member(block, "type") == "tool_use":
@@ -244,11 +237,11 @@ class _Stream:
         field = _DELTAS.get(text_at(delta, "type"))
         if index not in self.open:
             text = f"a delta names the index {str(index)[:20]}, whose block is not open"
-            self._wrong(text, place, index, *_HELPERS, AI_SDK, _AGAIN)
+            self.wrong(text, place, index, *_HELPERS, AI_SDK, _AGAIN)
         if field is not None:
             piece = member(delta, field)
             if not isinstance(piece, str):
-                self._wrong(f"`delta.{field}` is no string", place, str(piece)[:40], *_ALL, CLAUDE)
+                self.wrong(f"`delta.{field}` is no string", place, str(piece)[:40], *_ALL, CLAUDE)
             else:
                 self.parts[index] = self.parts.get(index, "") + piece
                 self.text += piece if field == "text" else ""
@@ -268,7 +261,7 @@ class _Stream:
                         self.reading.deviates(Group.TOOLS, said, place, text[:80], CLAUDE, AI_SDK, *_HELPERS)
                 elif block.get("input"):
                     said = "the input of a call comes with content_block_start, without input_json_delta"
-                    self._wrong(said, place, str(block["input"])[:80], CLAUDE)
+                    self.wrong(said, place, str(block["input"])[:80], CLAUDE)
             elif block.get("type") in ("text", "thinking"):
                 block[block["type"]] = text_at(block, block["type"]) + text
             made.append(block)

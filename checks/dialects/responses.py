@@ -18,12 +18,13 @@ from checks.dialects.dialect import (
     Field,
     Group,
     Reading,
+    StreamReader,
     arguments_of,
     check_fields,
     events_of,
     said_in,
 )
-from probe.api import Exchange, completion, count_at, member, text_at
+from probe.api import count_at, member, text_at
 
 PYTHON, NODE, CODEX = "openai-python", "openai-node", "Codex CLI"
 PYTHON_HELPER, NODE_HELPER = "openai-python's stream()", "openai-node's stream()"
@@ -100,13 +101,11 @@ class Responses(Dialect):
     def assistant(self, reading: Reading, *, thinking: bool) -> list[Any]:
         return [item for item in reading.turn if thinking or member(item, "type") != "reasoning"]
 
-    def read(self, exchange: Exchange) -> Reading:
-        reading = Reading(exchange, streamed=completion.is_stream(exchange))
-        if reading.streamed:
-            _Stream(reading).read()
-        else:
-            _whole(reading, completion.body_of(exchange))
-        return reading
+    def read_whole(self, reading: Reading, body: Any) -> None:
+        _whole(reading, body)
+
+    def read_stream(self, reading: Reading) -> None:
+        _Stream(reading).read()
 
 
 def _whole(reading: Reading, body: Any) -> None:
@@ -147,20 +146,14 @@ def _tokens(body: Any) -> tuple[int | None, int | None]:
     return count_at(body, "usage", "input_tokens"), count_at(body, "usage", "output_tokens")
 
 
-class _Stream:
-    """The grammar of the stream, event by event, and what a client makes of it."""
-
+class _Stream(StreamReader):
     def __init__(self, reading: Reading) -> None:
-        self.reading = reading
+        super().__init__(reading)
         self.items: dict[Any, dict[str, Any]] = {}
         self.done: list[Any] = []
-        self.text = ""
         self.arguments: dict[Any, str] = {}
         self.last = -1
         self.first_id: Any = None
-
-    def _wrong(self, text: str, pointer: str, actual: Any, *fails: str) -> None:
-        self.reading.deviates(Group.STREAM, text, pointer, actual, *fails)
 
     def read(self) -> None:
         reading = self.reading
@@ -171,7 +164,7 @@ class _Stream:
             return
         if kinds[0] != "response.created":
             text = f"the stream begins with {kinds[0][:40]} and not with response.created"
-            self._wrong(text, events[0][0], kinds[0][:40], *_HELPERS)
+            self.wrong(text, events[0][0], kinds[0][:40], *_HELPERS)
         self.first_id = member(events[0][1], "response", "id")
         for place, body in events:
             self._sequence(place, body)
@@ -180,7 +173,7 @@ class _Stream:
         if not ends:
             last = events[-1]
             text = "the stream ends without response.completed"
-            self._wrong(text, last[0], text_at(last[1], "type")[:40], CODEX, *_HELPERS)
+            self.wrong(text, last[0], text_at(last[1], "type")[:40], CODEX, *_HELPERS)
         if not any(text_at(body, "type") in ("response.failed", "error") for _, body in ends):
             _take(reading, self.done)
             self._agreement(ends[-1] if ends else events[-1])
@@ -189,7 +182,7 @@ class _Stream:
         number = count_at(body, "sequence_number")
         if number is not None:
             if number <= self.last:
-                self._wrong(f"sequence_number {number} follows {self.last}", place, number)
+                self.wrong(f"sequence_number {number} follows {self.last}", place, number)
             self.last = number
 
     def _event(self, kind: str, place: str, body: dict[str, Any]) -> None:
@@ -211,7 +204,7 @@ class _Stream:
         elif kind in ("response.failed", "error"):
             said = said_in(member(body, "response")) if kind == "response.failed" else said_in(body)
             text = f"the stream breaks off with {kind}: {said[:120]}"
-            self._wrong(text, place, kind, PYTHON, NODE, AI_SDK, CODEX, *_HELPERS)
+            self.wrong(text, place, kind, PYTHON, NODE, AI_SDK, CODEX, *_HELPERS)
         elif kind in _ENDS:
             self._end(kind, place, body)
 
@@ -221,11 +214,11 @@ class _Stream:
             self._no_index("response.output_item.added", place)
             index = len(self.items)
         if index in self.items:
-            self._wrong(f"two items have the output_index {str(index)[:20]}", place, index, *_HELPERS)
+            self.wrong(f"two items have the output_index {str(index)[:20]}", place, index, *_HELPERS)
         self.items[index] = item if isinstance(item, dict) else {}
 
     def _no_index(self, kind: str, place: str) -> None:
-        self._wrong("events have no output_index", place, kind, NODE_HELPER, AI_SDK)
+        self.wrong("events have no output_index", place, kind, NODE_HELPER, AI_SDK)
 
     def _belongs(self, kind: str, place: str, body: dict[str, Any], item_id: Any) -> None:
         """Whether an event follows its item, with the item's id."""
@@ -236,15 +229,15 @@ class _Stream:
         if item is None:
             text = f"{kind} names the output_index {str(index)[:20]}, whose item was not announced"
             known = any(one.get("id") == item_id for one in self.items.values())
-            self._wrong(text, place, index, *_HELPERS, *(() if known else (AI_SDK,)))
+            self.wrong(text, place, index, *_HELPERS, *(() if known else (AI_SDK,)))
         elif item.get("id") is not None and item_id != item["id"]:
             text = "the item_id of an event is not the id of its item"
-            self._wrong(text, place, str(item_id)[:60], AI_SDK)
+            self.wrong(text, place, str(item_id)[:60], AI_SDK)
 
     def _delta(self, kind: str, place: str, body: dict[str, Any]) -> None:
         piece = body.get("delta")
         if not isinstance(piece, str):
-            self._wrong(f"`delta` of {kind} is no string", place, str(piece)[:40], PYTHON, NODE, AI_SDK, CODEX)
+            self.wrong(f"`delta` of {kind} is no string", place, str(piece)[:40], PYTHON, NODE, AI_SDK, CODEX)
         elif kind == "response.output_text.delta":
             self.text += piece
         elif kind == "response.function_call_arguments.delta":
@@ -258,10 +251,10 @@ class _Stream:
         self.reading.cut = kind == "response.incomplete"
         named = member(response, "id")
         if named is not None and self.first_id is not None and named != self.first_id:
-            self._wrong("the id of the response changes in the stream", place, str(named)[:60], *_HELPERS)
+            self.wrong("the id of the response changes in the stream", place, str(named)[:60], *_HELPERS)
         if kind == "response.completed" and self.items and not _listed(response, "output"):
             text = "response.completed has no output, although items were streamed"
-            self._wrong(text, f"{place}/response/output", "empty", *_HELPERS)
+            self.wrong(text, f"{place}/response/output", "empty", *_HELPERS)
 
     def _agreement(self, last: tuple[str, Any]) -> None:
         """Deltas and finished items say the same."""
@@ -269,7 +262,7 @@ class _Stream:
         place = last[0]
         if self.items and not self.done:
             text = "no item ends with response.output_item.done"
-            self._wrong(text, place, text_at(last[1], "type")[:40], CODEX, AI_SDK)
+            self.wrong(text, place, text_at(last[1], "type")[:40], CODEX, AI_SDK)
             for index, item in self.items.items():
                 if item.get("type") == "function_call":
                     read = arguments_of(self.arguments.get(index))
@@ -277,11 +270,11 @@ class _Stream:
             reading.text = self.text
         elif self.done and self.text != reading.text:
             text = f"the deltas make `{self.text[:60]}`, the finished item `{reading.text[:60]}`"
-            self._wrong(text, place, self.text[:80], PYTHON, NODE, AI_SDK)
+            self.wrong(text, place, self.text[:80], PYTHON, NODE, AI_SDK)
         whole = [item for item in self.done if item.get("type") == "function_call" and item.get("arguments")]
         if whole and not self.arguments:
             text = "the arguments of a call come only when they are done, without deltas"
-            self._wrong(text, place, text_at(whole[0], "arguments")[:80], "LiteLLM's bridge to chat completions")
+            self.wrong(text, place, text_at(whole[0], "arguments")[:80], "LiteLLM's bridge to chat completions")
         elif whole and sorted(self.arguments.values()) != sorted(str(item["arguments"]) for item in whole):
             text = "the deltas of the arguments are not the finished arguments"
-            self._wrong(text, place, str(next(iter(self.arguments.values())))[:80], *_HELPERS)
+            self.wrong(text, place, str(next(iter(self.arguments.values())))[:80], *_HELPERS)

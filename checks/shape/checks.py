@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from checks.shape.catalogue import ANSWER, CHUNK, FOREIGN_EVENTS
-from checks.shape.reading import MISSING, Deviation, deviations, is_chat, is_chunk
+from checks.shape.reading import Deviation, deviations, is_chat, is_chunk
+from checks.shared.fields import MISSING
 from probe.api import Depth, Diagnosis, Evidence, Exchange, Finding, Result, Severity, check, completion, wording
 
 if TYPE_CHECKING:

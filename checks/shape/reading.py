@@ -11,13 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from checks.shape.table import Rule, rule_for
+from checks.shared.fields import MISSING, values_at
 from probe.api import Exchange, Severity, completion, count_at, member
 
 #: An answer of so many tokens holds text.
 _TEXT_TOKENS = 5
-#: An answer with more elements than this is judged by its first ones.
-_MOST = 64
-MISSING = object()
 
 _STRING = frozenset({"string", "empty string"})
 _COUNT = frozenset({"integer", "zero"})
@@ -141,25 +139,6 @@ def kind_of(value: Any) -> str:
     if isinstance(value, list):
         return "list" if value else "empty list"
     return "object" if value else "empty object"
-
-
-def values_at(body: Any, field: str, pointer: str = "") -> Iterator[tuple[str, Any]]:
-    """(pointer, value) of every place that a path names; ``MISSING`` where its last member is not there.
-
-    Nothing where a member before the last is not there or of another type.
-    """
-    name, _, rest = field.partition(".")
-    many = name.endswith("[]")
-    key = name.removesuffix("[]")
-    if not isinstance(body, dict):
-        return
-    found = body.get(key, MISSING)
-    place = f"{pointer}/{key}"
-    if not rest and not many:
-        yield place, found
-        return
-    for number, item in enumerate(found[:_MOST] if isinstance(found, list) else ()) if many else ((None, found),):
-        yield from values_at(item, rest, place if number is None else f"{place}/{number}")
 
 
 def is_chat(exchange: Exchange) -> bool:
