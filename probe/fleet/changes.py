@@ -120,7 +120,7 @@ def timeline(runs: Sequence[Ran]) -> list[Change]:
     found: list[Change] = []
     known: dict[str, Judged] = {}
     for number, run in reversed(list(enumerate(runs))):
-        found += changes(known, run, runs[number + 1 :])
+        found += changes(known, run, (runs[place] for place in range(number + 1, len(runs))))
         for name, judged in run.verdicts.items():
             if judged.state in DEFINITE and judged.agreed == judged.trials:
                 known[name] = judged
