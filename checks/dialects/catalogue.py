@@ -102,8 +102,9 @@ def _made(names: _Names) -> Mapping[str, Diagnosis]:
             f"{api}: fields of its agent are refused",
             f"POST {path} refuses a field that {agent} sends with every request, and answers without it.",
             f"Every request of {agent} is refused.",
-            f"Let the server or gateway ignore fields that it does not know: {_UPDATE.lower()}. In LiteLLM set "
-            "`drop_params: true`.",
+            f"Let the server or gateway ignore fields that it does not know: {_UPDATE.lower()}. In LiteLLM name the "
+            "field under `additional_drop_params` in the model's `litellm_params`; `drop_params: true` drops only what "
+            "LiteLLM knows the provider to refuse.",
         ),
         one(
             "silence",
