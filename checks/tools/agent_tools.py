@@ -250,6 +250,8 @@ async def _narrow_down(ctx: Context, first: Variant, *, stream: bool) -> Result:
         return Result((_refused_name(first, short),))
     alone = await _send(ctx, agent_tools(bare=False), stream=stream)
     if not alone.reading.answered:
+        if read(await ctx.chat(agent_question(list(alone.tools)), limit=LIMIT)).refused:
+            return Result(note=f"the same words are refused without tools too ({said})")
         return _refused_always(alone.reading, "Tools as agents offer them were refused in every form that was tried")
     # Without it there are fewer tools too, which may be what counts.
     bare = await _send(ctx, agent_tools(odd_names=False)[1:], stream=stream)

@@ -29,9 +29,7 @@ from tests.hostile.corpus.computation import PIECES
 from tests.hostile.patterns import seconds
 
 _TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"properties": {"a": {"type": "string"}}}}}]
-_REDACTOR = Redactor(
-    [("API_KEY", "sk-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), ("B", "%25&amp;\\\\n")]
-)
+_REDACTOR = Redactor([("API_KEY", "sk-" + "a" * 60), ("B", "%25&amp;\\\\n")])
 
 
 def _refused(read: Callable[[str], Any]) -> Callable[[str], Any]:
