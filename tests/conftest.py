@@ -20,8 +20,16 @@ _ROOT = Path(__file__).parent
 _TIMED = ("live", "scenarios", "benchmarks", "browser", "wire")
 #: Real servers start slowly, and a small model on two cores talks slowly.
 _LIVE_TIMEOUT_S = 600
-#: The live files that take longest (minutes each) start first, so that none of them runs alone at the end.
-_LONGEST = ("configs_live", "tools_live", "remedies_live", "proxies_live", "provider_live", "second_model")
+#: The files that take longest (minutes each) start first, so that none of them runs alone at the end.
+_LONGEST = (
+    "interference",
+    "configs_live",
+    "tools_live",
+    "remedies_live",
+    "proxies_live",
+    "provider_live",
+    "second_model",
+)
 #: Modules whose tests share a costly fixture (an audit, whole runs, a wheel): they run on one worker.
 _SHARING = tuple(
     f"tests/{name}.py"

@@ -176,6 +176,8 @@ def _no_stream(seen: Seen) -> Result:
         raise Inconclusive(f"the streamed request was redirected ({exchange.status})")
     if exchange.error is not None and not exchange.response.content:
         raise Inconclusive(f"the streamed request was lost ({exchange.error.kind})")
+    if obstacle := completion.obstacle(exchange):
+        raise Inconclusive(f"the answer to the streamed request is about {obstacle}")
     finding = NOT_SSE.found(
         f"The streaming request was answered {exchange.status} with {body_kind(exchange)}.",
         exchange.shows(
@@ -333,6 +335,9 @@ def _usage(seen: Seen, reading: completion.StreamReading) -> Result:
         note = "refused when requested, and sent without a request" if seen.refused else ""
         return Result(verdicts={"stream_usage": works(note)})
     if seen.refused is not None:
+        obstacle = completion.obstacle(seen.refused)
+        if obstacle and not completion.speaks_of(seen.refused, "stream_options", "include_usage"):
+            return _usage_unknown(f"the answer to `stream_options` (status {seen.refused.status}) is about {obstacle}")
         finding = NO_USAGE.found(
             f"A streaming request with `stream_options` was refused with {words_of(seen.refused)}; without it the "
             "answer is streamed without token counts.",

@@ -200,6 +200,8 @@ def _not_streamed(asked: Sequence[Reading], codes: frozenset[str]) -> Result:
             verdicts={"streaming_tools": Verdict(State.BROKEN, 1.0, NOT_SSE.code, note="nothing is streamed")}
         )
     exchange = asked[-1].exchange
+    if obstacle := completion.obstacle(exchange):
+        raise Inconclusive(f"the answer to the streamed request is about {obstacle}")
     kind = exchange.response.header("content-type") if exchange.response else None
     finding = NOT_SSE.found(
         f"With tools the streaming request was answered with {kind or 'a body without a type'}; without tools it is "
