@@ -137,9 +137,8 @@ SIGN_IN = Diagnosis(
     title="Sign-in page in front of the API",
     what="The request was redirected to a sign-in service, or answered with a page that asks for a password.",
     why="API clients cannot sign in on a page; they fail or report that the answer is not JSON.",
-    remedy="Exempt the API's path from the sign-in, or send the credentials of a machine: Cloudflare Access takes a "
-    "service token in CF-Access-Client-Id and CF-Access-Client-Secret (endpoint-probe: --header "
-    "'CF-Access-Client-Id: ${ID}' --header 'CF-Access-Client-Secret: ${SECRET}').",
+    remedy="Exempt the API's path from the sign-in at the gateway, or let clients send the credentials of a machine "
+    "that it takes (a service token or a token of a service account; endpoint-probe: --header 'NAME: ${VARIABLE}').",
     verify="`curl -i BASE/models` is answered with JSON and not with a redirect.",
     sources=("Cloudflare documentation: Access service tokens", "oauth2-proxy documentation: --skip-auth-route"),
 )

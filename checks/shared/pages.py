@@ -101,8 +101,8 @@ def passed_on(exchange: Exchange, remedy: str) -> str | None:
 # Sign-in -----------------------------------------------------------------------------------------------
 
 _SIGN_IN_PATH = re.compile(
-    r"/cdn-cgi/access/login|/(?:log-?in|sign-?in|sso(?:-api)?|saml2?|adfs|oauth2?|openid|oidc|authorize)(?:[/?.;]|$)|"
-    r"/protocol/(?:openid-connect|saml)|/users/sign_in|/accounts?/login|/auth/(?:login|realms)|/oauth2/(?:start|sign_in)",
+    r"/cdn-cgi/access/login|/(?:log[-_]?in|sign[-_]?in|sso(?:-api)?|saml2?|adfs|oauth2?|openid|oidc|authorize)(?:[/?.;]|$)|"
+    r"/protocol/(?:openid-connect|saml)|/auth/realms|/oauth2/start|/\.auth/",
     re.IGNORECASE,
 )
 _SIGN_IN_HOST = re.compile(
@@ -111,7 +111,7 @@ _SIGN_IN_HOST = re.compile(
     re.IGNORECASE,
 )
 #: Parameters by which a sign-in service is told where to send its user back.
-_SENDS_BACK = re.compile(r"(?:^|&)(?:client_id|redirect_uri|samlrequest|returnurl|rd)=", re.IGNORECASE)
+_SENDS_BACK = re.compile(r"(?:^|&)(?:client_id|(?:\w{1,40}_)?redirect_ur[il]|samlrequest|returnurl|rd)=", re.IGNORECASE)
 _PASSWORD_FIELD = re.compile(
     rb"""<input\b[^>]{0,300}\b(?:type\s*=\s*["']?password|name\s*=\s*["']?saml(?:request|response))\b""", re.IGNORECASE
 )

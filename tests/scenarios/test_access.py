@@ -16,6 +16,9 @@ from probe.model import Exchange, Report, Request, Severity, State, Timeline
 from probe.parsing import urls
 from probe.run.options import Auth
 from probe.simulator import Simulator, all_styles
+from probe.simulator.call import Call
+from probe.simulator.fault import Fault
+from probe.simulator.response import Response, redirect
 from tests.scenarios.runs import against, codes, diagnose, errors
 
 ONLY = ("connect.*", "tls.*", "url.*", "auth.*", "models.*")
@@ -189,3 +192,34 @@ def test_clear_text_to_another_machine_is_named() -> None:
 
 def an_exchange() -> Exchange:
     return Exchange("x001", "url.resolve", Request("POST", "http://gateway.example/v1", {}), None, Timeline())
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("https://auth.example.com/?rd=https%3A%2F%2Fapi.example.com%2Fv1%2Fmodels&rm=GET", "`access_control.rules`"),
+        ("/outpost.goauthentik.io/start?rd=https%3A%2F%2Fapi.example.com%2Fv1", "Unauthenticated Paths"),
+        (
+            "https://sso.example.com/realms/main/protocol/openid-connect/auth?client_id=gateway",
+            "no setting of Keycloak",
+        ),
+        ("https://id.example.com/.pomerium/sign_in?pomerium_redirect_uri=x", "`allow_public_unauthenticated_access"),
+        ("/oauth2/start?rd=%2Fv1%2Fmodels", "`--skip-auth-route"),
+        (
+            "https://login.microsoftonline.com/common/oauth2/authorize?client_id=1&redirect_uri=x",
+            "Exempt the API's path",
+        ),
+    ],
+)
+def test_the_cure_of_a_sign_in_is_that_of_the_program_that_asks_for_it(place: str, says: str) -> None:
+    class SignIn(Fault):
+        name, summary = "test-sign-in", "for tests"
+
+        def on_request(self, call: Call) -> Response:
+            return redirect(302, place)
+
+    with Simulator(faults=[SignIn()]) as sim:
+        report = against(sim)
+    assert codes(report) == {"auth.sign-in"}
+    assert says in report.findings[0].remedy
+    assert "CF-Access" not in report.findings[0].remedy

@@ -19,7 +19,7 @@ WANTED = {
     "provider": "together anyscale fireworks groq cerebras openai azure openrouter gemini mistral deepseek xai "
     "deepinfra nvidia databricks",
     "hop": "nginx haproxy envoy caddy apache cloudflare cloudfront aws-alb aws-api-gateway azure-app-gateway "
-    "azure-front-door google-frontend traefik",
+    "azure-front-door google-frontend traefik oauth2-proxy authelia authentik keycloak pomerium google-iap",
 }
 GOOD = """
 title = "X"
