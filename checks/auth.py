@@ -14,6 +14,7 @@ from checks.shared import refusal
 from checks.shared.chat_reply import Reply, classify
 from checks.shared.client_headers import GROUPS, SDK
 from checks.shared.discovery import listed_ids
+from checks.shared.outcome import answered
 from probe.api import (
     Auth,
     Depth,
@@ -152,7 +153,7 @@ def diagnose_refusal(found: Found, endpoint: urls.Endpoint) -> tuple[Finding, ..
     exchange = found.key_refusal or next(item for item in found.trials if item.reply is Reply.KEY).exchange
     evidence = exchange.shows_status(200)
     text = completion.error_text(exchange)[:200]
-    answered = f"{exchange.request.url} answered {exchange.status}{': ' + text if text else ''}"
+    said = answered(exchange)
     if found.auth is not None and found.auth.key:
         scheme, header = found.auth.scheme, found.auth.header
         name, value = ("Authorization: Bearer", " KEY") if scheme == "bearer" else (header, ": KEY")
@@ -166,10 +167,10 @@ def diagnose_refusal(found: Found, endpoint: urls.Endpoint) -> tuple[Finding, ..
     if asks:
         return (_asks_for(exchange, asks),)
     if wanted := _wanted(exchange):
-        return (DENIED.found(answered, evidence, **wanted),)
-    if _UPSTREAM.search(text):
+        return (DENIED.found(said, evidence, **wanted),)
+    if found.another_key or _UPSTREAM.search(text):
         finding = REJECTED.found(
-            answered,
+            said,
             evidence,
             owner=Owner.GATEWAY,
             remedy="The gateway accepted the key, and the provider behind it refused the gateway's own: correct the "
@@ -179,7 +180,7 @@ def diagnose_refusal(found: Found, endpoint: urls.Endpoint) -> tuple[Finding, ..
     carried = any("${API_KEY}" in value for value in exchange.request.headers.values())
     names = [name for name in refusal.key_headers(exchange) if carried][:1]
     remedy = f"Send the key as `{names[0]}: KEY`, which the answer asks for. {REJECTED.remedy}" if names else None
-    return ((REJECTED if carried else REQUIRED).found(answered, evidence, remedy=remedy), *_wrong_status(exchange))
+    return ((REJECTED if carried else REQUIRED).found(said, evidence, remedy=remedy), *_wrong_status(exchange))
 
 
 def _wanted(exchange: Exchange) -> dict[str, Any]:
@@ -227,11 +228,9 @@ def _asks_for(exchange: Exchange, asks: str) -> Finding:
 def diagnose_denied(exchange: Exchange, keyless: Exchange | None) -> Finding:
     """The finding for an access rule, with the gateway that the answer names."""
     named = refusal.hop(exchange)
-    text = "" if completion.is_html(exchange) else completion.error_text(exchange)[:200]
     same = keyless is not None and not refusal.differs(exchange, keyless)
     detail = (
-        f"{exchange.request.url} answered {exchange.status}{': ' + text if text else ''}"
-        f"{f'; the answer names {named}' if named else ''}"
+        f"{answered(exchange)}{f'; the answer names {named}' if named else ''}"
         f"{'; without the key the answer is the same' if same else ''}."
     )
     return DENIED.found(detail, exchange.shows_status(200), **_wanted(exchange))

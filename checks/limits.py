@@ -25,6 +25,7 @@ from probe.api import (
     Exchange,
     Finding,
     Inconclusive,
+    Obstacle,
     Owner,
     Result,
     Severity,
@@ -93,7 +94,8 @@ BODY_SIZE = Diagnosis(
     severity=Severity.ERROR,
     owner=Owner.GATEWAY,
     title="Request body limit too low",
-    what="Requests were refused with 413 because of their size, by a limit of a gateway or of the server.",
+    what="Requests were refused because of their size (413, or an error that says so), by a limit of a gateway or "
+    "of the server.",
     why="Conversations, tool definitions and pictures are part of the body; clients fail once it exceeds the limit.",
     remedy="Raise the limit on the body at the gateway, to 32 MB where pictures are sent.",
     verify="The request in the evidence is answered with status 200.",
@@ -302,7 +304,7 @@ def diagnose_limits(exchanges: Sequence[Exchange], throttled: Sequence[Exchange]
             found = make(shown, [one for one in shown if not _answered_later(one, exchanges)])
             remedy = refusal.passed_on(shown[0], found.remedy) or found.remedy
             findings.append(replace(found, detail=found.detail + _by_the_run(shown[0], exchanges), remedy=remedy))
-    large = [one for one in exchanges if one.status == 413]
+    large = [one for one in exchanges if completion.obstacle(one) is Obstacle.SIZE]
     if large:
         findings.append(_too_large(large, exchanges))
     return Result(tuple(findings), note=f"{wording.amount(len(waits), 'request')} had to wait" if waits else "")
@@ -411,13 +413,13 @@ def _size(exchange: Exchange) -> int:
 
 
 def _too_large(large: Sequence[Exchange], exchanges: Sequence[Exchange]) -> Finding:
-    """The finding for requests that were refused with 413, between the largest accepted and the smallest refused."""
+    """The finding for requests refused because of their size, between the largest accepted and the smallest refused."""
     least = min(large, key=_size)
     passed = max((_size(one) for one in exchanges if completion.ok(one) and one.request.body), default=0)
     named = refusal.hop(least)
     accepted = f"; one with {passed} bytes was answered" if passed else ""
     return BODY_SIZE.found(
-        f"A request with a body of {_size(least)} bytes was refused with 413{accepted}"
+        f"A request with a body of {_size(least)} bytes was refused with {least.status}{accepted}"
         f"{f'; the answer names {named}' if named else ''}.",
         *(one.shows_status(200) for one in large[:3]),
         owner=None if refusal.is_page(least) else Owner.SERVER,

@@ -82,6 +82,7 @@ class Found:
         key_refusal: the refusal of the key in the header it was first sent in.
         root: the start page of the host, requested if every path of an API was answered with 404.
         foreign: the refusal of this program, where the same request with another client's headers was not refused.
+        another_key: the refusal shows parts of a key that is not the one sent.
         others: all exchanges of the run so far.
         unasked: a request that left ``stream`` out was answered by an event stream.
         stream_false: with ``stream: false`` the answer is one object, so that this is sent from then on.
@@ -102,6 +103,7 @@ class Found:
     key_refusal: Exchange | None = None
     root: Exchange | None = None
     foreign: Exchange | None = None
+    another_key: bool = False
     others: tuple[Exchange, ...] = ()
     unasked: bool = False
     stream_false: bool = False

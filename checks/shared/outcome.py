@@ -139,6 +139,16 @@ def error_with_codes(exchange: Exchange, limit: int = 3000) -> str:
     return " ".join([completion.error_text(exchange)[:limit], *codes])
 
 
+def answered(exchange: Exchange) -> str:
+    """The URL, the status and the error text of an answer, or the heading of its page, for a detail sentence."""
+    if completion.is_html(exchange):
+        heading = wording.quote(completion.page_heading(exchange), 80, empty="")
+        text = f"a page with the heading {heading}" if heading else ""
+    else:
+        text = completion.error_text(exchange)[:200]
+    return f"{exchange.request.url} answered {exchange.status}{': ' + text if text else ''}"
+
+
 def words_of(exchange: Exchange) -> str:
     """Status and error text of a refusal, shortened for a detail sentence."""
     if completion.is_html(exchange):

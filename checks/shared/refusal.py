@@ -308,6 +308,22 @@ def key_headers(exchange: Exchange) -> list[str]:
     return list({name.lower(): name for name in reversed(names)}.values())[::-1]
 
 
+_MASKED = re.compile(
+    r"\bkey\b(?: (?:provided|is|was|=|used))?\W{0,6}([\w-]{0,24})(?:\*{3,200}|\.{3}|…)([\w-]{0,12})", re.IGNORECASE
+)
+
+
+def shows_another_key(exchange: Exchange, key: str | None) -> bool:
+    """Whether a refusal shows parts of a key that is not the one sent: that of a gateway, which the server refuses.
+
+    Servers show the first and last letters of the key that they refuse (OpenAI: ``sk-inv**********4242``).
+    """
+    shown = _MASKED.search(completion.error_text(exchange)[:1000]) if key else None
+    if not key or shown is None or len(shown[1]) + len(shown[2]) < 4:
+        return False
+    return not (key.startswith(shown[1]) and key.endswith(shown[2]))
+
+
 def missing_header(exchange: Exchange) -> str:
     """The header without a key that the text of a refusal requires and the request did not have, or an empty text."""
     text = completion.error_text(exchange)[:1000]

@@ -30,6 +30,7 @@ from checks.shared import refusal
 from checks.shared.chat_reply import ANY_MODEL, Reply, classify
 from checks.shared.discovery import Found, Search, near_completion, redirect_base
 from checks.shared.first_request import first_chat
+from checks.shared.outcome import answered
 from checks.shared.refusal import Cause
 from checks.url.catalogue import (
     CLEARTEXT,
@@ -56,6 +57,7 @@ from probe.api import (
     completion,
     unknown,
     urls,
+    wording,
     works,
 )
 
@@ -87,6 +89,7 @@ async def resolve(ctx: Context) -> Result:
     if withheld and ctx.options.auth.key:
         return withhold(endpoint, withheld)
     found = await Search(ctx).run()
+    found.another_key = refusal.shows_another_key(found.trials[-1].exchange, ctx.options.auth.key)
     result = diagnose_chat(found, endpoint, ctx.nonce("chat")) | diagnose_url(found, endpoint)
     if found.foreign is not None:
         result = result | Result((diagnose_foreign(found.foreign, found.trials[-1].exchange),))
@@ -212,10 +215,8 @@ _NOT_OF_URL = (Cause.UPSTREAM, Cause.POLICY, Cause.SIGN_IN, Cause.HTTPS, Cause.O
 def _upstream(exchange: Exchange) -> Finding:
     """The finding for a gateway whose backend does not answer."""
     named = refusal.hop(exchange)
-    text = "" if completion.is_html(exchange) else completion.error_text(exchange)[:200]
     return UPSTREAM.found(
-        f"{exchange.request.url} answered {exchange.status}{': ' + text if text else ''}"
-        f"{f'; the answer names {named}' if named else ''}.",
+        f"{answered(exchange)}{f'; the answer names {named}' if named else ''}.",
         exchange.shows_status("a chat completion"),
     )
 
@@ -329,17 +330,19 @@ def _nothing(found: Found, endpoint: urls.Endpoint) -> Finding:
         if pages[0].reply is Reply.PAGE:
             kind = "a web page" if completion.is_html(exchange) else "the error of an object store, which holds files"
         named = refusal.hop(exchange)
+        shown = wording.quote(completion.page_heading(exchange), 80, empty="")
+        heading = f" with the heading {shown}" if shown else ""
         media_type = exchange.response.media_type if exchange.response else None
+        names = f"; it names {named}" if named else ""
         return NOT_AN_API.found(
-            f"{tried} The answer was {kind}, status {exchange.status}{f'; it names {named}' if named else ''}.",
+            f"{tried} The answer was {kind}{heading}, status {exchange.status}{names}.",
             exchange.shows(
                 "/response/headers/content-type", expected="application/json with choices", actual=media_type
             ),
         )
     best = found.first_with(Reply.ROUTE, Reply.STREAM, Reply.BROKEN, Reply.BUSY) or found.typed
     exchange = best.exchange
-    text = "" if completion.is_html(exchange) else completion.error_text(exchange)[:200]
-    detail = f"{tried} {exchange.request.url} answered {exchange.status}{': ' + text if text else ''}."
+    detail = f"{tried} {answered(exchange)}."
     owner = remedy = None
     if best.reply in (Reply.ROUTE, Reply.BROKEN):
         owner = Owner.GATEWAY if refusal.hop(exchange) and refusal.is_page(exchange) else Owner.SERVER

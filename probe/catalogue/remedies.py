@@ -6,6 +6,7 @@ once, at the end of a run.  No check and no system is known here by name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -58,6 +59,7 @@ def advised(
     general: Callable[[str], str],
     lookup: Callable[[str, str], Advice | None],
     title: Callable[[str], str],
+    host: str,
 ) -> tuple[Finding, ...]:
     """The findings, each with the remedy of the recognised software before the general one.
 
@@ -65,6 +67,7 @@ def advised(
         general: gives the remedy of a code for any software.
         lookup: gives the advice of a code for a software, or None.
         title: gives the name of a software for readers.
+        host: of the endpoint.  A base URL at another host is none for this endpoint: what was recognised is behind it.
 
     A remedy that a check wrote for this one finding (a URL, a value) stays in front, and one that
     names the software already stays alone.
@@ -78,7 +81,11 @@ def advised(
         texts = []
         for software in candidates(finding, server):
             advice = lookup(finding.code, software)
-            if advice is None or (own and _names(finding.remedy, software, title(software), advice)):
+            if (
+                advice is None
+                or _leads_elsewhere(finding, advice, host)
+                or (own and _names(finding.remedy, software, title(software), advice))
+            ):
                 continue
             texts.append(f"{title(software)}: {advice.text()}")
         if not texts:
@@ -89,6 +96,15 @@ def advised(
         )
 
     return tuple(advise(finding) for finding in findings)
+
+
+#: A host in full, as that of a provider; capitals stand for what differs from user to user.
+_HOST = re.compile(r"https://([a-z0-9.-]+\.[a-z]+)(?![\w-])")
+
+
+def _leads_elsewhere(finding: Finding, advice: Advice, host: str) -> bool:
+    hosts = _HOST.findall(advice.do) if finding.code.startswith("url.") else []
+    return bool(hosts) and host not in hosts
 
 
 def _names(remedy: str, software: str, title: str, advice: Advice) -> bool:

@@ -55,7 +55,8 @@ _BY_CODE = {
 }
 _LOADING = (
     r"\bloading (?:the )?model|\bis (?:still |currently |being )*(?:loading|starting)|\bstill loading|\bwarming up|"
-    r"\binitiali[sz]ing\b|\bstarting up\b|\bcold start|\bnot (?:yet )?ready\b|加载中|wird (?:noch |gerade )?geladen|"
+    r"\binitiali[sz]ing\b|\bstarting up\b|\bcold start|\bwaking(?: up)?\b|\bscal(?:ed|ing) (?:to|from) zero|"
+    r"\b(?:asleep|sleeping)\b|\bspinning up\b|\bnot (?:yet )?ready\b|加载中|wird (?:noch |gerade )?geladen|"
     r"\b(?:weights|model|checkpoint)s? (?:(?:is|are|still|being) )+(?:fetch|download|load|pull)(?:ed|ing)"
 )
 _OVERLOAD = (
@@ -76,6 +77,7 @@ _UPSTREAM = (
     r"https?://\S{1,300} (?:unexpected )?eof\b|"
     r"\b(?:read|connect)(?: operation)? timed out|certificate verify failed|no (?:available |healthy )*workers?\b|"
     r"backend fetch failed|no available server|no server is available to handle|no healthy (?:upstream|backend|host)|"
+    r"\b(?:endpoint|deployment|instance|service) (?:is |has been |was )?(?:currently )?(?:paused|stopped|suspended)\b|"
     r"backend (?:server )?(?:is )?(?:down|unavailable|unreachable|not (?:available|reachable|responding))"
 )
 #: A 400 of a filter that judges what was written (Azure OpenAI, LiteLLM, Portkey).
@@ -84,6 +86,15 @@ _FILTERED = re.compile(
     r"\b(?:prompt|request|content|message|response|input)\b.{0,40}\bblocked by\b",
     re.IGNORECASE,
 )
+#: A 400 or a 500 in place of 413: the size of the body, and not that of the prompt in tokens.
+_TOO_LARGE = re.compile(
+    r"\b(?:body|payload|entity|content|request)(?: (?:size|length))?\b.{0,30}"
+    r"(?:too (?:large|big|long)|exceed|larger than|bigger than|over the limit)|"
+    r"(?:exceed|larger than|bigger than|too large|max(?:imum)?(?: allowed)?)\b.{0,30}"
+    r"\b(?:body|payload|entity|content|request) (?:size|length)",
+    re.IGNORECASE,
+)
+_OF_PROMPT = re.compile(r"token|context|prompt|message|conversation", re.IGNORECASE)
 #: Words by which a 500, or an error object under a 2xx status, names its obstacle; the first that fits counts.
 _BY_WORDS = (
     (re.compile(_LOADING, re.IGNORECASE), Obstacle.LOADING),
@@ -253,6 +264,8 @@ def obstacle(exchange: Exchange) -> Obstacle:
     found = _BY_STATUS.get(status, Obstacle.NONE)
     if found is Obstacle.OVERLOAD and (named := _by_words(exchange)) in (Obstacle.LOADING, Obstacle.UPSTREAM):
         return named
+    if status in (400, 500) and _TOO_LARGE.search(text := error_text(exchange)[:2000]) and not _OF_PROMPT.search(text):
+        return Obstacle.SIZE
     if status == 500:
         return _by_words(exchange)
     if status == 400:

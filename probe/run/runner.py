@@ -144,6 +144,7 @@ def _assemble(
         general=registry.general_remedy,
         lookup=registry.advice,
         title=registry.title,
+        host=options.endpoint.host,
     )
     return Report(
         tool=ToolInfo("endpoint-probe", VERSION),

@@ -29,6 +29,7 @@ from checks.shared.refusal import (
     missing_header,
     passed_on,
     read,
+    shows_another_key,
 )
 from probe.api import Owner
 from probe.model import Exchange, Request, Response, Timeline
@@ -239,6 +240,14 @@ ROWS = (
     Row(made(403, b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>No</Message></Error>"), Cause.PATH),
     # Load, size, credit
     Row(made(413, page("413 Request Entity Too Large"), NGINX), Cause.SIZE),
+    Row(made(400, error("payload exceeded maximum allowed size")), Cause.SIZE),
+    Row(made(400, {"message": "Request body is too large"}), Cause.SIZE),
+    Row(made(500, "PayloadTooLargeError: request entity too large"), Cause.SIZE),
+    Row(made(400, error("maximum request size exceeded")), Cause.SIZE),
+    Row(made(400, error("The request content length exceeds the context of 8192 tokens")), Cause.PARAMETER),
+    Row(made(503, {"message": "Service Unavailable: deployment is stopped"}), Cause.UPSTREAM, (), LISTED),
+    Row(made(503, {"error": "The endpoint is scaled to zero, waking up"}), Cause.LOADING),
+    Row(made(503, {"error": "Space is sleeping"}), Cause.LOADING),
     Row(made(429, error("Rate limit reached for requests")), Cause.RATE),
     Row(made(200, {"choices": None, "error": {"code": 429}}), Cause.RATE),
     Row(made(200, {"error": {"code": 429}}), Cause.RATE),
@@ -510,6 +519,27 @@ def test_headers_for_the_key_that_a_refusal_names(answer: Exchange, names: list[
     assert key_headers(answer) == names
     (finding, *_) = diagnose_refusal(Found(answer, [Trial("/v1", answer, Reply.KEY)], key_refusal=answer), parse(BASE))
     assert not names or f"`{names[0]}: KEY`" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "another"),
+    [
+        ("Incorrect API key provided: sk-or-v1***************4242. Find it at https://provider.example", True),
+        ("Incorrect API key provided: sk-abcd1**************wxyz.", False),
+        ("Incorrect API key provided: sk-abcd1**************4242.", True),
+        ("Invalid API key: sk-a...wxyz", False),
+        ("Received API Key = sk-...9Qe1, Key Hash=1f", True),
+        ("Received API Key = sk-...wxyz", False),
+        ("Incorrect API key provided: ****.", False),
+        ("Incorrect API key provided: ${API_KEY}.", False),
+        ("Invalid API key", False),
+        ("Your key is not valid...please renew it", False),
+    ],
+)
+def test_a_refusal_that_shows_parts_of_another_key_is_of_the_gateways_own(text: str, another: bool) -> None:
+    answer = made(401, error(text))
+    assert shows_another_key(answer, "sk-abcd1234efgh5678wxyz") is another
+    assert not shows_another_key(answer, None)
 
 
 @pytest.mark.parametrize(

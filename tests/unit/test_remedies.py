@@ -15,6 +15,8 @@ KNOWN = {
     ("stream.x", "vllm"): Advice("Use --interval 1."),
     ("stream.x", "nginx"): Advice("Set proxy_buffering off.", "Events come one by one."),
     ("stream.x", "litellm"): Advice("Remove fake_stream."),
+    ("url.x", "groq"): Advice("The base URL is https://api.groq.com/openai/v1."),
+    ("url.x", "azure"): Advice("The base URL is https://RESOURCE.openai.azure.com/openai/v1."),
 }
 TITLES = {"vllm": "vLLM", "litellm": "LiteLLM proxy"}
 
@@ -23,13 +25,14 @@ def finding(code: str, remedy: str = GENERAL) -> Finding:
     return Finding(code, Severity.ERROR, "c", "t", "d", remedy, Owner.SERVER, 1.0)
 
 
-def remedy(code: str, server: ServerInfo, own: str = GENERAL) -> str:
+def remedy(code: str, server: ServerInfo, own: str = GENERAL, host: str = "llm.example.com") -> str:
     (made,) = advised(
         [finding(code, own)],
         server,
         general=lambda _: GENERAL,
         lookup=lambda code, software: KNOWN.get((code, software)),
         title=lambda software: TITLES.get(software, software),
+        host=host,
     )
     return made.remedy
 
@@ -43,6 +46,12 @@ def test_nothing_changes_where_nothing_is_known() -> None:
     assert remedy("tools.x", ServerInfo()) == GENERAL
     assert remedy("tools.y", ServerInfo("vllm")) == GENERAL
     assert remedy("tools.x", ServerInfo("ollama", hops=(Hop("nginx"),))) == GENERAL
+
+
+def test_nobody_is_sent_to_the_host_of_a_provider_that_was_recognised_behind_another_one() -> None:
+    assert remedy("url.x", ServerInfo("groq")) == GENERAL
+    assert "api.groq.com" in remedy("url.x", ServerInfo("groq"), host="api.groq.com")
+    assert "RESOURCE" in remedy("url.x", ServerInfo("azure"))
 
 
 def test_what_stands_in_front_comes_first_for_faults_of_the_way() -> None:

@@ -144,10 +144,12 @@ class DeadBackend(_Keyed):
     """A gateway that checks the key itself, in front of a server that does not run."""
 
     name = "backend-dead"
-    summary = "keys are checked, and the server behind the gateway does not run (=json, litellm, page, text or 503)"
+    summary = (
+        "keys are checked, and the server behind the gateway does not run (=json, litellm, page, text, 503, stopped)"
+    )
     yields = ("errors.upstream",)
     value = "json"
-    choices = ("json", "litellm", "page", "text", "503")
+    choices = ("json", "litellm", "page", "text", "503", "stopped")
 
     def on_chat(self, call: Call) -> Response | None:
         if self.given == "litellm":
@@ -159,7 +161,20 @@ class DeadBackend(_Keyed):
             return send_text(500, "proxy: dial tcp 10.3.0.9:8000: connect: no route to host\n")
         if self.given == "503":
             return send_text(503, "no healthy upstream").with_header("Server", "envoy")
+        if self.given == "stopped":
+            return send_json(503, {"message": "The deployment is stopped. Start it in the console."})
         return self.error(500, "Failed to reach the inference backend: Errno 111 Connect call failed", "server_error")
+
+
+class ProviderKey(_Keyed):
+    """A gateway that takes the client's key and sends a key of its own, which the provider refuses."""
+
+    name = "access-provider-key"
+    summary = "the gateway's own key is refused by the provider behind it, whose error shows parts of that key"
+    yields = ("auth.rejected",)
+
+    def on_chat(self, call: Call) -> Response | None:
+        return self.error(401, "Incorrect API key provided: sk-prod1****************x9Qe.", code="invalid_api_key")
 
 
 class ModelUnauthorized(_Keyed):

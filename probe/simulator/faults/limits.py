@@ -129,6 +129,22 @@ class BodySize(Fault):
         return send_html(413, "<html><body><h1>Payload Too Large</h1></body></html>\n")
 
 
+class BodySizeWrapped(Fault):
+    """A limit on the size of request bodies that an application reports with a status of its own."""
+
+    name = "body-size-400"
+    summary = "bodies above 32 kB are refused with 400 (=400 or 500), and the text says why"
+    yields = ("limits.body-size",)
+    value = "400"
+    choices = ("400", "500")
+
+    def on_request(self, call: Call) -> Response | None:
+        if len(call.request.body) <= 32_768:
+            return None
+        text = "Payload exceeded the maximum allowed size" if self.given == "400" else "request entity too large"
+        return send_json(int(self.given or 400), {"error": {"message": text}})
+
+
 class ContextSilent(Fault):
     """As Ollama does it: the oldest turns are dropped first, then the beginning of the last one."""
 
