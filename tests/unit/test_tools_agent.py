@@ -389,14 +389,17 @@ def test_none_is_ignored_only_where_both_answers_call() -> None:
 class Refusing:
     """A context whose endpoint refuses some lists of tools with these words."""
 
-    def __init__(self, words: str, wrong: Callable[[list[Any]], bool]) -> None:
-        self.words, self.wrong = words, wrong
+    def __init__(self, words: str, wrong: Callable[[list[Any]], bool], *, of_words: bool = False) -> None:
+        self.words, self.wrong, self.of_words = words, wrong, of_words
         self.target = SimpleNamespace(tools={"way": "auto", "outcome": "called", "call": None})
         self.verdicts: dict[str, Any] = {}
         self.codes: frozenset[str] = frozenset()
 
-    async def chat(self, question: str, *, tools: list[Any], **_: Any) -> Exchange:
-        return tool_answers.refused(self.words) if self.wrong(tools) else tool_answers.called(tools=tools)
+    async def chat(self, question: str, *, tools: Sequence[Any] = (), **_: Any) -> Exchange:
+        if not tools and not self.of_words:
+            return tool_answers.said("Plan")
+        wrong = self.of_words or self.wrong(list(tools))
+        return tool_answers.refused(self.words) if wrong else tool_answers.called(tools=list(tools))
 
 
 @pytest.mark.parametrize(
@@ -419,3 +422,9 @@ def test_a_refusal_of_all_forms_is_told_in_the_words_of_the_server(words: str, w
     assert words in (result.findings[0].detail if code else result.note)
     if code not in (None, "tools.no-arguments"):
         assert result.findings[0].severity is Severity.WARNING
+
+
+def test_a_refusal_that_the_same_words_get_without_tools_is_not_about_tools() -> None:
+    result = anyio.run(agent, Refusing("No fixture matched", lambda tools: True, of_words=True))
+    assert not result.findings
+    assert "refused without tools too" in result.note
