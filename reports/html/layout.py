@@ -49,13 +49,25 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"prose": prose, "pointer": pointer, "exact": exact, "short": short, "percent": "{:.0%}".format}
+    made.filters |= {
+        "content": content,
+        "prose": prose,
+        "pointer": pointer,
+        "exact": exact,
+        "short": short,
+        "percent": "{:.0%}".format,
+    }
     return made
 
 
 def _shown(value: Any) -> Any:
     """Template output: text with invisible characters written out; markup as it is."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def content(text: str) -> Markup:
+    """Text for the content of an element, never for an attribute: quotes, which JSON is full of, stay one byte."""
+    return Markup(visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
 def prose(text: str) -> Markup:
