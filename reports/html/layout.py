@@ -22,6 +22,8 @@ from reports.text import clip, visible
 
 _HERE = Path(__file__).parent
 _CELL = 1_500
+#: Characters of code that fit a line of a phone.
+_UNBROKEN = 28
 _CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -71,11 +73,19 @@ def content(text: str) -> Markup:
 
 
 def prose(text: str) -> Markup:
-    """Escaped text in which the parts between backticks are code."""
+    """Escaped text in which the parts between backticks are code, whose options are not broken at their hyphens."""
     pieces = _CODE.split(visible(text))
     return Markup("").join(
-        Markup("<code>{}</code>").format(piece) if number % 2 else escape(piece) for number, piece in enumerate(pieces)
+        Markup("<code>{}</code>").format(Markup(" ").join(map(_unbroken, piece.split(" "))))
+        if number % 2
+        else escape(piece)
+        for number, piece in enumerate(pieces)
     )
+
+
+def _unbroken(word: str) -> Markup:
+    fits = "-" in word and len(word) <= _UNBROKEN
+    return Markup('<span class="word">{}</span>').format(word) if fits else escape(word)
 
 
 def pointer(text: str) -> Markup:

@@ -156,9 +156,12 @@ def test_the_options_of_the_pytest_plugin_are_real(tmp_path: Path) -> None:
 
 
 def test_the_readme_needs_no_other_file() -> None:
-    """It is also the description of the package, where a relative link leads nowhere."""
+    """It is also the description of the package, where a relative link leads nowhere; its picture has words there."""
     text = DOCUMENTS["README.md"].read_text(encoding="utf-8")
     assert [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith(("https://", "#"))] == []
+    (picture, words) = re.findall(r'<img src="([^"]+)" width="\d+" alt="([^"]+)">', text)[0]
+    assert (ROOT / picture).stat().st_size < 200_000
+    assert len(words) > 80
     named = re.findall(r"`((?:docs/)?[\w/]+(?:\.md|/))`", text)
     assert len(named) > 5
     assert [name for name in named if not (ROOT / name).exists() and name != "CONTRIBUTING.md"] == []
