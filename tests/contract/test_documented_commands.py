@@ -99,7 +99,13 @@ def test_each_command_runs_as_it_stands(document: str, shell: Shell) -> None:
         said = (command, done.stdout[-2000:], done.stderr[-2000:])
         assert done.returncode in ((1,) if faulty else (0, 1) if " diff " in command else (0,)), said
         assert "Traceback" not in done.stderr, said
-        assert done.stdout or " --output " in command or command.startswith("eval "), said
+        named = re.search(r" --(?:output|html) (\S+)", command)
+        assert (
+            (shell.folder / named[1]).stat().st_size > 100 if named else done.stdout or command.startswith("eval ")
+        ), said
+    pages = [page.stat().st_size for page in shell.folder.glob("*/report.html")]
+    assert all(size < 400_000 for size in pages)
+    assert pages or document == "docs/fleet.md"
 
 
 def test_what_is_not_run_is_marked_and_counted() -> None:
