@@ -98,6 +98,6 @@ def fit(text: str, room: int) -> str:
     They are counted after escaping: a body of angle brackets takes four times its own length.
     """
     limit = min(room, len(text))
-    while (size := len(escape(visible(text[:limit]), quote=True))) > room:
+    while (size := len(escape(visible(text[:limit]), quote=False))) > room:
         limit = max(0, limit * room // size - 1)
     return clip(text, limit)

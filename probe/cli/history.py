@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from probe.cli.options import Unusable, number, text_or_json
+from probe.cli.options import Unusable, number, text_or_json, write
 from probe.fleet import database
 from probe.fleet.changes import Change, timeline
 from probe.fleet.database import StoreError
@@ -36,6 +36,7 @@ _LOOK_BACK = 10
 @click.option("--since", metavar="WHEN", help="Only what happened since, as in --since tuesday.")
 @number("--limit", "runs", 1, 10_000, "20", "Most audits, or runs of each model, to show.", 20)
 @text_or_json
+@click.option("--html", metavar="FILE", help="Write a page with the changes on a time axis.")
 @click.option("--report", metavar="RUN", help="Print the report.json of this run; the beginning of its id is enough.")
 @number("--prune", "days", 0.01, 36_500, "90", "Delete audits that are older; the newest is always kept.")
 def history_command(**given: Any) -> int:
@@ -78,6 +79,13 @@ def _show(store: Store, given: Mapping[str, Any]) -> int:
         if item.since >= begin
     ]
     changes.sort(key=lambda item: item.since, reverse=True)
+    if given["html"]:
+        from probe.cli.audit_matrix import change_line  # with the templates
+        from reports.matrix import history
+
+        lines = [change_line(item) for item in changes]
+        page = history.render(fleet, [audit.started_at for audit in audits], lines)
+        write(given["html"], page, "name another file with --html")
     shown = {cell: cells[cell] for cell in sorted(cells)} if target else {}
     if given["form"] == "json":
         _print_json(audits, shown, changes, limit)

@@ -8,10 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -19,6 +15,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from probe.run.typed_options import Unusable, expand_variables
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+#: The revision of the newest migration: a store of this revision is opened without alembic, a third of the start.
+HEAD = "2"
 #: How long one audit waits for another that writes to the same SQLite file.
 _LOCK_TIMEOUT_S = 30
 #: SQLite's errors for a locked file, by their primary result code (sqlite.org, "Result and Error Codes").
@@ -79,9 +77,10 @@ def connect(url: URL) -> Engine:
     except NoSuchModuleError:
         raise StoreError(f"--store cannot use the driver {url.drivername[:40]}") from None
     except ImportError as error:
+        extra = "fleet" if error.name == "alembic" else "postgres"
         raise StoreError(
             f"the store needs the package {error.name}; install it in a checkout of endpoint-probe with: "
-            "pip install '.[postgres]'"
+            f"pip install '.[{extra}]'"
         ) from None
     except (SQLAlchemyError, OSError) as error:
         raise StoreError(f"cannot open the store {shown(url)} ({reason(error)})") from None
@@ -127,15 +126,7 @@ def _write_ahead(cursor: sqlite3.Cursor) -> None:
         time.sleep(0.02)
 
 
-def _config(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    return config
-
-
-def upgrade(connection: Connection, revision: str = "head") -> None:
+def upgrade(connection: Connection, revision: str = HEAD) -> None:
     """Bring the schema to a revision; does nothing where it is there already.
 
     Several processes may call it at once: one upgrades, the others wait and find it done.
@@ -143,11 +134,17 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     Raises:
         StoreError: the store was written by a later version of this program.
     """
-    config = _config(connection)
+    if _revision(connection) == HEAD:
+        return
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
     with _UPGRADING:
-        head = ScriptDirectory.from_config(config).get_current_head()
-        if _revision(connection) == head:
-            return
         if connection.dialect.name == "sqlite":
             # Lock before the revision is read again; the whole upgrade is one transaction.
             connection.exec_driver_sql("BEGIN IMMEDIATE")

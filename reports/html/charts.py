@@ -31,6 +31,8 @@ _STREAM_LEFT = 92.0
 _STREAM_RIGHT = 20.0
 _BASE = 92.0
 _HIGHEST = 58.0
+#: How wide a mark of the even pace is.
+_MARK = 1.6
 #: A gap is marked as a silence from so many seconds and so many times the usual gap.
 _SILENCE_S = 1.0
 _SILENCE_TIMES = 6.0
@@ -104,7 +106,7 @@ def _columns(root: svg.Element, data: list[EventDocument], axis: svg.Axis) -> No
     when, biggest = max(groups, key=lambda group: group[1])
     unit = min(14.0, _HIGHEST / biggest)
     steps = [
-        f"M{axis.at(at_s):.1f} {_BASE:g}v-{max(6.0, unit * size) if biggest > 1 else 22.0:.1f}" for at_s, size in groups
+        f"M{axis.at(at_s):.1f} {_BASE:g}v-{max(6.0, unit * size) if biggest > 1 else 22:.3g}" for at_s, size in groups
     ]
     svg.tooltip(svg.path(root, "event", "".join(steps)), f"{len(data)} events")
     if biggest > 2:
@@ -122,8 +124,11 @@ def _even_pace(root: svg.Element, data: list[EventDocument], axis: svg.Axis) -> 
     if last - first < _HELD * last:
         first = last / len(data)
     width = (last - first) / max(1, len(data) - 1)
-    steps = "".join(f"M{axis.at(first + number * width):.1f} {_BASE + 46:g}v-14" for number in range(len(data)))
-    svg.tooltip(svg.path(root, "even", steps), f"{len(data)} events, one every {seconds(width)}")
+    gap = axis.at(width) - axis.at(0)
+    row = svg.add(root, "line", "even", x1=axis.at(first), x2=axis.at(last) + _MARK, y1=_BASE + 39, y2=_BASE + 39)
+    if gap > _MARK:
+        row.set("stroke-dasharray", f"{_MARK:g} {gap - _MARK:.3f}")
+    svg.tooltip(row, f"{len(data)} events, one every {seconds(width)}")
 
 
 def _silences(root: svg.Element, data: list[EventDocument], axis: svg.Axis) -> None:
@@ -195,14 +200,10 @@ def _row(root: svg.Element, axis: svg.Axis, y: float, check: CheckRecord, exchan
     svg.label(root, axis.left - 8, y + 13, name, "label failed" if failed else "label", "end")
     start = check.started_s or 0.0
     x, width = axis.span(start, check.duration_s)
-    bar = svg.add(root, "rect", f"check {check.outcome}", x=x, y=y + 3, width=width, height=14)
-    svg.tooltip(bar, f"{check.id}: {check.outcome}, {seconds(check.duration_s)} from {seconds(start)} on")
-    for exchange in exchanges:
-        time = exchange.timeline
-        x, width = axis.span(time.started_s, time.end_s, least=1.5)
-        mark = svg.add(root, "rect", "request", x=x, y=y + 7, width=width, height=6)
-        status = exchange.response.status if exchange.response else "no answer"
-        svg.tooltip(mark, f"{exchange.id}: {exchange.request.method} {status}, {seconds(time.end_s)}")
+    svg.add(root, "rect", f"check {check.outcome}", x=x, y=y + 3, width=width, height=14)
+    spans = [axis.span(each.timeline.started_s, each.timeline.end_s, least=1.5) for each in exchanges]
+    if spans:
+        svg.path(root, "request", "".join(f"M{x:.1f} {y + 7:g}h{width:.1f}v6h-{width:.1f}z" for x, width in spans))
 
 
 # The cost of each check ----------------------------------------------------------------------------

@@ -22,6 +22,8 @@ from reports.text import clip, visible
 
 _HERE = Path(__file__).parent
 _CELL = 1_500
+#: Characters of code that fit a line of a phone.
+_UNBROKEN = 28
 _CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -49,7 +51,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"prose": prose, "pointer": pointer, "exact": exact, "short": short, "percent": "{:.0%}".format}
+    made.filters |= {
+        "content": content,
+        "prose": prose,
+        "pointer": pointer,
+        "exact": exact,
+        "short": short,
+        "percent": "{:.0%}".format,
+    }
     return made
 
 
@@ -58,12 +67,25 @@ def _shown(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def content(text: str) -> Markup:
+    """Text for the content of an element, never for an attribute: quotes, which JSON is full of, stay one byte."""
+    return Markup(visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+
+
 def prose(text: str) -> Markup:
-    """Escaped text in which the parts between backticks are code."""
+    """Escaped text in which the parts between backticks are code, whose options are not broken at their hyphens."""
     pieces = _CODE.split(visible(text))
     return Markup("").join(
-        Markup("<code>{}</code>").format(piece) if number % 2 else escape(piece) for number, piece in enumerate(pieces)
+        Markup("<code>{}</code>").format(Markup(" ").join(map(_unbroken, piece.split(" "))))
+        if number % 2
+        else escape(piece)
+        for number, piece in enumerate(pieces)
     )
+
+
+def _unbroken(word: str) -> Markup:
+    fits = "-" in word and len(word) <= _UNBROKEN
+    return Markup('<span class="word">{}</span>').format(word) if fits else escape(word)
 
 
 def pointer(text: str) -> Markup:

@@ -7,6 +7,7 @@ are cut so that a page with hundreds of exchanges still opens at once; report.js
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +28,8 @@ from reports.text import clip, fit
 #: Characters of body text in all exchanges of a page together.
 _TEXT_ROOM = 2_000_000
 _LONGEST_BODY = 16_000
-_MOST_EVENTS = 80
+#: Events that are shown of a stream that a finding cites, and of another; the last few are always among them.
+_MOST_EVENTS, _OTHER_EVENTS, _LAST_EVENTS = 80, 24, 4
 _EVENT_TEXT = 160
 _URL_TEXT = 1_000
 _NAME_TEXT = 400
@@ -37,6 +39,11 @@ _SHOWN_STREAMS = 3
 _SHOWN_EVIDENCE = 6
 _DRAWINGS_ROOM = 600_000
 _TIMED = ("stream.", "idle.")
+#: A list or object of one level in indented JSON, and its line breaks; those in texts are escaped.
+_INNERMOST = re.compile(r"(?<=[{\[])\n {2,80}[^{}\[\]]{1,200}\n {0,80}(?=[}\]])")
+_BREAK = re.compile(r"\n +|\n")
+#: A character repeated so often that nobody wants to see it, as in the body that tries a limit of size.
+_PADDING = re.compile(r"(.)\1{199,}")
 #: The verdicts, what needs attention first.
 _ATTENTION = (State.BROKEN, State.IGNORED, State.REJECTED, State.UNKNOWN, State.WORKS)
 #: The answer for a client as a word of the style sheet.
@@ -58,8 +65,10 @@ def room_for(number: int) -> Room:
 
 
 def readable(value: Any) -> str:
-    """A body for people: text as it is, JSON indented."""
-    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    """A body for people: text as it is, JSON indented, short innermost lists and objects on one line."""
+    if isinstance(value, str):
+        return value
+    return _INNERMOST.sub(lambda found: _BREAK.sub(" ", found[0]), json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def settings(report: Report) -> list[tuple[str, str, bool]]:
@@ -83,11 +92,14 @@ def _key(target: TargetInfo) -> str:
     return f"{target.auth.header}: {prefix}KEY"
 
 
-def exchange_view(item: ExchangeDocument, anchor: str, room: Room, *, intended: bool = False) -> dict[str, Any]:
+def exchange_view(
+    item: ExchangeDocument, anchor: str, room: Room, *, intended: bool = False, cited: bool = True
+) -> dict[str, Any]:
     """One exchange: request, response, times and the curl command.
 
     Args:
         intended: a check asked for something that has to be refused, and it was.
+        cited: a finding rests on it, so that more of its events are shown.
     """
     response = item.response
     status = response.status if response else None
@@ -105,30 +117,28 @@ def exchange_view(item: ExchangeDocument, anchor: str, room: Room, *, intended: 
         "url": fit(item.request.url, _URL_TEXT),
         "status": "no answer" if status is None else str(status),
         "seconds": f"{item.timeline.end_s:.2f} s",
-        "request_headers": _headers(item.request.headers, room),
-        "request_body": None if item.request.body is None else fit(readable(item.request.body), room.body),
+        "request_body": None if item.request.body is None else _fit(item.request.body, room.body),
         "response": response,
-        "response_headers": _headers(response.headers, room) if response else [],
+        "response_headers": _headers(response.headers, room) if response else "",
         "response_body": _body(item, room),
-        "events": _events(item, room),
-        "more_events": max(0, len(response.events) - room.events) if response and response.events else 0,
+        **_events(item, room.events if cited else min(room.events, _OTHER_EVENTS)),
         "error": item.error,
         "times": _times(item),
         "curl": curl.command(item),
     }
 
 
-def _headers(headers: Mapping[str, str], room: Room) -> list[tuple[str, str]]:
-    """The headers, as many as take no more room than a body."""
-    rows: list[tuple[str, str]] = []
+def _headers(headers: Mapping[str, str], room: Room) -> str:
+    """The headers, one a line, as many as take no more room than a body."""
+    rows: list[str] = []
     left = max(_LEAST_HEADERS, room.body)
     for name, value in headers.items():
         left -= len(name) + len(value)
         if left < 0:
-            rows.append(("…", f"{len(headers) - len(rows)} more headers are in report.json"))
+            rows.append(f"… {len(headers) - len(rows)} more headers are in report.json")
             break
-        rows.append((name, value))
-    return rows
+        rows.append(f"{name}: {value}")
+    return "\n".join(rows)
 
 
 def _body(item: ExchangeDocument, room: Room) -> str | None:
@@ -137,14 +147,30 @@ def _body(item: ExchangeDocument, room: Room) -> str | None:
         return None
     # The events below repeat the raw text of a stream, so it gets less room.
     longest = room.body // 16 if response.events else room.body
-    return fit(readable(response.body), longest)
+    return _fit(response.body, longest)
 
 
-def _events(item: ExchangeDocument, room: Room) -> list[dict[str, str]]:
-    rows = []
+def _fit(body: Any, longest: int) -> str:
+    """A body for people, its padding counted and not shown."""
+    return fit(_PADDING.sub(lambda found: f"[{len(found[0])} times {found[1]!r}]", readable(body)), longest)
+
+
+def _events(item: ExchangeDocument, most: int) -> dict[str, Any]:
+    """The first events of a stream and the last; members that all of them have alike are named once."""
+    events = (item.response.events or ()) if item.response else ()
+    rows: list[dict[str, str]] = []
+    left_out = range(most - _LAST_EVENTS, len(events) - _LAST_EVENTS) if len(events) > most else range(0)
+    common = _common(
+        [event.data for place, event in enumerate(events) if place not in left_out and isinstance(event.data, dict)]
+    )
     previous = 0.0
-    for event in (item.response.events or ())[: room.events] if item.response else ():
-        text = event.data if isinstance(event.data, str) else json.dumps(event.data, ensure_ascii=False)
+    for place, event in enumerate(events):
+        if place in left_out:
+            if place == left_out[0]:
+                rows.append({"at": "", "data": f"{amount(len(left_out), 'more event')} in report.json"})
+            previous = event.at_s
+            continue
+        text = event.data if isinstance(event.data, str) else _compact(_without(event.data, common))
         rows.append(
             {
                 "at": f"{event.at_s:.3f}",
@@ -154,7 +180,24 @@ def _events(item: ExchangeDocument, room: Room) -> list[dict[str, str]]:
             }
         )
         previous = event.at_s
-    return rows
+    return {"events": rows, "common": fit(_compact(common), _LEAST_HEADERS) if common else None}
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _common(chunks: list[dict[str, Any]]) -> dict[str, Any]:
+    """The members that several chunks all have, with the same value of the same type."""
+    if len(chunks) < 3:
+        return {}
+    written = [{name: _compact(value) for name, value in chunk.items()} for chunk in chunks]
+    shared = set.intersection(*(set(chunk.items()) for chunk in written))
+    return {name: value for name, value in chunks[0].items() if (name, written[0][name]) in shared}
+
+
+def _without(value: Any, common: Mapping[str, Any]) -> Any:
+    return {name: each for name, each in value.items() if name not in common} if isinstance(value, dict) else value
 
 
 def _times(item: ExchangeDocument) -> list[tuple[str, str]]:
@@ -187,10 +230,14 @@ def render(report: Report) -> bytes:
     untried = summary.untried(report)
     first = worst(report)
     streams = _streams(shown)
-    drawings = {item["id"]: item["drawing"] for item in streams}
-    proving = [_proving(item, streams) for item in report.findings]
+    charted: set[str] = set()
+    proving = [_proving(item, streams, charted) for item in report.findings]
+    longest = [item for item in streams if item["id"] not in charted][:_SHOWN_STREAMS]
+    charted.update(item["id"] for item in longest)
+    drawings = {item["id"]: item["drawing"] for item in streams if item["id"] not in charted}
     capabilities = {name: verdict for name, verdict in shown.capabilities.items() if name not in untried}
-    intended = _intended(report)
+    cited = {item.exchange for finding in report.findings for item in finding.evidence}
+    intended = _intended(report, cited)
     return layout.page(
         "page.html.j2",
         style=("page.css",),
@@ -226,13 +273,13 @@ def render(report: Report) -> bytes:
         clients=compatibility.rows(report),
         answer_styles=_ANSWER_STYLE,
         exchanges=[
-            exchange_view(item, anchors[item.id], room, intended=item.id in intended)
-            | {"drawing": drawings.get(item.id)}
+            exchange_view(item, anchors[item.id], room, intended=item.id in intended, cited=item.id in cited)
+            | {"drawing": drawings.get(item.id), "charted": item.id in charted}
             for item in shown.exchanges
         ],
         check_ids=sorted({item.check for item in shown.exchanges}),
         severity_words=summary.SEVERITY_WORDS,
-        streams=[item for item in streams if not any(item in some for some in proving)][:_SHOWN_STREAMS],
+        streams=longest,
         run_drawing=_both(lambda width: charts.draw_run(shown, width)),
         run_words=charts.describe_run(shown),
         costs=charts.costs(shown),
@@ -248,18 +295,23 @@ def _why(code: str) -> str:
     return known.why if known else ""
 
 
-def _proving(finding: Finding, streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The drawings that prove a finding about the time of a stream: at most two."""
+def _proving(finding: Finding, streams: list[dict[str, Any]], charted: set[str]) -> list[dict[str, Any]]:
+    """The drawings that prove a finding about the time of a stream: at most two.
+
+    Args:
+        charted: the exchanges whose drawing is on the page already; those of this finding are added.
+    """
     if not finding.code.startswith(_TIMED):
         return []
     cited = {item.exchange for item in finding.evidence}
-    return [item for item in streams if item["id"] in cited][:2]
+    found = [item | {"again": item["id"] in charted} for item in streams if item["id"] in cited][:2]
+    charted.update(item["id"] for item in found)
+    return found
 
 
-def _intended(report: Report) -> set[str]:
+def _intended(report: Report, cited: set[str]) -> set[str]:
     """The exchanges that were refused as a check that passed meant them to be."""
     passed = {check.id for check in report.checks if check.outcome is Outcome.PASS}
-    cited = {item.exchange for finding in report.findings for item in finding.evidence}
     return {
         item.id
         for item in report.exchanges
@@ -296,5 +348,5 @@ def _streams(report: ReportDocument) -> list[dict[str, Any]]:
         if room < 0:
             break
         words = charts.describe_stream(item)
-        drawn.append({"id": item.id, "check": item.check, "drawing": drawing, "words": words})
+        drawn.append({"id": item.id, "check": item.check, "drawing": drawing, "words": words, "again": False})
     return drawn

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from reports.matrix import history
 from reports.matrix.page import render
 from reports.matrix.table import Matrix
 from tests.browser.conftest import Opened
 from tests.matrix_fixtures import calm, eventful, hostile, large
+from tests.unit.test_history_page import AUDITS, changed
 
 MATRICES: dict[str, Callable[[], Matrix]] = {"calm": calm, "eventful": eventful, "hostile": hostile}
 Opens = Callable[..., Opened]
@@ -115,3 +117,12 @@ def test_five_hundred_rows_open_in_two_seconds(opened: Opens) -> None:
 @pytest.mark.parametrize("name", MATRICES)
 def test_axe_finds_nothing_serious(name: str, scheme: str, opened: Opens) -> None:
     assert opened(render(MATRICES[name]()), color_scheme=scheme, bypass_csp=True).serious() == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_history_fits_the_screen_and_can_be_read_by_all(width: int, opened: Opens) -> None:
+    found = opened(history.render("production", AUDITS, changed()), width=width, bypass_csp=True)
+    found.shoot(f"history-{width}")
+    assert found.width() <= width
+    assert found.page.locator("svg.chart:visible").count() == 1
+    assert found.serious() == []

@@ -66,6 +66,39 @@ def run(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None, given:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+class Shell:
+    """A shell in a folder where `endpoint-probe`, `pytest` and `python` are this checkout's and nothing is installed.
+
+    Args:
+        folder: where it works; it gets a folder `bin`.
+        env: more variables; folders in PYTHONPATH come after this checkout.
+    """
+
+    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.env = environment(env)
+        self.env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), self.env.get("PYTHONPATH"))))
+        self.env["PATH"] = os.pathsep.join((str(folder / "bin"), self.env.get("PATH", "")))
+        (folder / "bin").mkdir()
+        for name, words in (("endpoint-probe", "-m probe "), ("pytest", "-m pytest "), ("python", "")):
+            program = folder / "bin" / name
+            program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words}"$@"\n')
+            program.chmod(0o755)
+
+    def __call__(self, script: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a script of bash to its end, or to the first command that fails."""
+        return subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            cwd=self.folder,
+            env=self.env | dict(env or {}),
+        )
+
+
 def interpreter(folder: Path, *paths: Path) -> str:
     """The Python of a new virtual environment that sees this checkout, these folders and our dependencies.
 

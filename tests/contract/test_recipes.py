@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from probe.cli.history import history_command
 from probe.fleet.file import parse
 from probe.report import load
 from probe.simulator import Simulator
-from tests.contract.running import environment
+from tests.contract.running import Shell
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
@@ -133,22 +131,11 @@ def test_the_container_file_installs_what_the_audit_needs() -> None:
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Callable[[str, dict[str, str]], subprocess.CompletedProcess[str]]:
-    """A shell in a folder of its own where `endpoint-probe` is this program and nothing is installed."""
-    program = tmp_path / "bin" / "endpoint-probe"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec env PYTHONPATH="{ROOT}" "{sys.executable}" -m probe "$@"\n')
-    program.chmod(0o755)
-
-    def run(script: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        given = environment(env) | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
-        words = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
-        return subprocess.run(words, check=False, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=given)
-
-    return run
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
 
 
-def test_the_steps_of_the_action(shell: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+def test_the_steps_of_the_action(shell: Shell, tmp_path: Path) -> None:
     """Diagnosing fails the job for a new fault and not for an accepted one; comparing runs although it failed."""
     (action,) = documents(DEPLOY / "github" / "action.yml")
     steps = {step["name"]: step for step in action["runs"]["steps"]}
@@ -173,7 +160,7 @@ def test_the_steps_of_the_action(shell: Callable[..., subprocess.CompletedProces
     assert "sk-action" not in failed.stdout + failed.stderr + accepted.stdout + summary.read_text()
 
 
-def test_the_job_for_gitlab(shell: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+def test_the_job_for_gitlab(shell: Shell, tmp_path: Path) -> None:
     (job,) = [document["endpoint-probe"] for document in documents(DEPLOY / "gitlab" / "endpoint-probe.yml")]
     with Simulator(rate_tokens_s=2000) as sim:
         env = {"ENDPOINT": sim.typed_url, "ENDPOINT_PROBE_DEPTH": "quick", "BASELINE": "baseline/report.json"}

@@ -77,7 +77,7 @@ class Diagnosed:
 
     status    the exit status
     printed   standard output and standard error
-    files     names of the report files that were written
+    files     names of the report files that were written, and their bytes
     base_url  the base URL that is right for a client of the endpoint
     differing formats in which the saved report says something else than the run did
     """
@@ -86,7 +86,7 @@ class Diagnosed:
     report: Report
     status: int
     printed: str
-    files: frozenset[str]
+    files: Mapping[str, int]
     base_url: str
     differing: tuple[str, ...]
 
@@ -154,7 +154,7 @@ def diagnose(case: Case) -> Diagnosed:
             contextlib.redirect_stderr(printed),
         ):
             status = main(words)
-        files = frozenset(path.name for path in Path(folder).iterdir())
+        files = {path.name: path.stat().st_size for path in Path(folder).iterdir()}
         report = load(Path(folder) / "report.json")
         differing = tuple(
             item.name

@@ -108,8 +108,9 @@ def test_a_lost_capability_is_an_alarm_and_its_return_a_recovery(tmp_path: Path,
     history = run("history", "gw", "--format", "json", cwd=tmp_path)
     kinds = [item["kind"] for item in json.loads(history.out)["changes"] if item["capability"] == "tools"]
     assert kinds == ["recovery", "regression"]
-    text = run("history", cwd=tmp_path)
+    text = run("history", "--html", "history.html", cwd=tmp_path)
     assert text.out.count("1 of 1 usable") == 3
+    assert "→ works, " in (tmp_path / "history.html").read_text(encoding="utf-8")
     long_ago = audit(tmp_path, "--since", "today", "--dry-run", env=env)
     assert long_ago.status == 0
     pruned = run("history", "--prune", "0.01", cwd=tmp_path)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from probe.cli import UNUSABLE, main
+from probe.fleet import database
 from probe.fleet.store import Store
 from tests.fleet_store import CELLS, outcome, plan
 
@@ -54,3 +57,9 @@ def test_no_store_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_what_is_there_is_shown(store: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["history", "--store", store, "b"]) == 0
     assert "ignored" in capsys.readouterr().out
+
+
+def test_the_newest_migration_is_the_one_that_the_store_compares_with() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_current_head() == database.HEAD

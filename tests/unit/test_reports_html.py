@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
 from probe.model import Report
+from probe.report import document
 from reports.html import layout
-from reports.html.page import render
-from tests.reports_fixtures import ATTACKS, crowded, faulty, healthy, hostile
+from reports.html.page import Room, exchange_view, readable, render
+from tests.reports_fixtures import ATTACKS, crowded, faulty, healthy, hostile, stream
 
 _VOID = {"meta", "br", "wbr", "input", "line", "rect", "path", "circle"}
 
@@ -164,15 +168,43 @@ def test_five_hundred_exchanges_stay_under_five_megabytes() -> None:
 
 
 def test_five_hundred_hostile_exchanges_stay_under_five_megabytes() -> None:
-    from dataclasses import replace
-
     pair = hostile().exchanges
     many = tuple(replace(pair[number % 2], id=f"x{number:03d}") for number in range(500))
     assert len(render(replace(hostile(), exchanges=many))) < 5_000_000
 
 
 def test_a_report_without_anything_still_renders() -> None:
-    from dataclasses import replace
-
     empty = replace(healthy(), exchanges=(), checks=(), findings=(), facts={}, capabilities={})
     assert "No request was sent." in Page(render(empty)).shown
+
+
+def chunk(number: int, **more: object) -> tuple[float, str]:
+    written = json.dumps({"id": "one-id", "choices": [{"delta": {"content": f"<{number}>"}}], **more})
+    return number * 0.1, f"data: {written}\n\n"
+
+
+def events_of(events: list[tuple[float, str]], room: int = 10_000, *, cited: bool) -> dict[str, Any]:
+    (item,) = document(replace(healthy(), exchanges=(stream(1, events),))).exchanges
+    return exchange_view(item, "exchange-1", Room(room, 80), cited=cited)
+
+
+def test_what_all_events_of_a_stream_have_alike_is_said_once() -> None:
+    view = events_of([chunk(number, same=1, differs=number == 3 or 1) for number in range(1, 6)], cited=True)
+    assert view["common"] == '{"id":"one-id","same":1}'
+    assert [row["data"] for row in view["events"]][2] == '{"choices":[{"delta":{"content":"<3>"}}],"differs":true}'
+
+
+@pytest.mark.parametrize(("cited", "shown"), [(True, 80), (False, 24)])
+def test_a_long_stream_has_its_first_events_and_its_last(cited: bool, shown: int) -> None:
+    rows = events_of([chunk(number) for number in range(1, 121)], cited=cited)["events"]
+    assert len(rows) == shown + 1
+    assert rows[-5]["data"] == f"{120 - shown} more events in report.json"
+    assert "<120>" in rows[-1]["data"]
+    assert [row["gap"] for row in rows if row["at"]] == ["0.100"] * shown
+
+
+def test_a_body_is_compact_and_its_padding_is_counted() -> None:
+    assert readable({"a": {"b": [1, 2], "c": "{\n}"}}) == '{\n  "a": {\n    "b": [ 1, 2 ],\n    "c": "{\\n}"\n  }\n}'
+    (item,) = healthy().exchanges[:1]
+    padded = replace(item, request=replace(item.request, body=b'{"a": 1' + b" " * 9000 + b"}"))
+    assert "{\"a\": 1[9000 times ' ']}" in Page(render(replace(healthy(), exchanges=(padded,)))).shown
