@@ -57,6 +57,7 @@ CLIENT = Client(
     "continuedev/continue packages/config-yaml/src/schemas/models.ts, docs/customize/deep-dives/model-capabilities.mdx",
     Needs(
         library="openai-node",
+        streams_first=True,
         sends={"stream_options": "defaultCompletionOptions.stream: false"},
         headers="",
         key_header="",

@@ -48,6 +48,7 @@ CLIENT = Client(
         sends={"stream_options": "", "max_tokens": ""},
         tools="always",
         agent=True,
+        prompt_tokens=11_100,
         headers="",
         key_header="",
         vision_setting="supports_attachments: false",

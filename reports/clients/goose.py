@@ -41,6 +41,8 @@ CLIENT = Client(
     make,
     "aaif-goose/goose crates/goose-providers/src/declarative.rs",
     Needs(
+        agent=True,
+        prompt_tokens=5_000,
         headers="headers",
         key_header="headers",
         stream_setting="supports_streaming: false",

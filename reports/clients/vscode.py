@@ -49,6 +49,7 @@ CLIENT = Client(
     make,
     "microsoft/vscode-docs docs/agent-customization/language-models.md",
     Needs(
+        prompt_tokens=20_000,
         headers="requestHeaders",
         key_header="",
         proxy="http.proxy",

@@ -54,6 +54,7 @@ CLIENT = Client(
     "zed-industries/zed crates/settings_content/src/language_model.rs, docs/src/ai/use-api-access.md",
     Needs(
         always_streams=True,
+        prompt_tokens=6_000,
         headers="custom_headers",
         key_header="custom_headers",
         proxy="the setting proxy, or HTTPS_PROXY",

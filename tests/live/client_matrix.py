@@ -32,7 +32,7 @@ from reports.clients.registry import client
 from reports.clients.settings import settings_of
 from tests.benchmarks.mutations import node
 from tests.live import consumers
-from tests.live.driven.agents import AGENTS, turn
+from tests.live.driven.agents import AGENTS, PARTS, turn
 from tests.live.parts import ALL, PartMissing, program
 from tests.scenarios.runs import against
 
@@ -124,6 +124,7 @@ DRIVERS = {
     "litellm": Driver("litellm", "litellm_router.py", "litellm", ".yaml"),
     "llamaindex": Driver("llamaindex", "llamaindex_llm.py", "llama-index-llms-openai-like"),
     "haystack": Driver("haystack", "haystack_generator.py", "haystack-ai"),
+    "continue": Driver("continue-adapters", "continue_adapter.mjs", "@continuedev/openai-adapters", ".yaml"),
     "openai-node": Driver("node", "javascript.mjs", "openai", ".mjs"),
     "ai-sdk": Driver("node", "javascript.mjs", "@ai-sdk/openai-compatible", ".mjs"),
 }
@@ -255,16 +256,19 @@ def agent_cells(names: Iterable[str], agents: Iterable[str], folder: Path) -> It
                     continue
                 env = {"LAB_API_KEY": KEY, "LAB_TEAM": TEAM, "OPENAI_API_BASE": sim.base_url}
                 text = export(client(name), settings).text
-                yield Cell(name, situation, fit, {"turn": turn(name, folder / f"{name}{number}", text, env)})
+                said = turn(name, folder / f"{name}{number}", text, env)
+                print(f"{name}, {situation}: {said}", file=sys.stderr)
+                yield Cell(name, situation, fit, {"turn": said})
 
 
-def version(name: str) -> str:
-    """The version of the package that is driven."""
+def version(name: str, agent: bool = False) -> str:
+    """The version of the program (`agent`), or of the package, that is driven."""
     if name == "kenaz":
         return "(adapter as documented)"
-    if name in AGENTS:
-        return next((word.partition("==")[2] or word.rpartition("@")[2]
-                     for word in (*ALL[name].pip, *ALL[name].npm)), "") if name in ALL else ""  # fmt: skip
+    if agent or DRIVERS[name].script == "continue_adapter.mjs":
+        part = ALL.get(PARTS.get(name, name) if agent else DRIVERS[name].part)
+        asked = (*part.pip, *part.npm) if part else ()
+        return next((word.partition("==")[2] or word.rpartition("@")[2] for word in asked), "")
     driver = DRIVERS[name]
     if driver.part == "node":
         return node.PACKAGES[driver.package]
@@ -276,8 +280,8 @@ def version(name: str) -> str:
 
 def table(found: Sequence[Cell]) -> str:
     """The matrix in Markdown: the row's answer, and in brackets the steps that failed."""
-    clients = list(dict.fromkeys(cell.client for cell in found))
-    lines = ["| situation | " + " | ".join(f"{name} {version(name)}" for name in clients) + " |"]
+    clients = {cell.client: "turn" in cell.said for cell in found}
+    lines = ["| situation | " + " | ".join(f"{name} {version(name, agent)}" for name, agent in clients.items()) + " |"]
     lines.append("| --- " * (len(clients) + 1) + "|")
     by = {(cell.situation, cell.client): cell for cell in found}
     for situation in dict.fromkeys(cell.situation for cell in found):

@@ -139,6 +139,7 @@ def pool() -> tuple[Report, ...]:
         case(chat_url=f"{BASE}/chat/completions?code=%24%7BURL_SECRET%7D"),
         case(base_url="http://127.0.0.1/${URL_SECRET}/v1"),
         *(case(facts={"refused_client_headers": [name]}) for name in ("User-Agent", "X-Stainless-Lang")),
+        *(case(facts={"passing_user_agent": name}) for name in ("OpenAI/Python 3.57.0", "Mozilla/5.0")),
         case(proxy="http://proxy.example:3128"),
         case(verification="ca-bundle"),
         case(client_certificate=True),

@@ -299,9 +299,18 @@ def test_headers_of_an_sdk_that_are_refused_break_the_clients_that_use_it() -> N
     agent = fits(case(codes=("auth.denied",), facts={"refused_client_headers": ["User-Agent: OpenAI/Python 1"]}))
     both = fits(case(codes=("auth.denied",), facts={"refused_client_headers": ["X-Stainless-*"]}))
     assert agent["langchain"].codes == both["langchain"].codes == ("auth.denied",)
-    assert agent["continue"].answer is not Answer.NO
     assert both["continue"].answer is Answer.NO
-    assert both["ai-sdk"].answer is Answer.YES
+    assert both["ai-sdk"].answer is both["zed"].answer is Answer.YES
+    # The User-Agents of other clients are not tried.
+    for name in ("continue", "ai-sdk", "zed", "codex", "claude-code", "kenaz"):
+        assert agent[name].answer is Answer.UNKNOWN and "not tried" in agent[name].reasons[0], name
+
+
+def test_a_rule_on_programs_leaves_untried_clients_open() -> None:
+    sdk = fits(case(codes=("auth.denied",), facts={"passing_user_agent": "OpenAI/Python 3.57.0"}))
+    browser = fits(case(codes=("auth.denied",), facts={"passing_user_agent": "Mozilla/5.0"}))
+    assert sdk["langchain"].answer is Answer.YES and browser["langchain"].codes == ("auth.denied",)
+    assert sdk["zed"].answer is browser["zed"].answer is Answer.UNKNOWN
 
 
 @pytest.mark.parametrize(
