@@ -175,12 +175,17 @@ def _way(case: _Case) -> None:
     written = needs.query in ("literal", *names) and "%7B" not in query and "{" not in query
     if names and needs.query != "any" and not written:
         case.no("target.chat_url", f"it cannot be given the query {', '.join(names)}")
-    if target.proxy and needs.proxy is None:
+    own = target.verification != "system" or case.found("tls.untrusted")
+    if own and needs.remote:
+        case.no("target.verification", f"{needs.remote}, and they do not trust its certificate")
+    elif own:
+        case.settings.append(needs.certificate)
+    if target.proxy and needs.remote:
+        case.costs.append(f"{needs.remote}, without the proxy {target.proxy}")
+    elif target.proxy and needs.proxy is None:
         case.costs.append(f"whether it takes the proxy {target.proxy} from its environment is not known")
     elif target.proxy:
         case.settings.append(f"the proxy {target.proxy} ({needs.proxy})")
-    if target.verification != "system" or case.found("tls.untrusted"):
-        case.settings.append(needs.certificate)
     if target.client_certificate and needs.client_certificate:
         case.settings.append(needs.client_certificate)
     elif target.client_certificate:
