@@ -37,7 +37,9 @@ def _copilot(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
 
 
 def _aider(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
-    (folder / ".aider.model.settings.yml").write_text(text, encoding="utf-8")
+    headers = json.loads(env["BY_HAND"])
+    by_hand = f"  extra_params:\n    extra_headers: {json.dumps(headers)}\n" if headers else ""
+    (folder / ".aider.model.settings.yml").write_text(text + by_hand, encoding="utf-8")
     model = text.partition("name: ")[2].split("\n")[0].strip("\"'")
     words = ["--yes-always", "--no-analytics", "--no-check-update", "--no-show-model-warnings", "--no-stream"]
     words = words[: 4 if "streaming: false" not in text else 5]
