@@ -52,9 +52,9 @@ def _kilo(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
     (folder / "config" / "kilo" / "kilo.json").write_text(text, encoding="utf-8")
     model = json.loads(text)["model"]
     quiet = {"KILO_DISABLE_MODELS_FETCH": "1", "KILO_DISABLE_AUTOUPDATE": "1", "KILO_TELEMETRY_LEVEL": "off"}
-    return consumers.start(
-        [_program("kilo-code"), "run", "--auto", "-m", model, REPEAT], folder, {**quiet, **OFF, **env}
-    )
+    words = ["run", "--auto", "-m", model, REPEAT]
+    # On two busy cores it takes two minutes to start.
+    return consumers.start([_program("kilo-code"), *words], folder, {**quiet, **OFF, **env}, seconds=400)
 
 
 def _continue(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
