@@ -29,6 +29,7 @@ from probe.api import (
     Owner,
     Result,
     Severity,
+    State,
     check,
     completion,
     count_at,
@@ -116,6 +117,20 @@ CONTEXT_SILENT = Diagnosis(
     sources=("ollama/ollama docs: context length", "ollama/ollama#2722", "sgl-project/sglang --allow-auto-truncate"),
 )
 
+CONTEXT_SMALL = Diagnosis(
+    code="limits.context-small",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="Context too small for agents",
+    what="The endpoint names a context length, for the prompt and the answer together, that cannot hold what coding "
+    "agents send before the user's first word: 5,000 to 22,000 tokens of instructions and tools.",
+    why="The first request of an agent is refused or cut. A chat without tools works until it has grown so long.",
+    remedy="Start the server with a context of at least 16,384 tokens, 32,768 for large agents. Set the same context "
+    "length in the client.",
+    verify="The list of models, or the refusal in the evidence, names the larger length.",
+    sources=("docs/clients.md: what agents send", "charmbracelet/crush#3134", "ollama/ollama docs: context length"),
+)
+
 _SENTENCE = "The quick brown fox jumps over the lazy dog.\n"
 #: Sentences in the prompt that shows what one costs (about 10 tokens each).
 SMALL = 60
@@ -131,6 +146,8 @@ WHOLE = 0.9
 WHOLE_AND_KNOWN = 0.75
 #: The longest context that is filled, in tokens.
 LONGEST = 16_384
+#: Tokens of instructions and tools that every coding agent sends before the user's first word (docs/clients.md).
+AGENTS_SEND = 5_000
 #: Time for a long prompt on a small machine, in seconds.
 PATIENCE_S = 180.0
 
@@ -140,17 +157,34 @@ PATIENCE_S = 180.0
     title="Collect rate limits and quotas",
     proves="The run was neither delayed by rate limits nor stopped by a quota.",
     after={"*"},
-    emits=(RATE_LIMITED, QUOTA, LOADING, OVERLOADED, BODY_SIZE),
+    emits=(RATE_LIMITED, QUOTA, LOADING, OVERLOADED, BODY_SIZE, CONTEXT_SMALL),
     max_requests=0,
     depth=Depth.QUICK,
 )
 async def seen(ctx: Context) -> Result:
-    known = ctx.facts.get("context_length")
-    facts = {
-        "context_length": known or declared_context(ctx.exchanges, ctx.target.model),
-        "rate_limits": rate_limits(ctx.exchanges),
-    }
-    return diagnose_limits(ctx.exchanges, ctx.throttled) | Result(facts=facts)
+    length = ctx.facts.get("context_length") or declared_context(ctx.exchanges, ctx.target.model)
+    facts = {"context_length": length, "rate_limits": rate_limits(ctx.exchanges)}
+    result = diagnose_limits(ctx.exchanges, ctx.throttled) | Result(facts=facts)
+    # A length that was only seen in prompts that were cut is reported as such.
+    if (
+        CONTEXT_SILENT.code in ctx.codes
+        or "chat" not in ctx.verdicts
+        or ctx.verdicts["chat"].verdict is not State.WORKS
+    ):
+        return result
+    return result | diagnose_size(ctx.exchanges, length, ctx.target.model)
+
+
+def diagnose_size(exchanges: Sequence[Exchange], length: int | None, model: str | None) -> Result:
+    """Whether the first request of an agent fits into a context of this many tokens."""
+    if length is None or length >= AGENTS_SEND:
+        return Result()
+    named = (one for one in exchanges if length in (declared_context((one,), model), context_in_refusal(one)))
+    shown = next(named, None)
+    return Result() if shown is None else Result((CONTEXT_SMALL.found(
+        f"The context holds {length:,} tokens, and agents send at least {AGENTS_SEND:,} before the first word.",
+        shown.shows("/response/body", expected=f"at least {AGENTS_SEND}", actual=length),
+    ),))  # fmt: skip
 
 
 @check(

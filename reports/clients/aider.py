@@ -59,6 +59,7 @@ CLIENT = Client(
     Needs(
         library="openai-python",
         tools="never",
+        prompt_tokens=700,
         headers="extra_params.extra_headers",
         key_header="extra_params.extra_headers",
         sends={"temperature": "use_temperature: false"},

@@ -20,6 +20,7 @@ class Needs:
 
     Attributes:
         always_streams: every request is streamed.
+        streams_first: answers come whole only where its streams are switched off.
         sends: the optional parameters of its requests, each with the setting that leaves it out; empty where
             nothing does.  ``stream_options`` is sent with streams only.
         tools: whether requests hold tools: always, switch or never.
@@ -27,7 +28,7 @@ class Needs:
         forced_choice_setting: what to set where ``tool_choice: required`` fails; empty where it is not sent.
         dialect: the API that it uses in place of chat completions: responses or messages.
         blocks: the user's text is sent as a list of content blocks.
-        prompt_tokens: tokens of instructions and tools before the user's first word.
+        prompt_tokens: tokens of instructions and tools before the user's first word; docs/clients.md has their sources.
         stream_setting, tools_setting, vision_setting, system_setting: what to set where the feature does not work;
             None where there is no such setting, empty where none is necessary.
         echo_setting: what to do so that every field of an answer is sent back in the history.
@@ -47,6 +48,7 @@ class Needs:
     """
 
     always_streams: bool = False
+    streams_first: bool = False
     sends: Mapping[str, str] = field(default_factory=dict)
     tools: str = "switch"
     agent: bool = False
@@ -140,7 +142,7 @@ def export(client: Client, settings: Settings, existing: str | None = None) -> E
         BadFile: the existing file cannot be used; nothing is changed.
     """
     _check_expanded(client, settings)
-    settings = _without_lost_fields(client, settings)
+    settings = _with_useful_tools(client, settings)
     made = client.make(settings)
     if made.text is not None:
         if existing is not None:
@@ -158,11 +160,23 @@ def export(client: Client, settings: Settings, existing: str | None = None) -> E
     return Exported(text, (*made.notes, *settings.variable_notes(client.needs)))
 
 
-def _without_lost_fields(client: Client, settings: Settings) -> Settings:
-    """Tools off where requests after a call need fields of the answer that the client does not send back."""
+def crowded(needs: Needs, length: int | None) -> bool:
+    """Whether so many tokens cannot hold what the client sends first and an answer, or an agent's work."""
+    return bool(needs.prompt_tokens and length and length < needs.prompt_tokens + (2_000 if needs.agent else 1_000))
+
+
+def does_without_tools(needs: Needs) -> bool:
+    """Whether tools can be switched off, so that the client sends none and still is of use."""
+    return needs.tools == "switch" and not needs.agent and needs.tools_setting is not None
+
+
+def _with_useful_tools(client: Client, settings: Settings) -> Settings:
+    """Tools off where the context cannot hold them, or where fields of a call's answer have to come back and do not."""
     needs, wanted = client.needs, set(settings.listed("echo_fields"))
-    known = needs is not None and needs.returns is not None and not needs.echo_setting
-    if not known or not needs or wanted <= (needs.returns or frozenset()) or "tools" in settings.hand:
+    if needs is None or "tools" in settings.hand:
+        return settings
+    lost = needs.returns is not None and not needs.echo_setting and not wanted <= needs.returns
+    if not lost and not (does_without_tools(needs) and crowded(needs, settings.context)):
         return settings
     return replace(settings, hand={**settings.hand, "tools": False})
 

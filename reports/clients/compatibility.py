@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 from probe.catalogue import registry as catalogue
 from probe.model import Report, Severity, State, usable, worst
 from reports.clients import registry
-from reports.clients.client import Client, Needs, export
+from reports.clients.client import Client, Needs, crowded, does_without_tools, export
 from reports.clients.documents import BadFile
 from reports.clients.settings import CannotExport, Settings, query_of, settings_of
 from reports.summary import no_chat
@@ -122,7 +122,7 @@ def _fit(report: Report, client: Client, needs: Needs) -> Fit:
             _images(case)
             _parameters(case)
             _shapes(case)
-            _headers(case)
+        _headers(case)
         for code, why, fatal in needs.reads(report) if needs.reads else ():
             if fatal:
                 case.no(code, why)
@@ -175,12 +175,17 @@ def _way(case: _Case) -> None:
     written = needs.query in ("literal", *names) and "%7B" not in query and "{" not in query
     if names and needs.query != "any" and not written:
         case.no("target.chat_url", f"it cannot be given the query {', '.join(names)}")
-    if target.proxy and needs.proxy is None:
+    own = target.verification != "system" or case.found("tls.untrusted")
+    if own and needs.remote:
+        case.no("target.verification", f"{needs.remote}, and they do not trust its certificate")
+    elif own:
+        case.settings.append(needs.certificate)
+    if target.proxy and needs.remote:
+        case.costs.append(f"{needs.remote}, without the proxy {target.proxy}")
+    elif target.proxy and needs.proxy is None:
         case.costs.append(f"whether it takes the proxy {target.proxy} from its environment is not known")
     elif target.proxy:
         case.settings.append(f"the proxy {target.proxy} ({needs.proxy})")
-    if target.verification != "system" or case.found("tls.untrusted"):
-        case.settings.append(needs.certificate)
     if target.client_certificate and needs.client_certificate:
         case.settings.append(needs.client_certificate)
     elif target.client_certificate:
@@ -196,32 +201,36 @@ def _private(url: str) -> bool:
         return "." not in host or host.endswith((".local", ".internal", ".localhost"))
 
 
-#: Tokens for an answer and a first result of a tool after a client's instructions.
-_ROOM = 2_000
-
-
 def _context(case: _Case) -> None:
     """Whether a client's instructions and tools, with room to work, fit into the context."""
-    sent, length = case.needs.prompt_tokens, case.report.facts.get("context_length")
-    if not sent:
+    needs, length = case.needs, case.report.facts.get("context_length")
+    sent, switch = needs.prompt_tokens, does_without_tools(needs)
+    if not sent or (switch and _failing_tools(case)):
         return
     # As servers' flags are given: the next multiple of 4,096 that holds half as much again as is sent first.
     least = -(-3 * sent // 8192) * 4096
+    wanted = f"{'with tools: ' if switch else ''}a context of at least {least:,}"
     sends = f"it sends about {sent:,} tokens before the first word"
     if not isinstance(length, int) or isinstance(length, bool) or length <= 0:
-        case.settings.append(f"a context of at least {least:,}")
-        case.costs.append(sends)
-    elif length < sent + _ROOM:
-        case.no("context_length", f"{sends}, and the context holds {length:,}: at least {least:,} are needed"
-                + _context_advice(case.report))  # fmt: skip
+        if needs.tools != "never":
+            case.settings.append(wanted)
+            case.costs.append(sends)
+        return
+    holds = f"{sends}, and the context holds {length:,}"
+    if switch and crowded(needs, length):
+        case.settings.append(needs.tools_setting or "")
+        case.costs.append(f"with tools {holds}: at least {least:,} are needed{_context_advice(case.report)}")
+    elif crowded(needs, length):
+        code = "limits.context-small" if case.found("limits.context-small") else "context_length"
+        case.no(code, f"{holds}: at least {least:,} are needed{_context_advice(case.report)}")
     elif length < least:
-        case.settings.append(f"a context of at least {least:,}")
-        case.costs.append(f"{sends}, and the context holds {length:,}" + _context_advice(case.report))
+        case.settings.append(wanted)
+        case.costs.append(holds + _context_advice(case.report))
 
 
 def _context_advice(report: Report) -> str:
     """The setting of the recognised server, in brackets."""
-    advice = catalogue.advice("limits.context-silent", report.server.software)
+    advice = catalogue.advice("limits.context-small", report.server.software)
     first = advice.do.partition(";")[0].rstrip(".") if advice else ""
     return f" ({first})" if re.search(r"(?i)larger|raise|set `", first) else ""
 
@@ -317,6 +326,8 @@ def _shapes(case: _Case) -> None:
     failing = case.report.facts.get("failing_clients")
     if not case.needs.library or not isinstance(failing, dict):
         return
+    off = {case.needs.stream_setting, case.needs.sends.get("stream_options")} & set(case.settings)
+    streamed = case.needs.always_streams or (case.needs.streams_first and not off)
     for name, why in failing.items():
         call = name.removeprefix(case.needs.library).removesuffix(" with tools").strip()
         if not name.startswith(case.needs.library) or call not in _STREAMED + _WHOLE:
@@ -324,20 +335,24 @@ def _shapes(case: _Case) -> None:
         if case.needs.tolerates and why.startswith(case.needs.tolerates):
             continue
         code = "shape.chunk" if call in _STREAMED else "shape.answer"
-        if call in _WHOLE and case.needs.always_streams:
+        if call in _WHOLE and streamed:
             continue
         case.no(code, f"its library {case.needs.library} fails on {why}")
 
 
 def _headers(case: _Case) -> None:
-    """Headers of the OpenAI SDKs that a gateway refuses; those of openai-python were sent."""
-    refused = case.report.facts.get("refused_client_headers")
-    if not isinstance(refused, list | tuple) or not case.needs.library.startswith("openai-"):
-        return
-    if case.needs.library == "openai-python" or any("Stainless" in str(name) for name in refused):
-        case.no("auth.denied", f"its library {case.needs.library} sends headers that are refused")
+    """Rules of gateways on the headers that name a program; those of openai-python were tried, and no other's."""
+    refused, passing = (case.report.facts.get(name) for name in ("refused_client_headers", "passing_user_agent"))
+    named = " ".join(map(str, refused)) if isinstance(refused, list | tuple) else ""
+    library = case.needs.library
+    if library == "openai-python" and not (isinstance(passing, str) and passing.startswith("OpenAI/")):
+        fails = bool(named or passing)
     else:
-        case.costs.append("whether its library's User-Agent is refused as well is not known (auth.denied)")
+        fails = library.startswith("openai-") and "Stainless" in named
+    if fails:
+        case.no("auth.denied", f"its library {library} sends headers that are refused")
+    elif library != "openai-python" and ("User-Agent" in named or passing):
+        case.unsure.append("a rule refuses programs by their headers, and its own were not tried (auth.denied)")
 
 
 def _images(case: _Case) -> None:

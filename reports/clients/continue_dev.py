@@ -10,6 +10,8 @@ from reports.clients.client import Client, Made, Needs
 from reports.clients.documents import Item, Put
 from reports.clients.settings import Settings, pruned
 
+_WHOLE = "defaultCompletionOptions.stream: false (in its extension; its command line streams)"
+
 
 def make(settings: Settings) -> Made:
     """The model."""
@@ -57,14 +59,15 @@ CLIENT = Client(
     "continuedev/continue packages/config-yaml/src/schemas/models.ts, docs/customize/deep-dives/model-capabilities.mdx",
     Needs(
         library="openai-node",
-        sends={"stream_options": "defaultCompletionOptions.stream: false"},
+        streams_first=True,
+        sends={"stream_options": _WHOLE},
         headers="",
         key_header="",
         proxy="requestOptions.proxy",
         certificate="requestOptions.caBundlePath with the certificate's authority",
         client_certificate="requestOptions.clientCertificate with the certificate and its key",
-        stream_setting="defaultCompletionOptions.stream: false",
-        tools_setting="leave tool_use out of capabilities",
+        stream_setting=_WHOLE,
+        tools_setting="leave tool_use out of capabilities (in its extension; its command line sends tools)",
         vision_setting="leave image_input out of capabilities",
     ),
     proof="the validator of its package",

@@ -45,9 +45,10 @@ CLIENT = Client(
     "charmbracelet/crush schema.json, internal/config/{config,resolve}.go; charmbracelet/fantasy providers/openai",
     Needs(
         always_streams=True,
-        sends={"stream_options": "", "max_tokens": ""},
+        sends={"stream_options": "", "max_tokens": "", "tool_choice": ""},
         tools="always",
         agent=True,
+        prompt_tokens=11_100,
         headers="",
         key_header="",
         vision_setting="supports_attachments: false",

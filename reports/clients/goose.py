@@ -19,7 +19,8 @@ def make(settings: Settings) -> Made:
         "api_key_env": settings.key.variable if settings.key.needed else None,
         "requires_auth": settings.key.needed,
         "base_url": f"{settings.base_url}/chat/completions",
-        "supports_streaming": settings.streaming,
+        # Streams always hold stream_options.
+        "supports_streaming": False if "stream_options" in settings.rejected else settings.streaming,
         "dynamic_models": False,
         "toolshim": True if settings.tools is False else None,
     }
@@ -41,8 +42,11 @@ CLIENT = Client(
     make,
     "aaif-goose/goose crates/goose-providers/src/declarative.rs",
     Needs(
+        agent=True,
+        prompt_tokens=5_000,
         headers="headers",
         key_header="headers",
+        sends={"stream_options": "supports_streaming: false"},
         stream_setting="supports_streaming: false",
         tools_setting="toolshim: true, and a second model in Ollama that reads the calls (GOOSE_TOOLSHIM_OLLAMA_MODEL)",
     ),

@@ -1,4 +1,4 @@
-"""opencode: a provider on the AI SDK's package for compatible endpoints; and models.dev, its model data.
+"""opencode and Kilo Code: a provider on the AI SDK's package for compatible endpoints; and models.dev, model data.
 
 opencode always streams and always sends ten tools: ``tool_call`` is metadata.  ``modalities.input``
 decides whether images are sent, ``options.includeUsage`` whether token counts are requested, and
@@ -8,6 +8,7 @@ decides whether images are sent, ``options.includeUsage`` whether token counts a
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from reports.clients.client import Client, Made, Needs
@@ -55,6 +56,12 @@ def make(settings: Settings) -> Made:
     return Made([Put(("provider", settings.id), provider)], skeleton, notes + settings.key_notes())
 
 
+def make_kilo(settings: Settings) -> Made:
+    """The same for Kilo Code, whose providers are opencode's."""
+    made = make(settings)
+    return replace(made, skeleton={**made.skeleton, "$schema": "https://app.kilo.ai/config.json"})
+
+
 CLIENT = Client(
     "opencode",
     "opencode",
@@ -81,6 +88,17 @@ CLIENT = Client(
         agent=True,
         vision_setting='modalities.input: ["text"]',
     ),
+    proof="the program itself, driven",
+)
+assert CLIENT.needs is not None
+KILO_CODE = Client(
+    "kilo-code",
+    "Kilo Code",
+    "~/.config/kilo/kilo.json, which its command line and its extension read",
+    "json",
+    make_kilo,
+    "kilo.ai/docs, code-with-ai/agents/custom-models; Kilo-Org/kilocode packages/opencode",
+    replace(CLIENT.needs, prompt_tokens=14_600),
     proof="the program itself, driven",
 )
 

@@ -21,6 +21,7 @@ CLIENTS = tuple(
 _PLACES = {
     "claude-code": ("claude_code", "CLIENT"),
     "aider-metadata": ("aider", "METADATA"),
+    "kilo-code": ("opencode", "KILO_CODE"),
     "continue": ("continue_dev", "CLIENT"),
     "models.dev": ("opencode", "MODELS_DEV"),
 }

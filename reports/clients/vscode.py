@@ -7,6 +7,7 @@ picker, so an unknown toggle is written as true for tools and as false for visio
 from __future__ import annotations
 
 import re
+from urllib.parse import urlencode
 
 from reports.clients.client import Client, Made, Needs
 from reports.clients.documents import Item, Put
@@ -17,16 +18,19 @@ def make(settings: Settings) -> Made:
     """The provider group and its model."""
     entry = Item("name", settings.title)
     key = re.sub(r"[^A-Za-z0-9]", "", settings.title) or "endpoint"
+    query = urlencode(settings.literal_query)
     model = {
         "id": settings.model,
         "name": settings.model,
-        "url": f"{settings.base_url}/chat/completions",
+        "url": f"{settings.base_url}/chat/completions{f'?{query}' if query else ''}",
         "toolCalling": settings.tools is not False,
         "vision": settings.vision is True,
         "maxInputTokens": settings.input,
         "maxOutputTokens": settings.output,
-        "streaming": settings.streaming,
-        "thinking": settings.on("reasoning"),
+        # Streams always hold stream_options.
+        "streaming": False if "stream_options" in settings.rejected else settings.streaming,
+        # With it VS Code leaves temperature out.
+        "thinking": True if "temperature" in settings.rejected else settings.on("reasoning"),
         "requestHeaders": {settings.key_header: "${apiKey}"} if settings.key_header else None,
     }
     provider = {
@@ -47,8 +51,11 @@ CLIENT = Client(
     "User/chatLanguageModels.json (Custom Endpoint)",
     "json",
     make,
-    "microsoft/vscode-docs docs/agent-customization/language-models.md",
+    "microsoft/vscode-docs docs/agent-customization/language-models.md; customEndpointProvider.ts, openAIEndpoint.ts",
     Needs(
+        prompt_tokens=20_000,
+        sends={"stream_options": "streaming: false", "temperature": "thinking: true", "top_p": ""},
+        query="literal",  # a URL with the operation in it is used as it is
         headers="requestHeaders",
         key_header="",
         proxy="http.proxy",

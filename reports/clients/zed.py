@@ -51,9 +51,11 @@ CLIENT = Client(
     "~/.config/zed/settings.json",
     "json",
     make,
-    "zed-industries/zed crates/settings_content/src/language_model.rs, docs/src/ai/use-api-access.md",
+    "zed-industries/zed crates/settings_content/src/language_model.rs, crates/open_ai/src/completion.rs",
     Needs(
         always_streams=True,
+        prompt_tokens=6_000,
+        sends={"stream_options": "", "temperature": ""},
         headers="custom_headers",
         key_header="custom_headers",
         proxy="the setting proxy, or HTTPS_PROXY",

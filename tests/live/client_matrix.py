@@ -29,10 +29,10 @@ from probe.simulator.response import Response
 from reports.clients.client import export
 from reports.clients.compatibility import Answer, Fit, works_with
 from reports.clients.registry import client
-from reports.clients.settings import settings_of
+from reports.clients.settings import CannotExport, settings_of
 from tests.benchmarks.mutations import node
 from tests.live import consumers
-from tests.live.driven.agents import AGENTS, turn
+from tests.live.driven.agents import AGENTS, PARTS, turn
 from tests.live.parts import ALL, PartMissing, program
 from tests.scenarios.runs import against
 
@@ -63,6 +63,15 @@ class NeedsHeader(Fault):
     def on_request(self, call: Call) -> Response | None:
         sent = call.request.header("x-team") == TEAM
         return None if sent else self.error(403, "X-Team is missing")
+
+
+class UnderPath(Fault):
+    """A gateway that has the API under a path of its own."""
+
+    name, summary = "under-path", "the API is under /corp/llm-1/v1"
+
+    def mount(self, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+        return ("/corp/llm-1/v1",)
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,13 @@ SITUATIONS: dict[str, Situation] = {
     "max_tokens refused": Situation(("max-tokens-rejected",)),
     "max_completion_tokens refused": Situation(("max-completion-tokens-rejected",)),
     "no system role": Situation(("system-rejected",)),
+    "under a path": Situation((UnderPath(),)),
+    "odd model id": Situation(simulator={"models": ["hf.co/lab-é/Qwen3 30B:Q4_K_M@free#1"]}),
+    "own certificate authority": Situation(("tls",)),
+    "query and header": Situation(
+        (NeedsQuery(), NeedsHeader()),
+        run={"headers": {"X-Team": TEAM}, "secrets": (("LAB_TEAM", TEAM),), "written": {TEAM: "${LAB_TEAM}"}},
+    ),
 }
 #: The part that is always run.
 USUAL = ("healthy", "no tools", "stream_options refused", "key in x-api-key", "query", "extra header")
@@ -124,6 +140,7 @@ DRIVERS = {
     "litellm": Driver("litellm", "litellm_router.py", "litellm", ".yaml"),
     "llamaindex": Driver("llamaindex", "llamaindex_llm.py", "llama-index-llms-openai-like"),
     "haystack": Driver("haystack", "haystack_generator.py", "haystack-ai"),
+    "continue": Driver("continue-adapters", "continue_adapter.mjs", "@continuedev/openai-adapters", ".yaml"),
     "openai-node": Driver("node", "javascript.mjs", "openai", ".mjs"),
     "ai-sdk": Driver("node", "javascript.mjs", "@ai-sdk/openai-compatible", ".mjs"),
 }
@@ -144,7 +161,7 @@ class Cell:
         failed = {name: text for name, text in self.said.items() if text != "ok"}
         if self.fit.answer is Answer.NO:
             return "" if failed else "the row says no, and every step worked"
-        excluded = excluded_steps(self.fit)
+        excluded = excluded_steps(self.fit) | {"export"}
         left = {name: text for name, text in failed.items() if name not in excluded}
         return "; ".join(f"{name}: {text}" for name, text in left.items())
 
@@ -163,6 +180,8 @@ def excluded_steps(fit: Fit) -> set[str]:
         excluded.add("tools")
     if any(text.startswith("whole answers") for text in settings):
         excluded.add("stream")
+    if any("its command line" in text for text in settings):
+        excluded.add("turn")
     return excluded
 
 
@@ -181,26 +200,34 @@ def diagnosed(names: Iterable[str]) -> Iterator[dict[str, tuple[Simulator, Repor
         yield {name: (running[name], found[name]) for name in running}
 
 
-def drive(name: str, reports: Mapping[str, Report], folder: Path) -> dict[str, dict[str, str]]:
-    """What each step of a client said in each situation. Raises PartMissing."""
+def drive(
+    name: str, reports: Mapping[str, Report], folder: Path, authority: Path | None = None
+) -> dict[str, dict[str, str]]:
+    """What each step of a client said in each situation, `authority` being trusted. Raises PartMissing."""
     driver = DRIVERS[name]
     folder.mkdir(parents=True)
-    jobs = []
+    jobs: list[dict[str, Any]] = []
+    refused: dict[str, dict[str, str]] = {}
     for situation, report in reports.items():
         settings = settings_of(report, id="lab", variable="LAB_API_KEY")
         path = folder / f"job{len(jobs)}{driver.suffix}"
-        path.write_text(export(client(name), settings).text, encoding="utf-8")
+        try:
+            path.write_text(export(client(name), settings).text, encoding="utf-8")
+        except CannotExport as problem:
+            refused[situation] = {"export": str(problem)}
+            continue
         env = {"LAB_API_KEY": KEY, "LAB_TEAM": TEAM}
         (fit,) = works_with(report, [client(name)])
-        given = {"X-Team": TEAM, "X-API-Key": KEY}
         job = {"name": situation, "file": str(path), "model": settings.model, "env": env}
         # What the row says to do by hand is done.
         job["system"] = not any("system" in setting for setting in fit.settings)
-        job["headers"] = {key: given[key] for key in given if any(key in text for text in fit.settings)}
+        job["headers"] = _headers_by_hand(fit)
         jobs.append(job)
     (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
     env = {"LLM_USER_PATH": str(folder), "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONPATH": str(DRIVEN)}
     env |= {"HAYSTACK_TELEMETRY_ENABLED": "False"}
+    if authority is not None:
+        env |= {"SSL_CERT_FILE": str(authority), "NODE_EXTRA_CA_CERTS": str(authority)}
     part = _folder(driver)
     if driver.script.endswith(".mjs"):
         assert part is not None
@@ -213,7 +240,13 @@ def drive(name: str, reports: Mapping[str, Report], folder: Path) -> dict[str, d
     ran = consumers.start([*command, folder / "jobs.json"], folder, env)
     assert ran.status == 0, ran.all[-2000:]
     said: dict[str, dict[str, str]] = ran.said
-    return said
+    return refused | said
+
+
+def _headers_by_hand(fit: Fit) -> dict[str, str]:
+    """The values of the headers that the row says to fill in."""
+    given = {"X-Team": TEAM, "X-API-Key": KEY}
+    return {name: value for name, value in given.items() if any(name in text for text in fit.settings)}
 
 
 def _folder(driver: Driver) -> Path | None:
@@ -236,9 +269,10 @@ def cells(names: Iterable[str], clients: Iterable[str], folder: Path) -> Iterato
     """The matrix; a client whose part cannot be had is left out."""
     with diagnosed(names) as found:
         reports = {name: report for name, (_, report) in found.items()}
+        authority = next((sim.ca_bundle for sim, _ in found.values() if sim.ca_bundle), None)
         for number, name in enumerate(clients):
             with contextlib.suppress(PartMissing):
-                for situation, said in drive(name, reports, folder / str(number)).items():
+                for situation, said in drive(name, reports, folder / str(number), authority).items():
                     (fit,) = works_with(reports[situation], [client(name)])
                     yield Cell(name, situation, fit, said)
 
@@ -250,21 +284,25 @@ def agent_cells(names: Iterable[str], agents: Iterable[str], folder: Path) -> It
             for number, (situation, (sim, report)) in enumerate(found.items()):
                 settings = settings_of(report, id="lab", variable="LAB_API_KEY")
                 (fit,) = works_with(report, [client(name)])
-                of_calls = all(code.startswith(("tools.", "shape.")) for code in fit.codes)
+                of_calls = all(code.startswith("tools.") for code in fit.codes)
                 if fit.answer is Answer.NO and of_calls and "tools.rejected" not in fit.codes:
                     continue
                 env = {"LAB_API_KEY": KEY, "LAB_TEAM": TEAM, "OPENAI_API_BASE": sim.base_url}
+                env["BY_HAND"] = json.dumps(_headers_by_hand(fit))
                 text = export(client(name), settings).text
-                yield Cell(name, situation, fit, {"turn": turn(name, folder / f"{name}{number}", text, env)})
+                said = turn(name, folder / f"{name}{number}", text, env)
+                print(f"{name}, {situation}: {said}", file=sys.stderr)
+                yield Cell(name, situation, fit, {"turn": said})
 
 
-def version(name: str) -> str:
-    """The version of the package that is driven."""
+def version(name: str, agent: bool = False) -> str:
+    """The version of the program (`agent`), or of the package, that is driven."""
     if name == "kenaz":
         return "(adapter as documented)"
-    if name in AGENTS:
-        return next((word.partition("==")[2] or word.rpartition("@")[2]
-                     for word in (*ALL[name].pip, *ALL[name].npm)), "") if name in ALL else ""  # fmt: skip
+    if agent or DRIVERS[name].script == "continue_adapter.mjs":
+        part = ALL.get(PARTS.get(name, name) if agent else DRIVERS[name].part)
+        asked = (*part.pip, *part.npm) if part else ()
+        return next((word.partition("==")[2] or word.rpartition("@")[2] for word in asked), "")
     driver = DRIVERS[name]
     if driver.part == "node":
         return node.PACKAGES[driver.package]
@@ -276,8 +314,8 @@ def version(name: str) -> str:
 
 def table(found: Sequence[Cell]) -> str:
     """The matrix in Markdown: the row's answer, and in brackets the steps that failed."""
-    clients = list(dict.fromkeys(cell.client for cell in found))
-    lines = ["| situation | " + " | ".join(f"{name} {version(name)}" for name in clients) + " |"]
+    clients = {cell.client: "turn" in cell.said for cell in found}
+    lines = ["| situation | " + " | ".join(f"{name} {version(name, agent)}" for name, agent in clients.items()) + " |"]
     lines.append("| --- " * (len(clients) + 1) + "|")
     by = {(cell.situation, cell.client): cell for cell in found}
     for situation in dict.fromkeys(cell.situation for cell in found):

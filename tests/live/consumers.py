@@ -33,7 +33,7 @@ class Ran:
         return self.out + self.err
 
 
-def start(command: Sequence[str | Path], folder: Path, env: Mapping[str, str] | None = None) -> Ran:
+def start(command: Sequence[str | Path], folder: Path, env: Mapping[str, str] | None = None, seconds: int = 150) -> Ran:
     """Run a command in a folder that is also its home; nothing of this process's settings goes along."""
     home = {
         "HOME": str(folder),
@@ -52,7 +52,7 @@ def start(command: Sequence[str | Path], folder: Path, env: Mapping[str, str] | 
         capture_output=True,
         text=True,
         check=False,
-        timeout=150,
+        timeout=seconds,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 

@@ -168,6 +168,30 @@ ALL = {
             about="the validator of Continue's config.yaml",
         ),
         Part(
+            "continue-cli",
+            "node_modules/.bin/cn",
+            npm=("@continuedev/cli@1.5.47",),
+            npm_options=("--ignore-scripts",),
+            about="Continue on the command line",
+            optin=True,
+        ),
+        Part(
+            "continue-adapters",
+            "node_modules/@continuedev/openai-adapters/package.json",
+            npm=("@continuedev/openai-adapters@1.37.0",),
+            npm_options=("--ignore-scripts",),
+            about="what Continue sends its requests with",
+            optin=True,
+        ),
+        Part(
+            "kilo-code",
+            "node_modules/@kilocode/cli-linux-x64/bin/kilo",
+            # The program itself: the package that starts it names one of a later version, which is not there.
+            npm=("@kilocode/cli-linux-x64@7.7.9",),
+            about="a coding agent, about 200 MB",
+            optin=True,
+        ),
+        Part(
             "librechat",
             "node_modules/librechat-data-provider/package.json",
             npm=("librechat-data-provider@0.8.524",),

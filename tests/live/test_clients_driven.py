@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.client_matrix import DRIVERS, SITUATIONS, USUAL, Cell, agent_cells, cells, table
-from tests.live.driven.agents import AGENTS
+from tests.live.driven.agents import AGENTS, PARTS
 from tests.live.parts import ALL, PartMissing
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -41,8 +41,9 @@ def test_no_row_is_untrue_in_any_situation(tmp_path: Path) -> None:
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("name", AGENTS)
 def test_no_row_of_a_program_is_untrue(name: str, tmp_path: Path) -> None:
-    if name in ALL and ALL[name].find() is None:
-        pytest.skip(f"large; install it with: python -m tests.live.parts install {name}")
+    part = PARTS.get(name, name)
+    if part in ALL and ALL[part].find() is None:
+        pytest.skip(f"large; install it with: python -m tests.live.parts install {part}")
     try:
         found = list(agent_cells(SITUATIONS, [name], tmp_path))
     except PartMissing as missing:

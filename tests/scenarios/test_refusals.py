@@ -150,6 +150,7 @@ def test_a_rule_on_the_user_agent_is_named_and_the_run_goes_on(passes: str, name
     assert finding.code == "auth.denied"
     assert "User-Agent" in finding.detail
     assert named in finding.detail
+    assert report.facts["passing_user_agent"] in finding.detail
     assert report.capabilities["chat"].verdict is State.WORKS
     assert report.target.base_url == report.target.endpoint
 

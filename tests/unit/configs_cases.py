@@ -247,7 +247,7 @@ _READERS: dict[str, Any] = {
         for name in ("dotenv", "openai-python", "openai-node", "haystack", "cursor", "n8n", *SHELL)
     },
     "cline": lambda data: {"vision": _on(data, "Supports Images")},
-    "kilo-code": lambda data: {"vision": _on(data, "Image Support")},
+    "kilo-code": _opencode,
     "qwen-code": lambda data: {
         "vision": data["modelProviders"]["openai"][0]["generationConfig"]["modalities"]["image"]
     },

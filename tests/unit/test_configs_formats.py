@@ -268,6 +268,7 @@ EXISTING = {
     "litellm": "# mine\nmodel_list:\n  - model_name: old # keep\n    litellm_params: {model: openai/x}\n\n"
     "# the rest\ngeneral_settings:\n  master_key: os.environ/M\n",
     "opencode": '{\n  // my theme\n  "theme": "x",\n  "provider": {\n    "old": {}, // keep\n  },\n}\n',
+    "kilo-code": '{"provider": {"old": {}}, "permission": "ask"}',
     "llm": "- model_id: old\n  model_name: old\n# end\n",
     "zed": '// Zed settings\n{\n  "theme": "One Dark",\n  "language_models": {\n    "ollama": {} /* local */\n  }\n}\n',
     "vscode": '[\n\t{ "name": "Old", "vendor": "ollama" } // keep\n]\n',
@@ -315,6 +316,7 @@ def _without_heads(name: str, fresh: Any) -> Any:
         "continue": ("name", "version"),
         "codex": ("model", "model_provider"),
         "opencode": ("$schema", "model"),
+        "kilo-code": ("$schema", "model"),
         "crush": ("$schema",),
         "qwen-code": ("model", "security"),
         "claude-code": ("$schema",),

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from checks.limits import AGENTS_SEND
 from probe.model import Exchange, Report, Request, Response, State, Timeline
 from reports.clients.compatibility import Answer, Fit, works_with
 from reports.clients.kenaz import LONGEST_LINE, read
 from reports.clients.registry import client, clients
-from tests.unit.configs_cases import BASE, case
+from tests.unit.configs_cases import BASE, case, text_of
 
 ALWAYS_STREAM = ("kenaz", "opencode", "zed", "librechat", "crush")
 AGENTS = ("opencode", "crush")
@@ -299,9 +300,18 @@ def test_headers_of_an_sdk_that_are_refused_break_the_clients_that_use_it() -> N
     agent = fits(case(codes=("auth.denied",), facts={"refused_client_headers": ["User-Agent: OpenAI/Python 1"]}))
     both = fits(case(codes=("auth.denied",), facts={"refused_client_headers": ["X-Stainless-*"]}))
     assert agent["langchain"].codes == both["langchain"].codes == ("auth.denied",)
-    assert agent["continue"].answer is not Answer.NO
     assert both["continue"].answer is Answer.NO
-    assert both["ai-sdk"].answer is Answer.YES
+    assert both["ai-sdk"].answer is both["zed"].answer is Answer.YES
+    # The User-Agents of other clients are not tried.
+    for name in ("continue", "ai-sdk", "zed", "codex", "claude-code", "kenaz"):
+        assert agent[name].answer is Answer.UNKNOWN and "not tried" in agent[name].reasons[0], name
+
+
+def test_a_rule_on_programs_leaves_untried_clients_open() -> None:
+    sdk = fits(case(codes=("auth.denied",), facts={"passing_user_agent": "OpenAI/Python 3.57.0"}))
+    browser = fits(case(codes=("auth.denied",), facts={"passing_user_agent": "Mozilla/5.0"}))
+    assert sdk["langchain"].answer is Answer.YES and browser["langchain"].codes == ("auth.denied",)
+    assert sdk["zed"].answer is browser["zed"].answer is Answer.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -352,9 +362,62 @@ def test_parameters_that_a_client_always_sends() -> None:
     assert refused["copilot-cli"].codes == ("params.sampling-rejected",)
     assert refused["aider"].settings == ("use_temperature: false",)
     assert refused["opencode"].settings == ("temperature: false",)
+    assert refused["vscode"].settings == ("thinking: true",)
+    assert refused["zed"].codes == ("params.sampling-rejected",)
     assert refused["kenaz"].answer is Answer.YES
     options = fits(case({"stream_usage": (State.REJECTED, "stream.no-usage")}))
-    assert options["continue"].settings == ("defaultCompletionOptions.stream: false",)
+    assert options["continue"].settings[0].startswith("defaultCompletionOptions.stream: false")
+    assert options["vscode"].settings == ("streaming: false",)
+    assert options["goose"].settings == ("supports_streaming: false",)
+    assert options["zed"].codes == ("stream.no-usage",)
     assert options["crush"].codes == ("stream.no-usage",)
     blocks = fits(case({"block_content": (State.REJECTED, "content.blocks-rejected")}))
     assert blocks["qwen-code"].codes == ("content.blocks-rejected",)
+
+
+# What a client sends before the first word -------------------------------------------------------
+
+AGENTS_FIRST = {
+    item.name: item.needs.prompt_tokens for item in clients() if item.needs and item.needs.agent
+}  # fmt: skip
+
+
+def test_every_agent_says_what_it_sends_first_and_the_finding_knows_the_least() -> None:
+    assert all(AGENTS_FIRST.values()), AGENTS_FIRST
+    assert min(AGENTS_FIRST.values()) == AGENTS_SEND
+
+
+@pytest.mark.parametrize("length", [4096, 8192, 16_384, 65_536])
+def test_an_agent_needs_room_for_its_first_request(length: int) -> None:
+    public = "https://llm.example.com/v1"
+    made = case(facts={"context_length": length}, base_url=public, chat_url=f"{public}/chat/completions")
+    found = fits(made)
+    for name, sent in AGENTS_FIRST.items():
+        fails = sent > length - 2_000
+        assert (found[name].codes == ("context_length",)) is fails, name
+        assert not fails or f"at least {-(-3 * sent // 8192) * 4096:,}" in found[name].sentence
+
+
+def test_tools_are_off_where_they_do_not_fit_and_the_client_can_do_without() -> None:
+    small, large = case(facts={"context_length": 4096}), case(facts={"context_length": 65_536})
+    assert fits(small)["zed"].settings == ("tools: false",) and "6,000" in fits(small)["zed"].reasons[0]
+    assert fits(large)["zed"].answer is Answer.YES
+    for name, on in (("zed", "tools"), ("vscode", "toolCalling")):
+        key = '"' + on + '": '
+        assert f"{key}false" in text_of(name, small, extras={}) and f"{key}true" in text_of(name, large, extras={})
+    # A person who sets the switch is not overruled, and the tools that are refused anyway take no room.
+    assert '"tools": true' in text_of("zed", small, extras={}, hand={"tools": True})
+    refused = case({"tools": (State.REJECTED, "tools.rejected")}, facts={"context_length": 4096})
+    assert fits(refused)["zed"].reasons == ()
+
+
+def test_a_length_that_is_not_known_is_a_condition() -> None:
+    found = fits(case(facts={"context_length": None}))
+    assert found["crush"].settings == ("a context of at least 20,480",)
+    assert found["zed"].settings == ("with tools: a context of at least 12,288",)
+    assert found["aider"].answer is Answer.YES
+
+
+def test_the_finding_is_the_code_of_the_row() -> None:
+    made = case(facts={"context_length": 2048}, codes=("limits.context-small",))
+    assert fits(made)["crush"].codes == ("limits.context-small",)

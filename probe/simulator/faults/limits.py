@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from probe.simulator.call import Call
 from probe.simulator.fault import Fault
 from probe.simulator.model.answering import prompt_tokens
@@ -143,6 +145,27 @@ class BodySizeWrapped(Fault):
             return None
         text = "Payload exceeded the maximum allowed size" if self.given == "400" else "request entity too large"
         return send_json(int(self.given or 400), {"error": {"message": text}})
+
+
+class ContextSmall(Fault):
+    """A server that was started with a small context, and says so in its list and its refusals, in vLLM's words."""
+
+    name = "context-small"
+    summary = "the context holds N tokens, and the model list says so (=N)"
+    yields = ("limits.context-small",)
+    value = "2048"
+
+    def on_json(self, call: Call, payload: Any) -> Any:
+        if call.operation != "models" or "data" not in payload:
+            return payload
+        return {**payload, "data": [{**item, "max_model_len": int(self.number)} for item in payload["data"]]}
+
+    def on_chat(self, call: Call) -> Response | None:
+        tokens, limit = prompt_tokens(call.body), int(self.number)
+        message = (
+            f"This model's maximum context length is {limit} tokens. However, your request has {tokens} input tokens."
+        )
+        return None if tokens <= limit else self.error(400, message)
 
 
 class ContextSilent(Fault):

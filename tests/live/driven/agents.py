@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -36,7 +37,9 @@ def _copilot(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
 
 
 def _aider(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
-    (folder / ".aider.model.settings.yml").write_text(text, encoding="utf-8")
+    headers = json.loads(env["BY_HAND"])
+    by_hand = f"  extra_params:\n    extra_headers: {json.dumps(headers)}\n" if headers else ""
+    (folder / ".aider.model.settings.yml").write_text(text + by_hand, encoding="utf-8")
     model = text.partition("name: ")[2].split("\n")[0].strip("\"'")
     words = ["--yes-always", "--no-analytics", "--no-check-update", "--no-show-model-warnings", "--no-stream"]
     words = words[: 4 if "streaming: false" not in text else 5]
@@ -44,17 +47,50 @@ def _aider(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
     return consumers.start([_program("aider"), "--model", model, "--message", REPEAT, *words], folder, given)
 
 
+def _kilo(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
+    (folder / "config" / "kilo").mkdir(parents=True)
+    (folder / "config" / "kilo" / "kilo.json").write_text(text, encoding="utf-8")
+    model = json.loads(text)["model"]
+    quiet = {"KILO_DISABLE_MODELS_FETCH": "1", "KILO_DISABLE_AUTOUPDATE": "1", "KILO_TELEMETRY_LEVEL": "off"}
+    words = ["run", "--auto", "-m", model, REPEAT]
+    # On two busy cores it takes two minutes to start.
+    return consumers.start([_program("kilo-code"), *words], folder, {**quiet, **OFF, **env}, seconds=400)
+
+
+def _continue(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
+    (folder / ".continue").mkdir()
+    (folder / ".continue" / ".env").write_text("".join(f"{name}={value}\n" for name, value in env.items()))
+    (folder / "config.yaml").write_text(text, encoding="utf-8")
+    words = ["--config", folder / "config.yaml", "-p", REPEAT]
+    return consumers.start([_program("continue-cli"), *words], folder, {**OFF, **env})
+
+
+def _codex(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
+    (folder / ".codex").mkdir()
+    (folder / ".codex" / "config.toml").write_text(text, encoding="utf-8")
+    words = ["exec", "--skip-git-repo-check", "--sandbox", "read-only"]
+    retries = [word for name in ("request", "stream") for word in ("-c", f"model_providers.lab.{name}_max_retries=0")]
+    return consumers.start([_program("codex"), *words, *retries, REPEAT], folder, {**OFF, **env})
+
+
 def _curl(folder: Path, text: str, env: Mapping[str, str]) -> consumers.Ran:
     (folder / "ask.sh").write_text(text.replace("Say hello.", REPEAT), encoding="utf-8")
     return consumers.start(["sh", "ask.sh"], folder, env)
 
 
+#: Nothing but this machine is reached.
+OFF = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+#: The part of a program, where it is not named like the client.
+PARTS = {"continue": "continue-cli"}
 AGENTS: dict[str, Callable[[Path, str, Mapping[str, str]], consumers.Ran]] = {
     "curl": _curl,
     "opencode": _opencode,
     "qwen-code": _qwen,
     "copilot-cli": _copilot,
     "aider": _aider,
+    "kilo-code": _kilo,
+    "continue": _continue,
+    "codex": _codex,
 }
 
 

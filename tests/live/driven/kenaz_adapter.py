@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ def deltas(provider: dict[str, Any], messages: list[dict[str, Any]], **more: Any
     body = {"model": provider["model"], "messages": messages, "stream": True, **more}
     body["stream_options"] = {"include_usage": True}
     url = f"{provider['endpoint']}/chat/completions"
-    with httpx.stream("POST", url, json=body, headers=headers, timeout=60, trust_env=False) as response:
+    trusted = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE"))
+    with httpx.stream("POST", url, json=body, headers=headers, timeout=60, verify=trusted) as response:
         if response.status_code != 200:
             raise RuntimeError(f"status {response.status_code}: {response.read()[:120]!r}")
         content = b"".join(response.iter_bytes())
