@@ -12,10 +12,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from probe.simulator.call import Call
 from probe.simulator.endpoint import serve_async
+from probe.simulator.fault import Fault
+from probe.simulator.response import Response, Write
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,22 @@ class Served:
     model: str
     style: str
     faults: tuple[str, ...]
+
+
+class Padded(Fault):
+    """Answers with so many bytes that nobody needs, in a field of JSON or a comment of an event stream."""
+
+    name = "padded"
+    summary = "Long answers"
+    value = "0"
+
+    def on_json(self, call: Call, payload: Any) -> Any:
+        return {**payload, "padding": "lorem ipsum " * int(self.number / 12)} if isinstance(payload, dict) else payload
+
+    def on_stream(self, call: Call, response: Response) -> Response:
+        first, *rest = response.writes
+        comment = b": " + b"lorem ipsum " * int(self.number / 12) + b"\n\n"
+        return replace(response, writes=[Write(first.at, comment), first, *rest])
 
 
 def mixed(count: int, styles: Sequence[str], faults: Sequence[str]) -> list[dict[str, Any]]:
@@ -45,7 +64,7 @@ def farm(specs: Sequence[Mapping[str, Any]], **settings: Any) -> Iterator[list[S
     """Serve these endpoints in another process for the length of the block.
 
     Args:
-        specs: a style and faults each.
+        specs: a style and faults each, and how many bytes of padding its answers have.
         settings: for every simulator, such as ``rate_tokens_s``.
     """
     process = subprocess.Popen(
@@ -69,8 +88,9 @@ async def _serve(spec: Mapping[str, Any]) -> None:
     async with contextlib.AsyncExitStack() as stack:
         rows = []
         for item in spec["specs"]:
+            faults = [*item["faults"], *([Padded(str(item["padding"]))] if item.get("padding") else [])]
             sim = await stack.enter_async_context(
-                serve_async(item["style"], item["faults"], **{**spec["settings"], **item.get("settings", {})})
+                serve_async(item["style"], faults, **{**spec["settings"], **item.get("settings", {})})
             )
             rows.append(
                 {

@@ -245,7 +245,7 @@ def _absent(answers: Answers) -> Verdict:
     if is_denied(exchange):
         return unknown(f"status {status} on this path only: {_words(exchange)}")
     if is_way(exchange):
-        why = exchange.error.kind if exchange.error else completion.obstacle(exchange)
+        why = exchange.error.kind if exchange.error else completion.obstacle(exchange) or "more than can be read"
         raise Inconclusive(f"the answer (status {status or 'none'}) is about {why}, not about the operation")
     assert status is not None
     if 200 <= status < 300:

@@ -267,8 +267,10 @@ def _way(name: str, given: Auth) -> Auth:
 
 
 def is_way(exchange: Exchange) -> bool:
-    """Whether the request was lost, or its answer is about access, limits or transport."""
-    if exchange.error is not None or exchange.status is None:
+    """Whether the request was lost, or its answer is about access, limits or transport, or too long to be read."""
+    if exchange.error is not None or exchange.response is None:
+        return True
+    if exchange.response.cut and not completion.is_stream(exchange):
         return True
     return bool(completion.obstacle(exchange)) or _broke_off_on_the_way(exchange)
 

@@ -190,6 +190,10 @@ def _unreadable(exchange: Exchange, code: str) -> Result:
         owner = Owner.GATEWAY if completion.is_html(exchange) else None
         finding = SUCCESS_STATUS.found(f"{where} with {what}.", exchange.shows_status("4xx or 5xx"), owner=owner)
         return Result.of(finding, chat=State.REJECTED)
+    if response is not None and response.cut:
+        return Result(
+            verdicts={"chat": unknown(f"{where} with more than {len(response.content):,} bytes, not read on")}
+        )
     empty = response is None or not response.content.strip()
     finding = ANSWER.found(
         f"{where}; the body is {'empty' if empty else 'no chat completion'}.",

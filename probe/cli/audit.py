@@ -202,19 +202,20 @@ def _cause(error: BaseException) -> BaseException:
 async def _run(plan: _Plan, store: Store) -> Audit | None:
     """Run the audit; None when a signal ended it."""
     found: Audit | None = None
-    writers = anyio.CapacityLimiter(1)
     hush()
-
-    async def keep_report(outcome: Outcome) -> None:
-        assert outcome.summary is not None
-        stem = plan.out / "reports" / report_name(outcome.cell, outcome.summary.run_id)
-        await anyio.to_process.run_sync(write_report, outcome.report, str(stem), cancellable=True, limiter=writers)
 
     interrupted = Interrupted()
     with interrupted.listening():
         async with anyio.create_task_group() as group:
             group.start_soon(interrupted.end, group.cancel_scope)
             async with anyio.create_task_group() as writing, _executor(plan, interrupted) as executor:
+
+                async def keep_report(outcome: Outcome) -> None:
+                    assert outcome.summary is not None
+                    stem = str(plan.out / "reports" / report_name(outcome.cell, outcome.summary.run_id))
+                    await anyio.to_process.run_sync(
+                        write_report, outcome.report, stem, cancellable=True, limiter=executor.clerk
+                    )
 
                 def kept(outcome: Outcome) -> None:
                     if outcome.summary is not None:

@@ -9,6 +9,7 @@ a checkout that somebody else wrote, so it cannot say who gets the key or whom t
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -106,15 +107,26 @@ def _file() -> tuple[Path, Mapping[str, Any]] | None:
     """The nearest file and its table."""
     here = Path.cwd()
     for folder in [here, *here.parents][:_SEARCHED]:
+        if folder != here and _open_to_all(folder):  # /tmp: what lies there is of no use to who works below it
+            continue
         own = folder / FILE
         if own.is_file():
             return own, _parsed(own, _text(own))
         shared = folder / "pyproject.toml"
         if shared.is_file() and _TABLE in (text := _text(shared)):
-            table = _parsed(shared, text).get("tool", {}).get("endpoint-probe", {})
+            tools = _parsed(shared, text).get("tool")
+            table = tools.get("endpoint-probe") if isinstance(tools, dict) else None
             if isinstance(table, dict):
                 return shared, table
     return None
+
+
+def _open_to_all(folder: Path) -> bool:
+    """Whether anybody may put a file there."""
+    try:
+        return bool(folder.stat().st_mode & stat.S_IWOTH)
+    except OSError:
+        return True
 
 
 def _text(path: Path) -> str:

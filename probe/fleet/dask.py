@@ -60,6 +60,7 @@ class DaskExecutor:
     def __init__(self, client: Client, address: str) -> None:
         self._client = client
         self.name = f"dask://{address}"
+        self.clerk = anyio.CapacityLimiter(1)
 
     @classmethod
     @asynccontextmanager

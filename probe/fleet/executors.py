@@ -18,8 +18,16 @@ from probe.model import Report
 from probe.run.interruption import Interrupted
 from probe.run.process_state import Shared
 from probe.wire.loop_lag import LagMonitor
+from probe.wire.recorder import RUN_LIMIT
 
+#: Bytes of the bodies of all runs that send at a time, and of one run at the least: a long model list, twice.
+_ROOM, _LEAST_ROOM = 64 * 2**20, 2 * 2**20
 Done = Callable[[Outcome], Awaitable[None]]
+
+
+def room_of_a_run(concurrency: int) -> int:
+    """The bytes that the bodies of one run may take where so many runs are in one process."""
+    return max(_LEAST_ROOM, min(RUN_LIMIT, _ROOM // concurrency))
 
 
 class ExecutorError(RuntimeError):
@@ -27,9 +35,10 @@ class ExecutorError(RuntimeError):
 
 
 class Executor(Protocol):
-    """Runs jobs."""
+    """Runs jobs; ``clerk`` is the limit for the one process that encodes and writes reports."""
 
     name: str
+    clerk: anyio.CapacityLimiter
 
     async def run(self, jobs: Sequence[Job], done: Done) -> None:
         """Run every job; ``done`` is awaited with each outcome, one at a time."""
@@ -47,6 +56,7 @@ class LocalExecutor:
         self._settings = settings
         self._shared = shared
         self._places = places
+        self.clerk = anyio.CapacityLimiter(1)
 
     @classmethod
     @asynccontextmanager
@@ -60,7 +70,8 @@ class LocalExecutor:
         async with anyio.create_task_group() as group:
             group.start_soon(workers.start)
             group.start_soon(lag.run)
-            yield cls(settings, Shared(lag, tls_of, turns, workers, interrupted), places)
+            room = room_of_a_run(settings.concurrency)
+            yield cls(settings, Shared(lag, tls_of, turns, workers, interrupted, room), places)
             group.cancel_scope.cancel()
 
     async def run(self, jobs: Sequence[Job], done: Done) -> None:
@@ -69,11 +80,10 @@ class LocalExecutor:
         for job in reversed(jobs):
             queues.setdefault(host_of(job.target.endpoint), []).append(job)
         keeping = anyio.Lock()
-        packers = anyio.CapacityLimiter(1)
 
         async def pack(report: Report) -> bytes:
             # Encoding a report costs as much processor time as the run itself, so another process does it.
-            return await anyio.to_process.run_sync(packed, report, cancellable=True, limiter=packers)
+            return await anyio.to_process.run_sync(packed, report, cancellable=True, limiter=self.clerk)
 
         async def serve(queue: list[Job]) -> None:
             while queue:

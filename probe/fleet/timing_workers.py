@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ from probe.run.process_state import off_the_clock
 from probe.run.run_state import Log
 from probe.wire.client import Client, ssl_context
 from probe.wire.loop_lag import LagMonitor
+from probe.wire.recorder import LEAST
 from probe.wire.transport import Transport
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ _START_S = 15.0
 _SPAWNED_S = 0.2
 #: Ways to end a check without a result; raised again in the process of the run.
 _WITHOUT_RESULT = (Skip, BudgetExceeded, Inconclusive)
+#: Bytes of bodies that are copied to a worker whole; a report keeps less of one.
+COPIED = 1024 * 1024
 #: The response of the loopback exchange by which a worker warms up.
 _WARM_UP_RESPONSE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
@@ -71,6 +75,7 @@ class WorkerTask:
     seconds_left: float
     first_s: float
     per_second: float | None
+    room: int
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ class WorkerResult:
     prompt_tokens: int
     completion_tokens: int
     uncounted_tokens: int
+    received: int
 
 
 @cache
@@ -165,7 +171,8 @@ async def _perform(task: WorkerTask) -> WorkerResult:
     redactor = redactor_for(task.options)
     result: Result | None = None
     ended: Exception | None = None
-    async with Client(task.options.transport, redactor, lag=lag, epoch=task.epoch, tls=tls_of) as client:
+    client = Client(task.options.transport, redactor, lag=lag, epoch=task.epoch, tls=tls_of, room=task.room)
+    async with client:
         context = Context(item.id, task.options, task.target, client, budget, log)
         async with anyio.create_task_group() as group:
             group.start_soon(lag.run)
@@ -187,6 +194,7 @@ async def _perform(task: WorkerTask) -> WorkerResult:
         budget.prompt_tokens,
         budget.completion_tokens,
         budget.uncounted_tokens,
+        task.room - client.room.left,
     )
 
 
@@ -249,15 +257,19 @@ class TimingWorkers:
 
     def _task(self, item: Check, context: Context, first_s: float) -> WorkerTask:
         log, budget = context.log, context.budget
+        short = shortened(log.exchanges)
         left = None if budget.max_requests is None else budget.max_requests - budget.requests
         tokens = None if budget.max_tokens is None else budget.max_tokens - budget.tokens
         return WorkerTask(
             item.id,
             context.options,
             replace(context.target),
-            tuple(log.exchanges),
-            dict(log.results),
-            tuple(log.throttled),
+            tuple(short.get(item.id, item) for item in log.exchanges),
+            {
+                name: short.get(item.id, item) if isinstance(item, Exchange) else item
+                for name, item in log.results.items()
+            },
+            tuple(short.get(item.id, item) for item in log.throttled),
             dict(log.verdicts),
             dict(log.facts),
             frozenset(log.codes),
@@ -269,7 +281,24 @@ class TimingWorkers:
             budget.left_s,
             first_s,
             self._per_second,
+            context.client.room.left,
         )
+
+
+def shortened(exchanges: Iterable[Exchange]) -> dict[str, Exchange]:
+    """Those of the exchanges, by id, whose bodies are too long to be copied to a worker, with the beginning of each."""
+    left, found = COPIED, {}
+    for item in exchanges:
+        if item.response is None:
+            continue
+        size = len(item.response.content)
+        if size > max(left, LEAST):
+            size = LEAST
+            found[item.id] = replace(
+                item, response=replace(item.response, content=item.response.content[:size], cut=True)
+            )
+        left -= size
+    return found
 
 
 def _unlimited() -> anyio.CapacityLimiter:
@@ -287,6 +316,7 @@ def _merge(done: WorkerResult, context: Context) -> None:
     for label, code in done.nonces.items():
         log.nonces.setdefault(label, code)
     log.counter = max(log.counter, done.counter)
+    context.client.room.left -= done.received
     context.target.thinks = context.target.thinks or done.thinks
     budget.requests += done.requests
     budget.prompt_tokens += done.prompt_tokens

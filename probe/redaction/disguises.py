@@ -15,7 +15,8 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from html.entities import html5
 from itertools import pairwise
 
@@ -23,9 +24,14 @@ from itertools import pairwise
 RUN = 12
 #: Characters of a text that are read in this way; reports keep less of a body (``probe.report``).
 READ = 128 * 1024
-#: Escapes within escapes, and codes within codes, that are undone.
+#: Escapes within escapes, what was dropped between them, and codes within codes, that are undone.
 _LEVELS = 3
+_ROUNDS = 3
 _CODES = 2
+#: Characters that are decoded of one text, which may be made of codes within codes.
+_DECODED = 16 * READ
+#: Texts of up to so many characters are remembered, so many of them: ids, headers and URLs come again and again.
+_REMEMBERED, _MOST_REMEMBERED = 400, 4_000
 
 #: Letters that are shown like an ASCII letter: super- and subscripts, letterlike, in circles, wide, mathematical.
 _PLAIN = {
@@ -40,8 +46,9 @@ _DROPPED = re.compile(
     r"|\xe2\x80[\x80-\xaf]|\xe2\x81[\x9f-\xaf]|\xef\xbb\xbf|\xc2[\xa0\xad]"  # the same in decoded bytes
 )
 _ESCAPED = re.compile(
-    r"\\{1,8}(?:u\{?([0-9A-Fa-f]{4})\}?|x([0-9A-Fa-f]{2})|([0-3][0-7]{2})|([nrtbf\"'/\\]))"
+    r"\\{1,8}(?:[uU]\{?([0-9A-Fa-f]{4})\}?|[xX]([0-9A-Fa-f]{2})|([0-3][0-7]{2})|([nrtbf\"'/\\]))"
     r"|%(?:25){0,4}([0-9A-Fa-f]{2})|&(?:amp;){0,4}(?:#0{0,6}([0-9]{1,6})|#[xX]0{0,6}([0-9A-Fa-f]{1,5})|([A-Za-z]{2,8}));?"
+    r"|\xef([\xbc\xbd][\x80-\xbf])"  # a wide letter in decoded bytes
 )
 _QUOTED = re.compile(r"=(?:([0-9A-Fa-f]{2})|[ \t]{0,20}(?:\r?\n|(?:\\r)?\\n))")
 _SEPARATOR = r"(?:[\s:,;|._-]|\\[nrt]|0x|\\x|%|\"|'){0,6}"
@@ -55,10 +62,13 @@ _NO_BASE64 = re.compile(r"\\[rn]|[^A-Za-z0-9+/_-]+")
 _URL_SAFE = str.maketrans("-_", "+/")
 #: Bytes that text has no or few of.
 _CONTROLS = bytes((*range(9), *range(14, 32), *range(127, 256)))
+_UTF_8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 _WORDLIKE = re.compile(r"[a-z._/:@-]*|[A-Z._/:@-]*")
 
 #: From a place in a reading (start, end) to that in the text.
 Place = Callable[[int, int], tuple[int, int]]
+#: Reads a code in each way that is worth it; the second argument tells whether decoded bytes are.
+Decoder = Callable[[str, Callable[[bytes], bool]], Iterator["Reading"]]
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,7 @@ def _folded(text: str) -> str:
     """Case and width ignored, the length kept."""
     if text.isascii():
         return text.lower()
-    return "".join([low if len(low := letter.lower()) == 1 else letter for letter in text.translate(_PLAIN)])
+    return text.translate(_PLAIN).replace("\u0130", "i").lower()  # the only letter that becomes two
 
 
 def _rewritten(reading: Reading, pattern: re.Pattern[str], letter: Callable[[re.Match[str]], str]) -> Reading | None:
@@ -112,7 +122,9 @@ def _rewritten(reading: Reading, pattern: re.Pattern[str], letter: Callable[[re.
 
 
 def _unescaped(found: re.Match[str]) -> str:
-    unit, byte, octal, named, percent, decimal, entity, name = found.groups()
+    unit, byte, octal, named, percent, decimal, entity, name, wide = found.groups()
+    if wide:
+        return chr(ord(wide[1]) - 0x60 + 0x40 * (wide[0] == "\xbd"))
     if named:
         return {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}.get(named, named)
     if name:
@@ -123,47 +135,51 @@ def _unescaped(found: re.Match[str]) -> str:
     return chr(number) if number <= sys.maxunicode else found[0]
 
 
-def _codes(reading: Reading, worth: Callable[[bytes], bool]) -> Iterator[Reading]:
-    """What is coded in hexadecimal, in lists of numbers and in base64, decoded where it is ``worth`` reading."""
-    text = reading.text
-    for found in _HEX.finditer(text):
-        digits = _NO_HEX.sub("", found[0])
-        for shift in (0, 1):  # a digit may stand directly before
-            if worth(bytes.fromhex(digits[shift : len(digits) - (len(digits) - shift) % 2])):
-                pairs = list(_HEX_PAIR.finditer(text, found.start() + shift, found.end()))
-                yield _decoded(reading, [int(item[1], 16) for item in pairs], pairs)
-    for found in _NUMBERS.finditer(text):
-        numbers = list(_NUMBER.finditer(text, *found.span()))
-        for base in (8, 10):
-            with suppress(ValueError):
-                yield _decoded(reading, [int(item[0], base) for item in numbers], numbers)
-    for found in _BASE64.finditer(text):
-        letters = _NO_BASE64.sub("", found[0]).translate(_URL_SAFE)
+def _codes(text: str) -> Iterator[tuple[int, str, Decoder]]:
+    """What is coded in hexadecimal, in lists of numbers and in base64: where it begins, its text, and its decoder."""
+    for pattern, decoder in ((_HEX, _from_hex), (_NUMBERS, _from_numbers), (_BASE64, _from_base64)):
+        for found in pattern.finditer(text):
+            yield found.start(), found[0], decoder
+
+
+def _from_hex(token: str, worth: Callable[[bytes], bool]) -> Iterator[Reading]:
+    digits = _NO_HEX.sub("", token)
+    for shift in (0, 1):  # a digit may stand directly before
+        if worth(bytes.fromhex(digits[shift : len(digits) - (len(digits) - shift) % 2])):
+            pairs = list(_HEX_PAIR.finditer(token, shift))
+            yield _decoded([int(item[1], 16) for item in pairs], pairs)
+
+
+def _from_numbers(token: str, worth: Callable[[bytes], bool]) -> Iterator[Reading]:
+    numbers = list(_NUMBER.finditer(token))
+    for base in (8, 10):
+        with suppress(ValueError):
+            yield _decoded([int(item[0], base) for item in numbers], numbers)
+
+
+def _from_base64(token: str, worth: Callable[[bytes], bool]) -> Iterator[Reading]:
+    letters = _NO_BASE64.sub("", token).translate(_URL_SAFE)
+    size = len(letters)
+    plain = _rewritten(Reading(token, _same), _NO_BASE64, lambda found: "") if size < len(token) else None
+    in_token = plain.place if plain else _same
+    for backwards in (False, True):
         for shift in range(4):  # letters of the alphabet may stand directly before
-            rest = letters[shift : len(letters) - ((len(letters) - shift) % 4 == 1)]
+            rest = letters[shift : size - ((size - shift) % 4 == 1)]
             raw = base64.b64decode(rest + "=" * (-len(rest) % 4))
             if worth(raw):
-                yield _from_base64(reading, found, shift, raw)
+                yield Reading(raw.decode("latin-1"), partial(_of_base64, in_token, size, shift, backwards))
+        letters = letters[::-1]
 
 
-def _decoded(reading: Reading, values: list[int], coded: list[re.Match[str]]) -> Reading:
+def _of_base64(in_token: Place, size: int, shift: int, backwards: bool, start: int, end: int) -> tuple[int, int]:
+    """Where decoded bytes stand in the text in base64."""
+    first, last = shift + start * 4 // 3, min(size, shift - (-end * 4 // 3))
+    return in_token(size - last, size - first) if backwards else in_token(first, last)
+
+
+def _decoded(values: list[int], coded: list[re.Match[str]]) -> Reading:
     """Bytes decoded one by one."""
-
-    def place(start: int, end: int) -> tuple[int, int]:
-        return reading.place(coded[start].start(), coded[end - 1].end())
-
-    return Reading(bytes(values).decode("latin-1"), place)
-
-
-def _from_base64(reading: Reading, found: re.Match[str], shift: int, raw: bytes) -> Reading:
-    begin = found.start()
-    token = Reading(found[0], lambda start, end: reading.place(begin + start, begin + end))
-    token = _rewritten(token, _NO_BASE64, lambda found: "") or token
-
-    def place(start: int, end: int) -> tuple[int, int]:
-        return token.place(shift + start * 4 // 3, min(len(token.text), shift - (-end * 4 // 3)))
-
-    return Reading(raw.decode("latin-1"), place)
+    return Reading(bytes(values).decode("latin-1"), lambda start, end: (coded[start].start(), coded[end - 1].end()))
 
 
 #: What a person reads of a text: the spans in it that hold a secret, with the number of the secret.
@@ -179,47 +195,109 @@ class Disguises:
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._runs = [_Runs(value) for value in secrets]
+        self._shortest = min((runs.size for runs in self._runs), default=0)
+        self._known: dict[str, Hits] = {}
 
     def find(self, text: str) -> list[tuple[int, int, int]]:
         """Where secrets stand in the first ``READ`` characters: start, end, and the number of the secret; in order."""
-        return sorted(self._read(Reading(text[:READ], _same), 0, {})) if self._runs else []
-
-    def _read(self, reading: Reading, depth: int, known: dict[str, Hits]) -> set[tuple[int, int, int]]:
-        """The hits of a reading; ``known`` are those of texts that were read before, since ids are often repeated."""
-        text = reading.text
-        hits = known.get(text)
+        if not self._runs or len(text) < self._shortest:  # no reading is longer than the text
+            return []
+        hits = self._known.get(text)
         if hits is None:
-            hits = known[text] = frozenset(self._hits(Reading(text, _same), depth, known))
-        return {(*reading.place(start, end), number) for start, end, number in hits}
+            hits = self._hits(text[:READ], 0, _Work())
+            if len(text) <= _REMEMBERED:
+                if len(self._known) >= _MOST_REMEMBERED:
+                    self._known.clear()
+                self._known[text] = hits
+        return sorted(hits)
 
-    def _hits(self, reading: Reading, depth: int, known: dict[str, Hits]) -> Iterator[tuple[int, int, int]]:
-        reading = Reading(reading.text.translate(_PLAIN), reading.place)
-        plain = reading
-        for _ in range(_LEVELS):
-            further = _rewritten(plain, _ESCAPED, _unescaped)
-            if further is None:
-                break
-            plain = further
-        mail = _rewritten(plain, _QUOTED, lambda found: chr(int(found[1], 16)) if found[1] else "")
-        ways = [item for item in (reading, plain if plain is not reading else None, mail) if item]
-        bare = [_rewritten(item, _DROPPED, lambda found: "") for item in ways]
-        for item in (*ways, *filter(None, bare)):
-            folded = _folded(item.text)
+    def _hits(self, text: str, depth: int, work: _Work) -> Hits:
+        """The hits in a text and in what is coded in it."""
+        if text in work.read:
+            return work.read[text]
+        found: set[tuple[int, int, int]] = set()
+        for way in _ways(text):
+            folded = _folded(way.text)
             for number, runs in enumerate(self._runs):
-                for start, end in runs.find(folded):
-                    yield (*item.place(start, end), number)
-        if depth < _CODES:
-            for item in filter(None, (reading, plain if plain is not reading else None, bare[0], mail and bare[-1])):
-                for code in _codes(item, self._worth):
-                    yield from self._read(code, depth + 1, known)
+                found.update((*way.place(start, end), number) for start, end in runs.find(folded))
+            if depth < _CODES:
+                for begin, token, decoder in _codes(way.text):
+                    for start, end, number in self._coded(token, decoder, depth, work):
+                        found.add((*way.place(begin + start, begin + end), number))
+        return work.read.setdefault(text, frozenset(found))
+
+    def _coded(self, token: str, decoder: Decoder, depth: int, work: _Work) -> Hits:
+        """The hits in a code, which is the same in most ways of reading a text."""
+        hits = work.coded.get((depth, decoder, token))
+        if hits is None:
+            found: set[tuple[int, int, int]] = set()
+            for reading in decoder(token, self._worth) if work.left > 0 else ():
+                work.left -= len(reading.text)
+                for start, end, number in self._hits(reading.text, depth + 1, work):
+                    found.add((*reading.place(start, end), number))
+            hits = work.coded[depth, decoder, token] = frozenset(found)
+        return hits
 
     def _worth(self, raw: bytes) -> bool:
         """Whether decoded bytes are text, or hold a run: most that can be decoded is neither."""
-        raw = raw.replace(b"\0", b"").lower()
+        raw = _UTF_8.sub(b"x", raw.replace(b"\0", b"").lower())
         if 10 * len(raw.translate(None, _CONTROLS)) > 8 * len(raw):
             return True
         text = raw.decode("latin-1")
         return any(any(runs.find(text)) for runs in self._runs)
+
+
+@dataclass
+class _Work:
+    """What was read of one text already, and the characters that may still be decoded."""
+
+    left: int = _DECODED
+    read: dict[str, Hits] = field(default_factory=dict)
+    coded: dict[tuple[int, Decoder, str], Hits] = field(default_factory=dict)
+
+
+def _ways(text: str) -> Iterator[Reading]:
+    """A text as it is, with escapes undone, without what is invisible, and by turns; and all that as of a mail."""
+    first = Reading(text if text.isascii() else text.translate(_PLAIN), _same)
+    yield first
+    plain = _unfolded(first)
+    if plain:
+        yield plain
+    mail = _rewritten(plain or first, _QUOTED, _of_mail)
+    if mail:
+        yield mail
+    for way in filter(None, (plain or first, mail, first if plain else None)):
+        current = way
+        for _ in range(_ROUNDS):
+            bare = _rewritten(current, _DROPPED, lambda found: "")
+            if bare:
+                yield bare
+            current = bare or current
+            further = _unfolded(current) or _rewritten(current, _QUOTED, _of_mail)
+            if further is None:
+                break
+            yield further
+            current = further
+
+
+def _of_mail(found: re.Match[str]) -> str:
+    """The letter of an escape of quoted-printable; nothing for a soft line break."""
+    return chr(int(found[1], 16)) if found[1] else ""
+
+
+def _unfolded(reading: Reading) -> Reading | None:
+    """The reading with escapes undone, and escapes within those; None where there is none."""
+    plain = None
+    for _ in range(_LEVELS):
+        further = _rewritten(plain or reading, _ESCAPED, _unescaped)
+        if further is None:
+            break
+        plain = further
+    return plain
+
+
+#: Letters of a run that are looked for first.
+_PART = 4
 
 
 class _Runs:
@@ -238,8 +316,11 @@ class _Runs:
             size = max(size, len(plain) - (2 if len(set(plain)) > 8 and _WORDLIKE.fullmatch(value) else 0))
             told = [plain[at : at + size] for at in range(len(plain) - size + 1)]
         self._wholes = (plain, plain[::-1])
-        self._size = size
+        self.size = size
         self._grams = frozenset(told) | {item[::-1] for item in told}
+        #: A run has one of these at every ``_step`` letters, so few places tell that there is none.
+        self._parts = {run[at : at + _PART] for run in self._grams for at in range(size - _PART + 1)}
+        self._step = max(1, size - _PART + 1)
 
     def find(self, text: str) -> Iterator[tuple[int, int]]:
         """The runs in a folded text, each as long as it goes."""
@@ -247,12 +328,12 @@ class _Runs:
         for at in self._beginnings(text):
             if at < done:
                 continue
-            start, end = at, at + self._size
+            start, end = at, at + self.size
             for whole in self._wholes:
                 inside = whole.find(text[at:end])
                 if inside < 0:
                     continue
-                stop = inside + self._size
+                stop = inside + self.size
                 while stop < len(whole) and end < len(text) and text[end] == whole[stop]:
                     end, stop = end + 1, stop + 1
                 while inside and start > done and text[start - 1] == whole[inside - 1]:
@@ -262,7 +343,9 @@ class _Runs:
             yield start, end
 
     def _beginnings(self, text: str) -> Iterable[int]:
-        size, grams = self._size, self._grams
+        size, grams, parts = self.size, self._grams, self._parts
+        if size > _PART and not any(text[at : at + _PART] in parts for at in range(0, len(text), self._step)):
+            return ()
         if len(grams) < 300 and len(text) > 4 * len(grams):  # else one pass over the text is faster
             found = set()
             for gram in grams:

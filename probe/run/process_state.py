@@ -18,6 +18,7 @@ from probe.run.context import Context
 from probe.run.interruption import Interrupted
 from probe.run.run_state import Sender, Turns
 from probe.wire.loop_lag import LagMonitor
+from probe.wire.recorder import RUN_LIMIT
 from probe.wire.transport import Transport
 
 #: Seconds, longer than any run: a deadline moved so far away cannot pass during a wait.
@@ -44,6 +45,7 @@ class Shared:
         turns: decides when a request may be sent.
         alone: runs an exclusive check; None runs it in place.
         interrupted: whether a signal ended the audit.
+        room: the bytes that the bodies of each run may take.
     """
 
     lag: LagMonitor
@@ -51,6 +53,7 @@ class Shared:
     turns: Turns
     alone: Alone | None = None
     interrupted: Interrupted | None = None
+    room: int = RUN_LIMIT
 
 
 @contextmanager

@@ -47,6 +47,7 @@ from probe.version import VERSION
 from probe.wire.client import Client
 from probe.wire.loop_lag import LagMonitor
 from probe.wire.proxies import ProxyInUse, environment_proxies, proxy_for
+from probe.wire.recorder import RUN_LIMIT
 
 
 def redactor_for(options: Options) -> Redactor:
@@ -90,8 +91,8 @@ async def run(
     budget = Budget(options.max_requests, options.max_tokens, options.deadline_s)
     lag = shared.lag if shared else LagMonitor()
     complete = False
-    tls, alone = (shared.tls, shared.alone) if shared else (None, None)
-    async with Client(options.transport, redactor, lag=lag, epoch=begin, tls=tls) as client:
+    tls, alone, room = (shared.tls, shared.alone, shared.room) if shared else (None, None, RUN_LIMIT)
+    async with Client(options.transport, redactor, lag=lag, epoch=begin, tls=tls, room=room) as client:
         scheduler = Scheduler(chosen, options, target, client, budget, log, alone)
         scheduler.started = begin  # the times of checks and exchanges count from one moment
         stopped = interrupted or (shared.interrupted if shared else None)

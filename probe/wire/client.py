@@ -26,7 +26,7 @@ from probe.wire.content_coding import decode
 from probe.wire.loop_lag import LagMonitor
 from probe.wire.pieces import without_pieces
 from probe.wire.proxies import ByProxy, ProxyInUse, proxy_for
-from probe.wire.recorder import Recorder, Room
+from probe.wire.recorder import RUN_LIMIT, Recorder, Room
 from probe.wire.tcp import keepalive_options, tls_facts
 from probe.wire.transport import Transport, Wire
 
@@ -66,6 +66,7 @@ class Client:
         lag: the loop-lag monitor whose samples are recorded with each exchange, or None.
         epoch: the monotonic time that ``Timeline.started_s`` counts from; default: now.
         tls: gives the TLS context of a transport; default: a new one.
+        room: the bytes that all bodies may take; default: those of a single run.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Client:
         lag: LagMonitor | None = None,
         epoch: float | None = None,
         tls: Callable[[Transport], ssl.SSLContext] | None = None,
+        room: int = RUN_LIMIT,
     ) -> None:
         self.transport = transport
         self.redactor = redactor
@@ -84,7 +86,7 @@ class Client:
         self._pools: dict[Wire, httpx.AsyncClient] = {}
         self._context: ssl.SSLContext | None = None
         self._tls = tls or ssl_context
-        self._room = Room()
+        self.room = Room(room)
 
     async def __aenter__(self) -> Self:
         return self
@@ -230,7 +232,7 @@ class Client:
         recorder.mark("headers")
         recorder.phase = "body"
         held.append(response)
-        await recorder.read(response, self._room)
+        await recorder.read(response, self.room)
 
     def _request(self, method: str, url: str, headers: Mapping[str, str], body: Any, content: bytes | None) -> Request:
         redact = self.redactor
@@ -246,9 +248,9 @@ class Client:
         self, raw: httpx.Response, recorder: Recorder
     ) -> tuple[Response, tuple[tuple[float, int], ...], Failure | None]:
         encoding = raw.headers.get("content-encoding", "").lower().strip()
-        limit = self._room.limit(recorder.size)
+        limit = self.room.limit(recorder.size)
         chunks, cut, problem = decode([chunk for _, chunk in recorder.reads], encoding, limit)
-        self._room.left -= max(0, sum(map(len, chunks)) - recorder.size)
+        self.room.left -= max(0, sum(map(len, chunks)) - recorder.size)
         reads = tuple((at, len(chunk)) for (at, _), chunk in zip(recorder.reads, chunks, strict=False))
         content, in_pieces = without_pieces(b"".join(chunks), self.redactor)
         content, reflected = self.redactor.content(content)

@@ -8,8 +8,9 @@ import pytest
 
 from tests.hostile.patterns import FULL, Found, every_pattern, flaw, made
 
-#: The simulated endpoint is served on the user's machine to the user's own clients: nobody else writes its prompts.
-_OWN_CLIENTS = "probe.simulator."
+#: The rules by which the simulated model understands a prompt.  It is served on the user's machine, by loopback, to
+#: the user's own clients: nobody else writes its prompts.  The rest of the simulated endpoint is walked like all else.
+_OWN_CLIENTS = "probe.simulator.model."
 
 
 @pytest.fixture(scope="module")

@@ -45,6 +45,30 @@ def test_a_project_without_the_table_is_passed_over(tmp_path: Path, capsys: pyte
     assert plan(capsys)["depth"] == "quick"
 
 
+@pytest.mark.parametrize(
+    "text", ["tool = 3 # [tool.endpoint-probe]\n", "# [tool.endpoint-probe]\n[tool]\nendpoint-probe = 3\n"]
+)
+def test_a_project_whose_table_is_none_is_passed_over(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert plan(capsys)["depth"] == "standard"
+
+
+def test_a_file_that_anybody_may_have_put_there_is_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "endpoint-probe.toml").write_text('depth = "quick"\n')
+    below = tmp_path / "work"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    assert plan(capsys)["depth"] == "quick"
+    tmp_path.chmod(0o1777)
+    assert plan(capsys)["depth"] == "standard"
+    monkeypatch.chdir(tmp_path)
+    assert plan(capsys)["depth"] == "quick", "who works in that folder sees the file"
+
+
 def test_typed_before_variable_before_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

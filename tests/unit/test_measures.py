@@ -9,7 +9,11 @@ from typing import Any
 import anyio
 import pytest
 
+from checks.dialects.questions import is_way
 from checks.shared.discovery import LONGEST_ID, pick
+from checks.url.checks import _unreadable
+from probe.fleet.executors import room_of_a_run
+from probe.fleet.timing_workers import COPIED, shortened
 from probe.model import Exchange, Finding, Owner, Report, Request, Response, Severity, Timeline, unknown
 from probe.parsing.sse import MOST_LINES
 from probe.redaction.redactor import Redactor
@@ -63,6 +67,39 @@ def test_a_run_that_used_its_room_up_takes_less_of_the_next_body() -> None:
     assert sum(len(piece) for _, piece in first.reads) == 90_000
     assert room.left < 0
     assert sum(len(piece) for _, piece in _read(room, b"y" * 200_000).reads) == LEAST
+
+
+def _answered(number: int, size: int, *, cut: bool = False) -> Exchange:
+    response = Response(200, "OK", "HTTP/1.1", (("content-type", "application/json"),), b"x" * size, cut)
+    return Exchange(
+        f"x{number}", "chat", Request("POST", "http://a.test/v1/chat/completions", {}), response, Timeline()
+    )
+
+
+def test_the_runs_of_an_audit_keep_no_more_than_one_process_can_hold() -> None:
+    for concurrency in (1, 4, 16, 32):
+        assert concurrency * room_of_a_run(concurrency) <= 64 * 2**20
+    assert room_of_a_run(1) == recorder.RUN_LIMIT
+    assert room_of_a_run(256) == 2 * 2**20, "a long model list is read whole however many runs there are"
+
+
+def test_a_worker_gets_the_beginning_of_what_is_too_long_to_be_copied() -> None:
+    sizes = [COPIED // 2, COPIED, 2 * LEAST, COPIED // 2, LEAST]
+    whole = [_answered(number, size) for number, size in enumerate(sizes)]
+    short = shortened(whole)
+    assert set(short) == {"x1", "x3"}
+    for item in short.values():
+        assert item.response is not None
+        assert (len(item.response.content), item.response.cut) == (LEAST, True)
+    assert shortened([replace(whole[1], response=None)]) == {}
+
+
+def test_an_answer_that_is_too_long_to_be_read_whole_accuses_nobody() -> None:
+    found = _unreadable(_answered(1, 1_000, cut=True), "CODE")
+    assert found.findings == ()
+    assert "with more than 1,000 bytes, not read on" in found.verdicts["chat"].note
+    assert is_way(_answered(1, 1_000, cut=True))
+    assert not is_way(_answered(1, 1_000))
 
 
 def test_a_model_id_without_measure_is_not_asked_for() -> None:

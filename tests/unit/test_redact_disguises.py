@@ -95,6 +95,42 @@ def test_a_disguised_key_goes(name: str, key: str, before: str, after: str) -> N
     assert found.decode() == clean
 
 
+CODED: dict[str, Callable[[str], str]] = {
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64, backwards": lambda text: base64.b64encode(text.encode()).decode()[::-1],
+    "hexadecimal": lambda text: text.encode().hex(),
+    "percent": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
+    "entities": lambda text: "".join(f"&#x{ord(letter):x};" for letter in text),
+    "JSON": lambda text: "".join(f"\\u{ord(letter):04x}" for letter in text),
+} | {
+    name: DISGUISES[name]
+    for name in (
+        "base64 in lines", "hexadecimal, colons", "hexadecimal, spaces", "hexadecimal, an array", "octal escapes",
+        "octal numbers", "decimal numbers", "quoted-printable", "wrapped", "tags between", "zero-width between",
+    )
+}  # fmt: skip
+#: Not within another: what needs its blanks or the borders of its lines, wide letters, and a third code.
+_ALONE = (
+    "octal numbers",
+    "full width",
+    "wrapped in JSON",
+    "quoted-printable, wrapped",
+    "hexadecimal, an array",
+    "base64 twice",
+)
+
+
+@pytest.mark.parametrize("outer", CODED)
+def test_a_disguise_within_another_goes(outer: str) -> None:
+    left = []
+    for name, disguise in DISGUISES.items():
+        key = "sk-" + "".join(Random(name).choices(LETTERS, k=40))
+        said = CODED[outer](disguise(key)) if name not in _ALONE else ""
+        if said and "${API_KEY}" not in Redactor([("API_KEY", key)]).text(f'{{"error": "{said}"}}'):
+            left.append(name)
+    assert left == []
+
+
 @FEW
 @given(KEYS, st.integers(1, 14), st.sampled_from(["stream", "blocks", "arguments", "lines"]))
 def test_a_key_in_the_pieces_of_a_body_goes(key: str, size: int, kind: str) -> None:
