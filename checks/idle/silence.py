@@ -78,7 +78,7 @@ async def silence(ctx: Context) -> Result:
         return Result(verdicts={"long_silence": works(f"a silence of {before:.1f} s survived")})
     rate = speed_of(ctx.facts.get("tokens_per_s"), ctx.exchanges)
     latency = latency_of(ctx.exchanges, rate) if rate else 0.0
-    planned = plan(wanted, rate, latency, ctx.options.depth)
+    planned = plan(wanted, rate, latency, ctx.options.depth, ctx.facts.get("context_length"))
     if not isinstance(planned, str):
         tried = await provoke(ctx, wanted, planned)
     elif ctx.options.depth is Depth.DEEP:

@@ -32,9 +32,11 @@ from probe.wire.proxies import ProxyInUse
 from probe.wire.transport import Wire
 from probe.wording import cut, seconds
 
-#: Seconds to wait for a busy endpoint that names no pause, and the longest wait of a request.
+#: Seconds to wait for a busy endpoint that names no pause, and the longest wait of a request; after one that waited in
+#: vain the others wait less, so that what the endpoint always refuses in this way costs a run less than a minute.
 _BACKOFF_S = (1.0, 2.0, 4.0, 8.0)
 _PATIENCE_S = 45.0
+_PATIENCE_AFTER_S = 5.0
 _WORTH_A_LINE_S = 5.0
 #: Seconds of requests after which a check sends a slow endpoint no further ones.
 _TIME_OF_A_CHECK_S = 25.0
@@ -326,7 +328,9 @@ class Context:
             pause = (backoff if wait is None else max(wait, backoff / 2)) * random.uniform(1.0, 1.1)
             spent = time.monotonic() - started
             hopeless = not chat_completion.waiting_helps(exchange) or tries > 6
-            if hopeless or spent + pause > _PATIENCE_S or pause > self.budget.left_s - 1:
+            patience_s = _PATIENCE_AFTER_S if self.log.waited_in_vain else _PATIENCE_S
+            if hopeless or spent + pause > patience_s or pause > self.budget.left_s - 1:
+                self.log.waited_in_vain |= tries > 1
                 text = cut(chat_completion.error_text(exchange), 160)
                 raise Throttled(f"the endpoint answered {exchange.status} for {seconds(spent)}: {text}")
             self.log.emit(Event("waiting", self.check, f"{exchange.status}: waiting {seconds(pause)}"))

@@ -66,6 +66,19 @@ def test_a_model_that_is_too_fast_is_not_paid_for() -> None:
     assert next(item.requests for item in report.checks if item.id == "idle.silence") == 0
 
 
+@pytest.mark.parametrize("style", ["openai", "together"])
+def test_a_context_that_is_too_short_costs_one_long_answer(style: str) -> None:
+    """The one ends the answer at its limit, the other refuses to begin a longer one."""
+    sim = {"rate_tokens_s": 300.0, "options": {"context_length": "500"}}
+    report = diagnose(style=style, sim=sim, only=("idle.silence", "stream.delivery"), idle_s=3.0)
+    assert codes(report) == set()
+    verdict = report.capabilities["long_silence"]
+    assert (verdict.verdict, "of 3 s" in verdict.note) == (State.UNKNOWN, True)
+    asked = [item for item in report.exchanges if item.check == "idle.silence" and item.status == 200]
+    assert len(asked) == 1
+    assert asked[0].timeline.end_s > 1.0
+
+
 def test_a_deep_run_tries_a_long_prompt_where_no_long_answer_can_be_had() -> None:
     report = diagnose(sim={"rate_tokens_s": 0.0}, only=("idle.silence",), idle_s=3.0, depth=Depth.DEEP)
     assert codes(report) == set()
