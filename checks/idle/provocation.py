@@ -325,6 +325,7 @@ async def _ask(
         keepalive_s=keepalive_s,
         fresh=True,
         silence_s=max(1.0, wanted) if autopsy and not stream else None,
+        most_reads=max(ctx.options.transport.wire.most_reads, 2 * planned.tokens),
     )
     extra = {"stream": True, "stream_options": WITH_USAGE} if stream else {}
     ctx.waiting("waiting for a long answer", planned.seconds)

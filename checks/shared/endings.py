@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from checks.shared.timers import L7_TIMEOUT, TOTAL_DEADLINE
+from checks.shared.timers import L7_TIMEOUT, TOTAL_DEADLINE, WRITE_DEADLINE
 from probe.api import Diagnosis, Exchange, Result, completion
 
 #: Statuses of a hop whose timer fired.
@@ -130,8 +130,8 @@ def _gave_up(exchange: Exchange) -> bool:
 
 def _clean_cut(exchange: Exchange) -> Death | None:
     """A stream with a clean end in the middle: some hops pass a cut on like this."""
-    if not completion.is_stream(exchange):
-        return None
+    if not completion.is_stream(exchange) or (exchange.response is not None and exchange.response.cut):
+        return None  # a body that was not read to its end was cut here
     reading = completion.read_stream(exchange)
     if reading.stream.done or reading.finish_reason or reading.errors:
         return None
@@ -184,8 +184,9 @@ def constant_end(stream: Exchange, longer: Exchange | None, whole: Exchange | No
     lost = death_of(whole) if whole is not None else None
     events = [len(completion.read_stream(item).stream.events) for item in (stream, longer)]
     sizes = [item.timeline.wire_bytes for item in (stream, longer)]
+    remedy = None
     if lost is not None and lost.from_a_timer and lost.total_s > limit_s - 0.4:
-        confidence = 0.95
+        confidence, remedy = 0.95, WRITE_DEADLINE
         detail = f" Without streaming the answer was lost after {lost.total_s:.1f} s, when it was complete."
     elif abs(sizes[0] - sizes[1]) > max(sizes) / max(*events, 1) or abs(limit_s - round(limit_s)) < 0.04 * limit_s:
         confidence = 0.9 if abs(events[0] - events[1]) > 2 else 0.75
@@ -200,6 +201,7 @@ def constant_end(stream: Exchange, longer: Exchange | None, whole: Exchange | No
             for item in (stream, longer)
         ),
         confidence=confidence,
+        remedy=remedy,
     )
     return Result((finding,), facts=limit_facts("total", limit_s))
 

@@ -256,9 +256,12 @@ class Context:
             return limit
         if speed.rate is None:
             return 2 * limit
-        tokens = body.get(self.target.limit_param)
-        length = tokens if isinstance(tokens, int) else 0
-        return max(limit, 30 + 3 * speed.expected_s(length, len(str(body)) // 3))
+        return max(limit, 30 + 3 * speed.expected_s(self._limit_of(body), len(str(body)) // 3))
+
+    def _limit_of(self, body: Any) -> int:
+        """The most tokens of the answer to a request; 0 if it has no limit."""
+        tokens = body.get(self.target.limit_param) if isinstance(body, Mapping) else None
+        return tokens if isinstance(tokens, int) else 0
 
     @contextmanager
     def two_at_once(self) -> Iterator[None]:
@@ -353,7 +356,8 @@ class Context:
         self.spent_s += exchange.timeline.end_s
         speed = self.log.speed
         speed.observe(exchange)
-        if speed.slow or (crowded and exchange.timeline.end_s > self.options.timeout_s / 3):
+        planned_s = 1.5 * speed.expected_s(self._limit_of(request.body))
+        if speed.slow or (crowded and exchange.timeline.end_s > max(self.options.timeout_s / 3, planned_s)):
             lane.total_tokens = 1
         elif crowded and lane.total_tokens > 1 and speed.queued(exchange):
             lane.total_tokens //= 2
