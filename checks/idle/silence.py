@@ -17,6 +17,7 @@ from checks.shared.endings import (
     Death,
     constant_end,
     death_of,
+    error_at_end,
     late_failure,
     limit_facts,
     longest_silence,
@@ -147,7 +148,7 @@ def keepalive_note(seconds: int) -> str:
 
 def _ended_while_flowing(flowing: Exchange | None, death: Death) -> Death | None:
     """The end of the streamed answer, if it came at the same time after the request although bytes were flowing."""
-    cut = death_of(flowing) if flowing is not None else None
+    cut = death_of(flowing) or error_at_end(flowing) if flowing is not None else None
     if cut is not None and near(death.total_s, cut.total_s) and cut.silent_s < death.total_s - 0.5:
         return cut
     return None

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timing
 ONLY = ("idle.*", "stream.delivery")
 PACED = {"rate_tokens_s": 100.0}
 #: Their limits are no plain values; what they give is in the table of every fault.
-ELSEWHERE = ("idle-late-error", "idle-retries", "idle-stream-deadline")
+ELSEWHERE = ("idle-late-error", "idle-retries", "idle-stream-deadline", "idle-deadline-in-band")
 TABLE = [item for item in all_faults() if {code.partition(".")[0] for code in item.yields} == {"idle"}]
 TABLE = [item for item in TABLE if item.name not in ELSEWHERE]
 KINDS = {
