@@ -38,7 +38,7 @@ _BACKOFF_S = (1.0, 2.0, 4.0, 8.0)
 _PATIENCE_S = 45.0
 _PATIENCE_AFTER_S = 5.0
 _WORTH_A_LINE_S = 5.0
-#: Seconds of requests after which a check sends a slow endpoint no further ones.
+#: Seconds of requests after which a check sends a slow endpoint no further ones than its second.
 _TIME_OF_A_CHECK_S = 25.0
 #: Seconds in which running checks may end by themselves after the deadline.
 DEADLINE_GRACE_S = 2.0
@@ -47,6 +47,8 @@ _PORTS = {"http": 80, "https": 443}
 #: that took longer than this (seconds) was a timer and is not repeated.
 _GATEWAY_TRIES = 3
 _AT_ONCE_S = 1.0
+#: A stream that broke off after so many seconds is not repeated alone.
+_LONG_S = 20.0
 #: Tokens for thinking, in addition to those of the visible answer.
 THINKING_ROOM = 1024
 #: Answers with thinking between tags until limits are raised: a stray tag in one answer is no thinking.
@@ -373,7 +375,7 @@ class Context:
         if soon_s is None or not speed.slow or not self.requests:
             return
         late = time.monotonic() - self.budget.started > soon_s
-        if late or self.spent_s > _TIME_OF_A_CHECK_S:
+        if late or (self.requests > 1 and self.spent_s > _TIME_OF_A_CHECK_S):
             raise BudgetExceeded(
                 f"the endpoint writes {speed.rate:.1f} tokens/s, and more requests would take too long"
             )
@@ -539,8 +541,10 @@ def _needs_room(exchange: Exchange) -> bool:
 
 
 def _broke_off(exchange: Exchange) -> bool:
-    """Whether a stream of chunks ended in the middle, other than by the time limit."""
+    """Whether a stream of chunks ended in the middle, other than by a limit of ours or after a long time."""
     if not chat_completion.is_stream(exchange) or (exchange.error is not None and exchange.error.kind == "timeout"):
+        return False
+    if exchange.timeline.end_s > _LONG_S or (exchange.response is not None and exchange.response.cut):
         return False
     reading = chat_completion.read_stream(exchange)
     ended = reading.done or reading.finish_reason or reading.errors
