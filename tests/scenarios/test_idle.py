@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from checks.idle import provocation
 from probe.model import Depth, Severity, State
 from probe.simulator import all_faults
 from tests.scenarios.runs import codes, diagnose, errors
@@ -96,6 +97,17 @@ def test_honest_slowness_is_no_fault(quirk: str) -> None:
     assert codes(report, least=Severity.INFO) == set()
     assert not errors(report)
     assert report.capabilities["long_silence"].verdict is State.WORKS
+
+
+def test_a_long_limit_is_explained_by_requests_beside_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provocation, "BESIDE_S", 0.5)
+    report = diagnose(["idle-l7-timeout=1"], sim=PACED, only=("idle.silence", "stream.delivery"), idle_s=2.0)
+    assert codes(report) == {"idle.l7-timeout"}
+    assert report.findings[0].confidence > 0.9
+    asked = [item.timeline for item in report.exchanges if item.check == "idle.silence"]
+    starts = sorted(item.started_s or 0.0 for item in asked)
+    assert len(asked) == 4
+    assert starts[3] - starts[1] < 0.5 < starts[1] - starts[0]
 
 
 def test_heartbeats_are_measured() -> None:
