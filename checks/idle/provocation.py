@@ -156,7 +156,7 @@ async def provoke(ctx: Context, wanted: float, planned: Plan) -> Provoked:
     first = ways(planned.tokens, counts=_counts(ctx), software="")[0]
     silent = await _ask(ctx, first, planned, wanted, client)
     for _ in range(REFUSED):
-        fewer = _allowed(silent, planned.tokens) if silent.status in (400, 422) else None
+        fewer = allowed_tokens(silent, planned.tokens) if silent.status in (400, 422) else None
         if fewer is None:
             break
         planned = replace(planned, tokens=fewer, seconds=planned.seconds * fewer / planned.tokens)
@@ -270,7 +270,7 @@ def _too_short(silent: Exchange, wanted: float) -> bool:
     )
 
 
-def _allowed(refused: Exchange, tokens: int) -> int | None:
+def allowed_tokens(refused: Exchange, tokens: int) -> int | None:
     """The number of tokens to ask for after a refusal: the largest that it names, or half; None if that is too few.
 
     A context or a maximum of output tokens is named as a number (OpenAI: "supports at most 16384 completion tokens").

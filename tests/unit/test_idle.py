@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from checks.idle.observed import diagnose_observed
-from checks.idle.provocation import DEEP_TOKENS, QUESTION_TOKENS, STANDARD_TOKENS, Plan, Provoked, _allowed, plan
+from checks.idle.provocation import DEEP_TOKENS, QUESTION_TOKENS, STANDARD_TOKENS, Plan, Provoked, allowed_tokens, plan
 from checks.idle.reading import heartbeat_of, latency_of, speed_of, survived
 from checks.idle.reuse import Reused, diagnose_reuse, was_lost
 from checks.idle.silence import diagnose_silence, keepalive_note
@@ -162,8 +162,8 @@ def test_a_known_context_bounds_the_plan() -> None:
     ],
 )
 def test_after_a_refusal_as_many_tokens_are_asked_for_as_it_allows(told: str, tokens: int) -> None:
-    assert _allowed(answers.refusal(400, told), 18_603) == tokens
-    assert _allowed(answers.refusal(400, told), 90) is None
+    assert allowed_tokens(answers.refusal(400, told), 18_603) == tokens
+    assert allowed_tokens(answers.refusal(400, told), 90) is None
 
 
 def test_the_speed_comes_from_the_fact_or_from_answers() -> None:
