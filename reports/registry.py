@@ -34,11 +34,12 @@ class UnknownFormat(ValueError):
 
 @dataclass(frozen=True)
 class Reporter:
-    """A format: its name, its file, and the function from a report to the file's bytes."""
+    """A format: its name, its file, and the function from a report to the file's bytes; or one of a plugin."""
 
     name: str
     filename: str
     render: Callable[[Report], bytes]
+    built_in: bool = False
 
 
 def built_in_files() -> list[str]:
@@ -54,7 +55,7 @@ def _built_in(name: str) -> Reporter:
         content: bytes = getattr(import_module(module), attribute)(report)
         return content
 
-    return Reporter(name, filename, render)
+    return Reporter(name, filename, render, built_in=True)
 
 
 def _plugins() -> dict[str, EntryPoint]:

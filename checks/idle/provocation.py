@@ -7,14 +7,16 @@ one was ended.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from checks.fingerprint.checks import software
-from checks.shared.endings import death_of, late_failure, longest_silence
+from checks.shared.endings import Death, death_of, late_failure, longest_silence
 from checks.shared.stream_requests import STORY, WITH_USAGE, count_to_fill, counts, prompt_of
 from probe.api import BudgetExceeded, Depth, Exchange, Throttled, completion
 
@@ -33,9 +35,14 @@ DEEP_S = 75.0
 #: The speed if none was measured, in tokens per second.
 ASSUMED_RATE = 50.0
 #: The answer is planned to last a little longer than the wanted silence, in seconds.
-MARGIN_S = 0.25
+MARGIN_S = 0.05
 #: Time beyond the plan before an answer is considered lost, in seconds.
 GRACE_S = 20.0
+#: Requests that each take longer than this to their end are sent beside each other (seconds).
+BESIDE_S = 20.0
+#: Tokens of a context that are left to the question, and how often an answer of fewer tokens is asked for.
+QUESTION_TOKENS = 128
+REFUSED = 3
 #: Tokens of the long prompt of a deep run if the context length is unknown, and at most.
 PREFILL_TOKENS = 3000
 MOST_PREFILL_TOKENS = 12000
@@ -54,23 +61,26 @@ class Plan:
         return Plan(max(16, int(seconds * self.rate)), seconds, self.rate)
 
 
-def plan(wanted_s: float, rate: float | None, first_s: float, depth: Depth) -> Plan | str:
+def plan(wanted_s: float, rate: float | None, first_s: float, depth: Depth, context: object = None) -> Plan | str:
     """The answer that causes a silence of ``wanted_s`` seconds, or why it is not worth requesting.
 
     Args:
         rate: tokens per second, or None if unknown.
         first_s: the time of the first token, in seconds.
+        context: the length of the context in tokens, if known.
     """
     speed = rate or ASSUMED_RATE
     most = DEEP_TOKENS if depth is Depth.DEEP or wanted_s > STANDARD_S else STANDARD_TOKENS
     most = MOST_TOKENS if wanted_s > DEEP_S else most
+    if isinstance(context, int):
+        most = min(most, context - QUESTION_TOKENS)
     needed = ceil((wanted_s + MARGIN_S - min(first_s, wanted_s / 2)) * speed)
     tokens = max(64, min(needed, most))
     seconds = first_s + tokens / speed
     if rate is not None and seconds < wanted_s / 2:
         return (
-            f"the model writes {speed:.0f} tokens/s, so {tokens} tokens, the most this check requests, cause a silence "
-            f"of only {seconds:.1f} s"
+            f"the model writes {speed:.0f} tokens/s, so {tokens} tokens, the most that can be requested, cause a "
+            f"silence of only {seconds:.1f} s"
         )
     return Plan(tokens, seconds, speed)
 
@@ -143,44 +153,72 @@ def ways(tokens: int, *, counts: bool, software: str) -> list[Way]:
 async def provoke(ctx: Context, wanted: float, planned: Plan) -> Provoked:
     """Send the long request, and those that distinguish the causes if it was ended."""
     client = ctx.options.keepalive_s
-    count = count_to_fill(planned.tokens)
-    first, *others = ways(planned.tokens, counts=_counts(ctx), software=software(ctx))
+    first = ways(planned.tokens, counts=_counts(ctx), software="")[0]
     silent = await _ask(ctx, first, planned, wanted, client)
+    for _ in range(REFUSED):
+        fewer = allowed_tokens(silent, planned.tokens) if silent.status in (400, 422) else None
+        if fewer is None:
+            break
+        planned = replace(planned, tokens=fewer, seconds=planned.seconds * fewer / planned.tokens)
+        silent = await _ask(ctx, first, planned, wanted, client)
     more = _larger(silent, wanted, planned, ctx.options.depth)
     if more is not None:
         planned = more
         silent = await _again(ctx, silent, first, more, wanted, client)
     tries = 1
-    for way in others:
-        if not _too_short(silent, wanted):
-            break
-        tries += 1
-        silent = await _again(ctx, silent, way, planned, wanted, client)
+    if _too_short(silent, wanted):
+        for way in ways(planned.tokens, counts=_counts(ctx), software=software(ctx))[1:]:
+            tries += 1
+            silent = await _again(ctx, silent, way, planned, wanted, client)
+            if not _too_short(silent, wanted):
+                break
     death = late_failure(silent)
     if death is None:
         tried = Provoked(wanted, silent, client_keepalive_s=client, tries=tries)
         short = completion.is_completion(silent) and longest_silence(silent) < wanted
         return await prefilled(ctx, wanted, tried) if short and ctx.options.depth is Depth.DEEP else tried
-    way = _way_of(silent)
-    again = half = flowing = longer = kept = None
+    return await _explained(ctx, silent, death, planned, wanted)
+
+
+async def _explained(ctx: Context, silent: Exchange, death: Death, planned: Plan, wanted: float) -> Provoked:
+    """Repeat the request that was ended, with one thing changed at a time.
+
+    Where the limit is long the repetitions run beside each other, so that they take no longer than one.
+    """
+    from anyio import create_task_group
+
+    way, client = _way_of(silent), ctx.options.keepalive_s
     keepalive = max(1, int(death.silent_s / 3))
-    with suppress(BudgetExceeded, Throttled):  # the judgement is less sure without them
-        again = await _ask(ctx, way, planned, wanted, client)
-        if late_failure(again) is None:
-            return Provoked(wanted, silent, again, client_keepalive_s=client)
-        if death.how == "status":
-            half = await _ask(ctx, way, planned.lasting(death.total_s / 2), wanted, client)
-        if death.from_a_timer or not lost_on_probe(silent):
-            # Tokens for some seconds more than the limit, since a hop may close late.
-            enough = min(planned.tokens, max(64, int((death.total_s + 2.5) * planned.rate)))
-            flowing = await _ask(ctx, way, replace(planned, tokens=enough), wanted, client, stream=True)
-            cut = death_of(flowing)
-            if cut is not None and cut.flowing and cut.total_s < death.total_s - 0.4:
-                other = STORY if way.prompt == count else count
-                plenty = replace(planned, tokens=int((cut.total_s + 2.5) * 1.5 * planned.rate))
-                longer = await _ask(ctx, Way(other), plenty, wanted, client, stream=True)
-        if not death.from_a_timer:
-            kept = await _ask(ctx, way, planned, wanted, keepalive, autopsy=False)
+    found: dict[str, Exchange] = {}
+
+    async def ask(name: str, way: Way, planned: Plan, keepalive_s: int = client, **more: bool) -> None:
+        with suppress(BudgetExceeded, Throttled):  # the judgement is less sure without it
+            found[name] = await _ask(ctx, way, planned, wanted, keepalive_s, **more)
+
+    # Tokens for some seconds more than the limit, since a hop may close late.
+    enough = min(planned.tokens, max(64, int((death.total_s + 2.5) * planned.rate)))
+    asks = [partial(ask, "again", way, planned)]
+    if death.how == "status":
+        asks.append(partial(ask, "half", way, planned.lasting(death.total_s / 2)))
+    if death.from_a_timer or not lost_on_probe(silent):
+        asks.append(partial(ask, "flowing", way, replace(planned, tokens=enough), stream=True))
+    if not death.from_a_timer:
+        asks.append(partial(ask, "kept", way, planned, keepalive, autopsy=False))
+    if death.total_s > BESIDE_S:
+        async with create_task_group() as group:
+            for one in asks:
+                group.start_soon(one)
+    else:
+        for one in asks:
+            await one()
+            if "again" not in found or late_failure(found["again"]) is None:
+                break
+    cut = death_of(found["flowing"]) if "flowing" in found else None
+    if cut is not None and cut.flowing and cut.total_s < death.total_s - 0.4:
+        count = count_to_fill(planned.tokens)
+        plenty = replace(planned, tokens=int((cut.total_s + 2.5) * 1.5 * planned.rate))
+        await ask("longer", Way(STORY if way.prompt == count else count), plenty, stream=True)
+    again, half, flowing, longer, kept = map(found.get, ("again", "half", "flowing", "longer", "kept"))
     return Provoked(wanted, silent, again, half, flowing, longer, kept, keepalive, client)
 
 
@@ -232,14 +270,26 @@ def _too_short(silent: Exchange, wanted: float) -> bool:
     )
 
 
+def allowed_tokens(refused: Exchange, tokens: int) -> int | None:
+    """The number of tokens to ask for after a refusal: the largest that it names, or half; None if that is too few.
+
+    A context or a maximum of output tokens is named as a number (OpenAI: "supports at most 16384 completion tokens").
+    """
+    named = [int(number) for number in re.findall(r"\b\d{3,6}\b", completion.error_text(refused)[:2000])]
+    fewer = max((number for number in named if number < 0.99 * tokens), default=tokens // 2 + QUESTION_TOKENS)
+    fewer -= QUESTION_TOKENS
+    return fewer if 64 <= fewer < tokens else None
+
+
 def _larger(silent: Exchange, wanted: float, planned: Plan, depth: Depth) -> Plan | None:
     """A larger plan, if the tokens were written faster than assumed."""
     lasted = longest_silence(silent)
     if not completion.is_completion(silent) or completion.finish_reason(silent) != "length":
         return None
-    if lasted >= 0.98 * wanted or lasted <= 0:
-        return None
-    more = plan(wanted, planned.tokens / lasted, 0.0, depth)
+    written = completion.usage(silent)[1] or planned.tokens
+    if lasted >= 0.98 * wanted or lasted <= 0 or written < 0.95 * planned.tokens:
+        return None  # where it wrote fewer, that is the server's own limit
+    more = plan(wanted, written / lasted, 0.0, depth)
     return more if isinstance(more, Plan) and more.tokens > planned.tokens else None
 
 
@@ -275,6 +325,7 @@ async def _ask(
         keepalive_s=keepalive_s,
         fresh=True,
         silence_s=max(1.0, wanted) if autopsy and not stream else None,
+        most_reads=max(ctx.options.transport.wire.most_reads, 2 * planned.tokens),
     )
     extra = {"stream": True, "stream_options": WITH_USAGE} if stream else {}
     ctx.waiting("waiting for a long answer", planned.seconds)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from checks.idle.catalogue import L4_DROPPED, REUSE_CLOSED
-from checks.idle.provocation import STANDARD_S
 from checks.shared.endings import limit_facts
 from probe.api import Depth, Exchange, Inconclusive, Result, Skip, check
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FIRST_S = 6.5
 #: The time limit of a request on a kept connection, in seconds.
 PATIENCE_S = 12.0
+#: Pauses whose lengths differ by more than this do not mix their requests, repetitions included.
+APART_S = 4 * PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,11 @@ async def reuse(ctx: Context) -> Result:
     wanted = ctx.options.idle_s
     if wanted <= 0:
         raise Skip("no idle time was requested (--idle 0)")
-    if ctx.options.depth is Depth.DEEP:
-        pauses = sorted({min(FIRST_S, wanted), wanted})
-    else:
-        pauses = [min(wanted, STANDARD_S)]
+    pauses = {min(FIRST_S, wanted), wanted} if ctx.options.depth is Depth.DEEP else {wanted}
     result = Result()
-    for pause in pauses:
-        tried = [await pause_between(ctx, pause)]
-        if was_lost(tried[0]):
+    for first in await _paused(ctx, sorted(pauses)):
+        tried, pause = [first], first.pause_s
+        if was_lost(first):
             # A single loss may be a close that crossed the request (RFC 9112, 9.6), so it is repeated.
             tried.append(await pause_between(ctx, pause + 0.7))
             if await lost_below_http(ctx):
@@ -71,6 +70,23 @@ async def reuse(ctx: Context) -> Result:
         if result.findings:
             break
     return result
+
+
+async def _paused(ctx: Context, pauses: Sequence[float]) -> Sequence[Reused]:
+    """The pauses, beside each other where the requests after one have ended long before those after the next."""
+    if any(later - before < APART_S for before, later in pairwise(pauses)):
+        return [await pause_between(ctx, pause) for pause in pauses]
+    from anyio import create_task_group
+
+    found: dict[float, Reused] = {}
+
+    async def one(pause: float) -> None:
+        found[pause] = await pause_between(ctx, pause)
+
+    async with create_task_group() as group:
+        for pause in pauses:
+            group.start_soon(one, pause)
+    return [found[pause] for pause in pauses]
 
 
 async def pause_between(ctx: Context, pause_s: float) -> Reused:
@@ -83,8 +99,8 @@ async def pause_between(ctx: Context, pause_s: float) -> Reused:
         pool_idle_s=3600.0 + pause_s,
     )
     before = await ctx.send("GET", url, wire=wire, patient=False)
-    count = len(_own(ctx))
     await ctx.pause("waiting with an idle connection", pause_s)
+    count = len(_own(ctx))
     await ctx.send("GET", url, wire=wire, patient=False, timeout_s=min(PATIENCE_S, ctx.options.timeout_s))
     return Reused(pause_s, before, tuple(_own(ctx)[count:]))
 

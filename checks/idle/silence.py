@@ -17,6 +17,7 @@ from checks.shared.endings import (
     Death,
     constant_end,
     death_of,
+    error_at_end,
     late_failure,
     limit_facts,
     longest_silence,
@@ -45,9 +46,9 @@ if TYPE_CHECKING:
 _TIMERS = {L7_TIMEOUT.code, TOTAL_DEADLINE.code}
 #: The remedy if keepalive was tried and did not help.
 NO_KEEPALIVE = (
-    "Raise the idle timeout of the firewall or load balancer in between, keep streaming on, and let the server send "
-    "heartbeats. TCP keepalive was tried and does not help: this hop counts only data, or ends its own TCP connection "
-    "to the client."
+    "Raise the idle timeout of the firewall, load balancer or TLS tunnel in between (stunnel: `TIMEOUTidle = 43200`), "
+    "keep streaming on, and let the server send heartbeats. TCP keepalive was tried and does not help: this hop counts "
+    "only data, or ends its own TCP connection to the client."
 )
 
 
@@ -78,7 +79,7 @@ async def silence(ctx: Context) -> Result:
         return Result(verdicts={"long_silence": works(f"a silence of {before:.1f} s survived")})
     rate = speed_of(ctx.facts.get("tokens_per_s"), ctx.exchanges)
     latency = latency_of(ctx.exchanges, rate) if rate else 0.0
-    planned = plan(wanted, rate, latency, ctx.options.depth)
+    planned = plan(wanted, rate, latency, ctx.options.depth, ctx.facts.get("context_length"))
     if not isinstance(planned, str):
         tried = await provoke(ctx, wanted, planned)
     elif ctx.options.depth is Depth.DEEP:
@@ -147,7 +148,7 @@ def keepalive_note(seconds: int) -> str:
 
 def _ended_while_flowing(flowing: Exchange | None, death: Death) -> Death | None:
     """The end of the streamed answer, if it came at the same time after the request although bytes were flowing."""
-    cut = death_of(flowing) if flowing is not None else None
+    cut = death_of(flowing) or error_at_end(flowing) if flowing is not None else None
     if cut is not None and near(death.total_s, cut.total_s) and cut.silent_s < death.total_s - 0.5:
         return cut
     return None
@@ -155,6 +156,8 @@ def _ended_while_flowing(flowing: Exchange | None, death: Death) -> Death | None
 
 def _timer(tried: Provoked, death: Death) -> Result:
     silent, flowing = tried.silent, tried.flowing
+    again = late_failure(tried.again) if tried.again is not None else None
+    limit_s = min(death.total_s, again.total_s) if again is not None and again.how == death.how else death.total_s
     why = "TCP keepalive does not affect such a timer."
     half = late_failure(tried.half) if tried.half is not None else None
     if half is not None and half.total_s > 0.8 * death.total_s:
@@ -165,16 +168,16 @@ def _timer(tried: Provoked, death: Death) -> Result:
     if tried.delivery in ("held", "size-buffered"):
         why += " The buffer that holds back the stream would also hold back heartbeats: disable buffering first."
     if flowing is None or not completion.is_stream(flowing):
-        return timer_result(L7_TIMEOUT, death.total_s, silent, death, confidence=0.7, why=why)
+        return timer_result(L7_TIMEOUT, limit_s, silent, death, confidence=0.7, why=why)
     lasted = flowing.timeline.end_s - (flowing.timeline.sent_s or 0.0)
     cut = _ended_while_flowing(flowing, death)
     if cut is not None:
-        return timer_result(TOTAL_DEADLINE, min(death.total_s, cut.total_s), silent, death, flowing, cut, why=why)
+        return timer_result(TOTAL_DEADLINE, min(limit_s, cut.total_s), silent, death, flowing, cut, why=why)
     if death_of(flowing) is None and flowing.error is None and lasted > death.total_s + 0.3:
         why = f"A streamed answer of {lasted:.1f} s was completed: keep streaming on. {why}"
-        return timer_result(L7_TIMEOUT, death.total_s, silent, death, flowing, why=why)
+        return timer_result(L7_TIMEOUT, limit_s, silent, death, flowing, why=why)
     why = f"The streamed answer lasted only {lasted:.1f} s, so a total deadline is possible too. {why}"
-    return timer_result(L7_TIMEOUT, death.total_s, silent, death, flowing, confidence=0.6, why=why)
+    return timer_result(L7_TIMEOUT, limit_s, silent, death, flowing, confidence=0.6, why=why)
 
 
 def _below_http(tried: Provoked, death: Death) -> Result:

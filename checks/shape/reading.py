@@ -268,7 +268,8 @@ def _stream(exchange: Exchange) -> Iterator[Deviation]:
     bodies = [(chunk.index, chunk.body) for chunk in stream.chunks if is_chunk(chunk.body)]
     places = _places([body for _, body in bodies])
     names: dict[Any, str] = {}
-    ended = stream.done and exchange.error is None  # once: it is searched for in all events
+    # An event with an error ended the others, whatever follows it.
+    ended = stream.done and exchange.error is None and not stream.errors  # once: it is searched for in all events
     for (index, body), place in zip(bodies, places, strict=True):
         if body.get("choices") == [] and body.get("usage") is None:
             continue  # Azure begins with a chunk of content filters, whose other fields are empty

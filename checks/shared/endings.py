@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from checks.shared.timers import L7_TIMEOUT, TOTAL_DEADLINE
+from checks.shared.timers import L7_TIMEOUT, TOTAL_DEADLINE, WRITE_DEADLINE
 from probe.api import Diagnosis, Exchange, Result, completion
 
 #: Statuses of a hop whose timer fired.
 GAVE_UP = (408, 502, 504, 524, 598, 599)
+#: Statuses of a hop that lost the other side (AWS ALB, nginx), which is a timer where it comes again at the same time.
+SIDE_GONE = (460, 499)
 #: An exchange that ends sooner was not ended by a timer.
 LEAST_S = 0.9
 #: How late a close may be: Envoy closes a cut response 1 s after the timer (nginx fires up to 0.3 s early).
@@ -109,7 +111,8 @@ def late_failure(exchange: Exchange) -> Death | None:
     response, waited = exchange.response, (exchange.timeline.headers_s or 0.0) - sent_at(exchange)
     if death is not None or exchange.error is not None or response is None or waited < LEAST_S:
         return death
-    if 400 <= response.status < 500 or completion.is_completion(exchange) or completion.is_stream(exchange):
+    refused = 400 <= response.status < 500 and response.status not in SIDE_GONE
+    if refused or completion.is_completion(exchange) or completion.is_stream(exchange):
         return None
     return Death("status", waited, waited, "/response/status", response.status)
 
@@ -130,8 +133,8 @@ def _gave_up(exchange: Exchange) -> bool:
 
 def _clean_cut(exchange: Exchange) -> Death | None:
     """A stream with a clean end in the middle: some hops pass a cut on like this."""
-    if not completion.is_stream(exchange):
-        return None
+    if not completion.is_stream(exchange) or (exchange.response is not None and exchange.response.cut):
+        return None  # a body that was not read to its end was cut here
     reading = completion.read_stream(exchange)
     if reading.stream.done or reading.finish_reason or reading.errors:
         return None
@@ -140,6 +143,15 @@ def _clean_cut(exchange: Exchange) -> Death | None:
         return None
     silent = end - last_byte_at(exchange)
     return Death("cut", end - sent, silent, "/response/body", "no finish_reason, no [DONE]")
+
+
+def error_at_end(stream: Exchange) -> Death | None:
+    """The end of a stream by an event with an error in place of the rest: some gateways say a timeout like this."""
+    reading = completion.read_stream(stream) if completion.is_stream(stream) else None
+    if reading is None or reading.finish_reason or not reading.errors:
+        return None
+    total_s = stream.timeline.end_s - sent_at(stream)
+    return Death("cut", total_s, stream.timeline.end_s - last_byte_at(stream), "/response/body", "an error event")
 
 
 def near(limit_s: float, seen_s: float) -> bool:
@@ -182,12 +194,15 @@ def constant_end(stream: Exchange, longer: Exchange | None, whole: Exchange | No
     if abs(cut.total_s - again.total_s) > max(0.2, 0.05 * limit_s):
         return None
     lost = death_of(whole) if whole is not None else None
+    whole_s = next((end for end in (cut.total_s, again.total_s) if abs(end - round(end)) < 0.04 * end), 0.0)
     events = [len(completion.read_stream(item).stream.events) for item in (stream, longer)]
     sizes = [item.timeline.wire_bytes for item in (stream, longer)]
+    remedy = None
     if lost is not None and lost.from_a_timer and lost.total_s > limit_s - 0.4:
-        confidence = 0.95
+        confidence, remedy = 0.95, WRITE_DEADLINE
         detail = f" Without streaming the answer was lost after {lost.total_s:.1f} s, when it was complete."
-    elif abs(sizes[0] - sizes[1]) > max(sizes) / max(*events, 1) or abs(limit_s - round(limit_s)) < 0.04 * limit_s:
+    elif abs(sizes[0] - sizes[1]) > max(sizes) / max(*events, 1) or whole_s:
+        limit_s = whole_s or limit_s
         confidence = 0.9 if abs(events[0] - events[1]) > 2 else 0.75
         detail = f" They had {sizes[0]} and {sizes[1]} bytes by then."
     else:
@@ -200,6 +215,7 @@ def constant_end(stream: Exchange, longer: Exchange | None, whole: Exchange | No
             for item in (stream, longer)
         ),
         confidence=confidence,
+        remedy=remedy,
     )
     return Result((finding,), facts=limit_facts("total", limit_s))
 

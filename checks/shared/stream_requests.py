@@ -12,7 +12,7 @@ from probe.api import Exchange, completion, text_at
 if TYPE_CHECKING:
     from probe.api import Context, Wire
 
-COUNT_50 = "Count from 1 to 50, one number per line, nothing else."
+COUNT_40 = "Count from 1 to 40, one number per line, nothing else."
 COUNT_10 = "Count from 1 to 10, one number per line, nothing else."
 #: Small models stop counting early; a story they continue up to any limit.
 STORY = "Write a long story about the sea."
@@ -28,7 +28,7 @@ class Question:
     tokens: int
 
 
-FIRST = Question(COUNT_50, BASIC_LIMIT)
+FIRST = Question(COUNT_40, BASIC_LIMIT)
 #: The same for an endpoint that would write for half a minute.
 SHORT = Question("Count from 1 to 20, one number per line, nothing else.", 64)
 
@@ -52,7 +52,7 @@ def prompt_of(exchange: Exchange) -> str:
 
 def counts(basic: Exchange) -> bool:
     """Whether the model counts as requested, so that it can be made to write long answers."""
-    end = r"\b(48\D{1,12}49\D{1,12}50|18\D{1,12}19\D{1,12}20)\b"
+    end = r"\b(38\D{1,12}39\D{1,12}40|18\D{1,12}19\D{1,12}20)\b"
     return re.search(end, completion.answer(basic)) is not None
 
 

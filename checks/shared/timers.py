@@ -39,3 +39,9 @@ TOTAL_DEADLINE = Diagnosis(
         "AWS API Gateway quotas: integration timeout; response transfer mode",
     ),
 )
+#: The remedy where an answer without streaming is lost when it is complete: a deadline of writing.
+WRITE_DEADLINE = (
+    "Raise or disable the write timeout of the server or proxy: Traefik: `writeTimeout: 0` in "
+    "`transport.respondingTimeouts` of the entry point; Caddy: `write 0` in `timeouts` of `servers`; a Go program: "
+    "`WriteTimeout` of its http.Server. Until then set max_tokens so that an answer is written within the limit."
+)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _SURE = 16
 _PIECES = 4
 #: The questions that are judged by their numbers, and the last number that each asks for.
-COUNTED_TO = {stream_requests.FIRST.prompt: 50, stream_requests.SHORT.prompt: 20}
+COUNTED_TO = {stream_requests.FIRST.prompt: 40, stream_requests.SHORT.prompt: 20}
 #: So many consecutive numbers are a count.
 _SURELY_COUNTS = 5
 #: Fields in which servers put the text of a chunk by mistake, below a choice.

@@ -65,6 +65,9 @@ async def call(ctx: Context) -> Result:
         return await examine_refusal(ctx, first)
     asked = [first]
     try:
+        if ctx.slow and ctx.options.soon_s is not None and not first.has_call:
+            # Repetitions take too long there; a call that is forced proves tools and parser.
+            return diagnose_silence(asked, Signs(forced=(read(await requests.required(ctx)),)))
         while len(asked) < (ctx.options.trials or _enough(asked)):
             asked.append(read(await _ask_again(ctx, asked)))
         if any(reading.has_call for reading in asked):

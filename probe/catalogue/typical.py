@@ -45,7 +45,7 @@ TYPICAL = {
     "roles.order": Cost(3, 105, 17),
     "roles.turns": Cost(1, 144, 24),
     "stream.characters": Cost(1, 40, 16),
-    "stream.shape": Cost(1, 22, 99),
+    "stream.shape": Cost(1, 22, 79),
     "tools.agent": Cost(1, 800, 130),
     "tools.call": Cost(1, 200, 30),
     "tools.choice": Cost(2, 701, 72),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -51,6 +52,7 @@ def main(args: Sequence[str] | None = None) -> int:
     _no_core_files()
     _hear_of_children()
     streams.prepare()
+    gc.set_threshold(20_000)  # what the imports make stays, so that looking through it only takes time
     try:
         status = _command(None)
     except KeyboardInterrupt:

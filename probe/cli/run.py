@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,7 @@ def _diagnose(options: Options, given: Given, interrupted: Interrupted) -> tuple
     check_folder(out)
     for problem in registry.problems():
         print(f"endpoint-probe: {printable(problem)}", file=sys.stderr)
-    report, ended_early = _run(options, checks, make_display(given, options, checks), interrupted)
+    report, ended_early = _run(options, checks, make_display(given, options, checks), interrupted, reporters)
     report = replace(report, run=replace(report.run, fail_on=given.fail_on, accept=accept))
     remove_stale(out, {reporter.filename for reporter in reporters})
     written = _write_all(report, reporters, out)
@@ -143,6 +144,8 @@ def accepted_codes(accept: Sequence[str]) -> tuple[str, ...]:
     """
     from probe.catalogue import registry
 
+    if not accept:
+        return ()  # reading the catalogue takes time
     try:
         return gate.checked(accept, registry.catalogue())
     except gate.BadAcceptance as error:
@@ -166,7 +169,9 @@ def check_folder(folder: Path) -> None:
         raise Unusable("--out holds a character no path has; name a folder, as in --out endpoint-report") from None
 
 
-def _run(options: Options, checks: list[Check], display: Display, interrupted: Interrupted) -> tuple[Report, bool]:
+def _run(
+    options: Options, checks: list[Check], display: Display, interrupted: Interrupted, reporters: list[Reporter]
+) -> tuple[Report, bool]:
     """Run the checks; returns the report, and whether a signal ended the run early."""
     import anyio
 
@@ -177,7 +182,13 @@ def _run(options: Options, checks: list[Check], display: Display, interrupted: I
     async def main() -> Report:
         hush()
         use_daemon_threads()
-        return await run(options, emit=display.emit, interrupted=interrupted, checks=checks)
+        return await run(options, emit=display.emit, interrupted=interrupted, checks=checks, rehearse=rehearse)
+
+    def rehearse(report: Report) -> None:
+        import_module("reports.terminal")
+        for reporter in reporters:
+            if reporter.built_in:  # a plugin's may have effects
+                reporter.render(report)
 
     with display:
         report = anyio.run(main)

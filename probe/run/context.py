@@ -32,11 +32,13 @@ from probe.wire.proxies import ProxyInUse
 from probe.wire.transport import Wire
 from probe.wording import cut, seconds
 
-#: Seconds to wait for a busy endpoint that names no pause, and the longest wait of a request.
+#: Seconds to wait for a busy endpoint that names no pause, and the longest wait of a request; after one that waited in
+#: vain the others wait less, so that what the endpoint always refuses in this way costs a run less than a minute.
 _BACKOFF_S = (1.0, 2.0, 4.0, 8.0)
 _PATIENCE_S = 45.0
+_PATIENCE_AFTER_S = 5.0
 _WORTH_A_LINE_S = 5.0
-#: Seconds of requests after which a check sends a slow endpoint no further ones.
+#: Seconds of requests after which a check sends a slow endpoint no further ones than its second.
 _TIME_OF_A_CHECK_S = 25.0
 #: Seconds in which running checks may end by themselves after the deadline.
 DEADLINE_GRACE_S = 2.0
@@ -45,6 +47,8 @@ _PORTS = {"http": 80, "https": 443}
 #: that took longer than this (seconds) was a timer and is not repeated.
 _GATEWAY_TRIES = 3
 _AT_ONCE_S = 1.0
+#: A stream that broke off after so many seconds is not repeated alone.
+_LONG_S = 20.0
 #: Tokens for thinking, in addition to those of the visible answer.
 THINKING_ROOM = 1024
 #: Answers with thinking between tags until limits are raised: a stray tag in one answer is no thinking.
@@ -254,9 +258,12 @@ class Context:
             return limit
         if speed.rate is None:
             return 2 * limit
-        tokens = body.get(self.target.limit_param)
-        length = tokens if isinstance(tokens, int) else 0
-        return max(limit, 30 + 3 * speed.expected_s(length, len(str(body)) // 3))
+        return max(limit, 30 + 3 * speed.expected_s(self._limit_of(body), len(str(body)) // 3))
+
+    def _limit_of(self, body: Any) -> int:
+        """The most tokens of the answer to a request; 0 if it has no limit."""
+        tokens = body.get(self.target.limit_param) if isinstance(body, Mapping) else None
+        return tokens if isinstance(tokens, int) else 0
 
     @contextmanager
     def two_at_once(self) -> Iterator[None]:
@@ -326,7 +333,9 @@ class Context:
             pause = (backoff if wait is None else max(wait, backoff / 2)) * random.uniform(1.0, 1.1)
             spent = time.monotonic() - started
             hopeless = not chat_completion.waiting_helps(exchange) or tries > 6
-            if hopeless or spent + pause > _PATIENCE_S or pause > self.budget.left_s - 1:
+            patience_s = _PATIENCE_AFTER_S if self.log.waited_in_vain else _PATIENCE_S
+            if hopeless or spent + pause > patience_s or pause > self.budget.left_s - 1:
+                self.log.waited_in_vain |= tries > 1
                 text = cut(chat_completion.error_text(exchange), 160)
                 raise Throttled(f"the endpoint answered {exchange.status} for {seconds(spent)}: {text}")
             self.log.emit(Event("waiting", self.check, f"{exchange.status}: waiting {seconds(pause)}"))
@@ -349,7 +358,8 @@ class Context:
         self.spent_s += exchange.timeline.end_s
         speed = self.log.speed
         speed.observe(exchange)
-        if speed.slow or (crowded and exchange.timeline.end_s > self.options.timeout_s / 3):
+        planned_s = 1.5 * speed.expected_s(self._limit_of(request.body))
+        if speed.slow or (crowded and exchange.timeline.end_s > max(self.options.timeout_s / 3, planned_s)):
             lane.total_tokens = 1
         elif crowded and lane.total_tokens > 1 and speed.queued(exchange):
             lane.total_tokens //= 2
@@ -365,7 +375,7 @@ class Context:
         if soon_s is None or not speed.slow or not self.requests:
             return
         late = time.monotonic() - self.budget.started > soon_s
-        if late or self.spent_s > _TIME_OF_A_CHECK_S:
+        if late or (self.requests > 1 and self.spent_s > _TIME_OF_A_CHECK_S):
             raise BudgetExceeded(
                 f"the endpoint writes {speed.rate:.1f} tokens/s, and more requests would take too long"
             )
@@ -531,8 +541,10 @@ def _needs_room(exchange: Exchange) -> bool:
 
 
 def _broke_off(exchange: Exchange) -> bool:
-    """Whether a stream of chunks ended in the middle, other than by the time limit."""
+    """Whether a stream of chunks ended in the middle, other than by a limit of ours or after a long time."""
     if not chat_completion.is_stream(exchange) or (exchange.error is not None and exchange.error.kind == "timeout"):
+        return False
+    if exchange.timeline.end_s > _LONG_S or (exchange.response is not None and exchange.response.cut):
         return False
     reading = chat_completion.read_stream(exchange)
     ended = reading.done or reading.finish_reason or reading.errors

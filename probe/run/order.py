@@ -87,7 +87,8 @@ class Order:
         if soon is None or not self.speed.slow or self.speed.rate is None or item.id in self.needed:
             return None
         needed = self.seconds(item)
-        if needed <= 3 or elapsed_s + needed + sum(self.seconds(self.checks[name]) for name in running) / 2 <= soon:
+        short = needed <= 3 and (elapsed_s < soon or not typical(item).completion)
+        if short or elapsed_s + needed + sum(self.seconds(self.checks[name]) for name in running) / 2 <= soon:
             return None
         return (
             f"left out: the endpoint writes {self.speed.rate:.1f} tokens/s, and this takes about "

@@ -61,6 +61,7 @@ class Log:
     pace: Pace = field(default_factory=Pace)
     speed: Speed = field(default_factory=Speed)
     tagged: int = 0
+    waited_in_vain: bool = False
 
     def turn(self, url: str, sender: Sender) -> AbstractAsyncContextManager[Callable[[Exchange], None]]:
         """Wait for this run's turn at the host of the URL, if runs of this process take turns."""

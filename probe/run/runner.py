@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import anyio
+import anyio.from_thread
+import anyio.to_thread
 
 from probe.catalogue import registry
 from probe.catalogue.remedies import advised
@@ -64,6 +66,7 @@ async def run(
     interrupted: Interrupted | None = None,
     checks: list[Check] | None = None,
     shared: Shared | None = None,
+    rehearse: Callable[[Report], object] | None = None,
 ) -> Report:
     """Run the checks against one endpoint.
 
@@ -73,6 +76,8 @@ async def run(
             noted there; otherwise signals are not handled.
         checks: the checks to run instead of the registry's selection.
         shared: what this run shares with other runs of the process.
+        rehearse: called in a thread with the report as far as it is, while the run waits for the endpoint and
+            measures nothing, so that what the outputs load is there when the report is; what it raises is dropped.
 
     Raises:
         registry.RegistryError: a glob of ``only`` or ``skip`` matches no check.
@@ -110,6 +115,9 @@ async def run(
                         group.start_soon(lag.run)
                     if interrupted is not None:
                         group.start_soon(interrupted.end, group.cancel_scope)
+                    if rehearse is not None:
+                        parts = options, scheduler, budget, lag, started_at, begin, complete
+                        group.start_soon(_rehearsed, scheduler.calm, rehearse, lambda: _assemble(*parts))
                     await scheduler.run()
                     complete = budget.left_s > 0
                     group.cancel_scope.cancel()
@@ -120,6 +128,16 @@ async def run(
         report = _with_reason_for_no_chat(report, chosen)
     chat_completion.forget_readings()
     return stored(without_secrets(report, redactor))
+
+
+async def _rehearsed(calm: anyio.Event, rehearse: Callable[[Report], object], so_far: Callable[[], Report]) -> None:
+    def beside() -> None:
+        with suppress(Exception):
+            registry.guides()  # which the report needs, and the loop must not wait for
+            rehearse(anyio.from_thread.run_sync(so_far))
+
+    await calm.wait()
+    await anyio.to_thread.run_sync(beside, abandon_on_cancel=True)
 
 
 def _assemble(

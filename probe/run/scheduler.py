@@ -85,6 +85,8 @@ class Scheduler:
         self._edges = graph(checks)
         self.order = Order(checks, self._edges, options, log.speed)
         self.started = time.monotonic()
+        #: Set when arrival times were measured and other checks run.
+        self.calm = anyio.Event()
 
     @property
     def records(self) -> tuple[CheckRecord, ...]:
@@ -135,6 +137,9 @@ class Scheduler:
                     ready.remove(name)
                     running.add(name)
                     group.start_soon(one, name)
+                timed = any(self.checks[item].exclusive for item in running)
+                if running and not timed and any(record.exclusive for record in self._records.values()):
+                    self.calm.set()
                 if running:
                     await changed.wait()
                     changed = anyio.Event()

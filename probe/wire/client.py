@@ -177,7 +177,7 @@ class Client:
         held: list[httpx.Response] = []
         try:
             with anyio.fail_after(timeout_s):
-                exchange = self._exchange(pool, recorder, held, method, url, sent, payload)
+                exchange = self._exchange(pool, recorder, held, method, url, sent, payload, wire.most_reads)
                 await _watched(exchange, recorder, wire.silence_s)
         except TimeoutError:
             failure = Failure(
@@ -224,6 +224,7 @@ class Client:
         url: str,
         headers: Mapping[str, str],
         payload: bytes | None,
+        most_reads: int,
     ) -> None:
         request = pool.build_request(
             method, url, headers=dict(headers), content=payload, extensions={"trace": recorder.trace}
@@ -232,7 +233,7 @@ class Client:
         recorder.mark("headers")
         recorder.phase = "body"
         held.append(response)
-        await recorder.read(response, self.room)
+        await recorder.read(response, self.room, most_reads)
 
     def _request(self, method: str, url: str, headers: Mapping[str, str], body: Any, content: bytes | None) -> Request:
         redact = self.redactor

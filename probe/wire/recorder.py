@@ -21,8 +21,6 @@ from probe.wire.tcp import Autopsies, socket_of
 
 #: Time for the server to end the response after ``[DONE]``.
 DONE_GRACE_S = 1.0
-#: The most reads of a body; 5,000 tokens streamed one by one are 5,000.
-MOST_READS = 12_000
 #: Bytes of all bodies of a run, and the bytes and reads of each when those are used up.
 RUN_LIMIT = 16 * 1024 * 1024
 LEAST = 64 * 1024
@@ -37,10 +35,9 @@ class Room:
 
     left: int = RUN_LIMIT
 
-    @property
-    def reads(self) -> int:
-        """The most reads of a body."""
-        return MOST_READS if self.left > 0 else LEAST_READS
+    def reads(self, most: int) -> int:
+        """The most reads of a body, of which ``most`` are allowed while there is room."""
+        return most if self.left > 0 else min(most, LEAST_READS)
 
     def limit(self, size: int = 0) -> int:
         """The most bytes of a body that has ``size`` bytes already."""
@@ -108,7 +105,7 @@ class Recorder:
             asked = last
             await self.autopsies.ask(socket_of(self.stream), silent)
 
-    async def read(self, response: httpx.Response, room: Room) -> None:
+    async def read(self, response: httpx.Response, room: Room, most_reads: int) -> None:
         """Read the body up to its end or a limit."""
         clock = time.monotonic
         begin = self.begin
@@ -135,7 +132,7 @@ class Recorder:
             if over > 0:
                 chunk = chunk[: max(0, len(chunk) - over)]
             reads.append((at, chunk))
-            if over > 0 or len(reads) >= room.reads:
+            if over > 0 or len(reads) >= room.reads(most_reads):
                 self.cut = True
                 break
             tail = (tail + chunk)[-32:] if len(chunk) < 32 else chunk[-32:]

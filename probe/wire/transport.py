@@ -17,6 +17,7 @@ class Wire:
         pool_idle_s: how long an idle connection is kept for reuse; None is for ever.
         silence_s: after so many seconds without a byte the TCP peer is probed (``probe.wire.tcp``),
             on a connection of the exchange's own; None is never.
+        most_reads: of a body, which ends there.
     """
 
     http: str | None = None
@@ -25,6 +26,8 @@ class Wire:
     fresh: bool = False
     pool_idle_s: float | None = 30.0
     silence_s: float | None = None
+    #: 5,000 tokens streamed one by one are 5,000.
+    most_reads: int = 12_000
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 slow      llama.cpp held to some tokens a second: what of a client's switches is known, after how long, what was lost
 silences  how long a silence the idle check makes, for every server style and several kinds of models
+run       seconds of the whole command at 60 tokens/s, standard and quick, and its processor time
 stalls    false alarms about time: healthy styles behind a relay that stalls at random, beside busy processes
 
 Each prints a table; the exit status is 1 where a promise is broken.
@@ -18,11 +19,14 @@ import os
 import random
 import select
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import anyio
@@ -35,12 +39,15 @@ from probe.run.runner import run
 from probe.run.typed_options import Given, Known, options_for
 from probe.simulator import Simulator, all_styles
 from tests.benchmarks.held import cpu_s, held
+from tests.contract.running import command, environment
 from tests.live.servers import CONFIGS, llamacpp
 from tests.scenarios.runs import against
 
 #: Promises: seconds of a run at 4 tokens a second, and the share of endpoints at which the silence is reached.
 MOST_S = 150.0
 REACHED = 0.9
+#: Seconds of the whole command at 60 tokens a second, on a machine that does nothing else, by depth.
+WHOLE_S = {"standard": 12.0, "quick": 3.5}
 #: Families of findings that are about time, and single codes.
 ABOUT_TIME = ("idle",)
 TIMED_CODES = {
@@ -86,6 +93,39 @@ def _speed(origin: str, tokens: int) -> float:
     connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
     answer = json.loads(connection.getresponse().read())
     return float(answer["timings"]["predicted_per_second"])
+
+
+# Whole runs --------------------------------------------------------------------------------------
+
+
+def runs(console: Console) -> int:
+    """The command as it is typed, from its start to its end; of three runs the fastest, since others may be busy."""
+    table = Table("style", "depth", "seconds", "at most", "of them processor", "requests")
+    late = False
+    for depth, most in WHOLE_S.items():
+        for style in ("openai", "vllm", "llamacpp"):
+            with Simulator(style, rate_tokens_s=60.0) as sim, tempfile.TemporaryDirectory() as folder:
+                words = ["run", sim.typed_url, "--model", sim.model, "--api-key-env", "KEY", "-q", "--out", folder]
+                tried = [_seconds([*words, "--depth", depth], sim.key or "none") for _ in range(3)]
+                spent = json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))["run"]["requests"]
+            wall, busy = min(tried)
+            late |= wall > most
+            table.add_row(style, depth, f"{wall:.2f}", f"{most:g}", f"{busy:.2f}", str(spent))
+    console.print(table)
+    console.print(f"load {os.getloadavg()[0]:.1f}")
+    return int(late)
+
+
+def _seconds(words: list[str], key: str) -> tuple[float, float]:
+    """Wall and processor seconds of one command."""
+    begin = time.monotonic()
+    process = subprocess.Popen(
+        command(*words), env=environment({"KEY": key}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, words
+    return time.monotonic() - begin, used.ru_utime + used.ru_stime
 
 
 # Silences ----------------------------------------------------------------------------------------
@@ -215,7 +255,7 @@ def _busy() -> None:
 
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.timing", description=__doc__)
-    parser.add_argument("part", choices=("slow", "silences", "stalls"))
+    parser.add_argument("part", choices=("slow", "run", "silences", "stalls"))
     parser.add_argument("--rate", type=float, default=4.0, help="tokens a second (slow)")
     parser.add_argument("--runs", type=int, default=200, help="runs (stalls)")
     parser.add_argument("--workers", type=int, default=4, help="runs at once (stalls)")
@@ -225,6 +265,8 @@ def main(words: list[str] | None = None) -> int:
     console = Console(width=150)
     if given.part == "slow":
         return slow(given.rate, console)
+    if given.part == "run":
+        return runs(console)
     if given.part == "silences":
         return silences(console)
     return stalls(given.runs, given.workers, given.busy, given.limit, console)

@@ -29,7 +29,7 @@ PERSONALITIES = ("chatty", "reasoning", "weak")
 #: Silences that the idle faults need; the others end their runs before.
 IDLE_S = 3.0
 #: Tokens a second of the simulated model: slow enough for the stream checks to measure, and fast for all the others.
-STREAM_RATE = 100.0
+STREAM_RATE = 80.0
 OTHER_RATE = 200.0
 #: Faults of an API other than chat completions, and the checks of their runs but for the first fault of each code,
 #: whose run is whole: what is judged on chat completions before that API.

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
+import anyio.from_thread
 import pytest
 
 from probe.catalogue import registry
@@ -151,6 +152,30 @@ def test_an_exclusive_check_runs_alone() -> None:
     assert beside["y.alone"] == {"y.alone"}
     assert any(len(beside[name]) > 1 for name in names)
     assert max(len(beside[name]) for name in names) <= 4
+
+
+def test_outputs_are_rehearsed_while_a_run_waits_and_what_that_raises_is_dropped() -> None:
+    async def measures(_ctx: Any) -> Result:
+        seen.append("measured")
+        return Result()
+
+    async def waits(_ctx: Any) -> Result:
+        with anyio.fail_after(5):
+            await rehearsed.wait()
+        return Result()
+
+    def rehearse(report: Report) -> None:
+        seen.append(tuple(item.id for item in report.checks))
+        anyio.from_thread.run_sync(rehearsed.set)
+        raise ValueError
+
+    seen: list[Any] = []
+    rehearsed = anyio.Event()
+    settings = Options(parse("http://127.0.0.1:9/v1"))
+    checks = [make("a", measures, exclusive=True), make("b", waits, after=frozenset({"a"}))]
+    report = anyio.run(lambda: run(settings, checks=checks, rehearse=rehearse))
+    assert seen == ["measured", ("a",)]
+    assert [item.outcome for item in report.checks] == [Outcome.PASS, Outcome.PASS]
 
 
 def test_a_circle_of_needs_is_named() -> None:

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from checks.idle import provocation
 from probe.model import Depth, Severity, State
 from probe.simulator import all_faults
 from tests.scenarios.runs import codes, diagnose, errors
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.timing
 ONLY = ("idle.*", "stream.delivery")
 PACED = {"rate_tokens_s": 100.0}
 #: Their limits are no plain values; what they give is in the table of every fault.
-ELSEWHERE = ("idle-late-error", "idle-retries", "idle-stream-deadline")
+ELSEWHERE = ("idle-late-error", "idle-retries", "idle-stream-deadline", "idle-deadline-in-band")
 TABLE = [item for item in all_faults() if {code.partition(".")[0] for code in item.yields} == {"idle"}]
 TABLE = [item for item in TABLE if item.name not in ELSEWHERE]
 KINDS = {
@@ -66,6 +67,19 @@ def test_a_model_that_is_too_fast_is_not_paid_for() -> None:
     assert next(item.requests for item in report.checks if item.id == "idle.silence") == 0
 
 
+@pytest.mark.parametrize("style", ["openai", "together"])
+def test_a_context_that_is_too_short_costs_one_long_answer(style: str) -> None:
+    """The one ends the answer at its limit, the other refuses to begin a longer one."""
+    sim = {"rate_tokens_s": 300.0, "options": {"context_length": "500"}}
+    report = diagnose(style=style, sim=sim, only=("idle.silence", "stream.delivery"), idle_s=3.0)
+    assert codes(report) == set()
+    verdict = report.capabilities["long_silence"]
+    assert (verdict.verdict, "of 3 s" in verdict.note) == (State.UNKNOWN, True)
+    asked = [item for item in report.exchanges if item.check == "idle.silence" and item.status == 200]
+    assert len(asked) == 1
+    assert asked[0].timeline.end_s > 1.0
+
+
 def test_a_deep_run_tries_a_long_prompt_where_no_long_answer_can_be_had() -> None:
     report = diagnose(sim={"rate_tokens_s": 0.0}, only=("idle.silence",), idle_s=3.0, depth=Depth.DEEP)
     assert codes(report) == set()
@@ -83,6 +97,17 @@ def test_honest_slowness_is_no_fault(quirk: str) -> None:
     assert codes(report, least=Severity.INFO) == set()
     assert not errors(report)
     assert report.capabilities["long_silence"].verdict is State.WORKS
+
+
+def test_a_long_limit_is_explained_by_requests_beside_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provocation, "BESIDE_S", 0.5)
+    report = diagnose(["idle-l7-timeout=1"], sim=PACED, only=("idle.silence", "stream.delivery"), idle_s=2.0)
+    assert codes(report) == {"idle.l7-timeout"}
+    assert report.findings[0].confidence > 0.9
+    asked = [item.timeline for item in report.exchanges if item.check == "idle.silence"]
+    starts = sorted(item.started_s or 0.0 for item in asked)
+    assert len(asked) == 4
+    assert starts[3] - starts[1] < 0.5 < starts[1] - starts[0]
 
 
 def test_heartbeats_are_measured() -> None:

@@ -19,6 +19,7 @@ from probe.fleet.job import Cell, Job, Target
 from probe.fleet.job_runner import probe
 from probe.model import Report
 from probe.parsing.urls import parse
+from probe.run import context
 from probe.run.budget import Pace
 from probe.run.options import Auth, Options
 from probe.run.runner import run
@@ -125,6 +126,23 @@ def test_no_wait_of_the_endpoints_choice_becomes_a_storm(named: str, status: int
     assert len(server.times) == report.run.requests
     assert len(server.throttled) >= 2
     assert most_a_second(server.throttled) <= 4
+
+
+def test_after_one_wait_in_vain_the_others_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "_BACKOFF_S", (0.05, 0.1, 0.2))
+    monkeypatch.setattr(context, "_PATIENCE_AFTER_S", 0.2)
+
+    def answer(path: str, body: Any) -> Answer:
+        if body is None:
+            return 200, {}, {"object": "list", "data": [{"id": "m", "object": "model"}]}
+        if body.get("stream") or "tools" in body:
+            return 429, {}, {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}
+        return completion(body, text=str(body["messages"]))
+
+    with counting(answer) as server:
+        report = report_of(server.url, only=("stream.shape", "tools.call"))
+    asked = {item.id: item.requests for item in report.checks if item.outcome == "inconclusive"}
+    assert asked == {"stream.shape": 7, "tools.call": 2}
 
 
 def test_errors_at_once_do_not_become_a_storm() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from checks.idle.observed import diagnose_observed
-from checks.idle.provocation import DEEP_TOKENS, STANDARD_TOKENS, Plan, Provoked, plan
+from checks.idle.provocation import DEEP_TOKENS, QUESTION_TOKENS, STANDARD_TOKENS, Plan, Provoked, allowed_tokens, plan
 from checks.idle.reading import heartbeat_of, latency_of, speed_of, survived
 from checks.idle.reuse import Reused, diagnose_reuse, was_lost
 from checks.idle.silence import diagnose_silence, keepalive_note
@@ -143,6 +143,27 @@ def test_what_cannot_be_reached_is_not_paid_for() -> None:
     said = plan(10.0, 1500.0, 0.02, Depth.STANDARD)
     assert isinstance(said, str)
     assert "1500 tokens/s" in said
+
+
+def test_a_known_context_bounds_the_plan() -> None:
+    made = plan(310.0, 60.0, 0.05, Depth.STANDARD, 16_384)
+    assert isinstance(made, Plan)
+    assert made.tokens == 16_384 - QUESTION_TOKENS
+    assert made.seconds == pytest.approx(271, abs=1)
+    assert isinstance(plan(310.0, 60.0, 0.05, Depth.STANDARD, 4096), str)
+
+
+@pytest.mark.parametrize(
+    ("told", "tokens"),
+    [
+        ("max_tokens is too large: 18603. This model supports at most 16384 completion tokens", 16_384 - 128),
+        ("maximum context length is 8192 tokens, and you requested 18623 (23 in the messages)", 8192 - 128),
+        ("that is too much", 9301),
+    ],
+)
+def test_after_a_refusal_as_many_tokens_are_asked_for_as_it_allows(told: str, tokens: int) -> None:
+    assert allowed_tokens(answers.refusal(400, told), 18_603) == tokens
+    assert allowed_tokens(answers.refusal(400, told), 90) is None
 
 
 def test_the_speed_comes_from_the_fact_or_from_answers() -> None:

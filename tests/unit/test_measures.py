@@ -20,10 +20,13 @@ from probe.redaction.redactor import Redactor
 from probe.run.report_redaction import LONGEST, without_secrets
 from probe.wire import recorder
 from probe.wire.content_coding import BODY_LIMIT
-from probe.wire.recorder import LEAST, LEAST_READS, MOST_READS, Recorder, Room
+from probe.wire.recorder import LEAST, LEAST_READS, Recorder, Room
+from probe.wire.transport import Wire
 from reports.clients import kenaz
 from reports.registry import chosen
 from tests.reports_fixtures import faulty
+
+MOST_READS = Wire().most_reads
 
 
 class _Body:
@@ -40,7 +43,7 @@ class _Body:
 def _read(room: Room, *pieces: bytes) -> Recorder:
     made = Recorder()
     body: Any = _Body(*pieces)
-    anyio.run(made.read, body, room)
+    anyio.run(made.read, body, room, MOST_READS)
     return made
 
 

@@ -97,7 +97,7 @@ def test_words_that_repeat_are_the_models_own() -> None:
     ids=["lines", "commas", "ends early", "token left", "lost", "doubled", "prose", "one"],
 )
 def test_a_count_that_is_not_consecutive_is_asked_again(text: str, wrong: bool) -> None:
-    found = difference([texts(*text, prompt=stream_requests.COUNT_50)], [])
+    found = difference([texts(*text, prompt=stream_requests.COUNT_40)], [])
     assert (found is not None) is wrong
     assert found is None or not found.sure
 
@@ -124,13 +124,13 @@ def test_a_difference_is_believed_when_the_whole_answer_is_right(whole_text: str
 
         async def chat(self, *given: Any, **parameters: Any) -> Exchange:
             made = answers.chat(whole_text)
-            body = {"messages": [{"role": "user", "content": stream_requests.COUNT_50}]}
+            body = {"messages": [{"role": "user", "content": stream_requests.COUNT_40}]}
             return replace(made, request=replace(made.request, body=body))
 
     async def timed(*given: Any, **parameters: Any) -> Exchange:
-        return texts(*again, prompt=stream_requests.COUNT_50)
+        return texts(*again, prompt=stream_requests.COUNT_40)
 
-    first = difference([texts(*"1\n2\n4\n5\n6\n7\n", prompt=stream_requests.COUNT_50)], [])
+    first = difference([texts(*"1\n2\n4\n5\n6\n7\n", prompt=stream_requests.COUNT_40)], [])
     assert first is not None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stream_requests, "timed", timed)

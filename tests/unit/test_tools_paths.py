@@ -162,7 +162,7 @@ def test_thinking_is_in_the_same_place_on_both_paths(wholes: Any, streamed: Any,
 
 
 @pytest.mark.parametrize(
-    ("last", "used", "expected"), [(50, 150, True), (50, None, True), (50, 200, False), (49, 150, False)]
+    ("last", "used", "expected"), [(40, 150, True), (40, None, True), (40, 200, False), (39, 150, False)]
 )
 def test_a_count_to_its_end_was_not_cut(last: int, used: int | None, expected: bool) -> None:
     text = "\n".join(map(str, range(1, last + 1)))
@@ -170,14 +170,14 @@ def test_a_count_to_its_end_was_not_cut(last: int, used: int | None, expected: b
     if used is not None:
         chunks.append({"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": used}})
     made = answers.events(*chunks)
-    body = {"messages": [{"role": "user", "content": stream_requests.COUNT_50}], "stream": True, "max_tokens": 200}
+    body = {"messages": [{"role": "user", "content": stream_requests.COUNT_40}], "stream": True, "max_tokens": 200}
     assert counted_to_the_end(replace(made, request=Request("POST", answers.URL, {}, body))) is expected
 
 
 # When the text arrives -----------------------------------------------------------------------------
 
 
-def counted(times: list[float], *, tools: bool, question: str = stream_requests.COUNT_50) -> Exchange:
+def counted(times: list[float], *, tools: bool, question: str = stream_requests.COUNT_40) -> Exchange:
     """A stream with a token at each of these times."""
     made = streams.streamed(streams.answer(times))
     body: dict[str, Any] = {"messages": [{"role": "user", "content": question}], "stream": True}

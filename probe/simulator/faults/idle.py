@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import ClassVar
 
 from probe.simulator.call import Call
 from probe.simulator.fault import Fault
-from probe.simulator.response import End, Response, no_response, send_html, send_text
+from probe.simulator.response import End, Response, Write, no_response, send_html, send_text
 
 _PAGE = """<html>\r
 <head><title>504 Gateway Time-out</title></head>\r
@@ -108,6 +109,20 @@ class TotalDeadline(Fault):
         if self.number < response.head_at:
             return send_text(504, "upstream request timeout", [("Server", "envoy")]).delayed(self.number)
         return response.cut(self.number, "cut")
+
+
+class InBandDeadline(TotalDeadline):
+    """A gateway that ends the stream with an event of its own."""
+
+    name = "idle-deadline-in-band"
+    summary = "a gateway ends every answer N seconds after the request: 504, or an error event in the stream (=N)"
+
+    def on_response(self, call: Call, response: Response) -> Response:
+        ended = super().on_response(call, response)
+        if ended is response or ended.status != 200:
+            return ended
+        event = b'data: {"error":{"message":"Deadline exceeded","code":504}}\n\ndata: [DONE]\n\n'
+        return replace(ended, writes=[*ended.writes, Write(self.number, event)], end="complete")
 
 
 class WriteDeadline(Fault):
