@@ -30,7 +30,7 @@ from tests.scenarios.cases import Case
 JOBS = 2
 KINDS = ("exact", "could not tell", "wrong")
 #: The checks that see the faults of a family, where those of the family itself are not all.
-CHECKS: Mapping[str, tuple[str, ...]] = {"tools": ("tools.*", "roles.turns", "stream.utf8", "params.limit")}
+CHECKS: Mapping[str, tuple[str, ...]] = {"tools": ("tools.*", "roles.turns", "params.limit")}
 
 
 def healthy(family: str) -> list[Case]:
