@@ -132,7 +132,7 @@ VALUES_ALTERED = Diagnosis(
     owner=Owner.SERVER,
     title="Argument values changed after the model wrote them",
     what="The arguments of a call hold the right values in another form: numbers or booleans as strings, JSON that was "
-    "encoded twice, HTML entities or doubled escapes, texts that were escaped, wrapped, cut or stripped of tags, numbers "
+    "encoded twice, HTML entities or doubled escapes, texts that were escaped, wrapped, cut or lost their tags, numbers "
     "with fewer digits. Where a model may have done it, it was asked for the same values as text and wrote them right.",
     why="The client runs the tool with values that it does not expect, or refuses the call; the fault looks like the "
     "model's, and a stronger model does not mend it.",
