@@ -28,6 +28,7 @@ from checks.tools.agent_values import (
     are_right,
     arguments_of,
     likely_first,
+    other_values,
     signs,
 )
 from checks.tools.catalogue import (
@@ -240,6 +241,8 @@ def diagnose_agent(asked: Sequence[tuple[Reading, Sequence[Sign]]], codes: froze
         )
     elif not findings and not any(reading.calls for reading, _ in asked):
         note = "the model made no call with these tools"
+    elif not findings and (names := sorted({name for reading, _ in asked for name in other_values(reading)})):
+        note = f"the model's own, or changed in a way that shows no cause: {wording.listing(names[:3])}"
     return Result(tuple(findings.values()), note=note)
 
 

@@ -222,6 +222,7 @@ def _value_signs(call: Call) -> list[Sign]:
         return []
     made = [
         _as_strings(call, value, f"numbers {AS_STRINGS}", ("priority", "budget")),
+        _as_strings(call, value, f"large integers {AS_STRINGS}", ("serial",)),
         _as_strings(call, value, f"booleans {AS_STRINGS}", ("pinned",)),
         _as_strings(call, value, f"arrays {AS_STRINGS}", ("tags",)),
         _as_strings(call, value, f"objects {AS_STRINGS}", ("place",)),
@@ -262,12 +263,14 @@ def is_as_string(given: Any, right: Any) -> bool:
 
 def _number_sign(call: Call, given: dict[str, Any]) -> Sign | None:
     """The sign that numbers came with fewer digits."""
-    shown = {name: given[name] for name in ("budget", "serial") if _is_rounded(given.get(name), VALUES[name])}
+    shown = {
+        name: given[name] for name in ("priority", "budget", "serial") if _is_rounded(given.get(name), VALUES[name])
+    }
     if not shown:
         return None
     expected = {name: VALUES[name] for name in shown}
-    detail = f"has rounded numbers: {wording.shown(shown)} in place of {wording.shown(expected)}"
-    kind = f"rounded numbers ({wording.listing(list(shown))})"
+    detail = f"has numbers in another precision: {wording.shown(shown)} in place of {wording.shown(expected)}"
+    kind = f"numbers in another precision ({wording.listing(list(shown))})"
     return Sign(
         *("tools.values-altered", kind, detail, call.pointer, expected, shown),
         sure=False,
@@ -277,16 +280,20 @@ def _number_sign(call: Call, given: dict[str, Any]) -> Sign | None:
 
 
 def _is_rounded(given: Any, right: float) -> bool:
-    """Whether a number is the right one with fewer digits."""
-    if isinstance(given, bool) or not isinstance(given, int | float) or given == right:
+    """Whether a number is the right one with fewer digits, or an integer as a floating point number."""
+    if isinstance(given, bool) or not isinstance(given, int | float) or json.dumps(given) == json.dumps(right):
         return False
     if isinstance(right, int):
         return abs(given - right) < 1e-9 * right
-    return (
-        abs(given - right) < 1e-6 * right
-        or any(given == round(right, digits) for digits in range(4))
-        or (given == int(right))
+    return abs(given - right) < 1e-6 * right or any(
+        given in (round(right, size), float(f"{right:.{size + 1}g}"), int(right)) for size in range(7)
     )
+
+
+def other_values(reading: Reading) -> list[str]:
+    """The arguments of an answer's calls that are not as asked for."""
+    made = [arguments_of(call) for call in reading.calls if meant_tool(call.name) == LONG_NAME]
+    return [name for name in VALUES if any(not are_right(one, (name,)) for one in made)]
 
 
 def _missing_sign(call: Call, given: dict[str, Any]) -> Sign | None:
@@ -313,7 +320,8 @@ def _change_sign(call: Call, given: dict[str, Any]) -> Sign | None:
         if len(some) < 2:
             continue
         names, right, came = zip(*some, strict=True)
-        change = common_change([text.strip() for text in right], [text.strip() for text in came])
+        bare = [[text.strip() for text in texts] for texts in (right, came)]
+        change = common_change(right, came) or common_change(*bare)
         if change is None:
             continue
         # The shortest changed text shows it best, unless it is but a word.
@@ -348,8 +356,8 @@ def are_right(given: Any, names: Iterable[str]) -> bool:
     return all(_bare(given.get(name)) == _bare(VALUES[name]) for name in names)
 
 
-def _bare(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
+def _bare(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def _text_sign(call: Call, given: Any) -> Sign | None:

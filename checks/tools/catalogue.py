@@ -132,8 +132,8 @@ VALUES_ALTERED = Diagnosis(
     owner=Owner.SERVER,
     title="Argument values changed after the model wrote them",
     what="The arguments of a call hold the right values in another form: numbers or booleans as strings, JSON that was "
-    "encoded twice, HTML entities or doubled escapes, texts that were escaped, wrapped, cut or lost their tags, numbers "
-    "with fewer digits. Where a model may have done it, it was asked for the same values as text and wrote them right.",
+    "encoded twice, HTML entities or doubled escapes, texts that were escaped, wrapped or cut or lost their tags, "
+    "numbers with fewer digits. Where a model may have done it, it writes the same values right as text.",
     why="The client runs the tool with values that it does not expect, or refuses the call; the fault looks like the "
     "model's, and a stronger model does not mend it.",
     remedy="Update the server or the gateway: its tool-call parser has to pass on the values with the types of the "

@@ -191,7 +191,7 @@ def _off_schema(reading: Reading, call: Call, judged: Judgement, pointer: str, l
     mild = lenient or all(error.expected.startswith("enum") for error in judged.errors)
     wrapped = _are_wrapped(judged.value, schema_of(offered(reading.exchange), str(call.name)))
     return Fault(
-        *(OFF_SCHEMA, detail, evidence, False, wrapped or not mild, Severity.INFO if mild else None, Owner.MODEL),
+        *(OFF_SCHEMA, detail, evidence, False, not lenient, Severity.INFO if mild else None, Owner.MODEL),
         VALUES_ALTERED if wrapped else OFF_SCHEMA,
     )
 
@@ -202,7 +202,7 @@ def _are_wrapped(value: dict[str, Any], schema: Any) -> bool:
     for name, text in texts.items():
         for word in member(schema, "properties", name, "enum") or ():
             before, found, after = text.partition(word) if isinstance(word, str) and word else ("", "", "")
-            if found and (before + after).strip() and not (before + after)[:1].isalnum():
+            if found and before + after and not (before + after)[:1].isalnum():
                 return all(one.startswith(before) and one.endswith(after) for one in texts.values())
     return False
 

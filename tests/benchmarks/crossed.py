@@ -27,7 +27,7 @@ from probe.simulator import all_faults, all_styles
 from tests.benchmarks.recall import Outcome, outcome
 from tests.scenarios.cases import Case
 
-JOBS = 2
+JOBS = 8
 KINDS = ("exact", "could not tell", "wrong")
 #: The checks that see the faults of a family, where those of the family itself are not all.
 CHECKS: Mapping[str, tuple[str, ...]] = {"tools": ("tools.*", "roles.turns", "params.limit")}

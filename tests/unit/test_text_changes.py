@@ -83,11 +83,12 @@ def kinds(**changes: Any) -> list[tuple[str, bool]]:
 @pytest.mark.parametrize(
     ("changes", "kind"),
     [
-        ({"budget": 1287}, "rounded numbers (budget)"),
-        ({"budget": 1287.36}, "rounded numbers (budget)"),
-        ({"budget": 1287.3641357421875}, "rounded numbers (budget)"),
-        ({"serial": float(SERIAL)}, "rounded numbers (serial)"),
-        ({"serial": 9.0472138653107e15}, "rounded numbers (serial)"),
+        ({"budget": 1287}, "numbers in another precision (budget)"),
+        ({"budget": 1287.36}, "numbers in another precision (budget)"),
+        ({"budget": 1287.3641357421875}, "numbers in another precision (budget)"),
+        ({"priority": 3.0}, "numbers in another precision (priority)"),
+        ({"serial": float(SERIAL)}, "numbers in another precision (serial)"),
+        ({"serial": 9.0472138653107e15}, "numbers in another precision (serial)"),
         ({"pinned": None}, "lacks the required pinned"),
         ({"place": None, "tags": None}, "lacks the required place and tags"),
     ],
