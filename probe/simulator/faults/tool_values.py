@@ -227,20 +227,12 @@ class TextsAltered(_Values):
         return TEXTS[self.given](value) if isinstance(value, str) else value
 
 
-class TextsCut(TextsAltered):
+class TextsWithoutTags(TextsAltered):
     """The same with a change that models make too."""
 
     name = "agent-texts-without-tags"
     summary = "whatever is between < and > in arguments is lost, everywhere alike"
     value = "tags"
-
-
-class TextsWrapped(TextsAltered):
-    """A parser of an XML format keeps what stands around a text."""
-
-    name = "agent-texts-in-cdata"
-    summary = "each text in arguments comes within <![CDATA[ and ]]>"
-    value = "cdata"
 
 
 class TextsAlteredStreamed(TextsAltered):
@@ -282,14 +274,6 @@ class ArgumentsLost(_Values):
         if self.given in types:
             return {name: one for name, one in value.items() if not isinstance(one, types[self.given])}
         return dict(list(value.items())[1:]) if self.given == "first" else {}
-
-
-class AllArgumentsLost(ArgumentsLost):
-    """Every call has an empty object."""
-
-    name = "agent-arguments-empty"
-    summary = "every call has an empty object as its arguments"
-    value = "all"
 
 
 class ModelAltersTexts(TextsAltered):
