@@ -246,7 +246,7 @@ def by_server(fault: Fault) -> Fault:
     if fault.by_server is None:
         return fault
     detail = f"{fault.detail} Asked to write the call as text, the same model writes it right."
-    return Fault(fault.by_server, detail, fault.evidence, breaks=True, severity=Severity.ERROR, owner=Owner.SERVER)
+    return Fault(fault.by_server, detail, fault.evidence, breaks=False, severity=Severity.WARNING, owner=Owner.SERVER)
 
 
 @dataclass(frozen=True)

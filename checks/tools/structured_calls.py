@@ -190,9 +190,11 @@ def _off_schema(reading: Reading, call: Call, judged: Judgement, pointer: str, l
         return Fault(OFF_SCHEMA, detail, evidence, breaks=True, chancy=True, severity=Severity.ERROR)
     mild = lenient or all(error.expected.startswith("enum") for error in judged.errors)
     wrapped = _are_wrapped(judged.value, schema_of(offered(reading.exchange), str(call.name)))
+    # Another word than those of an enum is the model's own.
+    by_server = VALUES_ALTERED if wrapped else None if mild else OFF_SCHEMA
     return Fault(
-        *(OFF_SCHEMA, detail, evidence, False, not lenient, Severity.INFO if mild else None, Owner.MODEL),
-        VALUES_ALTERED if wrapped else OFF_SCHEMA,
+        *(OFF_SCHEMA, detail, evidence, False, wrapped or not mild, Severity.INFO if mild else None, Owner.MODEL),
+        by_server,
     )
 
 

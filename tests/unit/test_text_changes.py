@@ -164,7 +164,9 @@ def test_who_changed_a_value(called: Any, as_json: Any, as_text: Any, code: str 
         ('{"unit": "celsius"}', "tools.arguments-off-schema", Owner.SERVER),
         ('{"city": "\\"Paris\\"", "unit": "\\"celsius\\""}', "tools.values-altered", Owner.SERVER),
         ('{"city": "<![CDATA[Paris]]>", "unit": "<![CDATA[celsius]]>"}', "tools.values-altered", Owner.SERVER),
-        ('{"city": "Paris", "unit": "kelvin"}', "tools.arguments-off-schema", Owner.SERVER),
+        ('{"city": "\\nParis\\n", "unit": "\\ncelsius\\n"}', "tools.values-altered", Owner.SERVER),
+        ('{"city": "Paris", "unit": "kelvin"}', "tools.arguments-off-schema", Owner.MODEL),
+        ('{"city": "Paris", "unit": "CELSIUS"}', "tools.arguments-off-schema", Owner.MODEL),
     ],
 )
 def test_a_call_that_the_model_writes_right_as_text(arguments: str, code: str, owner: Owner) -> None:
