@@ -16,6 +16,7 @@ from checks.tools.agent_values import BODY, LONG_NAME, SERIAL, TEXT, VALUES, are
 from checks.tools.call import by_server
 from checks.tools.model_text import object_in
 from checks.tools.reading import read
+from checks.tools.streamed import diagnose_difference, differing_calls
 from checks.tools.structured_calls import faults
 from checks.tools.text_changes import MOST_STEPS, common_change, substitution
 from probe.api import Owner
@@ -183,3 +184,24 @@ def test_an_object_in_a_text() -> None:
     assert object_in("[" * 9000 + "{" * 9000) is None
     assert are_right(VALUES, VALUES)
     assert not are_right(None, ["text"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ('{"unit": "celsius"}', "tools.arguments-off-schema"),
+        ('{"city": null}', "tools.arguments-off-schema"),
+        ('{"city": "`Paris`", "unit": "`celsius`"}', "tools.values-altered"),
+        ('{"city": "Paris", "unit": "kelvin"}', None),
+        (tool_answers.PARIS, None),
+    ],
+)
+def test_arguments_that_fit_the_schema_without_streaming_alone(arguments: str, code: str | None) -> None:
+    whole = read(tool_answers.called())
+    stream = read(tool_answers.streamed(tool_answers.part("", "get_weather", "call_1"), tool_answers.part(arguments)))
+    what = differing_calls(whole, stream)
+    assert bool(what) is bool(code)
+    if code:
+        (finding,) = diagnose_difference(whole, stream, what).findings
+        assert (finding.code, finding.owner) == (code, Owner.SERVER)
+        assert not differing_calls(stream, stream)
