@@ -274,7 +274,7 @@ def _finding(
         for mark in marks
         if mark.kind == sign.kind
     ]
-    lost_in_stream = sign.kind == LONG_TEXT and modes == {True} and len(every) == 2
+    lost_in_stream = (sign.lost or sign.kind == LONG_TEXT) and modes == {True} and len(every) == 2
     diagnosis = STREAM_FRAGMENTS if lost_in_stream else _BY_CODE[sign.code]
     return diagnosis.found(detail, *evidence[:2], confidence=0.9, owner=Owner.SERVER)
 

@@ -72,6 +72,7 @@ class Sign:
         sure: a model that copies the text badly would not do it.
         names: the arguments that are compared with what the model writes as text, where that can tell who did it.
         habit: models do so too; then the model has to write the same call right, not only the same values.
+        lost: characters of a text are missing, and nothing else was done to it.
     """
 
     code: str
@@ -83,6 +84,7 @@ class Sign:
     sure: bool = True
     names: tuple[str, ...] = ()
     habit: bool = False
+    lost: bool = False
 
 
 # The request ---------------------------------------------------------------------------------------
@@ -297,9 +299,13 @@ def other_values(reading: Reading) -> list[str]:
 
 
 def _missing_sign(call: Call, given: dict[str, Any]) -> Sign | None:
-    """The sign that required arguments are missing or null, where all others are right."""
+    """The sign that some of the required arguments are missing or null, and all others are right."""
     names = tuple(name for name in VALUES if given.get(name) is None)
-    if not names or any(given[name] != VALUES[name] for name in VALUES if name not in names):
+    if (
+        not names
+        or 2 * len(names) > len(VALUES)
+        or any(given[name] != VALUES[name] for name in VALUES if name not in names)
+    ):
         return None
     detail = f"lacks the required {wording.listing(names)}"
     return Sign(
@@ -332,7 +338,7 @@ def _change_sign(call: Call, given: dict[str, Any]) -> Sign | None:
         changed = tuple(dict.fromkeys(name for name, one, other in some if one != other))
         return Sign(
             *("tools.values-altered", change.words, detail, call.pointer, right[at], wording.shown(came[at])),
-            *(False, changed, change.habit),
+            *(False, changed, change.habit, change.lost),
         )
     return None
 

@@ -32,10 +32,12 @@ class Change:
     Attributes:
         words: what came, for a sentence ("texts with ...").
         habit: models write so too (without accents, on one line), so that more is needed to tell who did it.
+        lost: characters are missing, and nothing else was done.
     """
 
     words: str
     habit: bool
+    lost: bool = False
 
 
 #: Changes that are not made character by character.
@@ -66,7 +68,7 @@ def common_change(right: Texts, given: Texts) -> Change | None:
             continue
         habit = all(_is_habit(*pair) for pair in changed.items())
         parts = ([words] if words else []) + _described(changed)
-        return Change(wording.listing(parts[:4]), habit)
+        return Change(wording.listing(parts[:4]), habit, lost=not words and not any(changed.values()))
     return None
 
 

@@ -142,6 +142,8 @@ def test_a_right_value_in_another_form_is_a_sign(arguments: str, kind: str) -> N
         saved(text="a & b"),
         saved(text=["a"]),
         saved(text="&amp;" * 5000),
+        "{}",
+        '{"city": "test_city"}',
         "[]",
         "7",
         '{"title": "Plan", "te',
