@@ -7,9 +7,9 @@ values that were asked for, and what looks changed is asked once more.  A long t
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,14 @@ from checks.tools.agent_values import (
     LONG_NAME,
     LONG_TEXT,
     REPLACED,
+    VALUES,
     Sign,
     agent_question,
     agent_tools,
+    are_right,
+    arguments_of,
     likely_first,
+    other_values,
     signs,
 )
 from checks.tools.catalogue import (
@@ -33,26 +37,27 @@ from checks.tools.catalogue import (
     NO_ARGUMENTS,
     NOT_JSON,
     NOT_STRING,
+    OFF_SCHEMA,
     REJECTED,
     SCHEMA_REJECTED,
     STREAM_FRAGMENTS,
     VALUES_ALTERED,
 )
-from checks.tools.markup import find_calls
-from checks.tools.reading import Call, Kind, Reading, read
+from checks.tools.model_text import as_calls, as_json
+from checks.tools.reading import Kind, Reading, read
 from checks.tools.refusal import Refusal, is_overflow, meaning, refusal_of, speaks_of_schema
 from probe.api import (
     BudgetExceeded,
     Depth,
     Finding,
     Inconclusive,
+    Owner,
     Result,
     Severity,
     Skip,
     State,
     Throttled,
     check,
-    completion,
     wording,
 )
 
@@ -63,7 +68,7 @@ if TYPE_CHECKING:
 LIMIT = 400
 #: Requests that narrow a refusal down.
 MOST_BISECTIONS = 4
-_BY_CODE = {item.code: item for item in (VALUES_ALTERED, NAME_ALTERED, NO_ARGUMENTS)}
+_BY_CODE = {item.code: item for item in (VALUES_ALTERED, NAME_ALTERED, NO_ARGUMENTS, OFF_SCHEMA)}
 #: Findings that already say what is wrong with every call.
 _KNOWN = {
     NO_ARGUMENTS.code: frozenset({NOT_JSON.code, NOT_STRING.code, VALUES_ALTERED.code}),
@@ -92,9 +97,12 @@ class Variant:
         "tool_choice_named",
         "stream.characters",
     },
-    emits=(SCHEMA_REJECTED, REJECTED, NAME_REJECTED, NO_ARGUMENTS, VALUES_ALTERED, NAME_ALTERED, STREAM_FRAGMENTS),
+    emits=(
+        *(SCHEMA_REJECTED, REJECTED, NAME_REJECTED, NO_ARGUMENTS, VALUES_ALTERED, OFF_SCHEMA, NAME_ALTERED),
+        STREAM_FRAGMENTS,
+    ),
     max_requests=8,
-    max_tokens=9000,
+    max_tokens=10_000,
     least_requests=1,
 )
 async def agent(ctx: Context) -> Result:
@@ -120,6 +128,8 @@ async def agent(ctx: Context) -> Result:
         if asked[1][1]:
             again = await _send(ctx, agent_tools(), stream=False)
             asked.append((again.reading, signs(again.reading)))
+    with suppress(BudgetExceeded, Throttled):  # what could not be decided stays a note
+        asked = await _decided(ctx, asked)
     kinds = {kind for kind, count in Counter(sign.kind for _, seen in asked for sign in seen).items() if count > 1}
     if (strings := {kind for kind in kinds if kind.endswith(AS_STRINGS)}) and not await _server_writes(ctx, strings):
         asked = [(one, [sign for sign in seen if sign.kind not in strings]) for one, seen in asked]
@@ -129,12 +139,47 @@ async def agent(ctx: Context) -> Result:
     return diagnose_agent(asked, ctx.codes)
 
 
+async def _decided(ctx: Context, asked: list[tuple[Reading, list[Sign]]]) -> list[tuple[Reading, list[Sign]]]:
+    """The answers with those signs sure that the model refutes by what it writes as text: at most two requests.
+
+    It has the same values right as JSON; and where models have such habits in calls, in a call that is text too.
+    """
+    counted = Counter(sign.kind for _, seen in asked for sign in seen)
+    open_signs = {
+        sign.kind: sign
+        for _, seen in asked
+        for sign in seen
+        if sign.names
+        and sign.code not in ctx.codes
+        and counted[sign.kind] > 1
+        and not _is_sure(sign, _where(sign, asked), asked)
+    }
+    if not open_signs:
+        return asked
+    written = await as_json(ctx, VALUES, LIMIT)
+    known = {kind: sign for kind, sign in open_signs.items() if are_right(written, sign.names)}
+    if any(sign.habit for sign in known.values()):
+        tools = agent_tools(bare=False)
+        calls = await as_calls(ctx, tools[0], agent_question(tools), LIMIT)
+        made = [value for call in calls if isinstance(value := arguments_of(call), dict)]
+        known = {
+            kind: sign
+            for kind, sign in known.items()
+            if not sign.habit or any(are_right(one, sign.names) for one in made)
+        }
+    told = ". Asked for them as text, the same model writes the right values"
+    return [
+        (reading, [replace(s, sure=True, detail=s.detail + told) if s.kind in known else s for s in seen])
+        for reading, seen in asked
+    ]
+
+
 async def _server_writes(ctx: Context, kinds: set[str]) -> bool:
     """Whether values in strings are the doing of the server: the model and a forced call have them right.
 
     Hardly any model writes its lists and objects as strings too; a parser without types does it to all.
-    A forced call is written under a grammar or by another parser.  What the model itself writes shows a definition in
-    the system message, without `tools`; where it writes no call so, the forced one decides alone.
+    A forced call is written under a grammar or by another parser.  What the model itself writes shows a call as text;
+    where it writes none, the forced one decides alone.
     """
     if len(kinds) > 1 and any(kind.startswith(("arrays", "objects")) for kind in kinds):
         return True
@@ -143,11 +188,7 @@ async def _server_writes(ctx: Context, kinds: set[str]) -> bool:
     forced = read(await ctx.chat(question, limit=LIMIT, tools=tools, tool_choice="required"))
     if not forced.calls or kinds & {sign.kind for sign in signs(forced)}:
         return False
-    how = 'To call one, answer with {"name": NAME, "arguments": ARGUMENTS} within <tool_call></tool_call> tags.'
-    system = {"role": "system", "content": f"{requests.as_template(tools[0])}\n{how}"}
-    written = await ctx.chat([system, {"role": "user", "content": question}], limit=LIMIT)
-    leak = find_calls(completion.answer(written), tools)
-    calls = [Call(None, one.name, json.dumps(one.arguments), "") for one in leak.calls] if leak is not None else []
+    calls = await as_calls(ctx, tools[0], question, LIMIT)
     return not kinds & {sign.kind for sign in signs(replace(forced, calls=tuple(calls)))}
 
 
@@ -183,13 +224,13 @@ def diagnose_agent(asked: Sequence[tuple[Reading, Sequence[Sign]]], codes: froze
     once = []
     for reading, seen in asked:
         for sign in seen:
-            where = [other for other, marks in asked if any(mark.kind == sign.kind for mark in marks)]
+            if sign.code in codes or _KNOWN.get(sign.code, frozenset()) & codes or sign.code in findings:
+                continue
+            where = _where(sign, asked)
             if len(where) < 2 or not _is_sure(sign, where, asked):
                 once.append(sign.kind)
                 continue
             if sign.kind == REPLACED and "stream.utf8" in codes and all(other.streamed for other in where):
-                continue
-            if sign.code in codes or _KNOWN.get(sign.code, frozenset()) & codes or sign.code in findings:
                 continue
             findings[sign.code] = _finding(sign, reading, where, asked)
     note = ""
@@ -200,7 +241,14 @@ def diagnose_agent(asked: Sequence[tuple[Reading, Sequence[Sign]]], codes: froze
         )
     elif not findings and not any(reading.calls for reading, _ in asked):
         note = "the model made no call with these tools"
+    elif not findings and (names := sorted({name for reading, _ in asked for name in other_values(reading)})):
+        note = f"the model's own, or changed in a way that shows no cause: {wording.listing(names[:3])}"
     return Result(tuple(findings.values()), note=note)
+
+
+def _where(sign: Sign, asked: Sequence[tuple[Reading, Sequence[Sign]]]) -> list[Reading]:
+    """The answers that have a sign of this kind."""
+    return [other for other, marks in asked if any(mark.kind == sign.kind for mark in marks)]
 
 
 def _is_sure(sign: Sign, where: Sequence[Reading], asked: Sequence[tuple[Reading, Sequence[Sign]]]) -> bool:
@@ -219,16 +267,16 @@ def _finding(
     if len(modes) == 1 and len(every) == 2:
         how = ", only streamed" if True in modes else ", only without streaming"
     times = wording.amount(len(where), "answer")
-    detail = f"The call {sign.detail} (in {times} to the same question{how})."
+    detail = f"In {times} to the same question{how}, the call {sign.detail}."
     evidence = [
         other.exchange.shows(mark.pointer, expected=mark.expected, actual=mark.actual)
         for other, marks in asked
         for mark in marks
         if mark.kind == sign.kind
     ]
-    lost_in_stream = sign.kind == LONG_TEXT and modes == {True} and len(every) == 2
+    lost_in_stream = (sign.lost or sign.kind == LONG_TEXT) and modes == {True} and len(every) == 2
     diagnosis = STREAM_FRAGMENTS if lost_in_stream else _BY_CODE[sign.code]
-    return diagnosis.found(detail, *evidence[:2], confidence=0.9)
+    return diagnosis.found(detail, *evidence[:2], confidence=0.9, owner=Owner.SERVER)
 
 
 # Diagnosis of a refusal ----------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Tools as agents offer them, the one question about them, and what was done to the calls on the way.  Pure.
 
 The question names every value, so a value that comes back in another form was changed: by the parser of the server or,
-now and then, by the model.  Only forms with the right value inside are signs; any other value is the model's own.
+now and then, by the model.  Only what one change makes of the right values is a sign; others are the model's own.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import ast
 import copy
 import html
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from checks.tools.reading import Call, Reading
 from checks.tools.requests import Tool, function
 from checks.tools.structured_calls import is_altered
+from checks.tools.text_changes import common_change
 from probe.api import wording
 
 #: The longest name that the API allows (OpenAI API reference: a-z, A-Z, 0-9, underscores and dashes, at most 64).
@@ -25,20 +26,23 @@ LONG_NAME = "save_note_to_project_notebook_shared_with_all_members_of_the_tea"
 BARE_NAME = "list-open-tabs"
 #: The names for a server that refuses the others.
 PLAIN_NAMES = {LONG_NAME: "save_note", BARE_NAME: "list_open_tabs"}
-#: Characters that are escaped in HTML, XML and JSON, and one that is not ASCII.
-TEXT = 'a && b <c> "d" é'
+#: Characters that are escaped in HTML, XML, URLs and JSON, one that is not ASCII, line ends, and more than one space.
+TEXT = 'a && b <c>  "d" é\n  e + 50%\nf'
 #: A longer text, to be compared character by character.
 BODY = (
     'Monday: Zoë and Émile check the pump (valve 7B), 3 > 2 & 5 < 9. Tuesday: order 40 m of "soft" copper pipe, 15 mm; '
     "ask for a 10 % discount. Wednesday: meet at the café on Ångström Street, bring the keys, the plan and 2 ladders. "
-    "Thursday: paint the north wall; it's the one with the cracks. Friday: rest."
+    "Thursday: paint the north wall; it's the one with the cracks. Friday: <b>rest</b>."
 )
+#: More digits than a double holds (IEEE 754: 53 bits), so that a JSON parser without integers shows.
+SERIAL = 9047213865310729
 VALUES: dict[str, Any] = {
     "title": "Plan",
     "text": TEXT,
     "body": BODY,
     "priority": 3,
-    "budget": 12.5,
+    "budget": 1287.3641,
+    "serial": SERIAL,
     "pinned": True,
     "color": "blue",
     "place": {"city": "Paris"},
@@ -66,6 +70,9 @@ class Sign:
         kind: signs of one kind in two answers confirm each other.
         detail: the rest of a sentence that begins with the call.
         sure: a model that copies the text badly would not do it.
+        names: the arguments that are compared with what the model writes as text, where that can tell who did it.
+        habit: models do so too; then the model has to write the same call right, not only the same values.
+        lost: characters of a text are missing, and nothing else was done to it.
     """
 
     code: str
@@ -75,6 +82,9 @@ class Sign:
     expected: Any
     actual: Any
     sure: bool = True
+    names: tuple[str, ...] = ()
+    habit: bool = False
+    lost: bool = False
 
 
 # The request ---------------------------------------------------------------------------------------
@@ -99,6 +109,7 @@ def agent_tools(
         "body": {"type": "string"},
         "priority": {"type": "integer"},
         "budget": {"type": "number"},
+        "serial": {"type": "integer"},
         "pinned": {"type": "boolean"},
         "color": {"type": "string", "enum": ["red", "green", "blue"]},
         "place": {"$ref": "#/$defs/place"} if "$ref" in used else place,
@@ -132,8 +143,8 @@ def agent_question(tools: Iterable[Tool]) -> str:
     if names == [PLAIN_NAMES[BARE_NAME]]:
         return f"Call {names[0]}."
     order = (
-        f"Call {names[0]} with title `Plan`, text `{TEXT}`, body `{BODY}`, priority 3, budget 12.5, pinned true, "
-        "color blue, place with city `Paris`, tags `alpha` and `beta`."
+        f"Call {names[0]} with title `Plan`, text `{TEXT}`, body `{BODY}`, priority 3, budget 1287.3641, "
+        f"serial {SERIAL}, pinned true, color blue, place with city `Paris`, tags `alpha` and `beta`."
     )
     return f"Call two tools in one answer. Call {names[1]}. {order}" if len(names) > 1 else order
 
@@ -213,11 +224,15 @@ def _value_signs(call: Call) -> list[Sign]:
         return []
     made = [
         _as_strings(call, value, f"numbers {AS_STRINGS}", ("priority", "budget")),
+        _as_strings(call, value, f"large integers {AS_STRINGS}", ("serial",)),
         _as_strings(call, value, f"booleans {AS_STRINGS}", ("pinned",)),
         _as_strings(call, value, f"arrays {AS_STRINGS}", ("tags",)),
         _as_strings(call, value, f"objects {AS_STRINGS}", ("place",)),
-        _text_sign(call, value.get("text")),
-        long_text_sign(call, value.get("body"), BODY),
+        _number_sign(call, value),
+        _missing_sign(call, value),
+        _text_sign(call, value.get("text"))
+        or _change_sign(call, value)
+        or long_text_sign(call, value.get("body"), BODY),
     ]
     return [sign for sign in made if sign is not None]
 
@@ -246,6 +261,109 @@ def is_as_string(given: Any, right: Any) -> bool:
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             return False
     return type(value) is type(right) and bool(value == right)
+
+
+def _number_sign(call: Call, given: dict[str, Any]) -> Sign | None:
+    """The sign that numbers came with fewer digits."""
+    shown = {
+        name: given[name] for name in ("priority", "budget", "serial") if _is_rounded(given.get(name), VALUES[name])
+    }
+    if not shown:
+        return None
+    expected = {name: VALUES[name] for name in shown}
+    detail = f"has numbers in another precision: {wording.shown(shown)} in place of {wording.shown(expected)}"
+    kind = f"numbers in another precision ({wording.listing(list(shown))})"
+    return Sign(
+        *("tools.values-altered", kind, detail, call.pointer, expected, shown),
+        sure=False,
+        names=tuple(shown),
+        habit=True,
+    )
+
+
+def _is_rounded(given: Any, right: float) -> bool:
+    """Whether a number is the right one with fewer digits, or an integer as a floating point number."""
+    if isinstance(given, bool) or not isinstance(given, int | float) or json.dumps(given) == json.dumps(right):
+        return False
+    if isinstance(right, int):
+        return abs(given - right) < 1e-9 * right
+    return abs(given - right) < 1e-6 * right or any(
+        given in (round(right, size), float(f"{right:.{size + 1}g}"), int(right)) for size in range(7)
+    )
+
+
+def other_values(reading: Reading) -> list[str]:
+    """The arguments of an answer's calls that are not as asked for."""
+    made = [arguments_of(call) for call in reading.calls if meant_tool(call.name) == LONG_NAME]
+    return [name for name in VALUES if any(not are_right(one, (name,)) for one in made)]
+
+
+def _missing_sign(call: Call, given: dict[str, Any]) -> Sign | None:
+    """The sign that some of the required arguments are missing or null, and all others are right."""
+    names = tuple(name for name in VALUES if given.get(name) is None)
+    if (
+        not names
+        or 2 * len(names) > len(VALUES)
+        or any(given[name] != VALUES[name] for name in VALUES if name not in names)
+    ):
+        return None
+    detail = f"lacks the required {wording.listing(names)}"
+    return Sign(
+        *("tools.arguments-off-schema", detail, detail, call.pointer, {name: VALUES[name] for name in names}),
+        *(wording.shown(given), False, names, True),
+    )
+
+
+def _change_sign(call: Call, given: dict[str, Any]) -> Sign | None:
+    """The sign that one change explains all texts, or those on the first level, or the two that have much to change."""
+    pairs = list(_text_pairs(VALUES, given))
+    first = [
+        (name, right, given[name])
+        for name, right in VALUES.items()
+        if isinstance(right, str) and isinstance(given.get(name), str)
+    ]
+    for some in (pairs, first, [pair for pair in first if pair[0] in ("text", "body")]):
+        if len(some) < 2:
+            continue
+        names, right, came = zip(*some, strict=True)
+        bare = [[text.strip() for text in texts] for texts in (right, came)]
+        change = common_change(right, came) or common_change(*bare)
+        if change is None:
+            continue
+        # The shortest changed text shows it best, unless it is but a word.
+        at = min(
+            (n for n in range(len(some)) if right[n] != came[n]), key=lambda n: (names[n] != "text", len(right[n]))
+        )
+        detail = f"has texts with {change.words}: {wording.shown(came[at])}"
+        changed = tuple(dict.fromkeys(name for name, one, other in some if one != other))
+        return Sign(
+            *("tools.values-altered", change.words, detail, call.pointer, right[at], wording.shown(came[at])),
+            *(False, changed, change.habit, change.lost),
+        )
+    return None
+
+
+def _text_pairs(right: Any, given: Any, name: str = "") -> Iterator[tuple[str, str, str]]:
+    """Each right text with the given one in its place, and the argument that holds it."""
+    if isinstance(right, str) and isinstance(given, str):
+        yield name, right, given
+    elif isinstance(right, dict) and isinstance(given, dict):
+        for key, one in right.items():
+            yield from _text_pairs(one, given.get(key), name or key)
+    elif isinstance(right, list) and isinstance(given, list):
+        for one, other in zip(right, given, strict=False):
+            yield from _text_pairs(one, other, name)
+
+
+def are_right(given: Any, names: Iterable[str]) -> bool:
+    """Whether these arguments have the right values, but for the space around a text."""
+    if not isinstance(given, dict):
+        return False
+    return all(_bare(given.get(name)) == _bare(VALUES[name]) for name in names)
+
+
+def _bare(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def _text_sign(call: Call, given: Any) -> Sign | None:
@@ -323,8 +441,13 @@ def _holds(text: str, part: str) -> bool:
 
 def argument_of(call: Call, name: str) -> Any:
     """One argument of a call; None where the arguments cannot be read."""
-    value, _ = _parsed(call.arguments) if isinstance(call.arguments, str) else (None, False)
+    value = arguments_of(call)
     return value.get(name) if isinstance(value, dict) else None
+
+
+def arguments_of(call: Call) -> Any:
+    """The value of a call's arguments; None where they cannot be read."""
+    return _parsed(call.arguments)[0] if isinstance(call.arguments, str) else None
 
 
 def _parsed(text: str) -> tuple[Any, bool]:

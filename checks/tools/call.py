@@ -18,17 +18,20 @@ from checks.shared.trials import FLAKY_TRIALS, ROUNDS, Count
 from checks.tools import requests
 from checks.tools.catalogue import CALL_FAULTS, IGNORED, NOT_CALLED, NOT_ENABLED, REJECTED
 from checks.tools.leaked_calls import facts, leak_finding, leak_with_calls, server_of
+from checks.tools.markup import judge
+from checks.tools.model_text import as_calls
 from checks.tools.prompt_growth import Growth, Shown, Signs, growth, names_code, reached
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.refusal import NO_FORCED_CALL, examine_refusal
-from checks.tools.replay import answers_question, other_city
+from checks.tools.replay import answers_question, city_of, other_city
 from checks.tools.state import settled
-from checks.tools.structured_calls import faults
+from checks.tools.structured_calls import Fault, faults
 from probe.api import (
     BudgetExceeded,
     Depth,
     Finding,
     Inconclusive,
+    Owner,
     Result,
     Severity,
     State,
@@ -72,7 +75,7 @@ async def call(ctx: Context) -> Result:
             asked.append(read(await _ask_again(ctx, asked)))
         if any(reading.has_call for reading in asked):
             signs = await _leak_signs(ctx, asked)
-            return diagnose_calls(asked, server_of(ctx, *asked), signs)
+            return diagnose_calls(asked, server_of(ctx, *asked), signs, written=await _is_written_right(ctx, asked))
         if not any(reading.kind is Kind.CUT for reading in asked):
             explicit = await _with_explicit_auto(ctx)
             if explicit:
@@ -139,6 +142,20 @@ async def _with_explicit_auto(ctx: Context) -> list[Reading]:
 
 async def _with_longer_tools(ctx: Context) -> Any:
     return await ctx.chat(requests.QUESTION, limit=requests.LIMIT, share="tools.wordy", tools=requests.wordy())
+
+
+async def _is_written_right(ctx: Context, asked: Sequence[Reading]) -> bool:
+    """Whether the model writes as text the call whose arguments do not fit the schema in any structured one."""
+    calls = [reading for reading in asked if reading.kind is Kind.CALLED]
+    if len(calls) < 2 or not all(any(fault.by_server for fault in faults(reading)) for reading in calls):
+        return False
+    tool = requests.weather()
+    made = await as_calls(ctx, tool, requests.QUESTION, requests.LONG_LIMIT)
+    return any(
+        judge(one.arguments, tool["function"]["parameters"]).ok
+        and city_of({"function": {"arguments": one.arguments}}, "") == "Paris"
+        for one in made
+    )
 
 
 def _growth(asked: Sequence[Reading], longer: Reading) -> Growth | None:
@@ -227,6 +244,14 @@ def is_chancy(reading: Reading) -> bool:
     return any(fault.chancy for fault in faults(reading)) or leak_with_calls(reading, "unknown") is not None
 
 
+def by_server(fault: Fault) -> Fault:
+    """The fault where the model itself writes the call right."""
+    if fault.by_server is None:
+        return fault
+    detail = f"{fault.detail} Asked to write the call as text, the same model writes it right."
+    return Fault(fault.by_server, detail, fault.evidence, breaks=False, severity=Severity.WARNING, owner=Owner.SERVER)
+
+
 @dataclass(frozen=True)
 class Counted:
     """A finding, the number of calls it was found in, and whether it makes a call unusable."""
@@ -252,15 +277,19 @@ def diagnose_explicit(asked: Sequence[Reading], explicit: Sequence[Reading]) -> 
     return Result((finding,), {"tools": verdict}, settles=settled("explicit", "called", explicit[0]))
 
 
-def diagnose_calls(asked: Sequence[Reading], server: str, signs: Signs | None) -> Result:
-    """Judge answers with calls, structured or in the text."""
+def diagnose_calls(asked: Sequence[Reading], server: str, signs: Signs | None, *, written: bool = False) -> Result:
+    """Judge answers with calls, structured or in the text.
+
+    Args:
+        written: the model writes a call as text right that is never right where it is structured.
+    """
     calls = [reading for reading in asked if reading.has_call]
     if signs is not None and not any(reading.kind is Kind.CALLED for reading in calls):
         reach = reached(signs)
         if reach.shown is Shown.NO and signs.growth is not None:
             detail = f"The model invented a call in the text, but {reach.why}."
             return _ignored(detail, reach.confidence, reach.evidence)
-    counted = _count_findings(calls, server)
+    counted = _count_findings(calls, server, written)
     structured = [reading for reading in calls if reading.kind is Kind.CALLED]
     best = next((reading for reading in structured if is_sound(reading)), next(iter(structured), None))
     broken = next((one for one in counted if one.breaks and one.count.breaks()), None)
@@ -282,14 +311,15 @@ def diagnose_calls(asked: Sequence[Reading], server: str, signs: Signs | None) -
     )
 
 
-def _count_findings(calls: Sequence[Reading], server: str) -> list[Counted]:
+def _count_findings(calls: Sequence[Reading], server: str, written: bool) -> list[Counted]:
     """Every finding once, counted over the calls."""
     found: dict[str, list[tuple[Finding, bool, bool]]] = {}  # finding, breaks, from a structured call
     for reading in calls:
         if reading.kind is Kind.LEAKED:
             items = [(leak_finding(reading, server), True, False)]
         else:
-            items = [(fault.finding(), fault.breaks, True) for fault in faults(reading)]
+            found_here = [by_server(fault) if written else fault for fault in faults(reading)]
+            items = [(fault.finding(), fault.breaks, True) for fault in found_here]
             if (leak := leak_with_calls(reading, server)) is not None:
                 items.append((*leak, False))
         for item in items:

@@ -81,7 +81,8 @@ OFF_SCHEMA = Diagnosis(
     owner=Owner.MODEL,
     title="Tool call does not match the offered tool",
     what="A structured call came back whose arguments do not match the tool's JSON Schema (a wrong type, a missing "
-    "required member), or which names a tool that was not offered.",
+    "required member), or which names a tool that was not offered. Owner is the server where the model writes the same "
+    "call right as text.",
     why="The client runs the tool with arguments it does not expect, or rejects the call.",
     remedy="Validate arguments in the client and return the error as the tool's result. Where the server can decode "
     "under a schema, enable it (`strict: true` in the tool's function); otherwise use a stronger model.",
@@ -131,11 +132,12 @@ VALUES_ALTERED = Diagnosis(
     owner=Owner.SERVER,
     title="Argument values changed after the model wrote them",
     what="The arguments of a call hold the right values in another form: numbers or booleans as strings, JSON that was "
-    "encoded twice, HTML entities or doubled escapes.",
+    "encoded twice, HTML entities or doubled escapes, texts that were escaped, wrapped or cut or lost their tags, "
+    "numbers with fewer digits. Where a model may have done it, it writes the same values right as text.",
     why="The client runs the tool with values that it does not expect, or refuses the call; the fault looks like the "
     "model's, and a stronger model does not mend it.",
     remedy="Update the server or the gateway: its tool-call parser has to pass on the values with the types of the "
-    "tool's schema. Try another parser for the same format.",
+    "tool's schema, and no filter, escape or limit of length may touch them. Try another parser for the same format.",
     verify="The arguments of the same request's call validate against the tool's parameters.",
     sources=(_CALL, "vllm-project/vllm pull request 54964; langchain-ai/deepagents issue 2954"),
 )

@@ -27,10 +27,11 @@ from checks.tools.refusal import Refusal, meaning, refusal_of
 from checks.tools.replay import answers_question, city_of, other_city
 from checks.tools.state import call_parameters, state_of, unusable_verdict
 from checks.tools.stream_assembly import parsable, stream_faults
-from checks.tools.structured_calls import findings_of
+from checks.tools.structured_calls import Fault, faults, findings_of
 from probe.api import (
     Depth,
     Inconclusive,
+    Owner,
     Result,
     Severity,
     State,
@@ -127,6 +128,8 @@ def differing_calls(whole: Reading | None, streamed: Reading) -> str:
     if len(whole.calls) == 1 and len(streamed.calls) > 1 and len({_key(call) for call in streamed.calls}) == 1:
         times = wording.amount(len(streamed.calls), "time")
         return f"Streamed, the same call comes {times}; without streaming it comes once"
+    if (unfit := _unfit(streamed)) is not None and _unfit(whole) is None:
+        return f"{unfit.detail.rstrip('.')}; without streaming the arguments fit the schema"
     cities = [
         city_of({"function": {"arguments": call.arguments}}, "") for call in (*whole.calls[:1], *streamed.calls[:1])
     ]
@@ -135,19 +138,28 @@ def differing_calls(whole: Reading | None, streamed: Reading) -> str:
     return ""
 
 
+def _unfit(reading: Reading) -> Fault | None:
+    """The fault that arguments do not fit the schema, where that may be the server's doing."""
+    return next((fault for fault in faults(reading) if fault.by_server), None)
+
+
 def _key(call: Call) -> tuple[str, str]:
     return str(call.name), str(call.arguments)
 
 
 def diagnose_difference(whole: Reading, streamed: Reading, what: str) -> Result:
     """The finding for streamed calls that differ twice from the whole ones.  Pure."""
-    diagnosis_of = STREAM_FRAGMENTS if len(streamed.calls) > len(whole.calls) else VALUES_ALTERED
+    unfit = _unfit(streamed)
+    diagnosis_of = unfit.by_server if unfit is not None and unfit.by_server is not None else VALUES_ALTERED
+    if len(streamed.calls) > len(whole.calls):
+        diagnosis_of = STREAM_FRAGMENTS
     finding = diagnosis_of.found(
         f"{what}, twice.",
         streamed.exchange.shows(
             "/response/events", expected=whole.calls[0].arguments, actual=streamed.calls[0].arguments
         ),
         severity=Severity.ERROR,
+        owner=Owner.SERVER,
     )
     return Result.of(finding, streaming_tools=State.BROKEN)
 

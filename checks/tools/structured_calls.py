@@ -22,7 +22,7 @@ from checks.tools.leaked_calls import leak_with_calls
 from checks.tools.markup import Judgement, judge
 from checks.tools.reading import Call, Kind, Reading
 from checks.tools.requests import Tool, offered, schema_of
-from probe.api import Diagnosis, Evidence, Finding, Owner, Severity, completion, wording
+from probe.api import Diagnosis, Evidence, Finding, Owner, Severity, completion, member, wording
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
@@ -40,6 +40,7 @@ class Fault:
     Attributes:
         breaks: a client cannot use the call.
         chancy: it may be the model's slip, so the request is worth repeating.
+        by_server: the diagnosis where the model writes the same call right as text; None: that would say nothing.
     """
 
     diagnosis: Diagnosis
@@ -49,6 +50,7 @@ class Fault:
     chancy: bool = False
     severity: Severity | None = None
     owner: Owner | None = None
+    by_server: Diagnosis | None = None
 
     def finding(self, more: str = "", confidence: float = 1.0) -> Finding:
         """The finding, with a sentence added."""
@@ -88,7 +90,8 @@ def findings_of(found: Sequence[Fault], reading: Reading, server: str) -> tuple[
         found: the faults of its structured calls; markup left in its text is added.
         server: the recognised software, for the remedy.
     """
-    findings = [fault.finding() for fault in found]
+    # Who wrapped all texts is decided by tools.call alone.
+    findings = [fault.finding() for fault in found if fault.by_server is not VALUES_ALTERED]
     breaking = next((fault.finding() for fault in found if fault.breaks), None)
     if (leak := leak_with_calls(reading, server)) is not None:
         findings.append(leak[0])
@@ -186,8 +189,24 @@ def _off_schema(reading: Reading, call: Call, judged: Judgement, pointer: str, l
     if not isinstance(judged.value, dict):
         return Fault(OFF_SCHEMA, detail, evidence, breaks=True, chancy=True, severity=Severity.ERROR)
     mild = lenient or all(error.expected.startswith("enum") for error in judged.errors)
-    severity = Severity.INFO if mild else None
-    return Fault(OFF_SCHEMA, detail, evidence, breaks=False, chancy=not mild, severity=severity, owner=Owner.MODEL)
+    wrapped = _are_wrapped(judged.value, schema_of(offered(reading.exchange), str(call.name)))
+    # Another word than those of an enum is the model's own.
+    by_server = VALUES_ALTERED if wrapped else None if mild else OFF_SCHEMA
+    return Fault(
+        *(OFF_SCHEMA, detail, evidence, False, wrapped or not mild, Severity.INFO if mild else None, Owner.MODEL),
+        by_server,
+    )
+
+
+def _are_wrapped(value: dict[str, Any], schema: Any) -> bool:
+    """Whether every text of the arguments stands within the same characters, and one of them is a word of an enum."""
+    texts = {name: one for name, one in value.items() if isinstance(one, str)}
+    for name, text in texts.items():
+        for word in member(schema, "properties", name, "enum") or ():
+            before, found, after = text.partition(word) if isinstance(word, str) and word else ("", "", "")
+            if found and before + after and not (before + after)[:1].isalnum():
+                return all(one.startswith(before) and one.endswith(after) for one in texts.values())
+    return False
 
 
 def _is_encoded_twice(value: Any) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from probe.model import Depth
 from probe.simulator import all_faults, all_styles
-from tests.benchmarks import bench, peers
+from tests.benchmarks import bench, crossed, peers
 from tests.benchmarks.peerrules import ALARM, ENDPOINTS, EXACT, NOTICED, QUIET, SILENT, Complaint, Endpoint, judge
 from tests.benchmarks.recall import Outcome, score
 from tests.benchmarks.startup import cpu_s
@@ -137,6 +137,19 @@ with socket.create_server(("127.0.0.1", 0)) as server:
         "local",
     ]
     assert len((tmp_path / "strays").read_text().splitlines()) == 2
+
+
+def test_what_is_said_of_a_fault_behind_each_style_is_of_three_kinds() -> None:
+    faulty = Case("cut", "vllm", frozenset({"tools.call-cut"}), "tool-call-cut")
+    said = [("tools.call-cut",), (), ("tools.call-cut", "tools.ignored")]
+    found = [Outcome(faulty, frozenset(codes), (), False, 1, 1.0) for codes in said]
+    assert [crossed.kind(item) for item in found] == list(crossed.KINDS)
+    assert crossed.kind(Outcome(faulty, faulty.expected, ("tools.x: error",), False, 1, 1.0)) == "wrong"
+    assert crossed.table(found).row_count == 2
+    usual = {"openai": frozenset[str](), "groq": frozenset({"models.no-list"})}
+    cases = {case.name: case for case in crossed.crossed("tools", usual)}
+    assert cases["tool-call-cut on groq"].expected == {"tools.call-cut", "models.no-list"}
+    assert not any(case.healthy for case in cases.values())
 
 
 def test_recall_counts_what_is_missed_what_is_not_there_and_what_broke() -> None:

@@ -18,7 +18,8 @@ def main(folder: Path, template: Path) -> None:
 
     torch.manual_seed(7)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    special = ["<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>"]
+    # vLLM refuses to start the parsers of Hermes and Llama where the tokenizer lacks their tokens.
+    special = ["<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>", "<|python_tag|>"]
     vocabulary = {text: number for number, text in enumerate([*special, *alphabet])}
     made = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -122,10 +122,23 @@ def test_a_refused_null_is_not_taken_for_refused_results() -> None:
         ("tools-rejected=openrouter", "tools.rejected"),
         ("tools-not-enabled=llamacpp", "tools.not-enabled"),
         ("tools-not-enabled=lmdeploy", "tools.not-enabled"),
+        ("agent-texts-altered=cdata", "tools.values-altered"),
+        ("agent-texts-altered=cut", "tools.values-altered"),
+        ("agent-numbers-rounded=whole", "tools.values-altered"),
+        ("agent-arguments-lost=first", "tools.arguments-off-schema"),
     ],
 )
 def test_variants_of_a_fault(fault: str, code: str) -> None:
     check(diagnose([fault], sim=FAST, only=ONLY), [code])
+
+
+@pytest.mark.parametrize(
+    "fault", ["model-texts-altered=tags", "model-texts-altered=form", "model-arguments-lost=objects"]
+)
+def test_what_the_model_writes_as_text_too_is_its_own(fault: str) -> None:
+    report = diagnose([fault], sim=FAST, only=ONLY)
+    check(report, [])
+    assert next(item.reason for item in report.checks if item.id == "tools.agent").startswith("not seen in each")
 
 
 @pytest.mark.parametrize(("style", "fault"), [("vllm", "tools-as-qwen3-coder"), ("sglang", "tools-as-qwen3-coder")])

@@ -142,6 +142,8 @@ def _text(body: JSON, prompt: Prompt, personality: str, limit: int) -> str:
         return prose.nonsense(prompt.question, min(limit, 400) * 2)
     if schema is not None:
         return json.dumps(_fill(prompt, schema), ensure_ascii=False)
+    if (written := tooluse.as_text(prompt)) is not None:
+        return written
     persona = Persona(prompt.system, prompt.question)
     if kind == "json_object":
         return json.dumps(_free_json(prompt, persona), ensure_ascii=False)

@@ -163,6 +163,8 @@ class Filler:
             number = float(low)
         if isinstance(high, int | float) and number > high:
             number = float(high)
+        if text is not None and text.lstrip("-").isdigit() and number == float(text):
+            return int(text)  # longer ones would lose digits as floating point numbers
         if kind == "integer" or (text is not None and "." not in text) or text is None:
             return int(number)
         return number
@@ -244,7 +246,7 @@ class Filler:
         shaped = self._by_shape(name, schema)
         if shaped is not None:
             return shaped
-        inside = self._after_label(name, schema, r"\"[^\"\n]+\"|`[^`\n]+`|“[^”\n]+”|(?<!\w)'[^'\n]+'(?!\w)")
+        inside = self._after_label(name, schema, r"\"[^\"\n]+\"|`[^`]+`|“[^”\n]+”|(?<!\w)'[^'\n]+'(?!\w)")
         if inside:
             return inside[1:-1]
         word = self._after_label(name, schema, r"[\w@./+#-]*[\w@]")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from probe.simulator.call import ToolCall
 from probe.simulator.model.filling import Filler
+from probe.simulator.model.prompt import read
 from probe.simulator.model.words import codes, content_words, proper_names, sentences
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _arguments(tool: Tool, text: str, junk: bool = False) -> dict[str, Any]:
     return Filler(text, tool.parameters, junk=junk).object(tool.parameters)
 
 
-_LITERAL = re.compile(r"`[^`\n]{30,}`")
+_LITERAL = re.compile(r"`[^`]{24,}`")
 
 
 def _clauses(text: str, tools: Sequence[Tool]) -> list[str]:
@@ -204,6 +205,16 @@ def pending(prompt: Prompt, wanted: list[ToolCall]) -> list[ToolCall]:
         else:
             left.append(call)
     return left
+
+
+def as_text(prompt: Prompt) -> str | None:
+    """The calls written as text, where the system message describes tools and this way to call them, or None."""
+    shown = re.findall(r"<tools>\n(\{.*\})\n</tools>", prompt.system)
+    if prompt.tools or not shown or "<tool_call>" not in prompt.system:
+        return None
+    body = {"messages": [{"role": "user", "content": prompt.newest}], "tools": [json.loads(one) for one in shown]}
+    made = [{"name": call.name, "arguments": json.loads(str(call.arguments))} for call in planned(read(body))]
+    return "\n".join(f"<tool_call>\n{json.dumps(one, ensure_ascii=False)}\n</tool_call>" for one in made) or None
 
 
 def about_tools(prompt: Prompt) -> str | None:
