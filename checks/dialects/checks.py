@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from checks.dialects import catalogue
@@ -13,7 +14,7 @@ from checks.dialects.responses import Responses
 from checks.dialects.silence import ask_silently
 from checks.errors.catalogue import SERVER_ERROR
 from checks.stream.catalogue import NOT_ASKED
-from probe.api import Depth, Result, Skip, State, check
+from probe.api import Depth, Diagnosis, Result, Skip, State, check
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 #: What is judged on chat completions first: a fault that both have has one cause.
 _AFTER = (
     "streaming", "tools", "streaming_tools", "tool_results", "system_role", "block_content", "content.null",
-    "errors.invalid",
+    "errors.invalid", "parallel_tools", "json_schema", "vision", "developer_role",
 )  # fmt: skip
 #: The requests that may be sent, those that find the operation and repeat a first answer included.
 _REQUESTS = MOST + 3
+
+
+def _but_silence(codes: Mapping[str, Diagnosis]) -> tuple[Diagnosis, ...]:
+    return tuple(item for name, item in codes.items() if name != "silence")
 
 
 async def _ask(ctx: Context, dialect: Dialect) -> Result:
@@ -40,10 +45,10 @@ async def _ask(ctx: Context, dialect: Dialect) -> Result:
     requires={"chat"},
     after=_AFTER,
     provides={"responses_api", "responses_tools"},
-    emits=(*(catalogue.RESPONSES[name] for name in catalogue.ASKED), NOT_ASKED, SERVER_ERROR),
+    emits=(*_but_silence(catalogue.RESPONSES), NOT_ASKED, SERVER_ERROR),
     max_requests=_REQUESTS,
     least_requests=1,
-    max_tokens=6000,
+    max_tokens=9000,
 )
 async def responses(ctx: Context) -> Result:
     return await _ask(ctx, Responses())
@@ -56,10 +61,10 @@ async def responses(ctx: Context) -> Result:
     requires={"chat"},
     after=_AFTER,
     provides={"messages_api", "messages_tools"},
-    emits=(*(catalogue.MESSAGES[name] for name in catalogue.ASKED), NOT_ASKED, SERVER_ERROR),
+    emits=(*_but_silence(catalogue.MESSAGES), NOT_ASKED, SERVER_ERROR),
     max_requests=_REQUESTS,
     least_requests=1,
-    max_tokens=6000,
+    max_tokens=9000,
 )
 async def messages(ctx: Context) -> Result:
     return await _ask(ctx, Messages())

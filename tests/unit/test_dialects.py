@@ -83,7 +83,7 @@ def test_where_the_apis_may_be(chat_url: str, responses: list[str], messages: li
         (exchange(200, b"<!doctype html><html>", content_type="text/html"), State.REJECTED),
         (refusal(400, "this model is not supported by the responses API"), State.REJECTED),
         (refusal(500, "responses are not supported"), State.REJECTED),
-        (refusal(500, "Internal server error"), State.UNKNOWN),
+        (refusal(500, "Internal server error"), State.REJECTED),  # as for an unknown path
         (refusal(401, "who are you?"), State.UNKNOWN),
         (exchange(307, b""), State.UNKNOWN),
         (chat(f"a chat completion: {CODE}"), State.BROKEN),

@@ -1,0 +1,192 @@
+"""What the answers say beyond text and calls: instructions, continued conversations, several results, pictures,
+schemas and counts.  Pure."""
+
+from __future__ import annotations
+
+from checks.dialects.case import OF_RESULTS, Case
+from checks.dialects.dialect import Group, Reading
+from checks.dialects.questions import colours_right, fits
+from checks.shared.outcome import words_of
+from probe.api import Severity, State, Verdict, completion, count_at, wording
+
+#: Tokens that instructions and note have at least.
+_INSTRUCTIONS = 40
+
+
+def judge(case: Case) -> None:
+    """Everything but the results of calls, which decide the verdict on tools."""
+    _instructions(case)
+    _continued(case)
+    _without_thinking(case)
+    _counted(case)
+    _several_calls(case)
+    _schema(case)
+    _picture(case)
+
+
+def _instructions(case: Case) -> None:
+    """Whether each part of the agent's instructions is known to the model."""
+    answers = case.answers
+    system = answers.read.get("system-again", answers.read.get("system"))
+    if system is None or case.same_cause("system_role") is not None:
+        return
+    names = ("agent", "agent-result", "system", "system-again")
+    said = "".join(answers.read[name].text for name in names if name in answers.read)
+    missing = [name for name, code in answers.kept.items() if not completion.repeats(said, code)]
+    evidence = system.exchange.shows("/response/body", expected="the code", actual=system.text[:80])
+    if len(missing) == 2 and answers.grew("system", "text", _INSTRUCTIONS) is False:
+        text = (
+            f"the instructions do not reach the model: with them the prompt has {answers.tokens('system')} tokens, a "
+            f"short text without them {answers.tokens('text')}"
+        )
+        case.add("history", text, evidence, answers.dialect.agent)
+    elif len(missing) == 1 and not (missing == ["vault"] and case.same_cause("developer_role")):
+        place, *agent = answers.dialect.places[missing[0]]
+        case.add("history", f"what is said in {place} does not reach the model", evidence, *agent)
+
+
+def _continued(case: Case) -> None:
+    """A response that is continued, by the result of a call or by a text."""
+    answers = case.answers
+    refused, called = answers.refused.get("previous"), answers.refused.get("previous-call")
+    if refused is not None:
+        text = f"`previous_response_id` of the response before is refused: {words_of(refused)}"
+        case.add("history", text, refused.shows_status("200"), severity=Severity.INFO)
+        return
+    pointer = "/response/body/usage/input_tokens"
+    for name, before, least in (("previous", "text", 1), ("previous-call", "tools", 4)):
+        reading = answers.read.get(name)
+        if reading is not None and answers.number not in reading.text and answers.grew(name, before, least) is False:
+            text = "`previous_response_id` is accepted, and the prompt does not grow by the conversation before"
+            more = f"more than {answers.tokens(before)}"
+            evidence = reading.exchange.shows(pointer, expected=more, actual=reading.tokens[0])
+            case.add("history", text, evidence, severity=Severity.WARNING)
+    if called is not None and "previous" in answers.read and not case.same_refusal(*OF_RESULTS):
+        text = f"the result of a call is refused with `previous_response_id`, and a text is not: {words_of(called)}"
+        case.add("history", text, called.shows_status("200"), severity=Severity.WARNING)
+
+
+def _without_thinking(case: Case) -> None:
+    refused = case.answers.refused.get("result-without-thinking")
+    if refused is not None and "result" in case.answers.read:
+        text = f"a turn with calls is refused without its thinking, which clients must send back: {words_of(refused)}"
+        case.add("history", text, refused.shows_status("200"), severity=Severity.INFO)
+
+
+def _counted(case: Case) -> None:
+    """The tokens that count_tokens gives, and those of the same request when it was answered."""
+    counted = case.answers.read.get("count")
+    if counted is None:
+        return
+    found, used = count_at(completion.body_of(counted.exchange), "input_tokens"), counted.tokens[0]
+    pointer = "/response/body/input_tokens"
+    if found is None:
+        text = "`input_tokens` is missing in the answer of /messages/count_tokens"
+        evidence = counted.exchange.shows(pointer, expected="a number", actual=None)
+        case.add("shape", text, evidence, severity=Severity.WARNING)
+    elif used and max(found, used) > 2 * min(found, used) + 20 and case.same_cause("tools") is None:
+        text = f"/messages/count_tokens counts {found} tokens, and the same request uses {used}"
+        evidence = counted.exchange.shows(pointer, expected=f"about {used}", actual=found)
+        case.add("count-differs", text, evidence)
+
+
+# Several calls -----------------------------------------------------------------------------------------
+
+
+def _different(reading: Reading) -> int:
+    """How many different calls there are."""
+    return len({(call.name, str(call.arguments)) for call in reading.calls})
+
+
+def _several_calls(case: Case) -> None:
+    """Two calls at once, which chat completions give, whole and streamed."""
+    answers = case.answers
+    whole, streamed = answers.read.get("two"), answers.read.get("two-streamed")
+    if whole is None or whole.cut or not whole.calls:
+        return
+    case.deviations(whole, Group.TOOLS)
+    if _different(whole) < 2:
+        text = "one call comes, whole and streamed, where chat completions give two at once"
+        evidence = whole.exchange.shows("/response/body", expected="2 calls", actual="1 call")
+        case.add("tools", text, evidence, severity=Severity.INFO)
+    elif streamed is not None and streamed.calls and _different(streamed) < 2 and not streamed.cut:
+        text = "of two calls that come whole one alone comes in streams, twice"
+        evidence = streamed.exchange.shows("/response/events", expected="2 calls", actual="1 call")
+        case.add("tools", text, evidence, severity=Severity.WARNING)
+
+
+def agent_results(case: Case) -> Verdict | None:
+    """What is wrong with the agent's second request: the streamed turn, and the results of all its calls."""
+    answers = case.answers
+    name, agent = answers.dialect.name, answers.dialect.agent
+    broken = Verdict(
+        State.BROKEN, 0.9, note=f"the results of calls are not taken as {agent} sends them ({name}.history)"
+    )
+    refused, reading = answers.refused.get("agent-result"), answers.read.get("agent-result")
+    if refused is not None:
+        if "result" in answers.refused:
+            return None
+        if same := case.same_refusal(*OF_RESULTS):
+            return same
+        text = f"the turn as it was streamed is refused when {agent} sends it back with results: {words_of(refused)}"
+        case.add("history", text, refused.shows_status("200"), agent)
+        return broken
+    if reading is None or case.same_cause("tool_results"):
+        return None
+    count = len(answers.read["agent"].calls)
+    longer, pointer = answers.read.get("agent-longer"), "/response/events"
+    unused = [number for number in (answers.number, answers.second)[:count] if number not in reading.text]
+    if (
+        unused
+        and longer is not None
+        and unused[0] not in longer.text
+        and answers.grew("agent-longer", "agent-result", 4) is False
+    ):
+        text = (
+            f"one of the results of several calls does not reach the model: with a longer one the prompt has "
+            f"{answers.tokens('agent-longer')} tokens, before {answers.tokens('agent-result')}"
+        )
+        evidence = longer.exchange.shows(pointer, expected="a longer prompt", actual=longer.tokens[0])
+        case.add("history", text, evidence, agent)
+        return broken
+    whole = answers.read.get("result")
+    used = whole is not None and answers.number in whole.text
+    if count == 1 and unused and used and answers.grew("agent-result", "agent", 4) is False:
+        text = "the streamed turn and the result of its call do not reach the model when it is sent back"
+        evidence = reading.exchange.shows(pointer, expected="a longer prompt", actual=reading.tokens[0])
+        case.add("history", text, evidence, agent)
+        return broken
+    return None
+
+
+# Schemas and pictures ----------------------------------------------------------------------------------
+
+
+def _schema(case: Case) -> None:
+    """A schema that chat completions constrain the answer to."""
+    answers = case.answers
+    refused, reading = answers.refused.get("schema"), answers.read.get("schema")
+    field = next(iter(answers.dialect.form({})))
+    if refused is not None:
+        text = f"a JSON schema in `{field}.format` is refused, which chat completions take: {words_of(refused)}"
+        case.add("schema", text, refused.shows_status("200"), severity=Severity.INFO)
+    elif reading is not None and reading.text.strip() and not reading.cut and not fits(answers, reading):
+        shown = wording.quote(reading.text, 100)
+        text = f"a JSON schema in `{field}.format` is accepted and has no effect: the answer is {shown}"
+        case.add(
+            "schema", text, reading.exchange.shows("/response/body", expected="a record", actual=reading.text[:160])
+        )
+
+
+def _picture(case: Case) -> None:
+    """A picture that chat completions show to the model."""
+    answers = case.answers
+    refused, again = answers.refused.get("picture"), answers.read.get("picture-again")
+    if refused is not None:
+        text = f"a picture is refused, which chat completions take: {words_of(refused)}"
+        case.add("picture", text, refused.shows_status("200"), severity=Severity.INFO)
+    elif again is not None and max(colours_right(answers, name) for name in ("picture", "picture-again")) <= 1:
+        colours = wording.listing(answers.colours["picture-again"])
+        said = wording.quote(again.text, 100)
+        text = f"pictures do not reach the model: of two it names the wrong colours, of {colours} it says {said}"
+        case.add("picture", text, again.exchange.shows("/response/body", expected=colours, actual=again.text[:160]))
