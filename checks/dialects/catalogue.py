@@ -135,7 +135,8 @@ def _made(names: _Names) -> Mapping[str, Diagnosis]:
         one(
             "silence",
             f"{api}: silence ends the connection",
-            f"A silence that a chat completion survived ended the connection of POST {path}.",
+            f"A silence that a chat completion survived ended the connection of POST {path}; or its streams are silent "
+            "where chat completions send heartbeats (warning).",
             "Long answers and long prompts fail, after the same time, on this path alone.",
             f"Set the read timeout of the hop in front for the path {path} as for /chat/completions (nginx: "
             "`proxy_read_timeout` in its `location`), and let the server send heartbeats.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from checks.dialects import catalogue
@@ -14,7 +13,7 @@ from checks.dialects.responses import Responses
 from checks.dialects.silence import ask_silently
 from checks.errors.catalogue import SERVER_ERROR
 from checks.stream.catalogue import NOT_ASKED
-from probe.api import Depth, Diagnosis, Result, Skip, State, check
+from probe.api import Depth, Result, Skip, State, check
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -28,14 +27,10 @@ _AFTER = (
 _REQUESTS = MOST + 3
 
 
-def _but_silence(codes: Mapping[str, Diagnosis]) -> tuple[Diagnosis, ...]:
-    return tuple(item for name, item in codes.items() if name != "silence")
-
-
 async def _ask(ctx: Context, dialect: Dialect) -> Result:
     if not dialect.urls(ctx.target.chat_url or ""):
         raise Skip("the URL for chat completions does not end in /chat/completions")
-    return diagnose(await Conversation(ctx, dialect).hold(), ctx.verdicts, ctx.codes)
+    return diagnose(await Conversation(ctx, dialect).hold(), ctx.verdicts, ctx.codes, ctx.exchanges)
 
 
 @check(
@@ -45,7 +40,7 @@ async def _ask(ctx: Context, dialect: Dialect) -> Result:
     requires={"chat"},
     after=_AFTER,
     provides={"responses_api", "responses_tools"},
-    emits=(*_but_silence(catalogue.RESPONSES), NOT_ASKED, SERVER_ERROR),
+    emits=(*catalogue.RESPONSES.values(), NOT_ASKED, SERVER_ERROR),
     max_requests=_REQUESTS,
     least_requests=1,
     max_tokens=9000,
@@ -61,7 +56,7 @@ async def responses(ctx: Context) -> Result:
     requires={"chat"},
     after=_AFTER,
     provides={"messages_api", "messages_tools"},
-    emits=(*_but_silence(catalogue.MESSAGES), NOT_ASKED, SERVER_ERROR),
+    emits=(*catalogue.MESSAGES.values(), NOT_ASKED, SERVER_ERROR),
     max_requests=_REQUESTS,
     least_requests=1,
     max_tokens=9000,

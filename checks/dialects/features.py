@@ -3,18 +3,23 @@ schemas and counts.  Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from checks.dialects.case import OF_RESULTS, Case
 from checks.dialects.dialect import Group, Reading
 from checks.dialects.questions import colours_right, fits
+from checks.idle.reading import heartbeat_of
+from checks.shared.endings import longest_silence
 from checks.shared.outcome import words_of
-from probe.api import Severity, State, Verdict, completion, count_at, wording
+from probe.api import Exchange, Severity, State, Verdict, completion, count_at, wording
 
 #: Tokens that instructions and note have at least.
 _INSTRUCTIONS = 40
 
 
-def judge(case: Case) -> None:
-    """Everything but the results of calls, which decide the verdict on tools."""
+def judge(case: Case, exchanges: Sequence[Exchange]) -> None:
+    """Everything but the results of calls, which decide the verdict on tools; ``exchanges`` are all of the run."""
+    heartbeats(case, exchanges)
     _instructions(case)
     _continued(case)
     _without_thinking(case)
@@ -84,10 +89,25 @@ def _counted(case: Case) -> None:
         text = "`input_tokens` is missing in the answer of /messages/count_tokens"
         evidence = counted.exchange.shows(pointer, expected="a number", actual=None)
         case.add("shape", text, evidence, severity=Severity.WARNING)
-    elif used and max(found, used) > 2 * min(found, used) + 20 and case.same_cause("tools") is None:
+    elif case.same_cause("tools") or case.answers.grew("tools", "text") is False:
+        return  # the tools that are counted reach no model
+    elif used and max(found, used) > 2 * min(found, used) + 20:
         text = f"/messages/count_tokens counts {found} tokens, and the same request uses {used}"
         evidence = counted.exchange.shows(pointer, expected=f"about {used}", actual=found)
-        case.add("count-differs", text, evidence)
+        case.add("count-differs", text, evidence, severity=Severity.WARNING)
+
+
+def heartbeats(case: Case, exchanges: Sequence[Exchange]) -> None:
+    """Silences in streams that chat completions bridge with heartbeats.  Both agents give up after 300 s of one."""
+    beat = heartbeat_of([one for one in exchanges if "/chat/completions" in one.request.url])
+    streams = [one.exchange for one in case.answers.read.values() if one.streamed]
+    longest = max(streams, key=longest_silence, default=None)
+    if beat is None or longest is None or longest_silence(longest) <= 2.5 * beat[0]:
+        return
+    silent = longest_silence(longest)
+    text = f"a stream was silent for {silent:.1f} s, without a ping or comment, and chat completions send {beat[1]}"
+    evidence = longest.shows("/timeline/reads", expected=f"a heartbeat every {beat[0]:.1f} s", actual=round(silent, 1))
+    case.add("silence", text, evidence, severity=Severity.WARNING)
 
 
 # Several calls -----------------------------------------------------------------------------------------
@@ -173,9 +193,8 @@ def _schema(case: Case) -> None:
     elif reading is not None and reading.text.strip() and not reading.cut and not fits(answers, reading):
         shown = wording.quote(reading.text, 100)
         text = f"a JSON schema in `{field}.format` is accepted and has no effect: the answer is {shown}"
-        case.add(
-            "schema", text, reading.exchange.shows("/response/body", expected="a record", actual=reading.text[:160])
-        )
+        evidence = reading.exchange.shows("/response/body", expected="a record", actual=reading.text[:160])
+        case.add("schema", text, evidence, severity=Severity.WARNING)
 
 
 def _picture(case: Case) -> None:
@@ -189,4 +208,5 @@ def _picture(case: Case) -> None:
         colours = wording.listing(answers.colours["picture-again"])
         said = wording.quote(again.text, 100)
         text = f"pictures do not reach the model: of two it names the wrong colours, of {colours} it says {said}"
-        case.add("picture", text, again.exchange.shows("/response/body", expected=colours, actual=again.text[:160]))
+        evidence = again.exchange.shows("/response/body", expected=colours, actual=again.text[:160])
+        case.add("picture", text, evidence, severity=Severity.WARNING)

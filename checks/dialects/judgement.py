@@ -39,12 +39,17 @@ from probe.api import (
 _NO_OPERATION = ("not support", "n't support", "unsupported", "not implemented", "no route")
 
 
-def diagnose(answers: Answers, chat: Mapping[str, Verdict], codes: frozenset[str] = frozenset()) -> Result:
+def diagnose(
+    answers: Answers,
+    chat: Mapping[str, Verdict],
+    codes: frozenset[str] = frozenset(),
+    exchanges: Sequence[Exchange] = (),
+) -> Result:
     """The verdicts and findings of one dialect.
 
     Args:
         chat: the verdicts on chat completions.
-        codes: the finding codes given so far.
+        codes: the finding codes given so far; ``exchanges``: those of the run, for the heartbeats of its streams.
 
     Raises:
         Inconclusive: the first request was lost, or its answer is not about the operation.
@@ -54,7 +59,7 @@ def diagnose(answers: Answers, chat: Mapping[str, Verdict], codes: frozenset[str
     api = _api(case)
     verdicts = {f"{name}_api": api}
     if "text" in answers.read and answers.read["text"].known:
-        features.judge(case)
+        features.judge(case, exchanges)
         _errors(case)
         tools, facts = _tools(case)
         if tools.verdict is State.WORKS and _off(api):  # every agent streams
