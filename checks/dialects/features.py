@@ -13,8 +13,8 @@ from checks.shared.endings import longest_silence
 from checks.shared.outcome import words_of
 from probe.api import Exchange, Severity, State, Verdict, completion, count_at, wording
 
-#: Tokens that instructions and note have at least.
-_INSTRUCTIONS = 40
+#: Tokens by which the prompt grows at least with one part of the instructions.
+_PART = 8
 
 
 def judge(case: Case, exchanges: Sequence[Exchange]) -> None:
@@ -30,24 +30,22 @@ def judge(case: Case, exchanges: Sequence[Exchange]) -> None:
 
 
 def _instructions(case: Case) -> None:
-    """Whether each part of the agent's instructions is known to the model."""
+    """Whether each part of the agent's instructions is in the prompt, where no answer shows it."""
     answers = case.answers
-    system = answers.read.get("system-again", answers.read.get("system"))
-    if system is None or case.same_cause("system_role") is not None:
+    left, system = answers.left, answers.read.get("system")
+    grew = answers.grew("system", "system-without", _PART * len(left))
+    if not left or system is None or grew is not False or case.same_cause("system_role"):
         return
-    names = ("agent", "agent-result", "system", "system-again")
-    said = "".join(answers.read[name].text for name in names if name in answers.read)
-    missing = [name for name, code in answers.kept.items() if not completion.repeats(said, code)]
-    evidence = system.exchange.shows("/response/body", expected="the code", actual=system.text[:80])
-    if len(missing) == 2 and answers.grew("system", "text", _INSTRUCTIONS) is False:
-        text = (
-            f"the instructions do not reach the model: with them the prompt has {answers.tokens('system')} tokens, a "
-            f"short text without them {answers.tokens('text')}"
-        )
-        case.add("history", text, evidence, answers.dialect.agent)
-    elif len(missing) == 1 and not (missing == ["vault"] and case.same_cause("developer_role")):
-        place, *agent = answers.dialect.places[missing[0]]
-        case.add("history", f"what is said in {place} does not reach the model", evidence, *agent)
+    if left == ["vault"] and case.same_cause("developer_role"):
+        return
+    places = wording.listing([answers.dialect.places[name][0] for name in left])
+    agents = {agent for name in left for agent in answers.dialect.places[name][1:]}
+    text = (
+        f"what is said in {places} does not reach the model: the prompt has {answers.tokens('system')} tokens with it, "
+        f"and {answers.tokens('system-without')} without"
+    )
+    evidence = system.exchange.shows("/response/body", expected="a longer prompt", actual=system.tokens[0])
+    case.add("history", text, evidence, *agents)
 
 
 def _continued(case: Case) -> None:

@@ -112,13 +112,14 @@ class Messages(Dialect):
         # After the user's first turn; the last block of the conversation is marked for the cache.
         last = turns[-1]["content"]
         turns[-1] = {**turns[-1], "content": [*last[:-1], {**last[-1], **cached}]}
-        turns.insert(1, {"role": "system", "content": [{"type": "text", "text": note}]})
+        if note:
+            turns.insert(1, {"role": "system", "content": [{"type": "text", "text": note}]})
         return {
             **{name: value for name, value in body.items() if name != "temperature"},
             "messages": turns,
             "system": [
                 {"type": "text", "text": "You are an agent."},
-                {"type": "text", "text": system, **cached},
+                *([{"type": "text", "text": system, **cached}] if system else []),
             ],
             **({"tools": [*body["tools"], _DEFERRED]} if "tools" in body else {}),
             "metadata": {"user_id": "endpoint-probe"},

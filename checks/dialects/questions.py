@@ -45,7 +45,7 @@ class Answers:
 
     ``refused`` are the exchanges that were answered with an error; ``broke_off`` the words with which a stream ended.
     ``number`` and ``second`` are in the results of tools, ``kept`` are the codes in the agent's instructions by where
-    they stand, ``colours`` those of the pictures.  ``control`` is the status of a path that does not exist, asked for
+    they stand (``left`` those that no answer names), ``colours`` those of the pictures.  ``control`` is the status of a path that does not exist, asked for
     where the operation is answered with a server error.
     """
 
@@ -63,6 +63,7 @@ class Answers:
     second: str = ""
     control: int | None = None
     kept: Mapping[str, str] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
     colours: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def tokens(self, name: str) -> int | None:
@@ -249,9 +250,10 @@ class Conversation:
             await self._results(question, reading)
         await self._instructions()
 
-    async def _ask_as_agent(self, name: str, turns: list[Any]) -> Reading | None:
+    async def _ask_as_agent(self, name: str, turns: list[Any], *without: str) -> Reading | None:
         kept = self.answers.kept
-        system, note = INSTRUCTIONS.format(kept["archive"]), NOTE.format(kept["vault"])
+        system = "" if "archive" in without else INSTRUCTIONS.format(kept["archive"])
+        note = "" if "vault" in without else NOTE.format(kept["vault"])
         about = name.startswith("system")
         asked = self._body(turns, CALL, **({} if about else {"tools": self.weather}))
         sent = {**self.dialect.as_agent(asked, system, note), "stream": not about}
@@ -286,10 +288,10 @@ class Conversation:
         if missing:
             asked = " and ".join(f"the {name} code" for name in missing)
             read = await self._ask_as_agent("system", [self.dialect.user(f"What is {asked}?", parts=True)])
-            left = [name for name in missing if read and not completion.repeats(read.text, answers.kept[name])]
-            if len(left) == 1 < len(missing):
-                turn = self.dialect.user(f"What is the {left[0]} code?", parts=True)
-                await self._ask_as_agent("system-again", [turn])
+            answers.left = [name for name in missing if read and not completion.repeats(read.text, answers.kept[name])]
+            if answers.left:  # a weak model, or a prompt that is no longer with them than without
+                turn = self.dialect.user(f"What is {asked}?", parts=True)
+                await self._ask_as_agent("system-without", [turn], *answers.left)
 
     async def _own_questions(self) -> None:
         """A response that is continued; the tokens of a message, with the key in the other header."""

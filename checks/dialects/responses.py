@@ -96,7 +96,8 @@ class Responses(Dialect):
     def as_agent(self, body: Mapping[str, Any], system: str, note: str) -> dict[str, Any]:
         content = [{"type": "input_text", "text": note}]
         tools = [{**tool, "strict": False} for tool in body.get("tools", ())]
-        turns = [{"type": "message", "role": "developer", "content": content}, *body["input"]]
+        ahead = [{"type": "message", "role": "developer", "content": content}] if note else []
+        turns = [*ahead, *body["input"]]
         named = [
             {"id": _OWN_IDS[turn["type"]].format(place), **turn} if turn.get("type") in _OWN_IDS else turn
             for place, turn in enumerate(turns)
@@ -104,7 +105,7 @@ class Responses(Dialect):
         return {
             **{name: value for name, value in body.items() if name != "temperature"},
             "input": named,
-            "instructions": system,
+            **({"instructions": system} if system else {}),
             **({"tools": [*tools, *_AGENT_TOOLS], "tool_choice": "auto", "parallel_tool_calls": True} if tools else {}),
             "reasoning": {"summary": "auto"},
             "store": False,
