@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from checks.dialects.case import OF_RESULTS, Case
-from checks.dialects.dialect import Group, Reading
-from checks.dialects.questions import colours_right, fits
+from checks.dialects.dialect import Group
+from checks.dialects.questions import cities_of, colours_right, fits
 from checks.idle.reading import heartbeat_of
 from checks.shared.endings import longest_silence
 from checks.shared.outcome import words_of
@@ -24,7 +24,6 @@ def judge(case: Case, exchanges: Sequence[Exchange]) -> None:
     _continued(case)
     _without_thinking(case)
     _counted(case)
-    _several_calls(case)
     _schema(case)
     _picture(case)
 
@@ -111,26 +110,35 @@ def heartbeats(case: Case, exchanges: Sequence[Exchange]) -> None:
 # Several calls -----------------------------------------------------------------------------------------
 
 
-def _different(reading: Reading) -> int:
-    """How many different calls there are."""
-    return len({(call.name, str(call.arguments)) for call in reading.calls})
-
-
-def _several_calls(case: Case) -> None:
-    """Two calls at once, which chat completions give, whole and streamed."""
+def lost_in_streams(case: Case) -> Verdict | None:
+    """Calls and arguments that come whole, and not streamed; or one call where chat completions give two."""
     answers = case.answers
-    whole, streamed = answers.read.get("two"), answers.read.get("two-streamed")
-    if whole is None or whole.cut or not whole.calls:
-        return
+    whole, streamed, first = (answers.read.get(name) for name in ("whole-calls", "streamed-calls", "agent"))
+    if whole is None or first is None or whole.cut or not whole.calls:
+        return None
+    cities = cities_of(whole)
     case.deviations(whole, Group.TOOLS)
-    if _different(whole) < 2:
-        text = "one call comes, whole and streamed, where chat completions give two at once"
-        evidence = whole.exchange.shows("/response/body", expected="2 calls", actual="1 call")
-        case.add("tools", text, evidence, severity=Severity.INFO)
-    elif streamed is not None and streamed.calls and _different(streamed) < 2 and not streamed.cut:
-        text = "of two calls that come whole one alone comes in streams, twice"
-        evidence = streamed.exchange.shows("/response/events", expected="2 calls", actual="1 call")
+    if len(cities) <= len(cities_of(first)):
+        if len(whole.calls) == 1 and cities:
+            text = "one call comes, whole and streamed, where chat completions give two at once"
+            evidence = whole.exchange.shows("/response/body", expected="2 calls", actual="1 call")
+            case.add("tools", text, evidence, severity=Severity.INFO)
+        return None
+    if streamed is None or streamed.cut or not streamed.calls or len(cities_of(streamed)) >= len(cities):
+        return None
+    if streamed.breaks(Group.STREAM, Group.TOOLS) or any(one.group is Group.STREAM for one in streamed.deviations):
+        return None  # which says why
+    if len(streamed.calls) < len(whole.calls):
+        text = f"of {len(whole.calls)} calls that come whole {len(streamed.calls)} alone comes in streams, twice"
+        evidence = streamed.exchange.shows("/response/events", expected=len(whole.calls), actual=len(streamed.calls))
         case.add("tools", text, evidence, severity=Severity.WARNING)
+        return None
+    named = wording.listing(sorted(cities_of(streamed))) or "none"
+    wanted = wording.listing(sorted(cities))
+    text = f"streamed calls lose arguments: whole ones are for {wanted}, streamed ones for {named}, twice"
+    evidence = streamed.exchange.shows("/response/events", expected=sorted(cities), actual=named)
+    case.add("tools", text, evidence, answers.dialect.agent)
+    return Verdict(State.BROKEN, 0.9, note=f"calls are sound whole, and not streamed ({answers.dialect.name}.tools)")
 
 
 def agent_results(case: Case) -> Verdict | None:

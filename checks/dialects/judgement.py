@@ -291,7 +291,8 @@ def _tools(case: Case) -> tuple[Verdict, dict[str, Any]]:
     facts, code = _streamed_calls(case, able)
     if code:
         return replace(broken, note=f"calls are sound whole, and not streamed ({name}.{code})"), facts
-    return _result(case) or features.agent_results(case) or _called(case, calls), facts
+    lost = features.lost_in_streams(case)
+    return lost or _result(case) or features.agent_results(case) or _called(case, calls), facts
 
 
 def _sound_call(reading: Reading) -> bool:

@@ -45,8 +45,8 @@ class Answers:
 
     ``refused`` are the exchanges that were answered with an error; ``broke_off`` the words with which a stream ended.
     ``number`` and ``second`` are in the results of tools, ``kept`` are the codes in the agent's instructions by where
-    they stand (``left`` those that no answer names), ``colours`` those of the pictures.  ``control`` is the status of a path that does not exist, asked for
-    where the operation is answered with a server error.
+    they stand (``left`` those that no answer names), ``colours`` those of the pictures.  ``control`` is the status of a
+    path that does not exist, asked for where the operation is answered with a server error.
     """
 
     dialect: Dialect
@@ -244,8 +244,8 @@ class Conversation:
             await self._ask("agent-plainly", body)
         if reading is None:
             return
-        if two and len(reading.calls) == 1 and not reading.breaks(*_ANY):
-            await self._one_call_of_two()
+        if reading.calls and len(cities_of(reading)) < 1 + two and not reading.breaks(*_ANY):
+            await self._compared(requests.TWO_CITIES if two else requests.QUESTION)
         if reading.calls and all(call.id and call.arguments is not None for call in reading.calls):
             await self._results(question, reading)
         await self._instructions()
@@ -259,12 +259,12 @@ class Conversation:
         sent = {**self.dialect.as_agent(asked, system, note), "stream": not about}
         return await self._ask(name, sent, headers=self.dialect.agent_headers)
 
-    async def _one_call_of_two(self) -> None:
-        """The question for two calls, whole; and streamed once more where it gets both."""
-        body = self._body([self.dialect.user(requests.TWO_CITIES)], CALL, tools=self.weather)
-        whole = await self._ask("two", body)
-        if whole is not None and len(whole.calls) > 1:
-            await self._ask("two-streamed", {**body, "stream": True})
+    async def _compared(self, question: str) -> None:
+        """A question whose streamed calls lack something, whole; and streamed once more where that is complete."""
+        body = self._body([self.dialect.user(question)], CALL, tools=self.weather)
+        whole = await self._ask("whole-calls", body)
+        if whole is not None and len(cities_of(whole)) > len(cities_of(self.answers.read["agent"])):
+            await self._ask("streamed-calls", {**body, "stream": True})
 
     async def _results(self, question: Any, reading: Reading) -> None:
         """The results of the streamed calls; where one has no effect, once more with a longer one."""
@@ -337,20 +337,22 @@ class Conversation:
             answers.read["count"] = replace(Reading(exchange), known=False, tokens=counted.tokens)
 
     async def _picture_and_schema(self) -> None:
-        """A picture whose colours are to be named by a schema; each alone where they fail together."""
+        """A picture whose colours are to be named by a schema; alone what fails in that."""
+        answers, both = self.answers, None
         sees, forms = self._chat_does("vision"), self._chat_does("json_schema")
         if sees and forms:
             both = await self._show("picture", schema=True)
-            if both is not None and colours_right(self.answers) == 4 and fits(self.answers, both):
-                self.answers.read["schema"] = both
+            if both is None and "picture" not in answers.refused:
                 return
-        if forms:
+        if forms and (both is None or not fits(answers, both)):
             await self._show("schema", schema=True)
-        if sees:
-            self.answers.read.pop("picture", None)
-            self.answers.refused.pop("picture", None)
-            if await self._show("picture") is not None and colours_right(self.answers) <= 1:
-                await self._show("picture-again")
+        if not sees:
+            return
+        if both is None:
+            answers.refused.pop("picture", None)
+            await self._show("picture")
+        if "picture" in answers.read and colours_right(answers) <= 1:
+            await self._show("picture-again")
 
     async def _show(self, name: str, *, schema: bool = False) -> Reading | None:
         """Ask for a picture's colours, a record by a schema, or both."""
@@ -404,6 +406,12 @@ def colours_right(answers: Answers, name: str = "picture") -> int:
     reading = answers.read.get(name)
     named = colours_named(reading.text) if reading else ()
     return sum(mine == theirs for mine, theirs in zip(answers.colours.get(name, ()), named, strict=False))
+
+
+def cities_of(reading: Reading) -> set[str]:
+    """The cities for which the tool is called."""
+    named = [(call.arguments or {}).get("city") for call in reading.calls]
+    return {city.strip().lower() for city in named if isinstance(city, str) and city.strip()}
 
 
 def _id_of(reading: Reading) -> Any:

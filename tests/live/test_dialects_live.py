@@ -154,12 +154,13 @@ def test_the_row_of_an_agent_is_what_the_agent_does(
     settings = {"context_length": "200000", **options}
     # Of the two only vLLM declares its context length.
     style = "vllm" if options else "litellm"
-    with Simulator(style, mine, **FAST, options=settings) as sim:
-        report = against(sim, idle_s=3.0 if name == "silence" else 0.0)
+    silent = name == "silence"
+    with Simulator(style, mine, **({} if silent else FAST), options=settings) as sim:
+        report = against(sim, idle_s=3.0 if silent else 0.0)
         row = next(row for row in rows(report) if row.fit.client == agent)
         works = row.fit.answer in (Answer.YES, Answer.WITH_SETTINGS)
         assert _works(agent, sim, report, tmp_path, prompt, tools=name == "no tools") is works, row.fit.sentence
-    if name == "silence":
+    if silent:
         assert "long silences end its requests" in row.fit.sentence
         with Simulator(style, mine, rate_tokens_s=0, first_token_s=3.0, options=settings) as sim:
             assert not _works(agent, sim, report, tmp_path, prompt, tools=False)

@@ -79,6 +79,11 @@ def _first_call_in_streams(call: Call, reply: Reply) -> Reply:
     return _first_call(call, reply) if call.stream else reply
 
 
+def _empty_arguments_in_streams(call: Call, reply: Reply) -> Reply:
+    emptied = tuple(replace(made, arguments="{}") for made in reply.tool_calls[1:])
+    return replace(reply, tool_calls=(*reply.tool_calls[:1], *emptied)) if call.stream else reply
+
+
 def _same_ids(_: Call, reply: Reply) -> Reply:
     return replace(reply, tool_calls=tuple(replace(made, id="call_0") for made in reply.tool_calls))
 
@@ -96,6 +101,8 @@ _CALLS = (
     *_pair("second-call-lost", "the second of two calls is lost in streams", "tools", reply=_first_call_in_streams),
     *_pair("second-call-never", "one call is made at a time", "tools", reply=_first_call),
     *_pair("second-call-same-id", "two calls have the same id", "tools", reply=_same_ids),
+    *_pair("second-call-emptied", "the second of two calls has no arguments in streams", "tools",
+           reply=_empty_arguments_in_streams),
     *_pair("second-result-dropped", "of two results the first reaches the model", "history", prompt=_first_result),
 )  # fmt: skip
 
