@@ -131,6 +131,10 @@ class Dialect(Protocol):
     def as_agent(self, body: Mapping[str, Any], system: str, note: str) -> dict[str, Any]:
         """A request as the agent sends it: its fields, the instructions and the note in its forms, and its tools."""
 
+    def leaves_out_note(self, words: str) -> bool:
+        """Whether the agent sends its request again without the note after a refusal in these words."""
+        return False
+
     def user(self, text: str, *, parts: bool = False, picture: bytes = b"") -> Any:
         """A turn of the user, its text as it is or as a list of parts, as agents send it; with a PNG or without."""
 

@@ -7,6 +7,7 @@ Claude Code 2.1 as it was received by a simulated endpoint.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -51,6 +52,13 @@ _START = tuple(row for row in _TABLE if row.path.startswith("usage"))
 _BLOCK = (
     Field("id", "string", Group.TOOLS, (*_ALL, CLAUDE)),
     Field("name", "string", Group.TOOLS, (*_ALL, CLAUDE)),
+)
+#: The refusals of messages of the role system that Claude Code 2.1.332 understands: it makes them the user's.
+_NO_SYSTEM_TURNS = re.compile(
+    r"(?:unknown variant .{0,2}system\b.{0,2}, expected|Input should be) [\\'\"`]{1,2}(?:user|assistant)\b.{0,2} or "
+    r"[\\'\"`]{1,2}(?:user|assistant)\b|Unexpected role.{0,80}input message role|role .{0,2}system.{0,2} must |"
+    r"role .{0,2}system.{0,80}not supported|not supported.{0,80}role .{0,2}system",
+    re.IGNORECASE,
 )
 #: A tool whose definition Claude Code keeps back, with the mark that it sends.
 _DEFERRED = {
@@ -127,6 +135,9 @@ class Messages(Dialect):
             "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
             "output_config": {"effort": "high"},
         }
+
+    def leaves_out_note(self, words: str) -> bool:
+        return _NO_SYSTEM_TURNS.search(words[:2000]) is not None
 
     def user(self, text: str, *, parts: bool = False, picture: bytes = b"") -> Any:
         content: Any = [{"type": "text", "text": text}] if parts or picture else text

@@ -238,6 +238,11 @@ class Conversation:
         two = self._chat_does("parallel_tools")
         question = dialect.user(requests.TWO_CITIES if two else requests.QUESTION, parts=True)
         reading = await self._ask_as_agent("agent", [question])
+        refused = answers.refused.get("agent")
+        if refused is not None and dialect.leaves_out_note(completion.error_text(refused)):
+            del answers.refused["agent"]
+            answers.kept = {"archive": answers.kept["archive"]}
+            reading = await self._ask_as_agent("agent", [question])
         calls = answers.read.get("tools") or answers.read.get("forced")
         if "agent" in answers.refused or (reading and calls and calls.calls and not reading.calls):
             body = {**self._body([self.question], CALL, tools=self.weather), "stream": True}
@@ -253,7 +258,7 @@ class Conversation:
     async def _ask_as_agent(self, name: str, turns: list[Any], *without: str) -> Reading | None:
         kept = self.answers.kept
         system = "" if "archive" in without else INSTRUCTIONS.format(kept["archive"])
-        note = "" if "vault" in without else NOTE.format(kept["vault"])
+        note = "" if "vault" in without or "vault" not in kept else NOTE.format(kept["vault"])
         about = name.startswith("system")
         asked = self._body(turns, CALL, **({} if about else {"tools": self.weather}))
         sent = {**self.dialect.as_agent(asked, system, note), "stream": not about}

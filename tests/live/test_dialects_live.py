@@ -21,7 +21,6 @@ from probe.run.options import Auth, Options
 from probe.run.runner import run
 from probe.simulator import Simulator, all_faults
 from probe.simulator.llamacpp_demo import RealServer
-from reports.clients import registry
 from reports.clients.compatibility import Answer, rows
 from tests.live.parts import program
 from tests.live.processes import Running
@@ -194,12 +193,9 @@ def _answers(command: list[str | Path], folder: Path, env: dict[str, str]) -> bo
 def _config(agent: str, sim: Simulator, report: Report) -> str:
     """The exported configuration, with the address of this endpoint; where there is none, that of a healthy one."""
     row = next(row for row in rows(report) if row.fit.client == agent)
-    if (
-        row.text is None
-        or report.capabilities[f"{registry.client(agent).needs.dialect}_api"].verdict is not State.WORKS
-    ):
-        with Simulator(sim.style.name, **FAST, port=0) as healthy:
-            report = against(healthy, only=ONLY)
+    if row.text is None:
+        with Simulator(sim.style.name, **FAST, options=sim.site.options) as healthy:
+            report = against(healthy)
         row = next(row for row in rows(report) if row.fit.client == agent)
     assert row.text is not None and report.target.base_url
     return row.text.replace(report.target.base_url.removesuffix("/v1"), sim.origin)

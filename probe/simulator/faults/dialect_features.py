@@ -212,7 +212,10 @@ _AGENTS = (
     row("responses-developer-dropped", "messages of the role developer do not reach the model",
                   "responses.history", prompt=_forgets_developer),
     row("messages-system-turns-rejected", "messages of the role system are refused",
-                  "messages.fields-rejected", refuse=lambda sent: "role: Input should be 'user' or 'assistant'"
+                  "messages.fields-rejected", refuse=lambda sent: "messages[1]: no such role"
+                  if "system" in _roles(sent) else None),
+    row("messages-system-turns-known", "messages of the role system are refused, in words that Claude Code understands",
+                  refuse=lambda sent: "messages.1.role: Input should be 'user' or 'assistant'"
                   if "system" in _roles(sent) else None),
     row("messages-cache-control-rejected", "cache_control is refused", "messages.fields-rejected",
                   refuse=lambda sent: "cache_control: Extra inputs are not permitted"
