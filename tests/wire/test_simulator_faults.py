@@ -237,6 +237,10 @@ def test_every_fault_of_another_api_changes_it(info: Any, healthy_apis: dict[str
             assert '_0","output_index"' in client.http.post(
                 client.base + "/responses", json={"model": client.sim.model, "input": CODE, "stream": True}
             ).text.replace(" ", "")
+        elif info.name.endswith("same-id"):
+            sent = next(body for path, body in by_agents(client) if path == f"/{info.name.partition('-')[0]}")
+            answer = client.http.post(client.base + f"/{info.name.partition('-')[0]}", json=sent)
+            assert len(re.findall(r'"(?:id|call_id)": ?"call_0"', answer.text)) == 2
         else:
             assert other_apis(client) != healthy_apis[info.home]
 
