@@ -116,7 +116,7 @@ def _made(names: _Names) -> Mapping[str, Diagnosis]:
         ),
         one(
             "schema",
-            f"{api}: JSON schema has no effect",
+            f"{api}: JSON schema refused or without effect",
             f"A JSON schema, to which chat completions constrain the answer, was refused by POST {path} (information) "
             "or accepted without effect (warning).",
             "Clients that rely on structured output get text or objects that they cannot use.",
@@ -125,7 +125,7 @@ def _made(names: _Names) -> Mapping[str, Diagnosis]:
         ),
         one(
             "picture",
-            f"{api}: pictures do not reach the model",
+            f"{api}: pictures refused or not shown",
             f"A picture, which the model sees on chat completions, was refused by POST {path} (information), or its "
             "colours are unknown to the model, twice (warning).",
             f"{agent} shows screenshots and attached files to the model as pictures.",
@@ -134,7 +134,7 @@ def _made(names: _Names) -> Mapping[str, Diagnosis]:
         ),
         one(
             "silence",
-            f"{api}: silence ends the connection",
+            f"{api}: silence ends connections or lacks heartbeats",
             f"A silence that a chat completion survived ended the connection of POST {path}; or its streams are silent "
             "where chat completions send heartbeats (warning).",
             "Long answers and long prompts fail, after the same time, on this path alone.",

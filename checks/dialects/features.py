@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from checks.dialects.case import OF_RESULTS, Case
+from checks.dialects.case import OF_RESULTS, OF_TURNS, Case
 from checks.dialects.dialect import Group
 from checks.dialects.questions import cities_of, colours_right, fits
 from checks.idle.reading import heartbeat_of
@@ -20,12 +20,21 @@ _PART = 8
 def judge(case: Case, exchanges: Sequence[Exchange]) -> None:
     """Everything but the results of calls, which decide the verdict on tools; ``exchanges`` are all of the run."""
     heartbeats(case, exchanges)
+    _fields(case)
     _instructions(case)
     _continued(case)
     _without_thinking(case)
     _counted(case)
     _schema(case)
     _picture(case)
+
+
+def _fields(case: Case) -> None:
+    """Whether what the agent always sends is refused, and the same question without it answered."""
+    refused, agent = case.answers.refused.get("agent"), case.answers.dialect.agent
+    if refused is not None and "agent-plainly" in case.answers.read and not case.same_refusal(*OF_TURNS):
+        text = f"a request with the fields of {agent} is refused, and answered without them: {words_of(refused)}"
+        case.add("fields-rejected", text, refused.shows_status("200"), agent)
 
 
 def _instructions(case: Case) -> None:

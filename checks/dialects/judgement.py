@@ -355,11 +355,7 @@ def _no_call(case: Case, able: bool) -> Verdict:
 def _streamed_calls(case: Case, able: bool) -> tuple[dict[str, Any], str]:
     """The call in a stream, with the agent's own fields and without: facts, and the code where it cannot be used."""
     answers, agent = case.answers, case.answers.dialect.agent
-    refused = answers.refused.get("agent")
     plain = answers.read.get("agent-plainly")
-    if refused is not None and plain is not None and not case.same_refusal(*OF_TURNS):
-        text = f"a request with the fields of {agent} is refused, and answered without them: {words_of(refused)}"
-        case.add("fields-rejected", text, refused.shows_status("200"), agent)
     reading = plain or answers.read.get("agent")
     if reading is None or case.same_cause("streaming") or case.same_cause("streaming_tools"):
         return {}, ""
