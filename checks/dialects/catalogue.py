@@ -107,9 +107,36 @@ def _made(names: _Names) -> Mapping[str, Diagnosis]:
             "LiteLLM knows the provider to refuse.",
         ),
         one(
+            "server-error",
+            f"{api}: requests fail with a server error",
+            f"POST {path} was answered with a 5xx status, twice, to a short question that chat completions answer; a "
+            "path that does not exist is answered otherwise.",
+            f"{agent} and the official libraries get no answer, and repeat each request in vain.",
+            f"Read the server's log for the cause. {_UPDATE}, {_CHAT}.",
+        ),
+        one(
+            "schema",
+            f"{api}: JSON schema refused or without effect",
+            f"A JSON schema, to which chat completions constrain the answer, was refused by POST {path} (information) "
+            "or accepted without effect (warning).",
+            "Clients that rely on structured output get text or objects that they cannot use.",
+            f"Ask for structured output by chat completions. {_UPDATE} for this API.",
+            Severity.WARNING,
+        ),
+        one(
+            "picture",
+            f"{api}: pictures refused or not shown",
+            f"A picture, which the model sees on chat completions, was refused by POST {path} (information), or its "
+            "colours are unknown to the model, twice (warning).",
+            f"{agent} shows screenshots and attached files to the model as pictures.",
+            f"{_UPDATE}, or let clients send pictures by chat completions.",
+            Severity.WARNING,
+        ),
+        one(
             "silence",
-            f"{api}: silence ends the connection",
-            f"A silence that a chat completion survived ended the connection of POST {path}.",
+            f"{api}: silence ends connections or lacks heartbeats",
+            f"A silence that a chat completion survived ended the connection of POST {path}; or its streams are silent "
+            "where chat completions send heartbeats (warning).",
             "Long answers and long prompts fail, after the same time, on this path alone.",
             f"Set the read timeout of the hop in front for the path {path} as for /chat/completions (nginx: "
             "`proxy_read_timeout` in its `location`), and let the server send heartbeats.",
@@ -119,6 +146,17 @@ def _made(names: _Names) -> Mapping[str, Diagnosis]:
 
 
 RESPONSES = _made(_RESPONSES)
-MESSAGES = _made(_MESSAGES)
-#: The diagnoses that need no long silence.
-ASKED = tuple(name for name in RESPONSES if name != "silence")
+MESSAGES = {
+    **_made(_MESSAGES),
+    "count-differs": Diagnosis(
+        "messages.count-differs",
+        Severity.WARNING,
+        Owner.SERVER,
+        "Messages API: count_tokens miscounts",
+        "POST /messages/count_tokens gives less than half or more than twice the tokens that the same request uses.",
+        "Clients that fill the context by this count send prompts that do not fit, or cut conversations too early.",
+        f"{_UPDATE}. In a gateway use the server's own tokenizer.",
+        "Run endpoint-probe again with --apis messages: the finding is gone.",
+        sources=_MESSAGES.sources,
+    ),
+}

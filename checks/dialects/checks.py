@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: What is judged on chat completions first: a fault that both have has one cause.
 _AFTER = (
     "streaming", "tools", "streaming_tools", "tool_results", "system_role", "block_content", "content.null",
-    "errors.invalid",
+    "errors.invalid", "parallel_tools", "json_schema", "vision", "developer_role",
 )  # fmt: skip
 #: The requests that may be sent, those that find the operation and repeat a first answer included.
 _REQUESTS = MOST + 3
@@ -30,7 +30,7 @@ _REQUESTS = MOST + 3
 async def _ask(ctx: Context, dialect: Dialect) -> Result:
     if not dialect.urls(ctx.target.chat_url or ""):
         raise Skip("the URL for chat completions does not end in /chat/completions")
-    return diagnose(await Conversation(ctx, dialect).hold(), ctx.verdicts, ctx.codes)
+    return diagnose(await Conversation(ctx, dialect).hold(), ctx.verdicts, ctx.codes, ctx.exchanges)
 
 
 @check(
@@ -40,10 +40,10 @@ async def _ask(ctx: Context, dialect: Dialect) -> Result:
     requires={"chat"},
     after=_AFTER,
     provides={"responses_api", "responses_tools"},
-    emits=(*(catalogue.RESPONSES[name] for name in catalogue.ASKED), NOT_ASKED, SERVER_ERROR),
+    emits=(*catalogue.RESPONSES.values(), NOT_ASKED, SERVER_ERROR),
     max_requests=_REQUESTS,
     least_requests=1,
-    max_tokens=6000,
+    max_tokens=9000,
 )
 async def responses(ctx: Context) -> Result:
     return await _ask(ctx, Responses())
@@ -56,10 +56,10 @@ async def responses(ctx: Context) -> Result:
     requires={"chat"},
     after=_AFTER,
     provides={"messages_api", "messages_tools"},
-    emits=(*(catalogue.MESSAGES[name] for name in catalogue.ASKED), NOT_ASKED, SERVER_ERROR),
+    emits=(*catalogue.MESSAGES.values(), NOT_ASKED, SERVER_ERROR),
     max_requests=_REQUESTS,
     least_requests=1,
-    max_tokens=6000,
+    max_tokens=9000,
 )
 async def messages(ctx: Context) -> Result:
     return await _ask(ctx, Messages())

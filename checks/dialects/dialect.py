@@ -110,8 +110,9 @@ class Dialect(Protocol):
     name      the family of its codes and checks; ``operation`` the last part of its URL
     title     for sentences
     agent     the command-line client that speaks it; ``libraries`` the official ones
-    always    the fields that this client sends with every request, with the headers of ``agent_headers``
+    as_agent  a request as this client sends it, with the headers of ``agent_headers``
     codes     the diagnoses by the second part of their code
+    places    where the codes of ``Answers.kept`` are sent, and the agent that sends it
     """
 
     name: str
@@ -122,17 +123,26 @@ class Dialect(Protocol):
     codes: Mapping[str, Diagnosis]
     headers: Mapping[str, str]
     agent_headers: Mapping[str, str]
+    places: Mapping[str, tuple[str, ...]]
 
     def request(self, model: str, turns: Sequence[Any], limit: int, **more: Any) -> dict[str, Any]:
         """The body of a request; ``system``, ``tools`` (as in chat completions) and ``forced`` may be given."""
 
-    def always(self, system: str) -> dict[str, Any]:
-        """What the agent sends with every request, the instructions in its form."""
+    def as_agent(self, body: Mapping[str, Any], system: str, note: str) -> dict[str, Any]:
+        """A request as the agent sends it: its fields, the instructions and the note in its forms, and its tools."""
 
-    def user(self, text: str, *, parts: bool = False) -> Any:
-        """A turn of the user, its text as it is or as a list of parts, as agents send it."""
+    def leaves_out_note(self, words: str) -> bool:
+        """Whether the agent sends its request again without the note after a refusal in these words."""
+        return False
 
-    def result(self, call: Called, text: str) -> Any: ...
+    def user(self, text: str, *, parts: bool = False, picture: bytes = b"") -> Any:
+        """A turn of the user, its text as it is or as a list of parts, as agents send it; with a PNG or without."""
+
+    def results(self, given: Sequence[tuple[Called, str]]) -> list[Any]:
+        """The turns with the results of these calls."""
+
+    def form(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """The field that asks for an answer by a JSON schema."""
 
     def assistant(self, reading: Reading, *, thinking: bool) -> list[Any]:
         """The turn as received, or without its thinking."""
@@ -194,6 +204,14 @@ def check_fields(reading: Reading, body: Any, table: Sequence[Field], pointer: s
             state = f"is `{str(value)[:40]}`" if found == row.kind else f"is {_article(found)}"
             state = "is empty" if empty else state
             reading.deviates(row.group, f"`{row.path}` {state}", place, None if value is MISSING else shown, *row.fails)
+
+
+def check_ids(reading: Reading, pointer: str) -> None:
+    """Note calls of one answer that have the same id: their results cannot be told apart."""
+    ids = [call.id for call in reading.calls if call.id]
+    if len(set(ids)) < len(ids):
+        text = "two calls of one answer have the same id"
+        reading.deviates(Group.TOOLS, text, pointer, ids[0], "an agent that answers each call")
 
 
 def _article(kind: str) -> str:

@@ -6,12 +6,13 @@ dialect has the verdict alone.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from checks.dialects.dialect import PLAIN, Deviation, Group, Reading
+from checks.dialects import features
+from checks.dialects.case import OF_RESULTS, OF_TURNS, Case
+from checks.dialects.dialect import Group, Reading
 from checks.dialects.questions import Answers, is_denied, is_way
 from checks.errors.catalogue import SERVER_ERROR
 from checks.shared.outcome import words_of
@@ -20,7 +21,6 @@ from checks.tools.leaked_calls import facts as leak_facts
 from checks.tools.markup import Leak, find_calls
 from checks.tools.requests import weather
 from probe.api import (
-    Evidence,
     Exchange,
     Finding,
     Inconclusive,
@@ -29,100 +29,37 @@ from probe.api import (
     State,
     Verdict,
     completion,
-    count_at,
     member,
     unknown,
     wording,
     works,
 )
 
-#: Deviations that a finding names; the others are counted.
-_NAMED = 3
-#: Why chat completions refuse what agents send: capabilities that fail there, and codes.
-_OF_TURNS = ("block_content", "system_role")
-_OF_RESULTS = ("tools.echo-required", "content.null-rejected", "tools.result-rejected", "roles.order-rejected")
+#: Words of a server that has no such operation.
 _NO_OPERATION = ("not support", "n't support", "unsupported", "not implemented", "no route")
 
 
-@dataclass
-class _Case:
-    """The findings made so far, by the second part of their code."""
-
-    answers: Answers
-    chat: Mapping[str, Verdict]
-    codes: frozenset[str] = frozenset()
-    said: dict[str, list[tuple[Severity, str, Evidence, tuple[str, ...]]]] = field(default_factory=dict)
-    others: list[Finding] = field(default_factory=list)
-
-    def add(self, name: str, text: str, evidence: Evidence, *fails: str, severity: Severity = Severity.ERROR) -> None:
-        known = self.said.setdefault(name, [])
-        if all(text != other for _, other, _, _ in known):
-            known.append((severity, text, evidence, fails))
-
-    def deviations(self, reading: Reading, *groups: Group) -> None:
-        for item in reading.deviations:
-            if item.group in groups:
-                self.add(item.group, item.text, _evidence(reading, item), *item.fails, severity=item.severity)
-
-    def chat_state(self, name: str) -> State:
-        verdict = self.chat.get(name)
-        return verdict.verdict if verdict else State.UNKNOWN
-
-    def same_cause(self, name: str) -> Verdict | None:
-        """The verdict of chat completions where the capability fails there too."""
-        verdict = self.chat.get(name)
-        if verdict is None or verdict.verdict in (State.WORKS, State.UNKNOWN):
-            return None
-        return replace(verdict, checks=(), note="as on chat completions")
-
-    def same_refusal(self, *names: str) -> Verdict | None:
-        """The verdict that rests on chat completions' refusal of the same thing, or on the first of these codes."""
-        for name in names:
-            if name in self.codes:
-                return Verdict(State.BROKEN, 0.9, name, note="as on chat completions")
-            if "." not in name and (same := self.same_cause(name)):
-                return same
-        return None
-
-    def findings(self) -> tuple[Finding, ...]:
-        made = list(self.others)
-        for name, said in self.said.items():
-            order = sorted(said, key=lambda one: one[0] is not Severity.ERROR)
-            severity = min((one[0] for one in said), key=list(Severity).index)
-            texts = "; ".join(_sentence(text, fails) for _, text, _, fails in order[:_NAMED])
-            more = f"; {len(order) - _NAMED} more" if len(order) > _NAMED else ""
-            detail = f"{texts[0].upper()}{texts[1:]}{more}."
-            diagnosis = self.answers.dialect.codes[name]
-            made.append(diagnosis.found(detail, *(one[2] for one in order[:8]), severity=severity))
-        return tuple(made)
-
-    def failing(self) -> dict[str, list[str]]:
-        """The clients that fail here, each with the code and the reason."""
-        family = self.answers.dialect.name
-        return {
-            client: [f"{family}.{name}", text]
-            for name, said in reversed(self.said.items())
-            for _, text, _, fails in reversed(said)
-            for client in fails
-        }
-
-
-def diagnose(answers: Answers, chat: Mapping[str, Verdict], codes: frozenset[str] = frozenset()) -> Result:
+def diagnose(
+    answers: Answers,
+    chat: Mapping[str, Verdict],
+    codes: frozenset[str] = frozenset(),
+    exchanges: Sequence[Exchange] = (),
+) -> Result:
     """The verdicts and findings of one dialect.
 
     Args:
         chat: the verdicts on chat completions.
-        codes: the finding codes given so far.
+        codes: the finding codes given so far; ``exchanges``: those of the run, for the heartbeats of its streams.
 
     Raises:
         Inconclusive: the first request was lost, or its answer is not about the operation.
     """
-    case = _Case(answers, chat, codes)
+    case = Case(answers, chat, codes)
     name = answers.dialect.name
     api = _api(case)
     verdicts = {f"{name}_api": api}
     if "text" in answers.read and answers.read["text"].known:
-        _history(case)
+        features.judge(case, exchanges)
         _errors(case)
         tools, facts = _tools(case)
         if tools.verdict is State.WORKS and _off(api):  # every agent streams
@@ -164,27 +101,17 @@ def _with_finding(verdict: Verdict, findings: Sequence[Finding], name: str) -> V
     return replace(verdict, finding=named, note=note)
 
 
-def _sentence(text: str, fails: Sequence[str]) -> str:
-    """What deviates, with the plain clients that fail, or the others where none does."""
-    names = [name for name in fails if name in PLAIN] or list(fails)
-    return f"{text} ({wording.listing(names)} {wording.form(len(names), 'fails', 'fail')})" if names else text
-
-
-def _evidence(reading: Reading, item: Deviation) -> Evidence:
-    return reading.exchange.shows(item.pointer, expected="what the API describes", actual=item.actual)
-
-
 # The dialect itself ------------------------------------------------------------------------------------
 
 
-def _api(case: _Case) -> Verdict:
+def _api(case: Case) -> Verdict:
     """The verdict on text, whole and streamed."""
     answers = case.answers
     reading = answers.read.get("text")
     if answers.unasked is not None:
         _not_asked(case, answers.unasked)
     if reading is None:
-        return _absent(answers)
+        return _absent(case)
     if not reading.known:
         return _unknown_answer(case, reading)
     case.deviations(reading, Group.SHAPE)
@@ -212,7 +139,7 @@ def _api(case: _Case) -> Verdict:
     return works("answers, whole and streamed")
 
 
-def _not_asked(case: _Case, exchange: Exchange) -> None:
+def _not_asked(case: Case, exchange: Exchange) -> None:
     dialect = case.answers.dialect
     detail = f"POST {dialect.operation} without `stream` was answered by an event stream"
     known = "text" in case.answers.read and not case.answers.read["text"].streamed
@@ -221,7 +148,7 @@ def _not_asked(case: _Case, exchange: Exchange) -> None:
     case.others.append(NOT_ASKED.found(detail, evidence))
 
 
-def _unknown_answer(case: _Case, reading: Reading) -> Verdict:
+def _unknown_answer(case: Case, reading: Reading) -> Verdict:
     """A success that is no answer of this dialect: of another one, or of a server that answers any path."""
     name, exchange = case.answers.dialect.name, reading.exchange
     said = exchange.response.text if exchange.response else ""
@@ -236,8 +163,9 @@ def _unknown_answer(case: _Case, reading: Reading) -> Verdict:
     return Verdict(State.BROKEN, 0.9, note=f"an answer of another API ({name}.shape)")
 
 
-def _absent(answers: Answers) -> Verdict:
+def _absent(case: Case) -> Verdict:
     """The verdict on a first request that was not answered with success."""
+    answers = case.answers
     exchange = answers.refused.get("text")
     if exchange is None:
         return unknown("the URL for chat completions does not end in /chat/completions")
@@ -256,7 +184,11 @@ def _absent(answers: Answers) -> Verdict:
         return unknown(f"status {status} on this path only: {_words(exchange)}")
     if status < 500 or completion.speaks_of(exchange, *_NO_OPERATION):
         return Verdict(State.REJECTED, 0.9, note=f"refused with status {status}: {_words(exchange)}")
-    return unknown(f"status {status} once: {_words(exchange)}")
+    if answers.control is None or answers.control == status:
+        return Verdict(State.REJECTED, 0.8, note=f"status {status} as for any unknown path: {_words(exchange)}")
+    text = f"answered with status {status}, twice, and chat completions work: {_words(exchange)}"
+    case.add("server-error", text, exchange.shows_status("200"), *answers.dialect.libraries, answers.dialect.agent)
+    return Verdict(State.BROKEN, 0.9, note=f"a server error ({answers.dialect.name}.server-error)")
 
 
 def _words(exchange: Exchange) -> str:
@@ -265,7 +197,7 @@ def _words(exchange: Exchange) -> str:
     return wording.cut(completion.error_text(exchange), 160) or "no text"
 
 
-def _text_streamed(case: _Case) -> Verdict | None:
+def _text_streamed(case: Case) -> Verdict | None:
     """What is wrong with the stream; None where nothing breaks plain clients."""
     answers = case.answers
     name, agent = answers.dialect.name, answers.dialect.agent
@@ -302,55 +234,10 @@ def _text_streamed(case: _Case) -> Verdict | None:
     return broken if reading.breaks(Group.STREAM) else None
 
 
-# Conversations -----------------------------------------------------------------------------------------
+# Errors ----------------------------------------------------------------------------------------------
 
 
-def _history(case: _Case) -> None:
-    """Instructions, and a response that is continued."""
-    answers = case.answers
-    system = answers.read.get("system")
-    if system is not None and case.same_cause("system_role") is None:
-        code = str(_asked(system.exchange))
-        if not any(completion.repeats(system.text, found) for found in _codes(code)):
-            text = (
-                f"the instructions do not reach the model: with them the prompt has {answers.tokens('agent')} tokens, "
-                f"without {answers.tokens('tools')}"
-            )
-            evidence = system.exchange.shows("/response/body", expected="the code", actual=system.text[:80])
-            case.add("history", text, evidence, answers.dialect.agent)
-    refused = answers.refused.get("previous")
-    if refused is not None:
-        text = f"`previous_response_id` of the response before is refused: {words_of(refused)}"
-        case.add("history", text, refused.shows_status("200"), severity=Severity.INFO)
-    previous = answers.read.get("previous")
-    if previous is not None and answers.grew("previous", "text", 1) is False:
-        text = "`previous_response_id` is accepted, and the prompt does not grow by the conversation before"
-        pointer = "/response/body/usage/input_tokens"
-        case.add(
-            "history",
-            text,
-            previous.exchange.shows(pointer, expected=f"more than {answers.tokens('text')}", actual=previous.tokens[0]),
-            severity=Severity.WARNING,
-        )
-    counted = answers.read.get("count")
-    if counted is not None and count_at(completion.body_of(counted.exchange), "input_tokens") is None:
-        text = "`input_tokens` is missing in the answer of /messages/count_tokens"
-        pointer = "/response/body/input_tokens"
-        evidence = counted.exchange.shows(pointer, expected="a number", actual=None)
-        case.add("shape", text, evidence, severity=Severity.WARNING)
-
-
-def _asked(exchange: Exchange) -> Any:
-    body = exchange.request.body
-    return member(body, "instructions") or member(body, "system")
-
-
-def _codes(text: str) -> list[str]:
-    """The codes in a text, in the form of ``Context.nonce``."""
-    return re.findall(r"(?<![A-Z])[A-Z]{1,20}-\d{5}", text)
-
-
-def _errors(case: _Case) -> None:
+def _errors(case: Case) -> None:
     answers = case.answers
     again = answers.refused.get("malformed-again")
     if again is None or (again.status or 0) < 500 or SERVER_ERROR.code in case.codes:
@@ -363,7 +250,7 @@ def _errors(case: _Case) -> None:
 # Tools -------------------------------------------------------------------------------------------------
 
 
-def _tools(case: _Case) -> tuple[Verdict, dict[str, Any]]:
+def _tools(case: Case) -> tuple[Verdict, dict[str, Any]]:
     """The verdict on tools, with the facts of a call that was left in a text."""
     answers = case.answers
     name, agent = answers.dialect.name, answers.dialect.agent
@@ -404,7 +291,8 @@ def _tools(case: _Case) -> tuple[Verdict, dict[str, Any]]:
     facts, code = _streamed_calls(case, able)
     if code:
         return replace(broken, note=f"calls are sound whole, and not streamed ({name}.{code})"), facts
-    return _result(case) or _called(case, calls), facts
+    lost = features.lost_in_streams(case)
+    return lost or _result(case) or features.agent_results(case) or _called(case, calls), facts
 
 
 def _sound_call(reading: Reading) -> bool:
@@ -413,9 +301,9 @@ def _sound_call(reading: Reading) -> bool:
     return named and not reading.breaks(Group.TOOLS, Group.SHAPE)
 
 
-def _called(case: _Case, calls: Reading) -> Verdict:
+def _called(case: Case, calls: Reading) -> Verdict:
     name = case.answers.dialect.name
-    if "agent" in case.answers.refused and (same := case.same_refusal(*_OF_TURNS)):
+    if "agent" in case.answers.refused and (same := case.same_refusal(*OF_TURNS)):
         return same
     if "fields-rejected" in case.said:
         note = f"the fields that {case.answers.dialect.agent} always sends are refused ({name}.fields-rejected)"
@@ -433,14 +321,14 @@ def _leak(reading: Reading) -> Leak | None:
     return None if reading.calls else find_calls(reading.text, [weather()])
 
 
-def _leaked(case: _Case, reading: Reading, leak: Leak, how: str, agent: str) -> None:
+def _leaked(case: Case, reading: Reading, leak: Leak, how: str, agent: str) -> None:
     shown = wording.quote(reading.text, 120)
     text = f"the call is left in the text of the {how} answer: {shown}"
     evidence = reading.exchange.shows("/response/body", expected="a structured call", actual=reading.text[:160])
     case.add("tools", text, evidence, agent)
 
 
-def _no_call(case: _Case, able: bool) -> Verdict:
+def _no_call(case: Case, able: bool) -> Verdict:
     """No call came, neither of the model's own choice nor forced."""
     answers = case.answers
     grew = answers.grew("tools", "text")
@@ -464,14 +352,10 @@ def _no_call(case: _Case, able: bool) -> Verdict:
     return unknown("no call came back, as on chat completions" if not able else "the model called no tool here")
 
 
-def _streamed_calls(case: _Case, able: bool) -> tuple[dict[str, Any], str]:
+def _streamed_calls(case: Case, able: bool) -> tuple[dict[str, Any], str]:
     """The call in a stream, with the agent's own fields and without: facts, and the code where it cannot be used."""
     answers, agent = case.answers, case.answers.dialect.agent
-    refused = answers.refused.get("agent")
     plain = answers.read.get("agent-plainly")
-    if refused is not None and plain is not None and not case.same_refusal(*_OF_TURNS):
-        text = f"a request with the fields of {agent} is refused, and answered without them: {words_of(refused)}"
-        case.add("fields-rejected", text, refused.shows_status("200"), agent)
     reading = plain or answers.read.get("agent")
     if reading is None or case.same_cause("streaming") or case.same_cause("streaming_tools"):
         return {}, ""
@@ -493,7 +377,7 @@ def _streamed_calls(case: _Case, able: bool) -> tuple[dict[str, Any], str]:
     return {}, next((str(group) for group in (Group.TOOLS, Group.STREAM, Group.SHAPE) if reading.breaks(group)), "")
 
 
-def _result(case: _Case) -> Verdict | None:
+def _result(case: Case) -> Verdict | None:
     """What is wrong with the result of a tool; None where it is used, or nothing can be said."""
     answers = case.answers
     name, agent = answers.dialect.name, answers.dialect.agent
@@ -504,7 +388,7 @@ def _result(case: _Case) -> Verdict | None:
         return same
     refused = answers.refused.get("result")
     broken = Verdict(State.BROKEN, 0.9, note=f"the result of a tool is not taken ({name}.history)")
-    if refused is not None and (same := case.same_refusal(*_OF_RESULTS)):
+    if refused is not None and (same := case.same_refusal(*OF_RESULTS)):
         return same
     if refused is not None:
         text = f"the turn as it was received, with the result of its call, is refused: {words_of(refused)}"

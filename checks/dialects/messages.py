@@ -6,6 +6,8 @@ Claude Code 2.1 as it was received by a simulated endpoint.
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -21,6 +23,7 @@ from checks.dialects.dialect import (
     StreamReader,
     arguments_of,
     check_fields,
+    check_ids,
     events_of,
     said_in,
 )
@@ -50,6 +53,19 @@ _BLOCK = (
     Field("id", "string", Group.TOOLS, (*_ALL, CLAUDE)),
     Field("name", "string", Group.TOOLS, (*_ALL, CLAUDE)),
 )
+#: The refusals of messages of the role system that Claude Code 2.1.332 understands: it makes them the user's.
+_NO_SYSTEM_TURNS = re.compile(
+    r"(?:unknown variant .{0,2}system\b.{0,2}, expected|Input should be) [\\'\"`]{1,2}(?:user|assistant)\b.{0,2} or "
+    r"[\\'\"`]{1,2}(?:user|assistant)\b|Unexpected role.{0,80}input message role|role .{0,2}system.{0,2} must |"
+    r"role .{0,2}system.{0,80}not supported|not supported.{0,80}role .{0,2}system",
+    re.IGNORECASE,
+)
+#: A tool whose definition Claude Code keeps back, with the mark that it sends.
+_DEFERRED = {
+    "name": "get_tide_table", "description": "Get the times of high and low water in a harbour.",
+    "input_schema": {"type": "object", "properties": {"harbour": {"type": "string"}}, "required": ["harbour"]},
+    "defer_loading": True,
+}  # fmt: skip
 _EVENTS = (
     "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta",
     "message_stop",
@@ -67,6 +83,10 @@ class Messages(Dialect):
     headers: Mapping[str, str] = {"anthropic-version": "2023-06-01"}
     agent_headers: Mapping[str, str] = {
         "anthropic-beta": "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27"
+    }
+    places: Mapping[str, tuple[str, ...]] = {
+        "archive": ("the second block of `system`", CLAUDE),
+        "vault": ("messages of the role system", CLAUDE),
     }
 
     def urls(self, chat_url: str) -> list[str]:
@@ -94,21 +114,44 @@ class Messages(Dialect):
                 body["tool_choice"] = {"type": "any"}
         return body
 
-    def always(self, system: str) -> dict[str, Any]:
+    def as_agent(self, body: Mapping[str, Any], system: str, note: str) -> dict[str, Any]:
+        cached = {"cache_control": {"type": "ephemeral"}}
+        turns = [*body["messages"]]
+        # After the user's first turn; the last block of the conversation is marked for the cache.
+        last = turns[-1]["content"]
+        turns[-1] = {**turns[-1], "content": [*last[:-1], {**last[-1], **cached}]}
+        if note:
+            turns.insert(1, {"role": "system", "content": [{"type": "text", "text": note}]})
         return {
-            "system": [{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}],
+            **{name: value for name, value in body.items() if name != "temperature"},
+            "messages": turns,
+            "system": [
+                {"type": "text", "text": "You are an agent."},
+                *([{"type": "text", "text": system, **cached}] if system else []),
+            ],
+            **({"tools": [*body["tools"], _DEFERRED]} if "tools" in body else {}),
             "metadata": {"user_id": "endpoint-probe"},
             "thinking": {"type": "adaptive"},
             "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
             "output_config": {"effort": "high"},
         }
 
-    def user(self, text: str, *, parts: bool = False) -> Any:
-        return {"role": "user", "content": [{"type": "text", "text": text}] if parts else text}
+    def leaves_out_note(self, words: str) -> bool:
+        return _NO_SYSTEM_TURNS.search(words[:2000]) is not None
 
-    def result(self, call: Called, text: str) -> Any:
-        block = {"type": "tool_result", "tool_use_id": call.id, "content": text}
-        return {"role": "user", "content": [block]}
+    def user(self, text: str, *, parts: bool = False, picture: bytes = b"") -> Any:
+        content: Any = [{"type": "text", "text": text}] if parts or picture else text
+        if picture:
+            data = base64.b64encode(picture).decode()
+            content.append({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}})
+        return {"role": "user", "content": content}
+
+    def results(self, given: Sequence[tuple[Called, str]]) -> list[Any]:
+        blocks = [{"type": "tool_result", "tool_use_id": call.id, "content": text} for call, text in given]
+        return [{"role": "user", "content": blocks}]
+
+    def form(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
 
     def assistant(self, reading: Reading, *, thinking: bool) -> list[Any]:
         hidden = () if thinking else ("thinking", "redacted_thinking")
@@ -144,6 +187,7 @@ def _take(reading: Reading, blocks: Sequence[Any], stop: Any) -> None:
             given = block.get("input")
             read = given if isinstance(given, dict) else arguments_of(given)
             reading.calls.append(Called(text_at(block, "id") or None, text_at(block, "name"), read))
+    check_ids(reading, "/response/body/content")
     reading.cut = stop == "max_tokens"
     if reading.calls and isinstance(stop, str) and stop not in ("tool_use", "max_tokens"):
         text = f"a message with a call ends with the stop_reason `{stop[:40]}`"

@@ -21,10 +21,11 @@ from checks.dialects.dialect import (
     StreamReader,
     arguments_of,
     check_fields,
+    check_ids,
     events_of,
     said_in,
 )
-from probe.api import count_at, member, text_at
+from probe.api import count_at, member, png, text_at
 
 PYTHON, NODE, CODEX = "openai-python", "openai-node", "Codex CLI"
 PYTHON_HELPER, NODE_HELPER = "openai-python's stream()", "openai-node's stream()"
@@ -51,6 +52,15 @@ _ITEM = tuple(
     for row in _TABLE
     if row.group is Group.TOOLS
 )
+#: What Codex CLI offers besides functions, and the ids that it gives to items of its own.
+_AGENT_TOOLS = (
+    {"type": "namespace", "name": "agents", "description": "Tools of other agents.", "tools": [
+        {"type": "function", "name": "wait_agent", "description": "Wait for another agent.", "strict": False,
+         "parameters": {"type": "object", "properties": {"agent": {"type": "string"}}, "required": ["agent"]}},
+    ]},
+    {"type": "web_search", "external_web_access": False},
+)  # fmt: skip
+_OWN_IDS = {"message": "msg_0123456789abcdef{}", "function_call_output": "fco_0123456789abcdef{}"}
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -63,6 +73,10 @@ class Responses(Dialect):
     codes = catalogue.RESPONSES
     headers: Mapping[str, str] = {}
     agent_headers: Mapping[str, str] = {}
+    places: Mapping[str, tuple[str, ...]] = {
+        "archive": ("`instructions`",),  # which this agent does not send
+        "vault": ("messages of the role developer", CODEX),
+    }
 
     def urls(self, chat_url: str) -> list[str]:
         parts = urlsplit(chat_url)
@@ -79,11 +93,20 @@ class Responses(Dialect):
                 body["tool_choice"] = "required"
         return body
 
-    def always(self, system: str) -> dict[str, Any]:
+    def as_agent(self, body: Mapping[str, Any], system: str, note: str) -> dict[str, Any]:
+        content = [{"type": "input_text", "text": note}]
+        tools = [{**tool, "strict": False} for tool in body.get("tools", ())]
+        ahead = [{"type": "message", "role": "developer", "content": content}] if note else []
+        turns = [*ahead, *body["input"]]
+        named = [
+            {"id": _OWN_IDS[turn["type"]].format(place), **turn} if turn.get("type") in _OWN_IDS else turn
+            for place, turn in enumerate(turns)
+        ]
         return {
-            "instructions": system,
-            "tool_choice": "auto",
-            "parallel_tool_calls": True,
+            **{name: value for name, value in body.items() if name != "temperature"},
+            "input": named,
+            **({"instructions": system} if system else {}),
+            **({"tools": [*tools, *_AGENT_TOOLS], "tool_choice": "auto", "parallel_tool_calls": True} if tools else {}),
             "reasoning": {"summary": "auto"},
             "store": False,
             "include": ["reasoning.encrypted_content"],
@@ -91,12 +114,17 @@ class Responses(Dialect):
             "client_metadata": {"client": "endpoint-probe"},
         }
 
-    def user(self, text: str, *, parts: bool = False) -> Any:
-        content = [{"type": "input_text", "text": text}] if parts else text
+    def user(self, text: str, *, parts: bool = False, picture: bytes = b"") -> Any:
+        content: Any = [{"type": "input_text", "text": text}] if parts or picture else text
+        if picture:
+            content.append({"type": "input_image", "image_url": png.data_uri(picture)})
         return {"type": "message", "role": "user", "content": content}
 
-    def result(self, call: Called, text: str) -> Any:
-        return {"type": "function_call_output", "call_id": call.id, "output": text}
+    def results(self, given: Sequence[tuple[Called, str]]) -> list[Any]:
+        return [{"type": "function_call_output", "call_id": call.id, "output": text} for call, text in given]
+
+    def form(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        return {"text": {"format": {"type": "json_schema", "name": "record", "schema": schema, "strict": True}}}
 
     def assistant(self, reading: Reading, *, thinking: bool) -> list[Any]:
         return [item for item in reading.turn if thinking or member(item, "type") != "reasoning"]
@@ -135,6 +163,7 @@ def _take(reading: Reading, items: Sequence[Any]) -> None:
                 text = "the arguments of a call are not a JSON object"
                 reading.deviates(Group.TOOLS, text, "/response/body/output", arguments[:80], *_ALL, CODEX)
             reading.calls.append(Called(text_at(item, "call_id") or None, text_at(item, "name"), read))
+    check_ids(reading, "/response/body/output")
 
 
 def _listed(item: Any, name: str) -> list[Any]:

@@ -39,6 +39,11 @@ def to_chat(body: Any) -> JSON | str:
     chat["max_completion_tokens"] = body["max_tokens"]
     if isinstance(body.get("stop_sequences"), list):
         chat["stop"] = body["stop_sequences"]
+    config = body.get("output_config")
+    form = config.get("format") if isinstance(config, dict) else None
+    if isinstance(form, dict) and form.get("type") == "json_schema":
+        schema = {"name": "answer", "schema": form.get("schema")}
+        chat["response_format"] = {"type": "json_schema", "json_schema": schema}
     names = ("name", "description", "input_schema")
     tools = [tuple(tool.get(name) for name in names) for tool in body.get("tools") or [] if isinstance(tool, dict)]
     if tools:

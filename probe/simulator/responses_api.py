@@ -5,6 +5,7 @@ Source of the shapes: openai/openai-openapi, CreateResponse, Response and Respon
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 from probe.simulator.call import JSON, Call, Chunk, Reply
@@ -88,7 +89,8 @@ def _items(call: Call, reply: Reply) -> list[JSON]:
     done: JSON = {"status": "completed"}
     if reply.reasoning:
         part: JSON = {"type": "reasoning_text", "text": reply.reasoning}
-        items.append({"type": "reasoning", "id": f"rs_{mark}", "summary": [], "content": [part]})
+        hidden: JSON = {"encrypted_content": b64encode(call.id.encode()).decode()} if _hides(call.sent) else {}
+        items.append({"type": "reasoning", "id": f"rs_{mark}", "summary": [], "content": [part], **hidden})
     if reply.text or not reply.tool_calls:
         part = {"type": "output_text", "text": reply.text, "annotations": [], "logprobs": []}
         items.append({"type": "message", "id": f"msg_{mark}", **done, "role": "assistant", "content": [part]})
@@ -96,6 +98,12 @@ def _items(call: Call, reply: Reply) -> list[JSON]:
         named = {"call_id": made.id, "name": made.name, "arguments": made.arguments}
         items.append({"type": "function_call", "id": f"fc_{mark}{place}", **named, **done})
     return items
+
+
+def _hides(sent: JSON) -> bool:
+    """Whether the reasoning is asked for in its encrypted form, which a client without stored responses sends back."""
+    asked = sent.get("include")
+    return isinstance(asked, list) and "reasoning.encrypted_content" in asked
 
 
 def _status(reply: Reply) -> str:

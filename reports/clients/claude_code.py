@@ -19,7 +19,7 @@ _SMALL = "ANTHROPIC_DEFAULT_HAIKU_MODEL"
 
 def make(settings: Settings) -> Made:
     """The base URL, the model for every role, and the command that prints the key."""
-    direct = settings.on("messages_api") is True
+    direct = settings.speaks("messages", "Claude Code")
     access = settings.report.facts.get("messages_access")
     found = access.get("base_url") if direct and isinstance(access, dict) else None
     base = found if isinstance(found, str) else settings.base_url.removesuffix("/v1")

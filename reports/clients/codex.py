@@ -18,7 +18,7 @@ PROXY = "http://127.0.0.1:4000/v1"
 
 def make(settings: Settings) -> Made:
     """The provider; a new file makes it the default."""
-    direct = settings.on("responses_api") is True
+    direct = settings.speaks("responses", "Codex CLI")
     model = settings.model if direct else f"{settings.id}/{settings.model}"
     variable = settings.key.variable if direct else "LITELLM_MASTER_KEY"
     provider = {

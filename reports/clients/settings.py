@@ -75,6 +75,15 @@ class Settings:
             return None
         return verdict.verdict is State.WORKS
 
+    def speaks(self, api: str, agent: str) -> bool:
+        """Whether an agent can use an API (``responses``, ``messages``) directly, though others may fail there."""
+        hand = self.on(f"{api}_api")
+        verdict = self.report.capabilities.get(f"{api}_api")
+        if hand or verdict is None or f"{api}_api" in self.hand or verdict.verdict not in (State.BROKEN, State.IGNORED):
+            return hand is True
+        failing = self.report.facts.get("failing_dialect_clients")
+        return f"{api}_access" in self.report.facts and isinstance(failing, dict) and agent not in failing
+
     def why(self, capability: str) -> str:
         """The reason for an off toggle: ``rejected (tools.rejected)``."""
         if capability in self.hand:

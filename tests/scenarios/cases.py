@@ -35,6 +35,8 @@ OTHER_RATE = 200.0
 #: whose run is whole: what is judged on chat completions before that API.
 OTHER_APIS = ("responses-", "messages-")
 BEFORE = ("responses.*", "messages.*", "apis.*", "stream.shape", "tools.call", "tools.results", "tools.stream")
+#: What is judged before by the words in a fault's name.
+BEFORE_TOO = {"picture": "vision.*", "schema": "output.json-schema", "second": "tools.parallel"}
 #: Families whose checks measure the time between tokens.
 TIMED = ("stream", "idle")
 FORMATS = ("json", "html", "markdown", "junit", "sarif")
@@ -113,7 +115,8 @@ def cases() -> list[Case]:
     whole: set[frozenset[str]] = set()
     for place, item in enumerate(made):
         if item.name.startswith(OTHER_APIS):
-            made[place] = replace(item, only=BEFORE if item.expected in whole else ())
+            more = tuple(check for word, check in BEFORE_TOO.items() if word in item.name)
+            made[place] = replace(item, only=(*BEFORE, *more) if item.expected in whole else ())
             whole.add(item.expected)
     for style in all_styles():
         made.append(Case(style.name, style.name, frozenset(style.yields)))

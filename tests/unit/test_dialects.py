@@ -83,7 +83,7 @@ def test_where_the_apis_may_be(chat_url: str, responses: list[str], messages: li
         (exchange(200, b"<!doctype html><html>", content_type="text/html"), State.REJECTED),
         (refusal(400, "this model is not supported by the responses API"), State.REJECTED),
         (refusal(500, "responses are not supported"), State.REJECTED),
-        (refusal(500, "Internal server error"), State.UNKNOWN),
+        (refusal(500, "Internal server error"), State.REJECTED),  # as for an unknown path
         (refusal(401, "who are you?"), State.UNKNOWN),
         (exchange(307, b""), State.UNKNOWN),
         (chat(f"a chat completion: {CODE}"), State.BROKEN),
@@ -255,3 +255,74 @@ def test_a_chat_completion_is_an_answer_of_another_api() -> None:
     answers = Answers(Responses(), CODE, "48213", url="http://h/v1/responses")
     answers.read["text"] = Responses().read(chat("no code"))
     assert [item.code for item in diagnose(answers, CHAT).findings] == ["responses.shape"]
+
+
+def asked(dialect: Dialect, **read: Exchange) -> Answers:
+    """Answers of a dialect whose text works, with others by name."""
+    answers = Answers(dialect, CODE, "48213", url="http://h/v1" + dialect.operation, second="59324")
+    whole = {"text": response(said()) if dialect.name == "responses" else message({"type": "text", "text": CODE})}
+    for name, one in {**whole, **read}.items():
+        if one.status == 200:
+            answers.read[name] = dialect.read(one)
+        else:
+            answers.refused[name] = one
+    return answers
+
+
+def test_instructions_are_missed_only_where_the_prompt_does_not_grow() -> None:
+    for used, missed in ((20, True), (60, False), (None, False)):
+        known = {"usage": {"input_tokens": used, "output_tokens": 1}} if used else {"usage": None}
+        answers = asked(
+            Responses(),
+            **{
+                "system": response(said("?"), **known),
+                "system-without": response(said("?"), usage=USAGE | {"input_tokens": 20}),
+            },
+        )
+        answers.left = ["vault"]
+        found = [item for item in diagnose(answers, CHAT).findings if item.code == "responses.history"]
+        assert bool(found) is missed
+        if missed:
+            assert "role developer" in found[0].detail and "Codex CLI" in found[0].detail
+
+
+def test_a_server_error_is_one_of_the_api_where_other_paths_have_another() -> None:
+    for control, code in ((404, "responses.server-error"), (500, None)):
+        answers = Answers(Responses(), CODE, "48213", url="http://h/v1/responses", control=control)
+        answers.refused["text"] = refusal(500, "Internal server error")
+        result = diagnose(answers, CHAT)
+        assert [item.code for item in result.findings] == ([code] if code else [])
+        assert result.verdicts["responses_api"].finding == code
+
+
+def test_a_count_within_a_factor_of_two_is_right() -> None:
+    for count, codes in ((100, []), (190, []), (40, ["messages.count-differs"]), (300, ["messages.count-differs"])):
+        answers = asked(Messages())
+        counted = Reading(exchange(200, {"input_tokens": count}), known=False, tokens=(120, 1))
+        answers.read["count"] = counted
+        assert [item.code for item in diagnose(answers, CHAT).findings] == codes
+
+
+def test_a_picture_is_missed_only_twice() -> None:
+    wrong = response(said("red, red, red, red"))
+    answers = asked(Responses(), picture=wrong)
+    answers.colours = {
+        "picture": ("blue", "green", "white", "black"),
+        "picture-again": ("black", "blue", "green", "white"),
+    }
+    assert diagnose(answers, CHAT).findings == ()
+    answers.read["picture-again"] = Responses().read(wrong)
+    assert [item.code for item in diagnose(answers, CHAT).findings] == ["responses.picture"]
+
+
+def test_an_agent_sends_what_is_its_own_and_gives_back_what_it_got() -> None:
+    codex, claude = Responses(), Messages()
+    body = codex.request("m", [codex.user("hi", parts=True), CALL], 10, tools=[])
+    sent = codex.as_agent(body, "be good", "a note")
+    assert [item.get("role") for item in sent["input"]] == ["developer", "user", None] and sent["input"][2] == CALL
+    assert "developer" not in json.dumps(codex.as_agent(body, "", "")) and "instructions" not in codex.as_agent(
+        body, "", ""
+    )
+    sent = claude.as_agent(claude.request("m", [claude.user("hi", parts=True)], 10), "be good", "a note")
+    assert [turn["role"] for turn in sent["messages"]] == ["user", "system"] and len(sent["system"]) == 2
+    assert sent["messages"][0]["content"][-1]["cache_control"]

@@ -53,7 +53,7 @@ class DialectFault(Fault):
         return change(chunks) if change else chunks
 
 
-def _fault(
+def row(
     name: str, summary: str, *yields: str, personality: str | None = None, **changes: Callable[..., Any]
 ) -> type[Fault]:
     home = "litellm" if name.startswith("messages") else "openai"
@@ -64,7 +64,7 @@ def _fault(
 # Changes that several faults share ----------------------------------------------------------------------
 
 
-def _without(*kinds: str) -> Events:
+def without(*kinds: str) -> Events:
     return lambda chunks: [chunk for chunk in chunks if _kind(chunk) not in kinds]
 
 
@@ -72,7 +72,7 @@ def _kind(chunk: Chunk) -> str:
     return str(chunk.data["type"]) if isinstance(chunk.data, dict) else ""
 
 
-def _each(kind: str, change: Callable[[JSON], JSON | None]) -> Events:
+def each(kind: str, change: Callable[[JSON], JSON | None]) -> Events:
     """Change the events whose type ends like this."""
     return lambda chunks: each_object(chunks, lambda data: change(data) if data["type"].endswith(kind) else data)
 
@@ -87,7 +87,7 @@ def _item(change: Callable[[JSON], JSON]) -> Callable[[JSON], JSON]:
     return changed
 
 
-def _dropped(name: str, data: JSON) -> JSON:
+def lacking(name: str, data: JSON) -> JSON:
     return {key: value for key, value in data.items() if key != name}
 
 
@@ -122,7 +122,7 @@ def _forgets_system(call: Call) -> None:
 
 
 def _arguments_only_when_done(chunks: list[Chunk]) -> list[Chunk]:
-    return _without("response.function_call_arguments.delta")(chunks)
+    return without("response.function_call_arguments.delta")(chunks)
 
 
 def _item_ids_change(chunks: list[Chunk]) -> list[Chunk]:
@@ -152,7 +152,7 @@ def _shifted(data: JSON) -> JSON:
 
 
 def _finished(**changes: Any) -> Events:
-    return _each("response.completed", lambda data: {**data, "response": {**data["response"], **changes}})
+    return each("response.completed", lambda data: {**data, "response": {**data["response"], **changes}})
 
 
 _ARGUMENTS_OBJECT = _item(
@@ -161,67 +161,67 @@ _ARGUMENTS_OBJECT = _item(
 _CODEX_FIELDS = ("include", "prompt_cache_key", "client_metadata", "store", "reasoning")
 
 _RESPONSES = (
-    _fault("responses-no-completed", "streams of /responses end without response.completed (vLLM #25719)",
-           "responses.stream", events=_without("response.completed")),
-    _fault("responses-no-created", "streams of /responses begin without response.created", "responses.stream",
-           events=_without("response.created", "response.in_progress")),
-    _fault("responses-no-item-added", "no output item is announced before its deltas (llm-rosetta #56)",
-           "responses.stream", events=_without("response.output_item.added", "response.content_part.added")),
-    _fault("responses-out-of-order", "the first delta comes before its item", "responses.stream",
+    row("responses-no-completed", "streams of /responses end without response.completed (vLLM #25719)",
+           "responses.stream", events=without("response.completed")),
+    row("responses-no-created", "streams of /responses begin without response.created", "responses.stream",
+           events=without("response.created", "response.in_progress")),
+    row("responses-no-item-added", "no output item is announced before its deltas (llm-rosetta #56)",
+           "responses.stream", events=without("response.output_item.added", "response.content_part.added")),
+    row("responses-out-of-order", "the first delta comes before its item", "responses.stream",
            events=_deltas_before_their_item),
-    _fault("responses-no-item-done", "output_item.done is missing (llm-rosetta #56)", "responses.stream",
-           events=_without("response.output_item.done")),
-    _fault("responses-arguments-when-done", "arguments come only in the done events (LiteLLM #27144)",
+    row("responses-no-item-done", "output_item.done is missing (llm-rosetta #56)", "responses.stream",
+           events=without("response.output_item.done")),
+    row("responses-arguments-when-done", "arguments come only in the done events (LiteLLM #27144)",
            "responses.stream", events=_arguments_only_when_done),
-    _fault("responses-item-id-changes", "item_id of deltas is not the id of their item", "responses.stream",
+    row("responses-item-id-changes", "item_id of deltas is not the id of their item", "responses.stream",
            events=_item_ids_change),
-    _fault("responses-wrong-output-index", "deltas name the index of another item", "responses.stream",
-           events=_each(".delta", _shifted)),
-    _fault("responses-no-output-index", "events without output_index and sequence_number (llama.cpp)",
+    row("responses-wrong-output-index", "deltas name the index of another item", "responses.stream",
+           events=each(".delta", _shifted)),
+    row("responses-no-output-index", "events without output_index and sequence_number (llama.cpp)",
            "responses.stream", events=lambda chunks: each_object(
-               chunks, lambda data: _dropped("output_index", _dropped("sequence_number", data)))),
-    _fault("responses-completed-empty", "response.completed has no output (llm-rosetta #56)", "responses.stream",
+               chunks, lambda data: lacking("output_index", lacking("sequence_number", data)))),
+    row("responses-completed-empty", "response.completed has no output (llm-rosetta #56)", "responses.stream",
            events=_finished(output=[])),
-    _fault("responses-completed-without-id", "response.completed has no id (llm-rosetta #56)", "responses.shape",
-           events=_each("response.completed", lambda data: {**data, "response": _dropped("id", data["response"])})),
-    _fault("responses-no-usage", "response.completed has no token counts", "responses.shape",
+    row("responses-completed-without-id", "response.completed has no id (llm-rosetta #56)", "responses.shape",
+           events=each("response.completed", lambda data: {**data, "response": lacking("id", data["response"])})),
+    row("responses-no-usage", "response.completed has no token counts", "responses.shape",
            events=_finished(usage=None)),
-    _fault("responses-text-doubled", "the last delta repeats the whole text", "responses.stream",
+    row("responses-text-doubled", "the last delta repeats the whole text", "responses.stream",
            events=lambda chunks: [
                replace(chunk, data={**chunk.data, "delta": chunk.data["delta"] * 2})
                if isinstance(chunk.data, dict) and _kind(chunk) == "response.output_text.delta" else chunk
                for chunk in chunks]),
-    _fault("responses-failed", "streams of /responses break off with response.failed", "responses.stream",
+    row("responses-failed", "streams of /responses break off with response.failed", "responses.stream",
            events=_ends_in_failure),
-    _fault("responses-arguments-object", "arguments are an object and not a JSON text", "responses.tools",
+    row("responses-arguments-object", "arguments are an object and not a JSON text", "responses.tools",
            body=_ARGUMENTS_OBJECT),
-    _fault("responses-call-id-missing", "calls have no call_id", "responses.tools",
-           body=_item(lambda item: _dropped("call_id", item)),
+    row("responses-call-id-missing", "calls have no call_id", "responses.tools",
+           body=_item(lambda item: lacking("call_id", item)),
            events=lambda chunks: each_object(
-               chunks, lambda data: {**data, "item": _dropped("call_id", data["item"])} if "item" in data else data)),
-    _fault("responses-content-text", "content parts have the type `text`", "responses.shape", body=_item(
+               chunks, lambda data: {**data, "item": lacking("call_id", data["item"])} if "item" in data else data)),
+    row("responses-content-text", "content parts have the type `text`", "responses.shape", body=_item(
         lambda item: {**item, "content": [{**part, "type": "text"} for part in item["content"]]}
         if item["type"] == "message" else item)),
-    _fault("responses-output-null", "whole answers have `output: null` and the text in output_text", "responses.shape",
+    row("responses-output-null", "whole answers have `output: null` and the text in output_text", "responses.shape",
            body=lambda body: {**body, "output": None, "output_text": str(body["output"])}),
-    _fault("responses-tools-as-text", "calls are left in the text of /responses alone (vLLM #36435)",
+    row("responses-tools-as-text", "calls are left in the text of /responses alone (vLLM #36435)",
            "responses.tools", reply=_leaked),
-    _fault("responses-stream-leak", "calls are left in the text of streams of /responses alone (vLLM #29725)",
+    row("responses-stream-leak", "calls are left in the text of streams of /responses alone (vLLM #29725)",
            "responses.tools", reply=_leaked_in_streams),
-    _fault("responses-tools-dropped", "tools of /responses do not reach the model", "responses.tools",
+    row("responses-tools-dropped", "tools of /responses do not reach the model", "responses.tools",
            prompt=lambda call: drop_fields(call, "tools", "tool_choice")),
-    _fault("responses-tools-rejected", "tools are refused by /responses alone", "responses.tools",
+    row("responses-tools-rejected", "tools are refused by /responses alone", "responses.tools",
            refuse=lambda sent: "Tools are not supported by this endpoint." if sent.get("tools") else None),
-    _fault("responses-fields-rejected", "fields that Codex always sends are refused", "responses.fields-rejected",
+    row("responses-fields-rejected", "fields that Codex always sends are refused", "responses.fields-rejected",
            refuse=lambda sent: next(
                (f"Unsupported parameter: '{name}'." for name in _CODEX_FIELDS if name in sent), None)),
-    _fault("responses-result-rejected", "a function_call_output is refused", "responses.history",
+    row("responses-result-rejected", "a function_call_output is refused", "responses.history",
            refuse=lambda sent: "Invalid value: 'function_call_output'." if _has_result(sent) else None),
-    _fault("responses-result-dropped", "a function_call_output does not reach the model", "responses.history",
+    row("responses-result-dropped", "a function_call_output does not reach the model", "responses.history",
            prompt=_forgets_results),
-    _fault("responses-no-storage", "previous_response_id is refused", "responses.history",
+    row("responses-no-storage", "previous_response_id is refused", "responses.history",
            refuse=lambda sent: "Response not found." if sent.get("previous_response_id") else None),
-    _fault("responses-instructions-dropped", "instructions do not reach the model", "responses.history",
+    row("responses-instructions-dropped", "instructions do not reach the model", "responses.history",
            prompt=_forgets_system),
 )  # fmt: skip
 
@@ -235,7 +235,7 @@ class ResponsesForgetsPrevious(Fault):
 
     def on_request(self, call: Call) -> Response | None:
         if isinstance(call.sent, dict) and call.path.endswith("/responses"):
-            call.sent = call.body = _dropped("previous_response_id", call.sent)
+            call.sent = call.body = lacking("previous_response_id", call.sent)
         return None
 
 
@@ -318,11 +318,11 @@ def _breaks_off(chunks: list[Chunk]) -> list[Chunk]:
 
 
 def _start(change: Callable[[JSON], JSON]) -> Events:
-    return _each("message_start", lambda data: {**data, "message": change(data["message"])})
+    return each("message_start", lambda data: {**data, "message": change(data["message"])})
 
 
 def _delta(**changes: Any) -> Events:
-    return _each("message_delta", lambda data: {**data, "delta": {**data["delta"], **changes}})
+    return each("message_delta", lambda data: {**data, "delta": {**data["delta"], **changes}})
 
 
 def _as_chat(body: JSON) -> JSON:
@@ -334,62 +334,62 @@ def _as_chat(body: JSON) -> JSON:
 _CLAUDE_FIELDS = ("metadata", "thinking", "context_management", "output_config")
 
 _MESSAGES = (
-    _fault("messages-no-stop", "streams of /messages end without message_stop", "messages.stream",
-           events=_without("message_stop")),
-    _fault("messages-no-start", "streams of /messages begin without message_start", "messages.stream",
-           events=_without("message_start")),
-    _fault("messages-no-block-stop", "content_block_stop is missing", "messages.stream",
-           events=_without("content_block_stop")),
-    _fault("messages-no-block-start", "content_block_start is missing", "messages.stream",
-           events=_without("content_block_start")),
-    _fault("messages-no-event-names", "events have no `event:` line", "messages.stream",
+    row("messages-no-stop", "streams of /messages end without message_stop", "messages.stream",
+           events=without("message_stop")),
+    row("messages-no-start", "streams of /messages begin without message_start", "messages.stream",
+           events=without("message_start")),
+    row("messages-no-block-stop", "content_block_stop is missing", "messages.stream",
+           events=without("content_block_stop")),
+    row("messages-no-block-start", "content_block_start is missing", "messages.stream",
+           events=without("content_block_start")),
+    row("messages-no-event-names", "events have no `event:` line", "messages.stream",
            events=lambda chunks: [replace(chunk, event="") for chunk in chunks]),
-    _fault("messages-index-shifted", "deltas name the index of another block", "messages.stream",
-           events=_each("content_block_delta", lambda data: {**data, "index": data["index"] + 1})),
-    _fault("messages-broken-json", "input_json_delta make no JSON", "messages.tools",
-           events=_each("content_block_delta", _broken_json)),
-    _fault("messages-input-in-start", "the input comes with the start of its block, without deltas",
+    row("messages-index-shifted", "deltas name the index of another block", "messages.stream",
+           events=each("content_block_delta", lambda data: {**data, "index": data["index"] + 1})),
+    row("messages-broken-json", "input_json_delta make no JSON", "messages.tools",
+           events=each("content_block_delta", _broken_json)),
+    row("messages-input-in-start", "the input comes with the start of its block, without deltas",
            "messages.stream", events=_input_in_start),
-    _fault("messages-stop-reason-null", "stop_reason is null in whole answers and streams", "messages.shape",
+    row("messages-stop-reason-null", "stop_reason is null in whole answers and streams", "messages.shape",
            body=lambda body: {**body, "stop_reason": None},
            events=_delta(stop_reason=None)),
-    _fault("messages-stop-reason-end-turn", "a message with a call ends with end_turn", "messages.tools",
+    row("messages-stop-reason-end-turn", "a message with a call ends with end_turn", "messages.tools",
            body=lambda body: {**body, "stop_reason": "end_turn"},
            events=_delta(stop_reason="end_turn")),
-    _fault("messages-no-usage", "there are no token counts", "messages.shape",
-           body=lambda body: _dropped("usage", body),
-           events=lambda chunks: _start(lambda body: _dropped("usage", body))(
-               _each("message_delta", lambda data: _dropped("usage", data))(chunks))),
-    _fault("messages-error-event", "streams of /messages break off with an error event", "messages.stream",
+    row("messages-no-usage", "there are no token counts", "messages.shape",
+           body=lambda body: lacking("usage", body),
+           events=lambda chunks: _start(lambda body: lacking("usage", body))(
+               each("message_delta", lambda data: lacking("usage", data))(chunks))),
+    row("messages-error-event", "streams of /messages break off with an error event", "messages.stream",
            events=_breaks_off),
-    _fault("messages-as-chat", "/messages answers with a chat completion", "messages.shape", body=_as_chat),
-    _fault("messages-content-text", "content is a text and not a list", "messages.shape",
+    row("messages-as-chat", "/messages answers with a chat completion", "messages.shape", body=_as_chat),
+    row("messages-content-text", "content is a text and not a list", "messages.shape",
            body=lambda body: {**body, "content": body["content"][0].get("text", "")}),
-    _fault("messages-input-text", "the input of a call is a JSON text", "messages.tools", body=_item(
+    row("messages-input-text", "the input of a call is a JSON text", "messages.tools", body=_item(
         lambda block: {**block, "input": json.dumps(block["input"])} if "input" in block else block)),
-    _fault("messages-call-id-missing", "calls have no id", "messages.tools",
-           body=_item(lambda block: _dropped("id", block)), events=_each(
-               "content_block_start", lambda data: {**data, "content_block": _dropped("id", data["content_block"])})),
-    _fault("messages-tools-as-text", "calls are left in the text of /messages alone", "messages.tools", reply=_leaked),
-    _fault("messages-stream-leak", "calls are left in the text of streams of /messages alone", "messages.tools",
+    row("messages-call-id-missing", "calls have no id", "messages.tools",
+           body=_item(lambda block: lacking("id", block)), events=each(
+               "content_block_start", lambda data: {**data, "content_block": lacking("id", data["content_block"])})),
+    row("messages-tools-as-text", "calls are left in the text of /messages alone", "messages.tools", reply=_leaked),
+    row("messages-stream-leak", "calls are left in the text of streams of /messages alone", "messages.tools",
            reply=_leaked_in_streams),
-    _fault("messages-tools-dropped", "tools of /messages do not reach the model", "messages.tools",
+    row("messages-tools-dropped", "tools of /messages do not reach the model", "messages.tools",
            prompt=lambda call: drop_fields(call, "tools", "tool_choice")),
-    _fault("messages-tools-rejected", "tools are refused by /messages alone", "messages.tools",
+    row("messages-tools-rejected", "tools are refused by /messages alone", "messages.tools",
            refuse=lambda sent: "tools: Extra inputs are not permitted" if sent.get("tools") else None),
-    _fault("messages-fields-rejected", "fields that Claude Code always sends are refused", "messages.fields-rejected",
+    row("messages-fields-rejected", "fields that Claude Code always sends are refused", "messages.fields-rejected",
            refuse=lambda sent: next(
                (f"{name}: Extra inputs are not permitted" for name in _CLAUDE_FIELDS if name in sent), None)),
-    _fault("messages-system-blocks-rejected", "`system` as a list of blocks is refused", "messages.fields-rejected",
+    row("messages-system-blocks-rejected", "`system` as a list of blocks is refused", "messages.fields-rejected",
            refuse=lambda sent: "system: Input should be a string" if isinstance(sent.get("system"), list) else None),
-    _fault("messages-result-rejected", "a tool_result is refused", "messages.history",
+    row("messages-result-rejected", "a tool_result is refused", "messages.history",
            refuse=lambda sent: "messages.2.content.0: unknown tag 'tool_result'" if _has_result(sent) else None),
-    _fault("messages-result-dropped", "a tool_result does not reach the model", "messages.history",
+    row("messages-result-dropped", "a tool_result does not reach the model", "messages.history",
            prompt=_forgets_results),
-    _fault("messages-signature-refused", "a thinking block is refused when it comes back", "messages.history",
+    row("messages-signature-refused", "a thinking block is refused when it comes back", "messages.history",
            personality="reasoning", refuse=lambda sent: "messages.1.content.0: Invalid `signature` in `thinking` block"
            if "'signature'" in str(sent.get("messages")) else None),
-    _fault("messages-system-dropped", "the system prompt does not reach the model", "messages.history",
+    row("messages-system-dropped", "the system prompt does not reach the model", "messages.history",
            prompt=_forgets_system),
 )  # fmt: skip
 

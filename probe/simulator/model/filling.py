@@ -133,9 +133,8 @@ class Filler:
                     )
                     places.append((not label, match.start(), choice))
             if places:
-                # Where the text lists all choices, the one after the field's name is meant.
-                named = {str(choice) for _, _, choice in places}
-                if len(named) == len(choices) > 1:
+                # Where the text names several choices, the one after the field's name is meant.
+                if len({str(choice) for _, _, choice in places}) > 1:
                     found = self._after_label(name, {}, "|".join(re.escape(str(choice)) for choice in choices)) or ""
                     exact = [choice for choice in choices if str(choice).lower() == found.lower()]
                     if exact:
