@@ -119,7 +119,7 @@ SAID = {
     ),
     "OpenAI, https": (
         send_json(403, {"error": {"message": "The API can only be accessed over HTTPS."}}),
-        ("tls.plain-http", "client", True),
+        ("tls.plain-http", "client", False),
     ),
     "nginx, host": (page(421, "421 Misdirected Request", "", ("Server", "nginx")), ("url.no-chat", "gateway", True)),
     "server, failure": (
