@@ -225,15 +225,26 @@ def _asks_for(exchange: Exchange, asks: str) -> Finding:
     )
 
 
-def diagnose_denied(exchange: Exchange, keyless: Exchange | None) -> Finding:
-    """The finding for an access rule, with the gateway that the answer names."""
+def diagnose_denied(exchange: Exchange, keyless: Exchange | None, invented: Exchange | None = None) -> Finding:
+    """The finding for an access rule, with the gateway that the answer names.
+
+    Args:
+        keyless: the answer to the same request without a key, where it was sent.
+        invented: the same with an invented key, which shows whether the given one is known.
+    """
     named = refusal.hop(exchange)
     same = keyless is not None and not refusal.differs(exchange, keyless)
+    known = invented is not None and invented.status == 401 and exchange.status != 401
     detail = (
         f"{answered(exchange)}{f'; the answer names {named}' if named else ''}"
-        f"{'; without the key the answer is the same' if same else ''}."
+        f"{'; without the key the answer is the same' if same else ''}"
+        f"{'; an invented key is refused with 401, so this one is known' if known else ''}."
     )
-    return DENIED.found(detail, exchange.shows_status(200), **_wanted(exchange))
+    more = _wanted(exchange)
+    if known and not more:
+        remedy = "Give this key, or its account, the right to use the model or the endpoint; another URL or header "
+        more = {"remedy": f"{remedy}does not change the answer."}
+    return DENIED.found(detail, exchange.shows_status(200), **more)
 
 
 def diagnose_foreign(refused: Exchange, answered: Exchange) -> Finding:

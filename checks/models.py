@@ -100,6 +100,14 @@ ID_DIFFERS = Diagnosis(
     verify="The completion names the requested id.",
     sources=("OpenAI API reference, 'The chat completion object'",),
 )
+#: A server that knows the model and has none in memory (LM Studio, TabbyAPI).
+_UNLOADED = re.compile(
+    r"\bno models? (?:(?:is|are|currently) )*loaded|model (?:(?:is|are|currently) )*not loaded|"
+    r"load a model",
+    re.IGNORECASE,
+)
+#: Settings of an account that leave no provider for a model (OpenRouter).
+_OF_ACCOUNT = re.compile(r"data policy|privacy|guardrail restriction|your settings", re.IGNORECASE)
 
 
 @check(
@@ -212,7 +220,7 @@ def diagnose_unknown_id(exchange: Exchange, model: str, known: list[str] | None,
         named: whether the user named the id; otherwise it was a placeholder.
     """
     known = known or []
-    if model in known:
+    if model in known or _OF_ACCOUNT.search(completion.error_text(exchange)[:500]):
         return _not_enabled(exchange, model, known)
     near = difflib.get_close_matches(model, known, 1, 0.5)
     near = near or [name for name in known if model.lower() in name.lower()][:1]
@@ -235,11 +243,16 @@ def diagnose_unknown_id(exchange: Exchange, model: str, known: list[str] | None,
 
 def _not_enabled(exchange: Exchange, model: str, known: list[str]) -> Finding:
     others = [name for name in known if name != model]
+    unloaded = bool(_UNLOADED.search(completion.error_text(exchange)[:500]))
+    listed = "is listed, and was" if known else "was found and"
     choice = f" Other listed ids: {', '.join(others[:3])}." if others else ""
     return NOT_ENABLED.found(
-        f"Model '{model}' is listed, and was refused ({exchange.status}: {completion.error_text(exchange)[:200]})."
-        f"{choice}",
+        f"Model '{model}' {listed} refused ({exchange.status}: {completion.error_text(exchange)[:200]}).{choice}",
         exchange.shows("/request/body/model", expected="answered, since it is listed", actual=model),
+        owner=Owner.SERVER if unloaded else None,
+        remedy="Load the model in the server, or let the server load models when they are requested."
+        if unloaded
+        else None,
     )
 
 

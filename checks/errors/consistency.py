@@ -122,7 +122,7 @@ def suspects(exchanges: Sequence[Exchange], chat_url: str) -> list[Exchange]:
     """
     chats = [one for one in exchanges if one.request.method == "POST" and one.request.url == chat_url]
     answered = {_form(one.request.body) for one in chats if _succeeded(one)}
-    refused = {_identity(one): one for one in chats if _refused(one)}
+    refused = {_identity(one): one for one in chats if _refused(one) or _barred(one)}
     alike = [one for one in refused.values() if _form(one.request.body) in answered]
     return alike + [one for one in refused.values() if one not in alike and _has_tools(one.request.body)]
 
@@ -139,7 +139,8 @@ def diagnose_unsteady(exchanges: Sequence[Exchange], chat_url: str) -> Result:
     mixed = [group for group in by_request.values() if any(map(_succeeded, group))]
     refused = [one for group in mixed for one in group if _refused(one)]
     broken = [one for group in mixed for one in group if completion.obstacle(one) is Obstacle.UPSTREAM]
-    failed = refused + (broken if len(broken) > 1 or refused else [])
+    barred = [one for group in mixed for one in group if _barred(one) and any(_alike(one, other) for other in group)]
+    failed = refused + barred + (broken if len(broken) > 1 or refused or barred else [])
     if not failed:
         return Result(note="a single connection of the gateway failed" if broken else "")
     first = failed[0]
@@ -161,6 +162,8 @@ def diagnose_unsteady(exchanges: Sequence[Exchange], chat_url: str) -> Result:
     )
     if any(one.check == "auth.enforced" and one.status not in (401, 403) and _failed(one) for one in exchanges):
         families |= {"auth.enforced"}
+    if barred:
+        families |= {"errors.refused"}
     return Result((finding,), note="the same request succeeds and fails by turns", retracts=families)
 
 
@@ -185,6 +188,17 @@ def _failed(exchange: Exchange) -> bool:
         return not completion.obstacle(error_alone(exchange, told))
     failed = (exchange.status or 0) >= 400 or has_failed_as_success(exchange)
     return failed and not completion.obstacle(exchange)
+
+
+def _barred(exchange: Exchange) -> bool:
+    """Whether access was refused to the run, as by a member of a pool that does not know its key."""
+    tests = exchange.check.partition(".")[0] in _PROVOKING and exchange.check not in ("errors.unsteady", "url.resolve")
+    return (exchange.status or 0) >= 400 and completion.obstacle(exchange) is Obstacle.ACCESS and not tests
+
+
+def _alike(refused: Exchange, other: Exchange) -> bool:
+    """Whether another request was answered and had the same headers: the same key in the same place."""
+    return _succeeded(other) and other.request.headers == refused.request.headers
 
 
 def _has_tools(body: Any) -> bool:

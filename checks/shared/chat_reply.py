@@ -64,6 +64,7 @@ _KEY_REFUSED = re.compile(
     r"(?:incorrect|invalid|missing|wrong|no|unknown|expired|provide an?) (?:\w+ )?"
     r"(?:api[ _-]?key|access token|auth token|credentials?)|"
     r"api[ _-]?key (?:is )?(?:not valid|invalid|missing|required|expired)|unauthori[sz]ed|"
+    r"(?:missing|no) (?:the )?(?:authorization|bearer)\b|authorization header (?:is |was )?(?:missing|required|not )|"
     r"authentication (?:error|failed|fails|required)|not authenticated|no_db_connection|no connected db|"
     r"authentication_error|invalid_api_key|auth_error|\blogin fail|令牌|"
     r"\b(?:key|token) (?:format )?(?:(?:is|has|was|been) ){0,2}(?:expired|revoked|disabled|deactivated|invalid)|"
@@ -141,6 +142,8 @@ def classify(exchange: Exchange, model: str | None = None, listed: Collection[st
         return Reply.PAGE
     if completion.is_quota(exchange):  # credit used up: no evidence about the URL or the model
         return Reply.BUSY
+    if completion.wants_stream(exchange):
+        return Reply.ROUTE
     if completion.is_throttled(exchange):
         return Reply.MODEL if model and _about_model(text, model) and not _loading(text) else Reply.BUSY
     if status in (401, 407):

@@ -8,6 +8,7 @@ search, since they do not depend on the path.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ HOST_BASES = {
     "api.deepinfra.com": "/v1/openai",
     "generativelanguage.googleapis.com": "/v1beta/openai",
 }
+#: Base paths of servers with a web interface of their own, by the heading of its page.
+SITE_BASES = {"open webui": "/api"}
 
 
 @dataclass
@@ -85,6 +88,7 @@ class Found:
         another_key: the refusal shows parts of a key that is not the one sent.
         others: all exchanges of the run so far.
         unasked: a request that left ``stream`` out was answered by an event stream.
+        whole_refused: the refusal of a whole answer, where the same request was answered by a stream.
         stream_false: with ``stream: false`` the answer is one object, so that this is sent from then on.
     """
 
@@ -107,6 +111,7 @@ class Found:
     others: tuple[Exchange, ...] = ()
     unasked: bool = False
     stream_false: bool = False
+    whole_refused: Exchange | None = None
 
     @property
     def typed(self) -> Trial:
@@ -168,7 +173,15 @@ class Search:
 
     @staticmethod
     def _reconsider(found: Found) -> None:
-        """A success at the typed URL alone, or beside a model list, is an answer of the chat operation."""
+        """Find the chat operation by what its answer has and no other path's.
+
+        A success at the typed URL alone, or beside a model list, is an answer of the chat operation.  So is a 404
+        that says more than "not found" where every other path is answered with another one: the operation looked for
+        a model, a deployment or a provider.
+        """
+        if not found.chat and _is_of_operation(found):
+            found.typed.reply = Reply.MODEL
+            del found.trials[1:]
         if found.chat or found.typed.reply not in (Reply.ODD, Reply.PAGE) or not completion.ok(found.typed.exchange):
             return
         alone = len(found.trials) > 1 and all(trial.reply is Reply.NONE for trial in found.trials[1:])
@@ -184,7 +197,7 @@ class Search:
             self.patient = False  # the chat request is not waited for as long again
 
     async def _search(self, found: Found) -> None:
-        for path in self._paths():
+        for path in self._paths(found):
             if self.spent >= MAX_REQUESTS:
                 break
             trial = await self._try(path, found)
@@ -197,12 +210,12 @@ class Search:
             elif _may_be_of_client(trial):
                 trial = await self._as_another_client(trial, found, client_headers.SDK) or trial
             if trial.reply is Reply.KEY:
-                trial = await self._why_refused(trial, found)
+                trial = await self._key_refused(trial, found)
             elif trial.reply in (Reply.ROUTE, Reply.BROKEN) and len(found.trials) == 1:
                 trial = await self._depends_on_key(trial, found)
             if trial.reply is Reply.MODEL and found.model == ANY_MODEL:
                 trial = await self._with_listed_model(trial, found)
-            if trial.reply is Reply.CHAT:
+            if trial.reply is Reply.CHAT or (trial.reply is Reply.STREAM and found.whole_refused is not None):
                 found.chat = trial
                 break
             if exists(trial.reply) or trial.reply in _FINAL:
@@ -224,9 +237,11 @@ class Search:
         of_site = len(found.trials) == 1 and urls.is_versionless(trial.path)
         return cause is refusal.Cause.HTTPS or (cause is refusal.Cause.SIGN_IN and not of_site)
 
-    def _paths(self) -> list[str]:
+    def _paths(self, found: Found) -> list[str]:
         paths = list(urls.candidates(self.endpoint))
-        known = HOST_BASES.get(self.endpoint.host.lower())
+        heading = completion.page_heading(found.first).lower()
+        site = next((base for name, base in SITE_BASES.items() if name in heading), None)
+        known = HOST_BASES.get(self.endpoint.host.lower(), site)
         if known and known in paths:
             paths.remove(known)
             paths.insert(1, known)
@@ -262,6 +277,13 @@ class Search:
         if completion.is_completion(exchange) and completion.starved(exchange) and not thinks:
             self.ctx.target.thinks = True
             exchange = await self.ctx.send("POST", url, body=self._body(found), auth=auth, tokens=1344)
+        if completion.wants_stream(exchange) and found.whole_refused is None:
+            self.spent += 1
+            body = self._body(found) | {"stream": True}
+            streamed = await self.ctx.send("POST", url, body=body, auth=auth, tokens=320, patient=self.patient)
+            if completion.read_stream(streamed).text:
+                found.whole_refused = exchange
+                return streamed
         if completion.is_unasked_stream(exchange) and not found.unasked:
             found.unasked = True
             self.spent += 1
@@ -315,6 +337,28 @@ class Search:
         exchange = await self.ctx.send("POST", goal, body=self._body(found), auth=found.auth, tokens=320)
         reply = classify(exchange, found.model)
         return Trial(trial.path, exchange, reply, goal) if reply is Reply.CHAT else None
+
+    async def _key_refused(self, trial: Trial, found: Found) -> Trial:
+        """Find out whether a refused key is due to the path, to its header, to the model, or to chance.
+
+        A gateway may refuse every route but those of its own API; and one member of a pool may not know the key.
+        """
+        path = urls.clean_path(trial.path)
+        if len(found.trials) == 1 and path not in ("", "/v1") and urls.is_versionless(path):
+            further = await self._try("/v1", found)
+            if further.reply is Reply.CHAT:
+                trial.reply = Reply.NONE
+                return further
+            found.trials.remove(further)
+        trial = await self._why_refused(trial, found)
+        if trial.reply is Reply.KEY and self.ctx.options.auth.key and self.spent < MAX_REQUESTS:
+            exchange = await self._post(trial.path, found)
+            again = Trial(trial.path, exchange, classify(exchange, found.model))
+            if again.reply is Reply.CHAT:
+                found.key_refusal = None
+                found.trials[-1] = again
+                return again
+        return trial
 
     async def _why_refused(self, trial: Trial, found: Found) -> Trial:
         """Find out whether the key, its header or the model id was refused.
@@ -382,7 +426,8 @@ class Search:
         keyed = bool(self.ctx.options.auth.key)
         if keyed and self.spent < MAX_REQUESTS:
             found.keyless = await self._post(trial.path, found, Auth("none"))
-            if found.keyless.status == 401 and not names_rule(trial.exchange):
+            of_key = found.keyless.status == 401 and not names_rule(trial.exchange)
+            if of_key and not await self._knows_key(trial, found):
                 trial.reply = Reply.KEY
                 found.key_refusal = trial.exchange
                 return trial
@@ -397,6 +442,15 @@ class Search:
                 return with_header
         return allowed or await self._as_another_client(trial, found, client_headers.BROWSER) or trial
 
+    async def _knows_key(self, trial: Trial, found: Found) -> bool:
+        """Whether an invented key is refused in another way than the given one, which is then known."""
+        if self.spent >= MAX_REQUESTS:
+            return False
+        given = self.ctx.options.auth
+        invented = Auth(given.scheme, given.header, f"sk-invalid-{secrets.token_hex(12)}", "invented")
+        found.dummy = await self._post(trial.path, found, invented)
+        return found.dummy.status == 401
+
     async def _as_another_client(self, trial: Trial, found: Found, headers: Mapping[str, str]) -> Trial | None:
         """Send a refused request with another client's headers, and keep them if they are not refused."""
         if self.spent >= MAX_REQUESTS or trial.reply is Reply.NONE:
@@ -410,6 +464,13 @@ class Search:
         if again.reply in SAYS_NOTHING_OF_KEY - {Reply.KEY} or not differs(trial.exchange, exchange):
             self.ctx.target.client_headers = {}
             return None
+        if again.reply is Reply.CHAT:  # the headers are the cause only if the first request is refused once more
+            self.ctx.target.client_headers = {}
+            own = await self._post(trial.path, found)
+            if classify(own, found.model) is Reply.CHAT:
+                found.trials[-1] = Trial(trial.path, own, Reply.CHAT)
+                return found.trials[-1]
+            self.ctx.target.client_headers = headers
         found.foreign = trial.exchange
         found.trials[-1] = again
         return again
@@ -453,6 +514,33 @@ class Search:
         again = Trial(trial.path, exchange, classify(exchange, model))
         found.trials[-1] = again
         return again
+
+
+#: Words of a 404 that say nothing of what was not found.
+_NOT_FOUND = frozenset(
+    "a an the error status code message detail gone not no such found exist exists does is was be could can cannot "
+    "http https post get method page file path route resource url uri request requested endpoint api server on this "
+    "at for here nothing unknown invalid null true false v1 chat completions".split()
+)
+
+
+def _is_of_operation(found: Found) -> bool:
+    """Whether the typed URL alone was answered with a 404 or 410 that names more than a missing page."""
+    typed, others = found.typed, found.trials[1:]
+    said = completion.error_text(typed.exchange)[:500]
+    if typed.reply is not Reply.NONE or typed.exchange.status not in (404, 410) or len(others) < 2:
+        return False
+    if not completion.error_in(completion.body_of(typed.exchange)) or len(set(_words(said)) - _NOT_FOUND) < 3:
+        return False
+    texts = {" ".join(_words(completion.error_text(trial.exchange)[:500])) for trial in others}
+    return (
+        len(texts) == 1 and all(trial.reply is Reply.NONE for trial in others) and " ".join(_words(said)) not in texts
+    )
+
+
+def _words(text: str) -> list[str]:
+    """The words of an error, without paths and ids, which differ from request to request."""
+    return re.findall(r"[a-z]{2,40}", re.sub(r"\S*[/\d]\S*", " ", text.lower()))
 
 
 def _may_be_of_client(trial: Trial) -> bool:

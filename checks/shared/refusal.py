@@ -201,8 +201,9 @@ def _access(
     keyless = [one for one in twins if carried and not _has_credentials(one)]
     if reply is Reply.DENIED:
         # With a key the rule applies to the key if a request without one is refused in another way, unless its words
-        # name what it is about.
-        of_key = not names_rule(exchange) and any(one.status == 401 for one in keyless)
+        # name what it is about, or an invented key is refused in another way too.
+        known = any(one.status == 401 for one in twins if _has_credentials(one) and not _key_header(one))
+        of_key = not names_rule(exchange) and not known and any(one.status == 401 for one in keyless)
         return (Cause.KEY if of_key else Cause.POLICY), ""
     if carried and model and listed and model not in listed and key_opens_list(others):
         return Cause.MODEL, ""

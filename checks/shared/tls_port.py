@@ -48,7 +48,8 @@ CLIENT_CERTIFICATE = Diagnosis(
 _SAYS_TLS = re.compile(
     r"plain HTTP request was sent to (?:an )?HTTPS port|speaking plain HTTP to an SSL|"
     r"HTTP request to an HTTPS server|requires TLS\b|"
-    r"this (?:port|server) (?:only )?(?:speaks|requires) (?:https|tls|ssl)",
+    r"this (?:port|server) (?:only )?(?:speaks|requires) (?:https|tls|ssl)|"
+    r"\bonly\b.{0,30}\b(?:over|via|through|using) https\b|\bhttps (?:is )?required\b",
     re.IGNORECASE,
 )
 #: How nginx (495, 496), and servers that speak of it at all, ask for the certificate of the client.

@@ -19,6 +19,18 @@ REJECTED = Diagnosis(
     "answers to arrive after a long silence.",
     sources=("Kong AI Proxy plugin reference, response_streaming", _CHUNK),
 )
+REQUIRED = Diagnosis(
+    code="stream.required",
+    severity=Severity.ERROR,
+    owner=Owner.SERVER,
+    title="Answers only as a stream",
+    what="A chat request without `stream: true` is refused, and the same request with it is answered.",
+    why="Clients that ask for whole answers (summaries, titles, structured output, the test of a connection) fail, "
+    "although the URL, the key and the model are right.",
+    remedy="Set Streaming on in the client, or put a gateway in front that collects the stream. Where the refusal "
+    "names a parameter for thinking, whole answers may come with thinking switched off.",
+    sources=("infiniflow/ragflow#5912", "Alibaba Cloud Model Studio documentation: deep thinking"),
+)
 NOT_SSE = Diagnosis(
     code="stream.not-sse",
     severity=Severity.ERROR,

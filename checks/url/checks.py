@@ -30,8 +30,10 @@ from checks.shared import refusal
 from checks.shared.chat_reply import ANY_MODEL, Reply, classify
 from checks.shared.discovery import Found, Search, near_completion, redirect_base
 from checks.shared.first_request import first_chat
-from checks.shared.outcome import answered
+from checks.shared.outcome import answered, words_of
 from checks.shared.refusal import Cause
+from checks.shared.tls_port import PLAIN_HTTP, plain_http, says_tls
+from checks.stream.catalogue import REQUIRED as STREAM_REQUIRED
 from checks.url.catalogue import (
     CLEARTEXT,
     DUPLICATE_PATH,
@@ -75,7 +77,7 @@ if TYPE_CHECKING:
     emits=(
         *(MISSING_V1, TRAILING_SLASH, OPERATION_PATH, DUPLICATE_PATH, REDIRECTS, NOT_AN_API, NO_CHAT, CLEARTEXT),
         *(REQUIRED, REJECTED, WRONG_SCHEME, WRONG_STATUS, DENIED, SIGN_IN),
-        *(ID_UNKNOWN, NOT_ENABLED, NO_LIST, UPSTREAM, ANSWER, SUCCESS_STATUS),
+        *(ID_UNKNOWN, NOT_ENABLED, NO_LIST, UPSTREAM, ANSWER, SUCCESS_STATUS, STREAM_REQUIRED, PLAIN_HTTP),
         *CONNECT,
     ),
     max_requests=11,
@@ -106,7 +108,7 @@ def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
     if found.chat is None:
         return _no_chat(found, endpoint, code)
     exchange = found.chat.exchange
-    answer = completion.answer(exchange)
+    answer = completion.answer(exchange) or completion.read_stream(exchange).text
     settles = {
         "base_url": endpoint.origin + found.chat.path.rstrip("/"),
         "chat_url": found.chat.url or endpoint.at(found.chat.path, "/chat/completions"),
@@ -122,6 +124,8 @@ def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
     if found.auth is not None:
         settles |= {"auth_scheme": found.auth.scheme, "auth_header": found.auth.header}
         findings = diagnose_refusal(found, endpoint)
+    if found.whole_refused is not None:
+        findings = (*findings, _streams_only(found.whole_refused, exchange))
     if not answer:
         thinks = bool(completion.reasoning_of(exchange)[1])
         verdict = unknown("the completion has reasoning and no text" if thinks else "the completion has no text")
@@ -135,6 +139,15 @@ def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
         facts={"rejected_params": sorted(found.dropped) or None},
         settles=settles,
         provides=frozenset({"base-url", "chat"}),
+    )
+
+
+def _streams_only(refused: Exchange, streamed: Exchange) -> Finding:
+    """The finding for an endpoint that refuses whole answers, and gives the same answer as a stream."""
+    return STREAM_REQUIRED.found(
+        f"A chat request without `stream: true` was refused with {words_of(refused)}; with it the endpoint answers.",
+        refused.shows_status(200),
+        streamed.shows_status(200),
     )
 
 
@@ -156,8 +169,13 @@ def _no_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
     if cause is Cause.UPSTREAM:
         wrong_header = diagnose_refusal(found, endpoint) if found.auth else ()
         return Result(wrong_header) | Result.of(_upstream(exchange), chat=State.REJECTED) | settled
+    if exchange.request.url.startswith("http:") and says_tls(exchange):
+        why = "The answer says that the API wants https."
+        return Result.of(plain_http(exchange, endpoint.base, why), chat=State.REJECTED)
     if cause is Cause.POLICY:
-        return Result.of(diagnose_denied(exchange, found.keyless), chat=State.REJECTED)
+        return Result.of(diagnose_denied(exchange, found.keyless, found.dummy), chat=State.REJECTED)
+    if trial.reply is Reply.ROUTE and refusal.missing_header(exchange):
+        return Result.of(diagnose_denied(exchange, None), chat=State.REJECTED) | settled
     if cause is Cause.SIGN_IN:
         return Result.of(diagnose_sign_in(exchange), chat=State.REJECTED)
     if cause is Cause.HTTPS:
@@ -251,9 +269,15 @@ def diagnose_url(found: Found, endpoint: urls.Endpoint) -> Result:
         return Result((_redirects(typed.exchange, reached.url, None),))
     if reached is not None and reached is not typed and reached.path != typed.path:
         return Result((_moved(typed.exchange, endpoint, reached.path),))
-    if reached is not None and reached.reply in (Reply.CHAT, Reply.NEAR, Reply.MODEL, Reply.KEY):
+    if found.chat is not None:
         return Result()
-    if _cause(found) in _NOT_OF_URL:
+    if reached is not None and reached.reply in (Reply.NEAR, Reply.MODEL, Reply.KEY):
+        return Result()
+    if (
+        _cause(found) in _NOT_OF_URL
+        or says_tls(found.trials[-1].exchange)
+        or refusal.missing_header(found.trials[-1].exchange)
+    ):
         return Result()
     if any(
         trial.reply is Reply.LOST or completion.obstacle(trial.exchange) in (Obstacle.RATE, Obstacle.PAYMENT)

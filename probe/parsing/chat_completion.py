@@ -29,6 +29,7 @@ from probe.parsing.error_bodies import page_heading as page_heading
 from probe.parsing.error_bodies import retry_after as retry_after
 from probe.parsing.error_bodies import speaks_of as speaks_of
 from probe.parsing.error_bodies import waiting_helps as waiting_helps
+from probe.parsing.error_bodies import wants_stream as wants_stream
 from probe.parsing.strict_json import SMALL, count_at, member, text_at
 
 _THINK = re.compile(r"<(think|thinking|reasoning|thought)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)

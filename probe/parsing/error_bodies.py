@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -30,6 +31,7 @@ class Obstacle(StrEnum):
     OVERLOAD = "overload"
     LOADING = "a model that is still loading"
     UPSTREAM = "the server behind a proxy"
+    STREAM = "streaming, without which the endpoint answers nothing"
 
 
 #: Statuses that are never about a feature (RFC 9110; RFC 6585; nginx 499; Cloudflare 520 to 530; Anthropic 529).
@@ -76,6 +78,7 @@ _UPSTREAM = (
     r"\bfetch failed|socket hang up|connection attempts failed|max retries exceeded with url|"
     r"https?://\S{1,300} (?:unexpected )?eof\b|"
     r"\b(?:read|connect)(?: operation)? timed out|certificate verify failed|no (?:available |healthy )*workers?\b|"
+    r"\bstatus(?:[ _]?code)?\W{1,3}(?:401|403|429|5\d\d)\b|"
     r"backend fetch failed|no available server|no server is available to handle|no healthy (?:upstream|backend|host)|"
     r"\b(?:endpoint|deployment|instance|service) (?:is |has been |was )?(?:currently )?(?:paused|stopped|suspended)\b|"
     r"backend (?:server )?(?:is )?(?:down|unavailable|unreachable|not (?:available|reachable|responding))"
@@ -102,6 +105,13 @@ _BY_WORDS = (
     (re.compile(_OVERLOAD, re.IGNORECASE), Obstacle.OVERLOAD),
     (re.compile(_RATE, re.IGNORECASE), Obstacle.RATE),
     (re.compile(r"timed out waiting", re.IGNORECASE), Obstacle.UPSTREAM),
+)
+#: Refusals of whole answers by models that only stream (DashScope: qwq, qwen3 while it thinks).
+_STREAM_ONLY = re.compile(
+    r"\bonly (?:\w+ ){0,4}stream|\bnon-?stream\w*\b.{0,50}\bnot (?:support|allow|available)|"
+    r"(?:must|set|enable|use|require)\w* (?:the )?['\"`]?stream|stream\w* (?:mode )?(?:is )?required|"
+    r"for non-?stream\w* (?:calls|requests)",
+    re.IGNORECASE,
 )
 #: Codes of wrappers that report success: ``{"code": 0, "message": "success", "data": ...}``.
 _SUCCESS = frozenset(("", "0", "200", "ok", "success", "none", "false"))
@@ -252,8 +262,9 @@ def obstacle(exchange: Exchange) -> Obstacle:
     The page of a filter decides, then the status, and the text if it is more exact: a 503 about a loading
     model, a 429 about an empty account.  A 500 counts if it names an upstream server, a limit or a loading model; a 400
     if a filter of contents gave it; a 2xx status if its body is such an error or a chat completion without a choice.
-    Streams are not read.
+    Of streams only those are read that hold an error and nothing else.
     """
+    exchange = _error_of_stream(exchange)
     status = exchange.status
     if status is None or exchange.response is None:
         return Obstacle.NONE
@@ -262,12 +273,16 @@ def obstacle(exchange: Exchange) -> Obstacle:
     if is_quota(exchange):
         return Obstacle.PAYMENT
     found = _BY_STATUS.get(status, Obstacle.NONE)
+    if found is Obstacle.SIZE and _by_code(exchange) is Obstacle.RATE:  # more tokens than a minute has (Groq)
+        return Obstacle.RATE
     if found is Obstacle.OVERLOAD and (named := _by_words(exchange)) in (Obstacle.LOADING, Obstacle.UPSTREAM):
         return named
     if status in (400, 500) and _TOO_LARGE.search(text := error_text(exchange)[:2000]) and not _OF_PROMPT.search(text):
         return Obstacle.SIZE
     if status == 500:
         return _by_words(exchange)
+    if wants_stream(exchange):
+        return Obstacle.STREAM
     if status == 400:
         said = " ".join((error_text(exchange)[:2000], *_codes(body_of(exchange))))
         return Obstacle.ACCESS if _FILTERED.search(said) else Obstacle.NONE
@@ -278,6 +293,26 @@ def obstacle(exchange: Exchange) -> Obstacle:
     body = body_of(exchange)
     # A gateway whose backend failed sends the envelope without an answer in it (LiteLLM, OpenRouter).
     return Obstacle.UPSTREAM if isinstance(body, dict) and "choices" in body and not body["choices"] else Obstacle.NONE
+
+
+def wants_stream(exchange: Exchange) -> bool:
+    """Whether a request for a whole answer was refused because the endpoint only streams."""
+    asked = exchange.request.body
+    whole = isinstance(asked, dict) and "messages" in asked and not asked.get("stream")
+    return whole and exchange.status in (400, 422) and bool(_STREAM_ONLY.search(error_text(exchange)[:2000]))
+
+
+def _error_of_stream(exchange: Exchange) -> Exchange:
+    """The exchange with the error as its body where a stream under a 2xx status holds nothing else."""
+    response = exchange.response
+    if response is None or response.media_type != "text/event-stream" or len(response.content) > 4000:
+        return exchange
+    events = [line[5:].strip() for line in response.content.splitlines() if line.startswith(b"data:")]
+    events = [data for data in events if data != b"[DONE]"]
+    if len(events) != 1 or b'"error"' not in events[0]:
+        return exchange
+    whole = replace(response, headers=(("content-type", "application/json"),), content=events[0])
+    return replace(exchange, response=whole)
 
 
 def _by_code(exchange: Exchange) -> Obstacle:
@@ -310,7 +345,7 @@ def is_throttled(exchange: Exchange) -> bool:
 
 def waiting_helps(exchange: Exchange) -> bool:
     """Whether the same request may be answered a little later."""
-    return is_throttled(exchange) and not is_quota(exchange) and not has_no_model(exchange)
+    return is_throttled(exchange) and exchange.status != 413 and not is_quota(exchange) and not has_no_model(exchange)
 
 
 def has_no_model(exchange: Exchange) -> bool:
@@ -326,7 +361,10 @@ _QUOTA_TEXT = re.compile(
     r"exceeded your current quota|insufficient (?:quota|balance|credit|funds)|"
     r"out of (?:\w+ ){0,2}(?:credits|quota)|credit balance is too low|key limit exceeded|budget (?:has been )?exceeded|"
     r"(?:spend(?:ing)?|usage) limit (?:reached|exceeded)|(?:free tier|quota|credits)\b.{0,40}\bexhausted|"
-    r"(?:doesn't|does not|don't) have (?:any |enough )?(?:credits|balance)|arrear|余额不足|额度(?:不足|已用尽)|欠费",
+    r"(?:doesn't|does not|don't) have (?:any |enough )?(?:credits|balance)|arrear|余额不足|额度(?:不足|已用尽)|欠费|"
+    r"\bpayment\b.{0,30}\b(?:past due|overdue|failed|declined|required)|\b(?:unpaid|overdue) (?:invoice|bill|balance)|"
+    r"exceeded ?(?:token ?)?budget|max budget\b|"
+    r"(?:reached|exceeded) (?:the|your) (?:set |free |monthly |daily )*(?:inference|spending|credit|usage) limit",
     re.IGNORECASE,
 )
 

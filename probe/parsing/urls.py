@@ -319,13 +319,18 @@ def operation_in(path: str) -> str | None:
 
 
 def has_duplicate(path: str) -> bool:
-    """Whether one or two path segments are repeated (``/v1/v1``, ``/openai/v1/openai/v1``)."""
+    """Whether path segments are repeated (``/v1/v1``, ``/v4/v1``, ``/openai/v1/openai/v1``)."""
     return undouble(path) != _squeezed(path)
 
 
 def undouble(path: str) -> str:
-    """The path with repeated runs of one or two segments kept once."""
+    """The path with repeated runs of one or two segments kept once, and the first of two versions in a row."""
     segments = [segment for segment in path.split("/") if segment]
+    segments = [
+        segment
+        for place, segment in enumerate(segments)
+        if not (place and all(_VERSION.fullmatch(f"/{one}") for one in segments[place - 1 : place + 1]))
+    ]
     changed = True
     while changed:
         changed = False

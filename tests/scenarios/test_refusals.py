@@ -85,6 +85,42 @@ SAID = {
         page(404, "ngrok", "The endpoint x is offline. ERR_NGROK_3200"),
         ("errors.upstream", "gateway", True),
     ),
+    "Ollama cloud, payment": (
+        send_json(403, {"error": {"message": "your plan's payment is past due: update your payment method"}}),
+        ("limits.quota", "key", True),
+    ),
+    "Ark, limit of the account": (
+        send_json(429, {"error": {"message": "Your account 21 has reached the set inference limit. It is paused."}}),
+        ("limits.quota", "key", True),
+    ),
+    "Portkey, header": (
+        send_json(
+            400, {"status": "failure", "message": "Either x-portkey-config or x-portkey-provider header is required"}
+        ),
+        ("auth.denied", "client", True),
+    ),
+    "Ark, endpoint": (
+        send_json(
+            404, {"error": {"code": "InvalidEndpoint", "message": "The request targeted an endpoint that is closed."}}
+        ),
+        ("models.not-enabled", "gateway", True),
+    ),
+    "Portkey, policy": (
+        send_json(404, {"message": "openrouter error: No endpoints available matching your guardrail restrictions"}),
+        ("models.not-enabled", "gateway", True),
+    ),
+    "LM Studio, nothing loaded": (
+        send_json(400, {"error": {"message": "No models loaded. Please load a model.", "param": "model"}}),
+        ("models.not-enabled", "server", True),
+    ),
+    "a gateway, status of its backend": (
+        send_json(500, {"detail": {"code": 500, "msg": "StatusCode: 403"}}),
+        ("errors.upstream", "gateway", True),
+    ),
+    "OpenAI, https": (
+        send_json(403, {"error": {"message": "The API can only be accessed over HTTPS."}}),
+        ("tls.plain-http", "client", False),
+    ),
     "nginx, host": (page(421, "421 Misdirected Request", "", ("Server", "nginx")), ("url.no-chat", "gateway", True)),
     "server, failure": (
         send_json(500, {"error": {"message": "list index out of range"}}),

@@ -116,3 +116,33 @@ class WrongScheme(Fault):
         if not self.style.guarded(call) or given == call.site.key:
             return None
         return self.style.refuse_key(given)
+
+
+class NoRight(Fault):
+    """The key is known (no other one is), and may not use chat."""
+
+    name = "auth-no-right"
+    summary = "the key is valid, and chat is refused to it with 403; other keys get 401"
+    yields = ("auth.denied",)
+
+    def required_key(self, key: str | None) -> str | None:
+        return key or DEFAULT_KEY
+
+    def on_chat(self, call: Call) -> Response | None:
+        return self.error(403, "This endpoint is not for you", "forbidden")
+
+
+class OtherRoute(Fault):
+    """A gateway that refuses every key on the routes of another API (BerriAI/litellm issue 3372)."""
+
+    name = "auth-other-route"
+    summary = "a route of another API is typed, where every key gets 401; the API is under /v1"
+    yields = ("url.missing-v1",)
+
+    def typed_url(self, url: str) -> str:
+        return url.removesuffix("/v1") + "/engines/acme"
+
+    def on_request(self, call: Call) -> Response | None:
+        if call.path.startswith("/v1/"):
+            return None
+        return self.error(401, "This key may not be used for the route", "auth_error")

@@ -7,6 +7,7 @@ from typing import ClassVar
 from probe.simulator.call import Call
 from probe.simulator.fault import Fault
 from probe.simulator.response import Response, send_html, send_json
+from probe.simulator.style import DEFAULT_KEY
 
 
 class CachedPosts(Fault):
@@ -59,3 +60,20 @@ class WithoutTools(Fault):
             return None
         self.count += 1
         return None if self.count % 2 else self.error(400, self.words)
+
+
+class WithoutKey(Fault):
+    """Requests are spread over several servers, one of which does not know the key (QuantumNous/new-api issue 3301)."""
+
+    name = "pool-without-key"
+    summary = "every fifth chat request is refused although the key is right (=401 or 403: the status)"
+    yields = ("errors.unsteady",)
+    value = "401"
+    choices = ("401", "403")
+
+    def required_key(self, key: str | None) -> str | None:
+        return key or DEFAULT_KEY
+
+    def on_chat(self, call: Call) -> Response | None:
+        self.count += 1
+        return self.error(int(self.number), "The token is not active", "auth") if self.count % 5 == 1 else None

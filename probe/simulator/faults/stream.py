@@ -28,6 +28,24 @@ class Rejected(Fault):
         return self.error(400, "response streaming is not enabled for this LLM", param="stream")
 
 
+class Required(Fault):
+    """A model that thinks, and is served as a stream alone (infiniflow/ragflow issue 5912)."""
+
+    name = "stream-required"
+    summary = "a chat request without `stream: true` is refused (=only or thinking: in which words)"
+    yields = ("stream.required",)
+    value = "only"
+    choices = ("only", "thinking")
+
+    def on_chat(self, call: Call) -> Response | None:
+        if call.stream:
+            return None
+        words = "The model answers in stream mode only. Set `stream` and try again."
+        if self.given == "thinking":
+            words = "enable_thinking has to be false for non-streaming requests"
+        return self.error(400, words, code="invalid_parameter_error")
+
+
 class NotSse(Fault):
     """A gateway that waits for the whole answer and forwards it as it is."""
 
