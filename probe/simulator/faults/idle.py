@@ -60,6 +60,7 @@ class ResponsesTimeout(L7Timeout):
     name = "idle-responses-timeout"
     summary = "a proxy ends answers of /responses alone after N seconds without a byte (=N)"
     yields = ("responses.silence",)
+    deep = True
     operation: ClassVar[str] = "responses"
 
     def on_response(self, call: Call, response: Response) -> Response:
