@@ -86,6 +86,7 @@ def filled(command: str, shell: Shell) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.flaky(reruns=2, reruns_delay=1)  # whole runs, whose checks of streams measure time
 @pytest.mark.parametrize("document", FOLLOWED)
 def test_each_command_runs_as_it_stands(document: str, shell: Shell) -> None:
     for command, mark in written(document):
