@@ -325,10 +325,13 @@ def _ended(seen: Seen, reading: completion.StreamReading) -> Result:
 
 def _usage(seen: Seen, reading: completion.StreamReading) -> Result:
     exchange = seen.exchange
-    if reading.usage == (0, 0) and reading.text:
+    if reading.usage[1] == 0 and reading.text:
+        prompt = reading.usage[0]
         finding = NO_USAGE.found(
-            "The token counts of the stream are all 0.",
-            exchange.shows("/response/events", expected="the tokens of prompt and answer", actual="0 and 0"),
+            "The token counts of the stream are all 0."
+            if not prompt
+            else f"The stream has text, and its tokens are counted as 0 (those of the prompt as {prompt}).",
+            exchange.shows("/response/events", expected="the tokens of prompt and answer", actual=f"{prompt} and 0"),
         )
         return Result.of(finding, stream_usage=State.BROKEN)
     if reading.usage[1] is not None or reading.usage[0] is not None:

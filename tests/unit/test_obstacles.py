@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,6 +79,36 @@ def test_a_completion_is_about_the_feature_even_with_an_error_next_to_it() -> No
 
 
 @pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("This model only support stream mode, please enable the stream parameter", True),
+        ("parameter.enable_thinking must be set to false for non-streaming calls", True),
+        ("Non-streaming calls are not supported; set stream=true", True),
+        ("Unsupported value: 'stream' does not support true with this model", False),
+        ("stream must be a boolean", False),
+    ],
+)
+def test_a_refusal_of_whole_answers(text: str, whole: bool) -> None:
+    refused = exchange(400, {"error": {"message": text}})
+    for body, expected in (({"messages": []}, whole), ({"messages": [], "stream": True}, False)):
+        asked = replace(refused, request=replace(refused.request, body=body))
+        assert completion.wants_stream(asked) is expected
+        assert (completion.obstacle(asked) is Obstacle.STREAM) is expected
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        (b'data: {"error": {"message": "Rate limit reached"}}\n\ndata: [DONE]\n\n', Obstacle.RATE),
+        (b'data: {"error": {"message": "the engine died"}}\n\n', Obstacle.NONE),
+        (b'data: {"choices": [{"delta": {}}]}\n\ndata: {"error": {"code": 429}}\n\n', Obstacle.NONE),
+    ],
+)
+def test_a_stream_that_holds_an_error_alone_is_read_like_it(stream: bytes, expected: Obstacle) -> None:
+    assert completion.obstacle(exchange(200, stream, content_type="text/event-stream")) is expected
+
+
+@pytest.mark.parametrize(
     ("status", "body", "waits"),
     [
         (429, {"error": {"message": "slow down"}}, True),
@@ -90,6 +121,7 @@ def test_a_completion_is_about_the_feature_even_with_an_error_next_to_it() -> No
         (503, {"error": {"code": "model_not_found", "message": "no"}}, False),
         (401, b"", False),
         (413, b"", False),
+        (413, {"error": {"message": "Request too large", "code": "rate_limit_exceeded"}}, False),
         (502, b"", False),
     ],
 )
@@ -124,6 +156,12 @@ def test_a_large_body_is_not_read_for_an_error() -> None:
         (400, {"message": "The response was filtered", "code": "content_filter"}, Obstacle.ACCESS),
         (400, {"message": "Violated guardrail policy"}, Obstacle.ACCESS),
         (400, {"message": "tools are not supported", "code": "unsupported"}, Obstacle.NONE),
+        (403, {"message": "your subscription payment is past due"}, Obstacle.PAYMENT),
+        (401, {"message": "ExceededTokenBudget: Max Budget for Token: 2e-07"}, Obstacle.PAYMENT),
+        (429, {"message": "reached the set inference limit, and the model service is paused"}, Obstacle.PAYMENT),
+        (413, {"message": "Limit 7000, Requested 12903", "code": "rate_limit_exceeded"}, Obstacle.RATE),
+        (500, {"message": "bad response status code 503"}, Obstacle.UPSTREAM),
+        (500, {"message": "the model answered with status 400"}, Obstacle.NONE),
     ],
 )
 def test_words_of_load_and_of_filters(status: int, error: dict[str, str], expected: Obstacle) -> None:

@@ -88,7 +88,13 @@ def test_clean_path(path: str, clean: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "single"),
-    [("/v1/v1", "/v1"), ("/openai/v1/openai/v1", "/openai/v1"), ("/a/b/a", "/a/b/a"), ("/v1/v1/v1", "/v1")],
+    [
+        ("/v1/v1", "/v1"),
+        ("/openai/v1/openai/v1", "/openai/v1"),
+        ("/a/b/a", "/a/b/a"),
+        ("/v1/v1/v1", "/v1"),
+        ("/a/v4/v1", "/a/v4"),
+    ],
 )
 def test_undouble(path: str, single: str) -> None:
     assert urls.undouble(path) == single

@@ -258,13 +258,17 @@ class ZeroUsage(Fault):
     """The streaming path does not count."""
 
     name = "stream-usage-zero"
-    summary = "the token counts of streams are 0"
+    summary = "the token counts of streams are 0 (=all, or =completion alone)"
     yields = ("stream.no-usage",)
+    value = "all"
+    choices = ("all", "completion")
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
         zero = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+        if self.given == "completion":
+            zero = {"completion_tokens": 0}
         return [
-            replace(chunk, data={**chunk.data, "usage": zero})
+            replace(chunk, data={**chunk.data, "usage": {**chunk.data["usage"], **zero}})
             if isinstance(chunk.data, dict) and chunk.data.get("usage")
             else chunk
             for chunk in chunks
