@@ -171,8 +171,7 @@ def cut_reported_complete(reading: Reading) -> bool:
 
 def used_up(reading: Reading) -> bool:
     """Whether the tokens of the answer reach the limit, as far as they are counted."""
-    body = reading.exchange.request.body
-    limit = next((body[name] for name in ("max_completion_tokens", "max_tokens") if name in body), None)
+    limit = completion.token_limit(reading.exchange)
     _, counted = completion.usage(reading.exchange)
     return limit is None or not counted or counted >= limit - 2
 
