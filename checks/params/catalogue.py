@@ -40,6 +40,18 @@ MAX_TOKENS_IGNORED = Diagnosis(
     verify="With `max_tokens: 16` a long answer ends with finish_reason `length` and 16 completion tokens.",
     sources=(_REFERENCE, "BerriAI/litellm docs: drop_params"),
 )
+CUT_UNREPORTED = Diagnosis(
+    code="params.cut-unreported",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="Truncated answers reported as complete",
+    what="An answer that the token limit cut off ends with finish_reason `stop` and not `length`.",
+    why="Clients take half an answer for a whole one: they neither continue it nor raise the limit.",
+    remedy="Let the server or the gateway pass the model's own reason on: `length` where the token limit ended the "
+    "answer. Until then compare `usage.completion_tokens` with the limit in the client.",
+    verify="With `max_tokens: 16` a long answer ends with finish_reason `length`.",
+    sources=(_REFERENCE, "BerriAI/litellm issue 25825", "UKGovernmentBEIS/inspect_ai issue 5143"),
+)
 STOP_IGNORED = Diagnosis(
     code="params.stop-ignored",
     severity=Severity.WARNING,

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from checks.params.catalogue import (
+    CUT_UNREPORTED,
     MAX_COMPLETION_TOKENS_REJECTED,
     MAX_TOKENS_IGNORED,
     MAX_TOKENS_REJECTED,
@@ -17,7 +18,18 @@ from checks.params.catalogue import (
     STOP_IGNORED,
     UNKNOWN_REJECTED,
 )
-from checks.params.reading import Limit, Logprobs, SecondTry, Stop, limit_of, logprobs_of, named, stop_of, word_within
+from checks.params.reading import (
+    Limit,
+    Logprobs,
+    SecondTry,
+    Stop,
+    cut_unreported,
+    limit_of,
+    logprobs_of,
+    named,
+    stop_of,
+    word_within,
+)
 from checks.shared.outcome import Answer, outcome, words_of
 from checks.shared.trials import repeat_unclear
 from checks.tools.call_limits import CUT_LIMIT, calls_by_choice, limited_call
@@ -36,6 +48,7 @@ from probe.api import (
     completion,
     member,
     unknown,
+    wording,
     works,
 )
 
@@ -55,7 +68,7 @@ NAMES = ("max_tokens", "max_completion_tokens")
     proves="max_tokens limits the answer; whether max_completion_tokens does.",
     requires={"chat"},
     after={"tools"},
-    emits=(MAX_TOKENS_REJECTED, MAX_COMPLETION_TOKENS_REJECTED, MAX_TOKENS_IGNORED),
+    emits=(MAX_TOKENS_REJECTED, MAX_COMPLETION_TOKENS_REJECTED, MAX_TOKENS_IGNORED, CUT_UNREPORTED),
     max_requests=5,
     max_tokens=1400,
 )
@@ -67,6 +80,10 @@ async def limit(ctx: Context) -> Result:
         if name == ctx.target.limit_param and (cut := await _call_cut_off(ctx)):
             before = [cut]
         answers[name] = before or await repeat_unclear(lambda name=name: _limited(ctx, name), name)  # type: ignore[misc]
+    for name, asked in answers.items():
+        if cut_unreported(asked[-1]):
+            answers[name] = [*asked, await _limited(ctx, name)]
+            break
     return diagnose_limit(answers)
 
 
@@ -94,7 +111,9 @@ def refusals(exchanges: Sequence[Exchange], name: str) -> list[Exchange]:
         one
         for one in exchanges
         if not one.check.startswith("errors.")
-        and one.status in (400, 422)
+        and not completion.is_completion(one)
+        and not completion.is_stream(one)
+        and not completion.obstacle(one)
         and member(one.request.body, name) is not None
         and named(one, (name,))
     ]
@@ -286,6 +305,9 @@ def diagnose_limit(answers: Mapping[str, Sequence[Exchange]]) -> Result:
         findings.append(_limit_refused(MAX_COMPLETION_TOKENS_REJECTED, "max_completion_tokens", exchange))
     if old is Limit.EXCEEDED or (old is Limit.REFUSED and new is Limit.EXCEEDED):
         findings.append(_too_long({name: last[name] for name in NAMES if judged[name] is Limit.EXCEEDED}, new))
+    cut = [one for asked in answers.values() for one in asked if cut_unreported(one)]
+    if len(cut) > 1:
+        findings.append(_unreported(cut))
     best = "max_tokens" if old is Limit.KEPT else "max_completion_tokens" if new is Limit.KEPT else None
     if best is None and old is Limit.REFUSED and new is not Limit.REFUSED:
         best = "max_completion_tokens"
@@ -298,6 +320,16 @@ def _limit_refused(diagnosis: Diagnosis, name: str, exchange: Exchange) -> Findi
         f"A request with `{name}` was refused: {words_of(exchange)}.",
         exchange.shows_status(200),
         exchange.shows(f"/request/body/{name}", expected="accepted", actual=member(exchange.request.body, name)),
+    )
+
+
+def _unreported(cut: Sequence[Exchange]) -> Finding:
+    limit, text = completion.token_limit(cut[0]), completion.answer(cut[0])
+    finish = "/response/body/choices/0/finish_reason"
+    return CUT_UNREPORTED.found(
+        f"Asked to count to 40 in at most {limit} tokens, {len(cut)} answers used all {limit}, end at "
+        f"{wording.quote(text[-12:], 20)} and have finish_reason {completion.finish_reason(cut[0])}.",
+        *(one.shows(finish, expected="length", actual=completion.finish_reason(one)) for one in cut[:2]),
     )
 
 

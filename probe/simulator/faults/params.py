@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
-from probe.simulator.call import Call
+from probe.simulator.call import Call, Reply
 from probe.simulator.fault import Fault, drop_fields
 from probe.simulator.response import Response, send_json, send_text
 
@@ -28,6 +29,17 @@ class MaxTokensIgnored(Fault):
 
     def on_prompt(self, call: Call) -> None:
         drop_fields(call, "max_tokens", "max_completion_tokens")
+
+
+class CutUnreported(Fault):
+    """A gateway writes its own finish reason (BerriAI/litellm issue 25825)."""
+
+    name = "cut-unreported"
+    summary = "answers that the token limit cuts off end with finish_reason stop"
+    yields = ("params.cut-unreported",)
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return replace(reply, finish_reason="stop") if reply.finish_reason == "length" else reply
 
 
 class StopIgnored(Fault):
@@ -156,6 +168,20 @@ class SamplingRejected(Fault):
             return None
         message = f"Unsupported value: '{self.given}' cannot be changed for this model; leave it out."
         return self.error(400, message, param=self.given, code="unsupported_value")
+
+
+class TemperatureFails(Fault):
+    """The sampler raises at a temperature of 0, and the server passes the exception on (labring/FastGPT issue 2027)."""
+
+    name = "temperature-zero-500"
+    summary = "requests with temperature 0 are answered 500"
+    yields = ("errors.shape", "params.sampling-rejected")
+
+    def on_chat(self, call: Call) -> Response | None:
+        if call.body.get("temperature") != 0:
+            return None
+        text = "`temperature` (=0) has to be a strictly positive float, otherwise your next token scores are invalid."
+        return send_json(500, {"detail": text})
 
 
 class UnnamedRejected(Fault):
