@@ -63,6 +63,19 @@ STOP_IGNORED = Diagnosis(
     verify='Counting with `stop: ["7"]` ends before the 7.',
     sources=(_REFERENCE,),
 )
+STOP_IN_THINKING = Diagnosis(
+    code="params.stop-in-thinking",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="Stop sequences end the thinking",
+    what="With `stop` the answer ends inside the model's thinking and has no text; without it the same question is "
+    "answered.",
+    why="Clients that send stop sequences get empty answers whenever the model thinks of one of them.",
+    remedy="Update the server so that stop sequences are looked for in the answer alone, switch the model's thinking "
+    "off for such requests, or send no stop sequences.",
+    verify='Counting to 30 with `stop: ["7"]` brings the numbers before the 7.',
+    sources=(_REFERENCE, "vllm-project/vllm issue 14170"),
+)
 SAMPLING_REJECTED = Diagnosis(
     code="params.sampling-rejected",
     severity=Severity.WARNING,
@@ -85,7 +98,7 @@ UNKNOWN_REJECTED = Diagnosis(
     owner=Owner.SERVER,
     title="Optional parameters rejected",
     what="Requests were refused because of a parameter: one that the server does not know, or an optional one of the "
-    "API. A refused `stream_options` is a warning, since most clients send it with every stream.",
+    "API. A refused `stream_options`, or `tool_choice: auto`, is a warning, since many clients always send it.",
     why="Clients that send such a parameter get an error until they are configured not to send it.",
     remedy="Remove the named parameters from the client's requests, or let a gateway drop them.",
     verify="A request with the named parameters is answered with status 200.",

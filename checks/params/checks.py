@@ -16,6 +16,7 @@ from checks.params.catalogue import (
     MAX_TOKENS_REJECTED,
     SAMPLING_REJECTED,
     STOP_IGNORED,
+    STOP_IN_THINKING,
     UNKNOWN_REJECTED,
 )
 from checks.params.reading import (
@@ -24,6 +25,7 @@ from checks.params.reading import (
     SecondTry,
     Stop,
     cut_unreported,
+    ends_in_thinking,
     limit_of,
     logprobs_of,
     named,
@@ -154,7 +156,7 @@ LAST = "6"
     proves="Stop sequences end the answer, log probabilities are returned, and no common parameter is refused.",
     requires={"chat"},
     provides={"stop", "logprobs"},
-    emits=(STOP_IGNORED,),
+    emits=(STOP_IGNORED, STOP_IN_THINKING),
     max_requests=_MOST_TRIES + 4,
     max_tokens=2500,
 )
@@ -179,12 +181,29 @@ async def others(ctx: Context) -> Result:
         alone = await ctx.chat("Say hello.", limit=20, temperature=None, top_p=OTHERS["top_p"])
         if completion.is_completion(alone):
             refused[PAIR] = refused.pop("top_p")
+    if "stop" in wanted and ends_in_thinking(last):
+        plain = {name: value for name, value in wanted.items() if name != "stop"}
+        again = [await _with(ctx, plain), await _with(ctx, wanted)]
+        if completion.answer(again[0]) and ends_in_thinking(again[1]):
+            logprobs = _judge_logprobs(again[0], refused)
+            known = Result(verdicts={"logprobs": logprobs}, settles={"refused_params": dict(refused)})
+            return known | _stopped_thinking(last)
     second = None
     if "stop" in wanted and not ctx.target.thinks and completion.is_completion(last):
         word = word_within(completion.answer(last)) if stop_of(last, stops, LAST)[0] is Stop.UNKNOWN else None
         if word is not None:
             second = SecondTry(await _with(ctx, {**wanted, "stop": [word]}), word)
     return diagnose_others(last, refused, stops, second)
+
+
+def _stopped_thinking(exchange: Exchange) -> Result:
+    thought = completion.reasoning_of(exchange)[1]
+    finding = STOP_IN_THINKING.found(
+        f"With `stop` two answers end inside the thinking, at {wording.quote(thought[-40:], 60)}, and have no text; "
+        "without it the same question is answered.",
+        exchange.shows("/response/body/choices/0/message/content", expected="text", actual=""),
+    )
+    return Result.of(finding, stop=State.BROKEN)
 
 
 def stop_sequences(thinks: bool) -> tuple[str, ...]:
@@ -258,6 +277,9 @@ async def seen(ctx: Context) -> Result:
         found = refusals(ctx.exchanges, name)
         if found:
             known[name] = found[0]
+    auto = [one for one in refusals(ctx.exchanges, "tool_choice") if member(one.request.body, "tool_choice") == "auto"]
+    if auto:
+        known["tool_choice"] = auto[0]
     if "temperature" in ctx.target.dropped_params and (found := refusals(ctx.exchanges, "temperature")):
         known["temperature"] = found[0]
     before = ctx.facts.get("rejected_params")
@@ -425,7 +447,7 @@ def diagnose_refused(refused: Mapping[str, Exchange], before: Sequence[str]) -> 
             refused[name].shows(f"/request/body/{name}", expected="accepted or ignored", actual="refused")
             for name in reported[:6]
         ),
-        severity=Severity.WARNING if "stream_options" in reported else Severity.INFO,
+        severity=Severity.WARNING if {"stream_options", "tool_choice"} & set(reported) else Severity.INFO,
     )
     return Result((*findings, finding), facts=facts)
 

@@ -87,6 +87,12 @@ def cut_unreported(exchange: Exchange) -> bool:
     return bool(written) and written == limit and 2 < len(numbers) < 40 and numbers[:3] == [1, 2, 3]
 
 
+def ends_in_thinking(exchange: Exchange) -> bool:
+    """Whether an answer has thinking, no text, and claims to be complete."""
+    complete = completion.is_completion(exchange) and completion.finish_reason(exchange) == "stop"
+    return complete and not completion.answer(exchange) and completion.reasoning_of(exchange)[0] is not None
+
+
 class Stop(StrEnum):
     """The effect of a stop sequence."""
 

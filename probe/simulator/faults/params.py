@@ -42,6 +42,21 @@ class CutUnreported(Fault):
         return replace(reply, finish_reason="stop") if reply.finish_reason == "length" else reply
 
 
+class StopInThinking(Fault):
+    """The engine looks for stop sequences in every token (vllm-project/vllm issue 14170)."""
+
+    name = "stop-in-thinking"
+    summary = "the model thinks first, and stop sequences end its thinking"
+    yields = ("params.stop-in-thinking",)
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        if reply.tool_calls or not reply.text:
+            return reply
+        if call.body.get("stop"):
+            return replace(reply, text="", reasoning="The user wants ", finish_reason="stop")
+        return replace(reply, reasoning="The user wants an answer, and I give it.")
+
+
 class StopIgnored(Fault):
     """A gateway drops the stop sequences."""
 
@@ -114,6 +129,16 @@ class ParallelRejected(_Refused):
     field = param = "parallel_tool_calls"
     message = "Unsupported parameter: 'parallel_tool_calls' is not supported with this model."
     code = "unsupported_parameter"
+
+
+class ChoiceRejected(_Refused):
+    """DeepSeek's thinking mode knows no choice, not even the default (mozilla-ai/any-llm issue 1384)."""
+
+    name = "tool-choice-rejected"
+    summary = "tool_choice is refused in every form, by the Responses API too"
+    yields = ("params.unknown-rejected", "responses.fields-rejected")
+    field = "tool_choice"
+    message = "Thinking mode does not support this tool_choice"
 
 
 class LogprobsRejected(Fault):
