@@ -121,6 +121,8 @@ _REACHED = (
     "parser (vLLM and SGLang: `--reasoning-parser NAME`, llama.cpp: `--reasoning-format auto`), so that the object "
     "alone is in `content`. Until then let the client extract the object from the answer."
 )
+#: An answer of so many tokens holds text.
+_TEXT_TOKENS = 5
 #: Tokens of a repeated request whose first answer was truncated too early.
 ROOM = 400
 
@@ -323,9 +325,15 @@ def _unjudged(exchange: Exchange, text: str, thinks: bool, codes: Sequence[str] 
         if thinks or not text or text.startswith(("{", "[", "<")):
             return unknown("the token limit truncated the answer before it could be judged")
         return None  # no JSON begins like this
-    if not text and not isinstance(parse(completion.reasoning_of(exchange)[1].strip()), dict):
+    thought = completion.reasoning_of(exchange)[1].strip()
+    if not text and not isinstance(parse(thought), dict) and (thought or not _lost(exchange)):
         return unknown("the answer is empty")
     return None
+
+
+def _lost(exchange: Exchange) -> bool:
+    """Whether tokens were counted for an answer that claims to be complete and has no text."""
+    return completion.finish_reason(exchange) == "stop" and (completion.usage(exchange)[1] or 0) >= _TEXT_TOKENS
 
 
 def _thinks_in_text(exchange: Exchange) -> bool:
@@ -378,7 +386,9 @@ def _violation(exchange: Exchange, text: str, codes: Sequence[str] = ()) -> tupl
     value = parse(text)
     fenced = parse(_in_fence(text))
     if value is None and not text:
-        return State.BROKEN, f"in {completion.reasoning_of(exchange)[0]}, and the content is empty"
+        place = completion.reasoning_of(exchange)[0]
+        counted = wording.amount(completion.usage(exchange)[1] or 0, "token")
+        return State.BROKEN, f"in {place}, and the content is empty" if place else f"empty, and {counted} were counted"
     if codes and isinstance(value, dict):
         reached = any(code in text for code in codes)
         reason = f"an object that does not fit the schema {misfit(value, codes)}"
