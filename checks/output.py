@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from checks.shared.outcome import Answer, last_outcome, words_of
 from checks.shared.trials import repeat_unclear
 from probe.api import (
+    Depth,
     Diagnosis,
     Exchange,
     Finding,
@@ -85,6 +86,20 @@ SCHEMA_IGNORED = Diagnosis(
     sources=_SOURCES,
 )
 
+TEMPLATE_TOKENS = Diagnosis(
+    code="output.template-tokens",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="Template tokens left in the text",
+    what="The text of several answers has special tokens of a chat template, or begins with the name of the role.",
+    why="Clients show them, send them back in the next turn, and cannot parse JSON that they stand in front of.",
+    remedy="Use the chat template and the end tokens that belong to the model, and let the server leave special tokens "
+    "out of the text (vLLM: `--generation-config auto`, `--reasoning-parser` and `--tool-call-parser` for models that "
+    "write channels; llama.cpp: `--jinja` with the model's own template).",
+    verify="An answer to `Say hello.` holds no token of the template.",
+    sources=("huggingface/chat-ui issue 1423", "ggml-org/llama.cpp issue 12213"),
+)
+
 OBJECT_QUESTION = "What does JSON stand for?"
 SCHEMA_QUESTION = "Give me one sample record."
 _FEATURE_WORDS = ("response_format", "json_object", "json_schema", "grammar", "schema", "structured")
@@ -98,6 +113,16 @@ _INFO = re.compile(r"[\w-]*+")
 _UNFINISHED = re.compile(r"t(?:ru?)?|f(?:al?s?)?|n(?:ul?)?|-|\.|[eE][+-]?")
 _CUT = ("length", "max_tokens", "model_length")
 _OTHER_ENDS = ("content_filter", "tool_calls", "error")
+#: So many answers with template tokens are no accident.
+_SEVERAL = 2
+#: For an answer that shows that the parameter reached the model.
+_REACHED = (
+    "The parameter reaches the model, and the object is in the wrong place: update the server, or set its reasoning "
+    "parser (vLLM and SGLang: `--reasoning-parser NAME`, llama.cpp: `--reasoning-format auto`), so that the object "
+    "alone is in `content`. Until then let the client extract the object from the answer."
+)
+#: An answer of so many tokens holds text.
+_TEXT_TOKENS = 5
 #: Tokens of a repeated request whose first answer was truncated too early.
 ROOM = 400
 
@@ -108,7 +133,7 @@ ROOM = 400
     proves="response_format json_object makes the answer a JSON object.",
     requires={"chat"},
     provides={"json_object"},
-    emits=(OBJECT_REJECTED, OBJECT_IGNORED),
+    emits=(OBJECT_REJECTED, OBJECT_IGNORED, TEMPLATE_TOKENS),
     max_requests=3,
     max_tokens=900,
 )
@@ -126,7 +151,7 @@ async def json_object(ctx: Context) -> Result:
     proves="response_format json_schema makes the answer fit a strict schema that only the parameter contains.",
     requires={"chat"},
     provides={"json_schema"},
-    emits=(SCHEMA_REJECTED, SCHEMA_IGNORED),
+    emits=(SCHEMA_REJECTED, SCHEMA_IGNORED, TEMPLATE_TOKENS),
     max_requests=4,
     max_tokens=1900,
 )
@@ -141,6 +166,40 @@ async def json_schema(ctx: Context) -> Result:
         loose = schema_format(codes, strict=False)
         plainer = await ctx.chat(SCHEMA_QUESTION, limit=120, response_format=loose)
     return diagnose_json(asked, codes, plainer, thinks=ctx.target.thinks)
+
+
+@check(
+    "output.tokens",
+    title="Search every text for template tokens",
+    proves="No text has special tokens of a chat template.",
+    requires={"chat"},
+    after={"*"},
+    emits=(TEMPLATE_TOKENS,),
+    max_requests=0,
+    depth=Depth.QUICK,
+)
+async def tokens(ctx: Context) -> Result:
+    if ctx.codes & {TEMPLATE_TOKENS.code, "stream.text-differs", "tools.parser-missing", "tools.stream-leak"}:
+        return Result(note="reported already")
+    return diagnose_tokens(ctx.exchanges)
+
+
+def diagnose_tokens(exchanges: Iterable[Exchange]) -> Result:
+    """The finding for template tokens in the text of several answers to questions that hold none.  Pure."""
+    found = []
+    for exchange in exchanges:
+        text = completion.said(exchange)[:20_000] if completion.ok(exchange) else ""
+        left = completion.template_tokens(text)
+        if left and not any(token in str(exchange.request.body) for token in left):
+            found.append((exchange, left, text))
+    if len(found) < _SEVERAL:
+        return Result()
+    exchange, left, text = found[0]
+    finding = TEMPLATE_TOKENS.found(
+        f"{wording.amount(len(found), 'answer')} of the run have {wording.shown(left[0])} in their text.",
+        exchange.shows("/response/body", expected="text without tokens", actual=wording.cut(text, 80)),
+    )
+    return Result((finding,))
 
 
 def schema_format(codes: Sequence[str], *, strict: bool = True) -> dict[str, Any]:
@@ -225,12 +284,20 @@ def diagnose_json(
         verdict = works("JSON after thinking in the text" if _thinks_in_text(exchange) else "")
     if verdict is not None:
         return Result(verdicts={capability: verdict})
+    bare = completion.without_template_tokens(text)
+    if bare != text and misfit_of(parse(bare), codes) is None:
+        finding = TEMPLATE_TOKENS.found(
+            f"The object is right but for {wording.shown(completion.template_tokens(text)[0])} in the text around it.",
+            exchange.shows("/response/body/choices/0/message/content", expected="the object", actual=text[:120]),
+        )
+        return Result.of(finding, **{capability: State.BROKEN})
     state, answer = _violation(exchange, text, codes)
     diagnosis, question = (SCHEMA_IGNORED, SCHEMA_QUESTION) if codes else (OBJECT_IGNORED, OBJECT_QUESTION)
     content = "/response/body/choices/0/message/content"
     finding = diagnosis.found(
         f"With {'a strict schema' if codes else 'JSON mode enabled'}, the answer to '{question}' is {answer}.",
         exchange.shows(content, expected="a JSON object as requested", actual=text[:300]),
+        remedy=_REACHED if state is State.BROKEN and _reached(exchange, text, codes) else None,
     )
     return Result.of(finding, **{capability: state})
 
@@ -258,9 +325,15 @@ def _unjudged(exchange: Exchange, text: str, thinks: bool, codes: Sequence[str] 
         if thinks or not text or text.startswith(("{", "[", "<")):
             return unknown("the token limit truncated the answer before it could be judged")
         return None  # no JSON begins like this
-    if not text and not isinstance(parse(completion.reasoning_of(exchange)[1].strip()), dict):
+    thought = completion.reasoning_of(exchange)[1].strip()
+    if not text and not isinstance(parse(thought), dict) and (thought or not _lost(exchange)):
         return unknown("the answer is empty")
     return None
+
+
+def _lost(exchange: Exchange) -> bool:
+    """Whether tokens were counted for an answer that claims to be complete and has no text."""
+    return completion.finish_reason(exchange) == "stop" and (completion.usage(exchange)[1] or 0) >= _TEXT_TOKENS
 
 
 def _thinks_in_text(exchange: Exchange) -> bool:
@@ -282,6 +355,25 @@ def misfit(value: Any, codes: Sequence[str], strict: bool = True) -> str | None:
     return None
 
 
+def misfit_of(value: Any, codes: Sequence[str]) -> str | None:
+    """Why the value is not the JSON that was requested: an object that fits the schema, or any without one."""
+    return misfit(value, codes) if codes else None if isinstance(value, dict) else "no object"
+
+
+def _reached(exchange: Exchange, text: str, codes: Sequence[str]) -> bool:
+    """Whether the answer or its thinking shows that the parameter reached the model."""
+    everything = completion.reasoning_of(exchange)[1] + text
+    return any(code in everything for code in codes) or not text
+
+
+def _inside(text: str) -> Any:
+    """The JSON value that begins at the first brace of a text, whatever follows it; None without one."""
+    try:
+        return json.JSONDecoder().raw_decode(text, text.index("{"))[0]
+    except (ValueError, RecursionError):
+        return None
+
+
 def _in_fence(text: str) -> str:
     """What the first Markdown code fence encloses, without its info string; empty if there is none."""
     _, _, rest = text.partition("```")
@@ -294,7 +386,9 @@ def _violation(exchange: Exchange, text: str, codes: Sequence[str] = ()) -> tupl
     value = parse(text)
     fenced = parse(_in_fence(text))
     if value is None and not text:
-        return State.BROKEN, f"in {completion.reasoning_of(exchange)[0]}, and the content is empty"
+        place = completion.reasoning_of(exchange)[0]
+        counted = wording.amount(completion.usage(exchange)[1] or 0, "token")
+        return State.BROKEN, f"in {place}, and the content is empty" if place else f"empty, and {counted} were counted"
     if codes and isinstance(value, dict):
         reached = any(code in text for code in codes)
         reason = f"an object that does not fit the schema {misfit(value, codes)}"
@@ -303,6 +397,9 @@ def _violation(exchange: Exchange, text: str, codes: Sequence[str] = ()) -> tupl
         if codes and misfit(fenced, codes) is None:
             return State.BROKEN, "an object that fits, inside Markdown code fences or between sentences"
         return State.IGNORED, "an object inside Markdown code fences or between sentences"
+    inside = _inside(text)
+    if isinstance(inside, dict) and misfit_of(inside, codes) is None:
+        return (State.BROKEN if codes else State.IGNORED), "an object that fits, with other text around it"
     if begins_object(text):
         return State.BROKEN, "an incomplete object, and finish_reason does not report a truncation"
     if value is not None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 #: Answers with a tag until it is reported; in more answers than these a single one with a tag proves no thinking.
 TAGGED = 2
 STRAY = 3
-_TAG = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
+_TAG = re.compile(r"</?(?:[a-z]{1,12}:)?think(?:ing)?>|\[/?THINK\]", re.IGNORECASE)
 TAGS_IN_TEXT = Diagnosis(
     code="reasoning.tags-in-text",
     severity=Severity.INFO,
@@ -97,21 +97,17 @@ async def seen(ctx: Context) -> Result:
 
 def diagnose_tags(exchanges: Iterable[Exchange]) -> Result:
     """The finding for tags of thinking, with or without any thinking in them, in the text of several answers."""
-    tagged = [item for item in exchanges if _TAG.search(_text(item))]
+    tagged = [item for item in exchanges if _TAG.search(completion.said(item)[:20_000])]
     if len(tagged) < TAGGED:
         return Result()
-    found = _TAG.search(_text(tagged[0]))
+    found = _TAG.search(completion.said(tagged[0])[:20_000])
     finding = TAGS_IN_TEXT.found(
         f"The text of {len(tagged)} answers has the tag {found[0] if found else ''}.",
-        tagged[0].shows("/response/body", expected="text without tags", actual=wording.cut(_text(tagged[0]), 80)),
+        tagged[0].shows(
+            "/response/body", expected="text without tags", actual=wording.cut(completion.said(tagged[0])[:20_000], 80)
+        ),
     )
     return Result((finding,))
-
-
-def _text(exchange: Exchange) -> str:
-    """The text of an answer as it was sent, up to a bound."""
-    streamed = completion.is_stream(exchange)
-    return (completion.read_stream(exchange).text if streamed else completion.content_text(exchange))[:20_000]
 
 
 def diagnose_places(exchanges: Iterable[Exchange]) -> Result:
@@ -137,7 +133,7 @@ def diagnose_places(exchanges: Iterable[Exchange]) -> Result:
         how, otherwise = ("Streamed", "without streaming") if mode else ("Without streaming", "streamed")
         where = "it comes in a field of its own" if in_field else "there is none"
         finding = TEXT_DIFFERS.found(
-            f"{how}, {wording.amount(tags, 'answer')} have the model's thinking between <think> tags in the text; "
+            f"{how}, {wording.amount(tags, 'answer')} have the model's thinking between tags in the text; "
             f"{otherwise} {where}.",
             shown.shows("/response/events" if mode else _CONTENT, expected="the answer alone", actual="<think>"),
             severity=Severity.WARNING,

@@ -40,6 +40,18 @@ MAX_TOKENS_IGNORED = Diagnosis(
     verify="With `max_tokens: 16` a long answer ends with finish_reason `length` and 16 completion tokens.",
     sources=(_REFERENCE, "BerriAI/litellm docs: drop_params"),
 )
+CUT_UNREPORTED = Diagnosis(
+    code="params.cut-unreported",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="Truncated answers reported as complete",
+    what="An answer that the token limit cut off ends with finish_reason `stop` and not `length`.",
+    why="Clients take half an answer for a whole one: they neither continue it nor raise the limit.",
+    remedy="Let the server or the gateway pass the model's own reason on: `length` where the token limit ended the "
+    "answer. Until then compare `usage.completion_tokens` with the limit in the client.",
+    verify="With `max_tokens: 16` a long answer ends with finish_reason `length`.",
+    sources=(_REFERENCE, "BerriAI/litellm issue 25825", "UKGovernmentBEIS/inspect_ai issue 5143"),
+)
 STOP_IGNORED = Diagnosis(
     code="params.stop-ignored",
     severity=Severity.WARNING,
@@ -50,6 +62,19 @@ STOP_IGNORED = Diagnosis(
     remedy="Let the gateway forward `stop` to the server, or let the client truncate the text itself.",
     verify='Counting with `stop: ["7"]` ends before the 7.',
     sources=(_REFERENCE,),
+)
+STOP_IN_THINKING = Diagnosis(
+    code="params.stop-in-thinking",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="Stop sequences end the thinking",
+    what="With `stop` the answer ends inside the model's thinking and has no text; without it the same question is "
+    "answered.",
+    why="Clients that send stop sequences get empty answers whenever the model thinks of one of them.",
+    remedy="Update the server so that stop sequences are looked for in the answer alone, switch the model's thinking "
+    "off for such requests, or send no stop sequences.",
+    verify='Counting to 30 with `stop: ["7"]` brings the numbers before the 7.',
+    sources=(_REFERENCE, "vllm-project/vllm issue 14170"),
 )
 SAMPLING_REJECTED = Diagnosis(
     code="params.sampling-rejected",
@@ -73,7 +98,7 @@ UNKNOWN_REJECTED = Diagnosis(
     owner=Owner.SERVER,
     title="Optional parameters rejected",
     what="Requests were refused because of a parameter: one that the server does not know, or an optional one of the "
-    "API. A refused `stream_options` is a warning, since most clients send it with every stream.",
+    "API. A refused `stream_options`, or `tool_choice: auto`, is a warning, since many clients always send it.",
     why="Clients that send such a parameter get an error until they are configured not to send it.",
     remedy="Remove the named parameters from the client's requests, or let a gateway drop them.",
     verify="A request with the named parameters is answered with status 200.",

@@ -10,14 +10,28 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from checks.params.catalogue import (
+    CUT_UNREPORTED,
     MAX_COMPLETION_TOKENS_REJECTED,
     MAX_TOKENS_IGNORED,
     MAX_TOKENS_REJECTED,
     SAMPLING_REJECTED,
     STOP_IGNORED,
+    STOP_IN_THINKING,
     UNKNOWN_REJECTED,
 )
-from checks.params.reading import Limit, Logprobs, SecondTry, Stop, limit_of, logprobs_of, named, stop_of, word_within
+from checks.params.reading import (
+    Limit,
+    Logprobs,
+    SecondTry,
+    Stop,
+    cut_unreported,
+    ends_in_thinking,
+    limit_of,
+    logprobs_of,
+    named,
+    stop_of,
+    word_within,
+)
 from checks.shared.outcome import Answer, outcome, words_of
 from checks.shared.trials import repeat_unclear
 from checks.tools.call_limits import CUT_LIMIT, calls_by_choice, limited_call
@@ -36,6 +50,7 @@ from probe.api import (
     completion,
     member,
     unknown,
+    wording,
     works,
 )
 
@@ -55,7 +70,7 @@ NAMES = ("max_tokens", "max_completion_tokens")
     proves="max_tokens limits the answer; whether max_completion_tokens does.",
     requires={"chat"},
     after={"tools"},
-    emits=(MAX_TOKENS_REJECTED, MAX_COMPLETION_TOKENS_REJECTED, MAX_TOKENS_IGNORED),
+    emits=(MAX_TOKENS_REJECTED, MAX_COMPLETION_TOKENS_REJECTED, MAX_TOKENS_IGNORED, CUT_UNREPORTED),
     max_requests=5,
     max_tokens=1400,
 )
@@ -67,6 +82,10 @@ async def limit(ctx: Context) -> Result:
         if name == ctx.target.limit_param and (cut := await _call_cut_off(ctx)):
             before = [cut]
         answers[name] = before or await repeat_unclear(lambda name=name: _limited(ctx, name), name)  # type: ignore[misc]
+    for name, asked in answers.items():
+        if cut_unreported(asked[-1]):
+            answers[name] = [*asked, await _limited(ctx, name)]
+            break
     return diagnose_limit(answers)
 
 
@@ -94,7 +113,9 @@ def refusals(exchanges: Sequence[Exchange], name: str) -> list[Exchange]:
         one
         for one in exchanges
         if not one.check.startswith("errors.")
-        and one.status in (400, 422)
+        and not completion.is_completion(one)
+        and not completion.is_stream(one)
+        and not completion.obstacle(one)
         and member(one.request.body, name) is not None
         and named(one, (name,))
     ]
@@ -135,7 +156,7 @@ LAST = "6"
     proves="Stop sequences end the answer, log probabilities are returned, and no common parameter is refused.",
     requires={"chat"},
     provides={"stop", "logprobs"},
-    emits=(STOP_IGNORED,),
+    emits=(STOP_IGNORED, STOP_IN_THINKING),
     max_requests=_MOST_TRIES + 4,
     max_tokens=2500,
 )
@@ -160,12 +181,29 @@ async def others(ctx: Context) -> Result:
         alone = await ctx.chat("Say hello.", limit=20, temperature=None, top_p=OTHERS["top_p"])
         if completion.is_completion(alone):
             refused[PAIR] = refused.pop("top_p")
+    if "stop" in wanted and ends_in_thinking(last):
+        plain = {name: value for name, value in wanted.items() if name != "stop"}
+        again = [await _with(ctx, plain), await _with(ctx, wanted)]
+        if completion.answer(again[0]) and ends_in_thinking(again[1]):
+            logprobs = _judge_logprobs(again[0], refused)
+            known = Result(verdicts={"logprobs": logprobs}, settles={"refused_params": dict(refused)})
+            return known | _stopped_thinking(last)
     second = None
     if "stop" in wanted and not ctx.target.thinks and completion.is_completion(last):
         word = word_within(completion.answer(last)) if stop_of(last, stops, LAST)[0] is Stop.UNKNOWN else None
         if word is not None:
             second = SecondTry(await _with(ctx, {**wanted, "stop": [word]}), word)
     return diagnose_others(last, refused, stops, second)
+
+
+def _stopped_thinking(exchange: Exchange) -> Result:
+    thought = completion.reasoning_of(exchange)[1]
+    finding = STOP_IN_THINKING.found(
+        f"With `stop` two answers end inside the thinking, at {wording.quote(thought[-40:], 60)}, and have no text; "
+        "without it the same question is answered.",
+        exchange.shows("/response/body/choices/0/message/content", expected="text", actual=""),
+    )
+    return Result.of(finding, stop=State.BROKEN)
 
 
 def stop_sequences(thinks: bool) -> tuple[str, ...]:
@@ -239,6 +277,9 @@ async def seen(ctx: Context) -> Result:
         found = refusals(ctx.exchanges, name)
         if found:
             known[name] = found[0]
+    auto = [one for one in refusals(ctx.exchanges, "tool_choice") if member(one.request.body, "tool_choice") == "auto"]
+    if auto:
+        known["tool_choice"] = auto[0]
     if "temperature" in ctx.target.dropped_params and (found := refusals(ctx.exchanges, "temperature")):
         known["temperature"] = found[0]
     before = ctx.facts.get("rejected_params")
@@ -286,6 +327,9 @@ def diagnose_limit(answers: Mapping[str, Sequence[Exchange]]) -> Result:
         findings.append(_limit_refused(MAX_COMPLETION_TOKENS_REJECTED, "max_completion_tokens", exchange))
     if old is Limit.EXCEEDED or (old is Limit.REFUSED and new is Limit.EXCEEDED):
         findings.append(_too_long({name: last[name] for name in NAMES if judged[name] is Limit.EXCEEDED}, new))
+    cut = [one for asked in answers.values() for one in asked if cut_unreported(one)]
+    if len(cut) > 1:
+        findings.append(_unreported(cut))
     best = "max_tokens" if old is Limit.KEPT else "max_completion_tokens" if new is Limit.KEPT else None
     if best is None and old is Limit.REFUSED and new is not Limit.REFUSED:
         best = "max_completion_tokens"
@@ -298,6 +342,16 @@ def _limit_refused(diagnosis: Diagnosis, name: str, exchange: Exchange) -> Findi
         f"A request with `{name}` was refused: {words_of(exchange)}.",
         exchange.shows_status(200),
         exchange.shows(f"/request/body/{name}", expected="accepted", actual=member(exchange.request.body, name)),
+    )
+
+
+def _unreported(cut: Sequence[Exchange]) -> Finding:
+    limit, text = completion.token_limit(cut[0]), completion.answer(cut[0])
+    finish = "/response/body/choices/0/finish_reason"
+    return CUT_UNREPORTED.found(
+        f"Asked to count to 40 in at most {limit} tokens, {len(cut)} answers used all {limit}, end at "
+        f"{wording.quote(text[-12:], 20)} and have finish_reason {completion.finish_reason(cut[0])}.",
+        *(one.shows(finish, expected="length", actual=completion.finish_reason(one)) for one in cut[:2]),
     )
 
 
@@ -393,7 +447,7 @@ def diagnose_refused(refused: Mapping[str, Exchange], before: Sequence[str]) -> 
             refused[name].shows(f"/request/body/{name}", expected="accepted or ignored", actual="refused")
             for name in reported[:6]
         ),
-        severity=Severity.WARNING if "stream_options" in reported else Severity.INFO,
+        severity=Severity.WARNING if {"stream_options", "tool_choice"} & set(reported) else Severity.INFO,
     )
     return Result((*findings, finding), facts=facts)
 

@@ -78,6 +78,21 @@ def limit_of(exchange: Exchange, limit: int, *about: str) -> Limit:
     return Limit.UNKNOWN
 
 
+def cut_unreported(exchange: Exchange) -> bool:
+    """Whether an answer used up its token limit in the middle of a count to 40 and claims to be complete."""
+    if not completion.is_completion(exchange) or completion.finish_reason(exchange) != "stop":
+        return False
+    limit, written = completion.token_limit(exchange), completion.usage(exchange)[1]
+    numbers = [int(one) for one in re.findall(r"\d{1,3}", completion.answer(exchange)[:2000])]
+    return bool(written) and written == limit and 2 < len(numbers) < 40 and numbers[:3] == [1, 2, 3]
+
+
+def ends_in_thinking(exchange: Exchange) -> bool:
+    """Whether an answer has thinking, no text, and claims to be complete."""
+    complete = completion.is_completion(exchange) and completion.finish_reason(exchange) == "stop"
+    return complete and not completion.answer(exchange) and completion.reasoning_of(exchange)[0] is not None
+
+
 class Stop(StrEnum):
     """The effect of a stop sequence."""
 

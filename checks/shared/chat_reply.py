@@ -260,11 +260,14 @@ def exists(reply: Reply) -> bool:
 
 
 def refused_parameter(exchange: Exchange, sent: dict[str, object]) -> str | None:
-    """The optional parameter of the request that a 400 or 422 names, or None."""
-    if exchange.status not in (400, 422):
+    """The optional parameter of the request that an error names, in snake or camel case, or None.
+
+    The status decides nothing: servers answer 400, 422, 500, or 200 with an error, to a value they cannot use.
+    """
+    if exchange.status is None or completion.is_completion(exchange) or completion.obstacle(exchange):
         return None
-    text = error_with_codes(exchange, 1500).lower()
+    text = error_with_codes(exchange, 1500)
     for name in ("max_tokens", "max_completion_tokens", "temperature"):
-        if name in sent and re.search(rf"\b{name}\b", text):
+        if name in sent and re.search(rf"\b{name.replace('_', '_?')}\b", text, re.IGNORECASE):
             return name
     return None

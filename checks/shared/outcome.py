@@ -9,6 +9,7 @@ limit is not a verdict about the feature.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -137,6 +138,21 @@ def error_with_codes(exchange: Exchange, limit: int = 3000) -> str:
     body = body[0] if isinstance(body, list) and body else body
     codes = [str(code)[:200] for path in _CODES if (code := member(body, *path))]
     return " ".join([completion.error_text(exchange)[:limit], *codes])
+
+
+#: A sentence of an error that says what to do instead.
+_WAY_OUT = re.compile(
+    r"(?:\A|(?<=[.;:!] )|(?<=\n))((?:To [^.,;]{3,60}, )?(?:please |instead,? )?"
+    r"(?:add|disable|enable|leave|omit|pass|provide|remove|send|set|switch|try|update|upgrade|use) "
+    r"(?:[^.]|\.(?! |\Z)){6,200})",
+    re.IGNORECASE,
+)
+
+
+def way_out(exchange: Exchange) -> str:
+    """What an error tells its reader to do, quoted in a sentence; empty where it tells nothing."""
+    found = _WAY_OUT.search(completion.error_text(exchange)[:1500])
+    return f"Do what the error text says: {wording.quote(found[1], 240)}." if found else ""
 
 
 def answered(exchange: Exchange) -> str:

@@ -286,14 +286,9 @@ def _miscounts(exchange: Exchange) -> str | None:
     return " ".join(str(value) for value in numbers[max(0, first - 2) : first + 3])
 
 
-#: A special token of a chat format.
-_TOKEN = re.compile(r"<\|[a-z_]{1,24}\|>|</s>|<end_of_turn>|\[/INST\]")
-
-
 def _odd_end(exchange: Exchange, numbers: Sequence[int]) -> str | None:
     """The end of a right count that stops before its goal, or that a special token follows; None where it is right."""
-    left = _TOKEN.search(completion.answer(exchange)[-400:])
-    if left:
+    if left := completion.template_tokens(completion.answer(exchange)[-400:]):
         return f"{numbers[-1]} {left[0]}"
     goal = COUNTED_TO.get(stream_requests.prompt_of(exchange), 0)
     if completion.finish_reason(exchange) == "stop" and numbers[-1] < goal:
@@ -369,19 +364,13 @@ def _of_finish(exchange: Exchange) -> Finding | None:
 
 def counted_to_the_end(exchange: Exchange) -> bool:
     """Whether an answer counts to the end that was asked for, in fewer tokens than its limit."""
-    limit, used = _limit(exchange), completion.usage(exchange)[1] or 0
+    limit, used = completion.token_limit(exchange), completion.usage(exchange)[1] or 0
     goal = COUNTED_TO.get(stream_requests.prompt_of(exchange))
     if goal is None or limit is None or used >= limit - 1:
         return False
     return completion.answer(exchange)[:20_000].rstrip(" \n.,").endswith(f"{goal - 1}\n{goal}")
 
 
-def _limit(exchange: Exchange) -> int | None:
-    body = exchange.request.body
-    given = member(body, "max_completion_tokens") or member(body, "max_tokens")
-    return given if isinstance(given, int) else None
-
-
 def _limit_words(exchange: Exchange) -> str:
-    used = completion.usage(exchange)[1]
-    return f"with {used} of {_limit(exchange)} tokens" if used else f"under a limit of {_limit(exchange)} tokens"
+    used, limit = completion.usage(exchange)[1], completion.token_limit(exchange)
+    return f"with {used} of {limit} tokens" if used else f"under a limit of {limit} tokens"

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 #: Output limit (tokens) of the two calls.
 LIMIT = 400
 #: Requests that narrow a refusal down.
-MOST_BISECTIONS = 4
+MOST_BISECTIONS = 5
 _BY_CODE = {item.code: item for item in (VALUES_ALTERED, NAME_ALTERED, NO_ARGUMENTS, OFF_SCHEMA)}
 #: Findings that already say what is wrong with every call.
 _KNOWN = {
@@ -101,7 +101,7 @@ class Variant:
         *(SCHEMA_REJECTED, REJECTED, NAME_REJECTED, NO_ARGUMENTS, VALUES_ALTERED, OFF_SCHEMA, NAME_ALTERED),
         STREAM_FRAGMENTS,
     ),
-    max_requests=8,
+    max_requests=9,
     max_tokens=10_000,
     least_requests=1,
 )
@@ -346,9 +346,8 @@ def refused_keyword(keyword: str, reading: Reading, accepted: Sequence[str], *, 
         accepted: the keywords that are accepted alone.
     """
     shown = "`$ref` with `$defs`" if keyword == "$ref" else f"`{keyword}`"
-    detail = (
-        f"A tool whose parameters use {shown} was refused: {words_of(reading.exchange)}. Without it the same tool was "
-    )
+    what = "with `strict: false`" if keyword == "strict" else f"whose parameters use {shown}"
+    detail = f"A tool {what} was refused: {words_of(reading.exchange)}. Without it the same tool was "
     detail += "accepted."
     if accepted:
         detail += f" Accepted: {wording.listing([f'`{one}`' for one in accepted])}."

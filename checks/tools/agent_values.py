@@ -52,12 +52,13 @@ VALUES: dict[str, Any] = {
 LEAST_CUT = 16
 #: Longer arguments are not looked into.
 MOST_CHARS = 20_000
-KEYWORDS = ("$ref", "anyOf", "additionalProperties", "$schema")
+KEYWORDS = ("$ref", "anyOf", "additionalProperties", "$schema", "strict")
 _WORDS = {
     "$ref": ("$ref", "$defs", "definitions", "reference"),
     "anyOf": ("anyof",),
     "additionalProperties": ("additionalproperties", "additional_properties"),
     "$schema": ("$schema",),
+    "strict": ("strict",),
 }
 
 
@@ -124,6 +125,8 @@ def agent_tools(
         parameters["$defs"] = {"place": place}
     if "additionalProperties" in used:
         parameters["additionalProperties"] = False
+    if "strict" in used:
+        save["function"]["strict"] = False  # as agents send it by default (earendil-works/pi issue 1172)
     tabs: Tool = {
         "type": "function",
         "function": {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from checks.tools import requests
 from checks.tools.catalogue import CALL_CUT, NONE_IGNORED
 from checks.tools.reading import Kind, Reading, read
+from checks.tools.refusal import Refusal, meaning
 from probe.api import Depth, Exchange, Finding, Result, Skip, State, check, completion, member, wording
 
 if TYPE_CHECKING:
@@ -45,9 +46,11 @@ async def none(ctx: Context) -> Result:
     if modes[0] and ctx.options.depth is Depth.DEEP:
         modes.append(False)
     for stream in modes:
-        asked = [await _with_none(ctx, stream=stream)]
+        asked = [await _with_choice(ctx, "none", stream=stream)]
+        if asked[0].refused and meaning(asked[0].exchange) is Refusal.CHOICE:
+            await _with_choice(ctx, "auto", stream=stream)  # params.seen reports that the default is refused too
         if called(asked[0]):
-            asked.append(await _with_none(ctx, stream=stream))
+            asked.append(await _with_choice(ctx, "none", stream=stream))
         result = diagnose_none(asked)
         if result.findings:
             return result
@@ -89,10 +92,10 @@ def calls_by_choice(ctx: Context) -> bool:
     return state is not None and state["way"] == "auto" and state["outcome"] == "called"
 
 
-async def _with_none(ctx: Context, *, stream: bool) -> Reading:
+async def _with_choice(ctx: Context, choice: str, *, stream: bool) -> Reading:
     more: dict[str, Any] = {"stream": True} if stream else {}
     tools = [requests.weather()]
-    return read(await ctx.chat(requests.QUESTION, limit=requests.LIMIT, tools=tools, tool_choice="none", **more))
+    return read(await ctx.chat(requests.QUESTION, limit=requests.LIMIT, tools=tools, tool_choice=choice, **more))
 
 
 def text_tool() -> requests.Tool:
@@ -171,8 +174,7 @@ def cut_reported_complete(reading: Reading) -> bool:
 
 def used_up(reading: Reading) -> bool:
     """Whether the tokens of the answer reach the limit, as far as they are counted."""
-    body = reading.exchange.request.body
-    limit = next((body[name] for name in ("max_completion_tokens", "max_tokens") if name in body), None)
+    limit = completion.token_limit(reading.exchange)
     _, counted = completion.usage(reading.exchange)
     return limit is None or not counted or counted >= limit - 2
 

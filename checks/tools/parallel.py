@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 from checks.shared.outcome import words_of
 from checks.stream.catalogue import TEXT_DIFFERS
 from checks.tools import requests
-from checks.tools.catalogue import CALL_FAULTS, RESULT_IGNORED, RESULT_REJECTED, STREAM_FRAGMENTS, STREAM_INDEX
+from checks.tools.catalogue import (
+    CALL_FAULTS,
+    OFF_SCHEMA,
+    RESULT_IGNORED,
+    RESULT_REJECTED,
+    STREAM_FRAGMENTS,
+    STREAM_INDEX,
+)
 from checks.tools.leaked_calls import diagnosis, facts, leak_finding, server_of
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.refusal import Refusal, meaning, refusal_of
@@ -229,6 +236,8 @@ def diagnose_parallel(asked: Sequence[Reading], server: str, codes: frozenset[st
     found = faults(last, forced=forced)
     if last.streamed:
         found = stream_faults(last, whole_sound="tools.arguments-not-json" not in codes, forced=forced)
+    if STREAM_FRAGMENTS.code in codes:  # what the stream lost is not what the model left out
+        found = [fault for fault in found if fault.diagnosis is not OFF_SCHEMA]
     findings, breaking = findings_of(found, last, server)
     if breaking is not None:
         names = ("parallel_tools", "streaming_tools") if last.streamed else ("parallel_tools",)

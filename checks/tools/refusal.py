@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from checks.shared.outcome import error_with_codes, is_blank, words_of
+from checks.shared.outcome import error_with_codes, is_blank, way_out, words_of
 from checks.tools import requests
 from checks.tools.catalogue import NOT_CALLED, NOT_ENABLED, REJECTED
 from checks.tools.reading import Kind, Reading, read
@@ -242,9 +242,11 @@ def diagnose_refusal(
     clear = reason in (Refusal.NO_TOOLS, Refusal.CHOICE) and (last.status or 0) < 500
     if not clear:
         detail += " The text does not mention tools as the cause; the same question without them is answered."
+    told = way_out(last)
     finding = REJECTED.found(
         detail,
         status,
+        remedy=f"{told} Until then turn tools off in the client." if told else None,
         severity=Severity.ERROR if is_blank(last) else None if clear else Severity.WARNING,
         owner=Owner.MODEL if blames_model(last) else None,
     )

@@ -240,4 +240,5 @@ async def by_name_plainly(ctx: Context) -> Exchange:
 
 async def result(ctx: Context) -> Exchange:
     """The conversation with a result, with the tool on offer as agents send it."""
-    return await send_history(ctx, conversation(number_of(ctx)), share="tools.result")
+    share = "tools.result-named" if ctx.target.tool_turn_name else "tools.result"
+    return await send_history(ctx, conversation(number_of(ctx)), share=share)

@@ -128,6 +128,8 @@ async def results(ctx: Context) -> Result:
     if turns[-1].reading.refused:
         call, content = made or call, ""
         turns.append(await _turn(ctx, call, content))
+    if turns[-1].reading.refused and (named := await _with_name(ctx, turns[-1], call)):
+        return named
     if turns[-1].reading.answered and not turns[-1].used:
         turns.append(await _turn(ctx, call, content, longer=True))
     if not any(turn.reading.answered for turn in turns) and ctx.target.tools is None:
@@ -254,6 +256,25 @@ async def _with_plain_extras(ctx: Context, refused: Turn) -> Result | None:
     needed = meant(completion.error_text(refused.reading.exchange), fields, tuple(fields))
     verdict = works("with a field that the endpoint itself wrote") if own.used else unknown("the result was not used")
     return Result(verdicts={"tool_results": verdict}) | echo_required(needed, received, own.reading, refused.reading)
+
+
+async def _with_name(ctx: Context, refused: Turn, call: Mapping[str, Any]) -> Result | None:
+    """The conversation with the tool's name in the message of the result, as Gemini's API needs it; None if no help."""
+    messages = requests.conversation(refused.number, call)
+    messages[-1]["name"] = call["name"]
+    own = Turn(read(await requests.send_history(ctx, messages)), refused.number)
+    if not own.reading.answered:
+        return None
+    finding = ECHO_REQUIRED.found(
+        "Without `name` in the message of role `tool` the conversation was refused: "
+        f"{words_of(refused.reading.exchange)}. With the name of the tool it was answered.",
+        refusal_of(refused.reading.exchange),
+        own.reading.exchange.shows("/response/status", expected=200, actual=own.reading.exchange.status),
+        remedy="Use a client that sends the tool's name with its result (`name` in the message of role `tool`), or let "
+        "the gateway add it from the call with the same id.",
+    )
+    verdict = works("with the tool's name in the result") if own.used else unknown("the result was not used")
+    return Result((finding,), {"tool_results": verdict}, settles={"tool_turn_name": True})
 
 
 async def _turn(

@@ -297,9 +297,8 @@ def _far_from_limit(reading: Reading) -> bool:
 
     Without counts every character is taken for a token; a model that thinks may have used more than it shows.
     """
-    body, used = reading.exchange.request.body, completion.usage(reading.exchange)[1]
-    limit = body.get("max_completion_tokens") or body.get("max_tokens")
-    if not isinstance(limit, int) or completion.reasoning_of(reading.exchange)[0] is not None:
+    used, limit = completion.usage(reading.exchange)[1], completion.token_limit(reading.exchange)
+    if limit is None or completion.reasoning_of(reading.exchange)[0] is not None:
         return False
     characters = len(reading.text) + sum(len(str(call.name)) + len(str(call.arguments)) for call in reading.calls)
     return all(judge(call.arguments, None).ok for call in reading.calls) and 2 * (used or characters) < limit

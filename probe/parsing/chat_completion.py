@@ -32,7 +32,14 @@ from probe.parsing.error_bodies import waiting_helps as waiting_helps
 from probe.parsing.error_bodies import wants_stream as wants_stream
 from probe.parsing.strict_json import SMALL, count_at, member, text_at
 
-_THINK = re.compile(r"<(think|thinking|reasoning|thought)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+#: The tags of thinking, some with a prefix (``<mm:think>``, ``<seed:think>``); Magistral's are in square brackets.
+_TAG_NAME = r"(?:[a-z]{1,12}:)?(?:think|thinking|reasoning|thought)"
+_THINK = re.compile(rf"(?:<({_TAG_NAME})>|\[THINK\])(.*?)(?:</\1>|\[/THINK\]|\Z)", re.DOTALL | re.IGNORECASE)
+_THINK_END = re.compile(rf"</{_TAG_NAME}>|\[/THINK\]", re.IGNORECASE)
+#: A special token of a chat template, or the name of its role alone in the first line.
+_TEMPLATE_TOKEN = re.compile(
+    r"<\|[a-z_]{1,24}\|>|<｜[^｜<>\s]{1,32}｜>|</s>|<(?:start|end)_of_turn>|\[/?INST\]|\A\s{0,4}(?:assistant|model)\s{0,4}\n"
+)
 #: Fields in which servers deliver thinking (vLLM >= 0.16 and Ollama: reasoning; llama.cpp,
 #: SGLang, DeepSeek: reasoning_content).
 REASONING_FIELDS = ("reasoning_content", "reasoning")
@@ -122,20 +129,31 @@ def content_text(exchange: Exchange) -> str:
     return joined(message(exchange).get("content"))
 
 
+def said(exchange: Exchange) -> str:
+    """The text of an answer as it was sent, whole or streamed, with the tags of thinking."""
+    return read_stream(exchange).text if is_stream(exchange) else content_text(exchange)
+
+
 def without_thinking(text: str) -> str:
     """The text without ``<think>`` sections, unclosed and unopened ones included."""
     text = _THINK.sub("", text)
-    for tag in ("</think>", "</thinking>", "</reasoning>", "</thought>"):
-        if tag in text:
-            text = text.rpartition(tag)[2]
-    return text.strip()
+    last = max((end.end() for end in _THINK_END.finditer(text)), default=0)
+    return text[last:].strip()
+
+
+def template_tokens(text: str) -> list[str]:
+    """The special tokens of a chat template that were left in a text, in order."""
+    return [found[0].strip() for found in _TEMPLATE_TOKEN.finditer(text)]
+
+
+def without_template_tokens(text: str) -> str:
+    """The text without the special tokens, and the header that some of them enclose."""
+    return _TEMPLATE_TOKEN.sub("", re.sub(r"<\|start_header_id\|>\w{0,16}<\|end_header_id\|>", "", text)).strip()
 
 
 def answer(exchange: Exchange) -> str:
     """The model's answer: visible text without thinking, streamed or not."""
-    if is_stream(exchange):
-        return without_thinking(read_stream(exchange).text)
-    return without_thinking(content_text(exchange))
+    return without_thinking(said(exchange))
 
 
 def repeats(said: str, code: str) -> bool:
@@ -158,8 +176,8 @@ def reasoning_of(exchange: Exchange) -> tuple[str | None, str]:
             if isinstance(value, str) and value.strip():
                 return field, value
         text = content_text(exchange)
-    match = re.search(r"<(think|thinking|reasoning|thought)>(.*?)(</\1>|\Z)", text, re.DOTALL | re.IGNORECASE)
-    thought = match[2] if match else text.partition("</think>")[0] if "</think>" in text else ""
+    match, end = _THINK.search(text), _THINK_END.search(text)
+    thought = match[2] if match else text[: end.start()] if end else ""
     return ("think_tags", thought) if thought.strip() else (None, "")
 
 
@@ -169,6 +187,12 @@ def finish_reason(exchange: Exchange) -> str | None:
         return read_stream(exchange).finish_reason
     found = member(body_of(exchange), "choices", 0, "finish_reason")
     return found if isinstance(found, str) else None
+
+
+def token_limit(exchange: Exchange) -> int | None:
+    """The limit of the answer in tokens that the request gives, or None."""
+    body = exchange.request.body
+    return count_at(body, "max_completion_tokens") or count_at(body, "max_tokens")
 
 
 def tool_calls(exchange: Exchange) -> list[Any]:

@@ -19,6 +19,7 @@ import anyio
 
 from probe.model import Event, Exchange, Verdict
 from probe.parsing import certificates, chat_completion
+from probe.parsing.strict_json import member
 from probe.parsing.urls import is_loopback, same_origin
 from probe.run.budget import Budget
 from probe.run.options import Auth, Options, Settled
@@ -68,6 +69,15 @@ class _Outgoing:
     wire: Wire | None
     tokens: int
     added: frozenset[str]
+
+
+def _with_tool_names(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The messages with the name of the called tool in every result."""
+    calls = [call for message in messages for call in message.get("tool_calls") or ()]
+    names = {member(call, "id"): member(call, "function", "name") for call in calls}
+    return [
+        {"name": names.get(one.get("tool_call_id")), **one} if one.get("role") == "tool" else one for one in messages
+    ]
 
 
 class Context:
@@ -437,6 +447,8 @@ class Context:
         """
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
+        if self.target.tool_turn_name:
+            messages = _with_tool_names(messages)
         body: dict[str, Any] = {"model": self.target.model or "default", "messages": list(messages)}
         room = self.log.speed.answer(limit) + self._thinking_room
         if self.target.limit_param:

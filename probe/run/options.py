@@ -98,6 +98,7 @@ class Settled:
         thinks: the model spends tokens on reasoning first, so that limits need room.
         chat_exchange: the id of the first completion.
         tool_turn_content: the content that an assistant turn with calls must have.
+        tool_turn_name: the message with a tool's result must name the tool.
         added: members that every POST gets in addition, since they protect the other clients of a gateway.
     """
 
@@ -116,6 +117,7 @@ class Settled:
     chat_exchange: str | None = None
     tools: ToolState | None = None
     tool_turn_content: str | None = None
+    tool_turn_name: bool = False
     server: ServerInfo | None = None
     added: Mapping[str, Any] = field(default_factory=dict)
 

@@ -115,6 +115,8 @@ def test_no_bytes_raise(content: bytes) -> None:
         ("<think>hm</think>yes", "yes"),
         ("hm</think>yes", "yes"),
         ("<think>never closed", ""),
+        ("<mm:think>hm</mm:think>yes", "yes"),
+        ("[THINK]hm[/THINK]yes", "yes"),
         ("plain", "plain"),
         ("<thinking>a</thinking> b <think>c</think> d", "b  d"),
     ],
@@ -183,3 +185,19 @@ def test_members_never_raise() -> None:
 def test_a_whole_number_may_be_written_as_a_fraction() -> None:
     body = parse(b'{"a": 12.0, "b": 12.5, "c": "12", "d": -1.0}')
     assert [count_at(body, name) for name in "abcd"] == [12, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "rest"),
+    [
+        ("<|start_header_id|>assistant<|end_header_id|>\n\nHi", ["<|start_header_id|>", "<|end_header_id|>"], "Hi"),
+        ("Hi<|im_end|>", ["<|im_end|>"], "Hi"),
+        ("Hi<｜end▁of▁sentence｜>", ["<｜end▁of▁sentence｜>"], "Hi"),
+        ("assistant\nHi", ["assistant"], "Hi"),
+        ("An assistant\nmay <b>help</b> with a | b, x < y and [INSTALL]", [], None),
+        ("assistant professors", [], None),
+    ],
+)
+def test_tokens_of_a_template_are_no_text(text: str, tokens: list[str], rest: str | None) -> None:
+    assert chat_completion.template_tokens(text) == tokens
+    assert chat_completion.without_template_tokens(text) == (text if rest is None else rest)

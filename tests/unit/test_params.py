@@ -19,7 +19,21 @@ from checks.params.checks import (
     responsible,
     stop_sequences,
 )
-from checks.params.reading import Limit, Logprobs, SecondTry, Stop, limit_of, logprobs_of, named, stop_of, word_within
+from checks.params.reading import (
+    Limit,
+    Logprobs,
+    SecondTry,
+    Stop,
+    cut_unreported,
+    ends_in_thinking,
+    limit_of,
+    logprobs_of,
+    named,
+    stop_of,
+    word_within,
+)
+from checks.shared.chat_reply import refused_parameter
+from checks.shared.outcome import way_out
 from probe.api import Exchange, Inconclusive, Severity, State
 from tests.unit.answers import chat, exchange, lost, refusal
 
@@ -214,3 +228,58 @@ def test_sampling_facts() -> None:
     facts = diagnose_sampling([chat("a"), chat("a")], several).facts
     assert facts == {"seed_repeatable": True, "choices_for_n_2": 2}
     assert diagnose_sampling([chat("a"), chat("b")], refusal(400, "n")).facts == {"seed_repeatable": False}
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "written", "expected"),
+    [
+        ("1, 2, 3, 4, 5,", "stop", 16, True),
+        ("1, 2, 3, 4, 5,", "length", 16, False),
+        ("1, 2, 3, 4, 5", "stop", 12, False),
+        ("I would rather not count.", "stop", 16, False),
+        (LIST, "stop", 16, False),
+    ],
+)
+def test_a_cut_that_is_not_reported(text: str, finish: str, written: int, expected: bool) -> None:
+    made = chat(text, finish=finish, prompt=9, written=written)
+    made = replace(made, request=replace(made.request, body={"max_tokens": LIMIT}))
+    assert cut_unreported(made) is expected
+
+
+def test_an_answer_that_ends_in_its_thinking() -> None:
+    assert ends_in_thinking(chat("", reasoning_content="The user wants "))
+    assert not ends_in_thinking(chat("6", reasoning_content="The user wants "))
+    assert not ends_in_thinking(chat("", reasoning_content="The user wants ", finish="length"))
+    assert not ends_in_thinking(chat(""))
+
+
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        (refusal(500, "`temperature` (=0) has to be a strictly positive float"), "temperature"),
+        (refusal(400, "Argument not supported on this model: maxTokens"), "max_tokens"),
+        (exchange(200, {"error": {"message": "temperature must be in range (0, +inf)"}}), "temperature"),
+        (refusal(503, "temperature sensors are offline"), None),
+        (refusal(500, "Internal Server Error"), None),
+        (chat("The temperature is 21 degrees."), None),
+    ],
+)
+def test_the_parameter_that_an_error_of_any_status_names(made: Exchange, name: str | None) -> None:
+    assert refused_parameter(made, {"max_tokens": 5, "temperature": 0}) == name
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        (
+            "No tools here. To use function tools, use /v1/responses or set reasoning_effort to 'none'.",
+            "To use function tools, use /v1/responses or set reasoning_effort to 'none'",
+        ),
+        ("Unsupported. Please use a model such as x-1.5 instead.", "Please use a model such as x-1.5 instead"),
+        ("The client may use tools in later versions.", ""),
+        ("This model does not support tools", ""),
+    ],
+)
+def test_what_an_error_tells_its_reader_to_do(said: str, advice: str) -> None:
+    told = way_out(refusal(400, said))
+    assert advice in told if advice else told == ""

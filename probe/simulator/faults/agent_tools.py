@@ -114,6 +114,15 @@ class AdditionalRefused(RefRefused):
     message = "additional_properties: Extra inputs are not permitted"
 
 
+class StrictRefused(RefRefused):
+    """The same with a member of the tool that agents send by default (earendil-works/pi issue 1172)."""
+
+    name = "agent-strict-refused"
+    summary = "a tool with `strict: false` is refused"
+    keyword = '"strict"'
+    message = 'Validation Error: "strict" - Extra inputs are not permitted'
+
+
 # Names -------------------------------------------------------------------------------------------------
 
 

@@ -94,6 +94,31 @@ class SchemaIgnored(_Ignored):
     kind = "json_schema"
 
 
+class SchemaInReasoning(Fault):
+    """The grammar holds from the first token, inside the thinking (ddalcu/mlx-serve issue 331)."""
+
+    name = "schema-in-reasoning"
+    summary = "with a json_schema the object comes in reasoning_content, and the content is empty"
+    yields = ("output.schema-ignored",)
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return replace(reply, text="", reasoning=reply.text) if format_type(call) == "json_schema" else reply
+
+
+class TemplateTokens(Fault):
+    """The prompt lacks the header of the answer, so the model writes it (huggingface/chat-ui issue 1423)."""
+
+    name = "template-tokens"
+    summary = "every text begins with tokens of the template (=header), or with the name of the role (=role)"
+    yields = ("output.template-tokens",)
+    value = "header"
+    choices = ("header", "role")
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        begin = "assistant\n" if self.given == "role" else "<|start_header_id|>assistant<|end_header_id|>\n\n"
+        return replace(reply, text=begin + reply.text) if reply.text else reply
+
+
 class Loose(Fault):
     """The schema is only shown to the model, which follows most of it."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
-from probe.simulator.call import Call
+from probe.simulator.call import Call, Reply
 from probe.simulator.fault import Fault, drop_fields
 from probe.simulator.response import Response, send_json, send_text
 
@@ -28,6 +29,32 @@ class MaxTokensIgnored(Fault):
 
     def on_prompt(self, call: Call) -> None:
         drop_fields(call, "max_tokens", "max_completion_tokens")
+
+
+class CutUnreported(Fault):
+    """A gateway writes its own finish reason (BerriAI/litellm issue 25825)."""
+
+    name = "cut-unreported"
+    summary = "answers that the token limit cuts off end with finish_reason stop"
+    yields = ("params.cut-unreported",)
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return replace(reply, finish_reason="stop") if reply.finish_reason == "length" else reply
+
+
+class StopInThinking(Fault):
+    """The engine looks for stop sequences in every token (vllm-project/vllm issue 14170)."""
+
+    name = "stop-in-thinking"
+    summary = "the model thinks first, and stop sequences end its thinking"
+    yields = ("params.stop-in-thinking",)
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        if reply.tool_calls or not reply.text:
+            return reply
+        if call.body.get("stop"):
+            return replace(reply, text="", reasoning="The user wants ", finish_reason="stop")
+        return replace(reply, reasoning="The user wants an answer, and I give it.")
 
 
 class StopIgnored(Fault):
@@ -104,6 +131,16 @@ class ParallelRejected(_Refused):
     code = "unsupported_parameter"
 
 
+class ChoiceRejected(_Refused):
+    """DeepSeek's thinking mode knows no choice, not even the default (mozilla-ai/any-llm issue 1384)."""
+
+    name = "tool-choice-rejected"
+    summary = "tool_choice is refused in every form, by the Responses API too"
+    yields = ("params.unknown-rejected", "responses.fields-rejected")
+    field = "tool_choice"
+    message = "Thinking mode does not support this tool_choice"
+
+
 class LogprobsRejected(Fault):
     """Groq's refusal: a clear refusal of an optional capability is harmless."""
 
@@ -156,6 +193,20 @@ class SamplingRejected(Fault):
             return None
         message = f"Unsupported value: '{self.given}' cannot be changed for this model; leave it out."
         return self.error(400, message, param=self.given, code="unsupported_value")
+
+
+class TemperatureFails(Fault):
+    """The sampler raises at a temperature of 0, and the server passes the exception on (labring/FastGPT issue 2027)."""
+
+    name = "temperature-zero-500"
+    summary = "requests with temperature 0 are answered 500"
+    yields = ("errors.shape", "params.sampling-rejected")
+
+    def on_chat(self, call: Call) -> Response | None:
+        if call.body.get("temperature") != 0:
+            return None
+        text = "`temperature` (=0) has to be a strictly positive float, otherwise your next token scores are invalid."
+        return send_json(500, {"detail": text})
 
 
 class UnnamedRejected(Fault):

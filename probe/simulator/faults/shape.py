@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from probe.simulator.call import JSON, Call, Chunk
@@ -80,6 +80,21 @@ class UsageWithoutChoices(Fault):
             return {key: value for key, value in data.items() if key != "choices" or value}
 
         return each_object(chunks, without)
+
+
+class Annotations(Fault):
+    """Azure's content filter sends chunks of its own between those with text (microsoft/autogen issue 6465)."""
+
+    name = "delta-missing-between"
+    summary = "between chunks with text is one whose choice has no `delta`"
+    yields = ("shape.chunk",)
+
+    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
+        third = chunks[2] if len(chunks) > 3 else None
+        if third is None or not isinstance(third.data, dict):
+            return chunks
+        note: JSON = {"index": 0, "finish_reason": None, "content_filter_results": {}}
+        return [*chunks[:3], replace(third, data={**third.data, "choices": [note]}), *chunks[3:]]
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,20 @@ class EchoDetails(EchoReasoning):
     field = "reasoning_details"
 
 
+class ResultsNeedName(Fault):
+    """Gemini's API has to be given the name of the function with its response (openfang issue 136)."""
+
+    name = "results-need-name"
+    summary = "a tool's result without `name` is refused"
+    yields = ("tools.echo-required",)
+
+    def on_chat(self, call: Call) -> Response | None:
+        if all(turn.get("name") for turn in call.messages if turn.get("role") == "tool"):
+            return None
+        message = "* GenerateContentRequest.contents[2].parts[0].function_response.name: Name cannot be empty."
+        return self.error(400, message)
+
+
 # Histories that are refused ----------------------------------------------------------------------------
 
 
@@ -274,6 +288,19 @@ class InventedArguments(Fault):
         return each_call(reply, lambda made: replace(made, arguments='{"city": "test_city"}'))
 
 
+class IdsReused(Fault):
+    """The ids count from zero in every answer (NVIDIA-NeMo/Switchyard issue 502)."""
+
+    name = "tool-ids-reused"
+    summary = "the calls of every answer have the ids call_0, call_1 …"
+    yields = ("tools.id-duplicate",)
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return replace(
+            reply, tool_calls=tuple(replace(made, id=f"call_{place}") for place, made in enumerate(reply.tool_calls))
+        )
+
+
 class StreamedCallTwice(Fault):
     """A translating gateway sends every streamed call with two indexes."""
 
@@ -286,6 +313,17 @@ class StreamedCallTwice(Fault):
             return reply
         twice = [(made, replace(made, id=f"{made.id}b" if made.id else None)) for made in reply.tool_calls]
         return replace(reply, tool_calls=tuple(one for pair in twice for one in pair))
+
+
+class StreamedEmpty(Fault):
+    """A streaming parser loses what came before it looked (vllm-project/vllm issue 31501)."""
+
+    name = "tool-stream-arguments-lost"
+    summary = "the arguments of streamed calls are {}"
+    yields = ("tools.stream-fragments",)
+
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        return each_call(reply, lambda made: replace(made, arguments="{}")) if call.stream else reply
 
 
 class StreamedValueCut(Fault):
