@@ -29,7 +29,7 @@ from reports.text import clip, fit
 _TEXT_ROOM = 2_000_000
 _LONGEST_BODY = 16_000
 #: Events that are shown of a stream that a finding cites, and of another; the last few are always among them.
-_MOST_EVENTS, _OTHER_EVENTS, _LAST_EVENTS = 80, 24, 4
+_MOST_EVENTS, _OTHER_EVENTS, _LAST_EVENTS = 80, 16, 4
 _EVENT_TEXT = 160
 _URL_TEXT = 1_000
 _NAME_TEXT = 400
@@ -234,9 +234,9 @@ def render(report: Report) -> bytes:
     proving = [_proving(item, streams, charted) for item in report.findings]
     longest = [item for item in streams if item["id"] not in charted][:_SHOWN_STREAMS]
     charted.update(item["id"] for item in longest)
-    drawings = {item["id"]: item["drawing"] for item in streams if item["id"] not in charted}
     capabilities = {name: verdict for name, verdict in shown.capabilities.items() if name not in untried}
     cited = {item.exchange for finding in report.findings for item in finding.evidence}
+    drawings = {item["id"]: item["drawing"] for item in streams if item["id"] in cited - charted}
     intended = _intended(report, cited)
     return layout.page(
         "page.html.j2",

@@ -194,7 +194,7 @@ def test_what_all_events_of_a_stream_have_alike_is_said_once() -> None:
     assert [row["data"] for row in view["events"]][2] == '{"choices":[{"delta":{"content":"<3>"}}],"differs":true}'
 
 
-@pytest.mark.parametrize(("cited", "shown"), [(True, 80), (False, 24)])
+@pytest.mark.parametrize(("cited", "shown"), [(True, 80), (False, 16)])
 def test_a_long_stream_has_its_first_events_and_its_last(cited: bool, shown: int) -> None:
     rows = events_of([chunk(number) for number in range(1, 121)], cited=cited)["events"]
     assert len(rows) == shown + 1
