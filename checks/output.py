@@ -190,13 +190,16 @@ def diagnose_tokens(exchanges: Iterable[Exchange]) -> Result:
     for exchange in exchanges:
         text = completion.said(exchange)[:20_000] if completion.ok(exchange) else ""
         left = completion.template_tokens(text)
-        if left and not any(token in str(exchange.request.body) for token in left):
+        turns = member(exchange.request.body, "messages") if left else None
+        asked = "".join(completion.joined(member(turn, "content")) for turn in turns) if isinstance(turns, list) else ""
+        if left and not any(token in asked for token in left):
             found.append((exchange, left, text))
     if len(found) < _SEVERAL:
         return Result()
     exchange, left, text = found[0]
     finding = TEMPLATE_TOKENS.found(
-        f"{wording.amount(len(found), 'answer')} of the run have {wording.shown(left[0])} in their text.",
+        f"{wording.amount(len(found), 'answer')} of the run have {'the role ' if left[0].isalpha() else ''}"
+        f"{wording.shown(left[0])} in their text.",
         exchange.shows("/response/body", expected="text without tokens", actual=wording.cut(text, 80)),
     )
     return Result((finding,))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.output import begins_object, diagnose_json, misfit, schema_format
+from checks.output import begins_object, diagnose_json, diagnose_tokens, misfit, schema_format
 from probe.api import Exchange, Inconclusive, Result, State
 from tests.unit.answers import chat, lost, refusal
 
@@ -241,3 +242,29 @@ def test_what_is_wrong_before_its_end_is_not(text: str) -> None:
 
 def test_deep_nesting_is_no_traceback() -> None:
     assert begins_object('{"a":' * 100_000) in (True, False)
+
+
+# Template tokens and misplaced objects --------------------------------------------------
+
+
+def test_an_object_behind_a_token_or_a_word_reached_the_model() -> None:
+    header = schema(chat(f"<|start_header_id|>assistant<|end_header_id|>\n\n{GOOD}"))
+    assert codes_of(header) == ["output.template-tokens"]
+    assert header.verdicts["json_schema"].verdict is State.BROKEN
+    for answer in (chat(f"thought\n{GOOD}"), chat("", reasoning_content=GOOD), chat(None, prompt=9, written=40)):
+        result = schema(answer)
+        assert codes_of(result) == ["output.schema-ignored"]
+        assert result.verdicts["json_schema"].verdict is State.BROKEN
+        assert "reaches the model" in result.findings[0].remedy
+
+
+def test_template_tokens_have_to_come_twice_and_not_from_the_question() -> None:
+    left = [chat("Hi<|im_end|>", number=number) for number in (1, 2)]
+    assert codes_of(diagnose_tokens(left)) == ["output.template-tokens"]
+    assert not diagnose_tokens(left[:1]).findings
+    quoted = {"messages": [{"role": "user", "content": "Say Hi<|im_end|>"}]}
+    assert not diagnose_tokens([replace(one, request=replace(one.request, body=quoted)) for one in left]).findings
+    turns = {"messages": [{"role": "assistant", "content": "Hello"}]}
+    role = [chat("assistant\nHi", number=number) for number in (1, 2)]
+    role = [replace(one, request=replace(one.request, body=turns)) for one in role]
+    assert codes_of(diagnose_tokens(role)) == ["output.template-tokens"]
