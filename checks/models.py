@@ -108,6 +108,21 @@ _UNLOADED = re.compile(
 )
 #: Settings of an account that leave no provider for a model (OpenRouter).
 _OF_ACCOUNT = re.compile(r"data policy|privacy|guardrail restriction|your settings", re.IGNORECASE)
+_WITHDRAWN = re.compile(
+    r"end of life|no longer (?:available|supported)|retired|decommissioned|withdrawn", re.IGNORECASE
+)
+_CURES = (
+    (_UNLOADED, "Load the model in the server, or let the server load models when they are requested."),
+    (
+        _OF_ACCOUNT,
+        "Change the settings of the account that the refusal names (data policy, privacy, guardrails): they leave no "
+        "provider for this model. Or use another model.",
+    ),
+    (
+        _WITHDRAWN,
+        "The provider has withdrawn the model: use another one. Whoever keeps the list should remove this id.",
+    ),
+)
 
 
 @check(
@@ -243,16 +258,15 @@ def diagnose_unknown_id(exchange: Exchange, model: str, known: list[str] | None,
 
 def _not_enabled(exchange: Exchange, model: str, known: list[str]) -> Finding:
     others = [name for name in known if name != model]
-    unloaded = bool(_UNLOADED.search(completion.error_text(exchange)[:500]))
-    listed = "is listed, and was" if known else "was found and"
+    text = completion.error_text(exchange)[:500]
+    remedy = next((cure for pattern, cure in _CURES if pattern.search(text)), None)
+    listed = "is listed, and was" if known else "was"
     choice = f" Other listed ids: {', '.join(others[:3])}." if others else ""
     return NOT_ENABLED.found(
         f"Model '{model}' {listed} refused ({exchange.status}: {completion.error_text(exchange)[:200]}).{choice}",
         exchange.shows("/request/body/model", expected="answered, since it is listed", actual=model),
-        owner=Owner.SERVER if unloaded else None,
-        remedy="Load the model in the server, or let the server load models when they are requested."
-        if unloaded
-        else None,
+        owner=Owner.SERVER if _UNLOADED.search(text) else None,
+        remedy=remedy,
     )
 
 
