@@ -13,7 +13,7 @@ from probe.catalogue import registry
 from probe.fleet.host_limits import HostTurns, Places, host_of
 from probe.fleet.job import Job, Outcome, Settings
 from probe.fleet.job_runner import packed, probe
-from probe.fleet.timing_workers import TimingWorkers, tls_of
+from probe.fleet.timing_workers import TimingWorkers
 from probe.model import Report
 from probe.run.interruption import Interrupted
 from probe.run.process_state import Shared
@@ -71,7 +71,7 @@ class LocalExecutor:
             group.start_soon(workers.start)
             group.start_soon(lag.run)
             room = room_of_a_run(settings.concurrency)
-            yield cls(settings, Shared(lag, tls_of, turns, workers, interrupted, room), places)
+            yield cls(settings, Shared(lag, turns, workers, interrupted, room), places)
             group.cancel_scope.cancel()
 
     async def run(self, jobs: Sequence[Job], done: Done) -> None:

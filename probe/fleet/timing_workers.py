@@ -38,7 +38,7 @@ from probe.wire.recorder import LEAST
 from probe.wire.transport import Transport
 
 if TYPE_CHECKING:
-    import ssl
+    pass
 
 #: How long the workers may take to start.
 _START_S = 15.0
@@ -97,17 +97,11 @@ class WorkerResult:
     received: int
 
 
-@cache
-def tls_of(transport: Transport) -> ssl.SSLContext:
-    """The TLS context of a transport, made once a process."""
-    return ssl_context(transport)
-
-
 def perform(task: WorkerTask) -> WorkerResult:
     """Run one check in this process; called in a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process decides when to stop
     _ready()
-    tls_of(task.options.transport)
+    ssl_context(task.options.transport)
     return anyio.run(_perform, task)
 
 
@@ -135,7 +129,7 @@ async def _warm_up() -> None:
 
     async with (
         await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
-        Client(Transport(), Redactor(), tls=tls_of) as client,
+        Client(Transport(), Redactor()) as client,
         anyio.create_task_group() as group,
     ):
         group.start_soon(listener.serve, answer)
@@ -171,7 +165,7 @@ async def _perform(task: WorkerTask) -> WorkerResult:
     redactor = redactor_for(task.options)
     result: Result | None = None
     ended: Exception | None = None
-    client = Client(task.options.transport, redactor, lag=lag, epoch=task.epoch, tls=tls_of, room=task.room)
+    client = Client(task.options.transport, redactor, lag=lag, epoch=task.epoch, room=task.room)
     async with client:
         context = Context(item.id, task.options, task.target, client, budget, log)
         async with anyio.create_task_group() as group:

@@ -6,9 +6,8 @@ and hand the checks that measure time to a process where nothing else runs.
 
 from __future__ import annotations
 
-import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,7 +18,6 @@ from probe.run.interruption import Interrupted
 from probe.run.run_state import Sender, Turns
 from probe.wire.loop_lag import LagMonitor
 from probe.wire.recorder import RUN_LIMIT
-from probe.wire.transport import Transport
 
 #: Seconds, longer than any run: a deadline moved so far away cannot pass during a wait.
 _FAR_S = 1e6
@@ -41,7 +39,6 @@ class Shared:
 
     Attributes:
         lag: the loop-lag monitor, already running.
-        tls: gives the TLS context of a transport.
         turns: decides when a request may be sent.
         alone: runs an exclusive check; None runs it in place.
         interrupted: whether a signal ended the audit.
@@ -49,7 +46,6 @@ class Shared:
     """
 
     lag: LagMonitor
-    tls: Callable[[Transport], ssl.SSLContext]
     turns: Turns
     alone: Alone | None = None
     interrupted: Interrupted | None = None

@@ -96,8 +96,8 @@ async def run(
     budget = Budget(options.max_requests, options.max_tokens, options.deadline_s)
     lag = shared.lag if shared else LagMonitor()
     complete = False
-    tls, alone, room = (shared.tls, shared.alone, shared.room) if shared else (None, None, RUN_LIMIT)
-    async with Client(options.transport, redactor, lag=lag, epoch=begin, tls=tls, room=room) as client:
+    alone, room = (shared.alone, shared.room) if shared else (None, RUN_LIMIT)
+    async with Client(options.transport, redactor, lag=lag, epoch=begin, room=room) as client:
         scheduler = Scheduler(chosen, options, target, client, budget, log, alone)
         scheduler.started = begin  # the times of checks and exchanges count from one moment
         stopped = interrupted or (shared.interrupted if shared else None)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import anyio
@@ -18,22 +17,18 @@ from probe.exchange import Exchange
 from probe.parsing.urls import same_origin
 from probe.redaction.redactor import Redactor
 from probe.wire import failures
-from probe.wire.client import Client, ssl_context
+from probe.wire.client import Client
 from probe.wire.transport import Transport
 
 #: What the client has undone, or is no longer true of the body.
 _UNDONE = ("content-encoding", "content-length", "transfer-encoding")
 
 
-#: Loading the authorities takes longer than a request.
-_context = lru_cache(maxsize=4)(ssl_context)
-
-
 def send(transport: Transport, redactor: Redactor, **request: Any) -> Exchange:
     """Send one request on a connection of its own; ``request`` as for ``Client.send``."""
 
     async def once() -> Exchange:
-        async with Client(transport, redactor, tls=_context) as client:
+        async with Client(transport, redactor) as client:
             return await client.send(exchange_id="x1", check="", **request)
 
     return anyio.run(once)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
@@ -37,8 +38,11 @@ _WIRE_MODULES = ("h2", "h11", "hpack", "hyperframe", "anyio", "httpcore")
 USER_AGENT = f"endpoint-probe/{VERSION}"
 
 
+@lru_cache(maxsize=64)
 def ssl_context(transport: Transport) -> ssl.SSLContext:
     """The trust stores of the system and of certifi, the given bundle, and the certificate of the client.
+
+    Made once a process for each transport: reading the stores takes longer than a request.
 
     Raises:
         OSError, ssl.SSLError: a file cannot be read or has no certificate.
@@ -65,7 +69,6 @@ class Client:
         redactor: removes the secrets from what is recorded.
         lag: the loop-lag monitor whose samples are recorded with each exchange, or None.
         epoch: the monotonic time that ``Timeline.started_s`` counts from; default: now.
-        tls: gives the TLS context of a transport; default: a new one.
         room: the bytes that all bodies may take; default: those of a single run.
     """
 
@@ -76,7 +79,6 @@ class Client:
         *,
         lag: LagMonitor | None = None,
         epoch: float | None = None,
-        tls: Callable[[Transport], ssl.SSLContext] | None = None,
         room: int = RUN_LIMIT,
     ) -> None:
         self.transport = transport
@@ -84,8 +86,6 @@ class Client:
         self.epoch = time.monotonic() if epoch is None else epoch
         self._lag = lag
         self._pools: dict[Wire, httpx.AsyncClient] = {}
-        self._context: ssl.SSLContext | None = None
-        self._tls = tls or ssl_context
         self.room = Room(room)
 
     async def __aenter__(self) -> Self:
@@ -100,13 +100,12 @@ class Client:
         self._pools.clear()
 
     def _pool(self, wire: Wire) -> httpx.AsyncClient:
-        if self._context is None:
-            self._context = self._tls(self.transport)
+        context = ssl_context(self.transport)
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=wire.pool_idle_s)
 
         def carrier(proxy: str | None) -> httpx.AsyncHTTPTransport:
             return httpx.AsyncHTTPTransport(
-                verify=self._context or True,
+                verify=context,
                 http1=wire.http != "2",
                 http2=wire.http != "1",
                 limits=limits,
@@ -130,9 +129,7 @@ class Client:
 
     def roots(self) -> list[bytes]:
         """The authorities that are trusted, in DER (those that OpenSSL loads only when needed are not listed)."""
-        if self._context is None:
-            self._context = self._tls(self.transport)
-        return self._context.get_ca_certs(binary_form=True)
+        return ssl_context(self.transport).get_ca_certs(binary_form=True)
 
     async def send(
         self,
