@@ -12,7 +12,7 @@ from probe.api import Evidence, Finding, Severity, State, Verdict, wording
 #: Deviations that a finding names; the others are counted.
 _NAMED = 3
 #: Why chat completions refuse what agents send: capabilities that fail there, and codes.
-OF_TURNS = ("block_content", "system_role")
+OF_TURNS = ("block_content", "system_role", "developer_role", "content.blocks-rejected")
 OF_RESULTS = ("tools.echo-required", "content.null-rejected", "tools.result-rejected", "roles.order-rejected")
 
 

@@ -3,6 +3,7 @@ schemas and counts.  Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from checks.dialects.case import OF_RESULTS, OF_TURNS, Case
@@ -13,6 +14,7 @@ from checks.shared.endings import longest_silence
 from checks.shared.outcome import words_of
 from probe.api import Exchange, Severity, State, Verdict, completion, count_at, wording
 
+_NUMBER = re.compile(r"\d+")
 #: Tokens by which the prompt grows at least with one part of the instructions.
 _PART = 8
 
@@ -25,8 +27,8 @@ def judge(case: Case, exchanges: Sequence[Exchange]) -> None:
     _continued(case)
     _without_thinking(case)
     _counted(case)
-    _schema(case)
-    _picture(case)
+    _schema(case, exchanges)
+    _picture(case, exchanges)
 
 
 def _fields(case: Case) -> None:
@@ -42,7 +44,7 @@ def _instructions(case: Case) -> None:
     answers = case.answers
     left, system = answers.left, answers.read.get("system")
     grew = answers.grew("system", "system-without", _PART * len(left))
-    if not left or system is None or grew is not False or case.same_cause("system_role"):
+    if not left or system is None or grew is not False or case.same_refusal("system_role", "block_content"):
         return
     if left == ["vault"] and case.same_cause("developer_role"):
         return
@@ -137,6 +139,8 @@ def lost_in_streams(case: Case) -> Verdict | None:
         return None
     if streamed.breaks(Group.STREAM, Group.TOOLS) or any(one.group is Group.STREAM for one in streamed.deviations):
         return None  # which says why
+    if same := case.same_cause("streaming_tools"):
+        return same
     if len(streamed.calls) < len(whole.calls):
         text = f"of {len(whole.calls)} calls that come whole {len(streamed.calls)} alone comes in streams, twice"
         evidence = streamed.exchange.shows("/response/events", expected=len(whole.calls), actual=len(streamed.calls))
@@ -197,11 +201,24 @@ def agent_results(case: Case) -> Verdict | None:
 # Schemas and pictures ----------------------------------------------------------------------------------
 
 
-def _schema(case: Case) -> None:
+def _refused_by_chat(refused: Exchange, exchanges: Sequence[Exchange]) -> bool:
+    """Whether chat completions gave the same words: they take the thing in another form, which is told there."""
+    said = _NUMBER.sub("0", completion.error_text(refused))
+    return bool(said) and any(
+        one.request.url.endswith("/chat/completions")
+        and (one.status or 0) >= 400
+        and _NUMBER.sub("0", completion.error_text(one)) == said
+        for one in exchanges
+    )
+
+
+def _schema(case: Case, exchanges: Sequence[Exchange]) -> None:
     """A schema that chat completions constrain the answer to."""
     answers = case.answers
     refused, reading = answers.refused.get("schema"), answers.read.get("schema")
     field = next(iter(answers.dialect.form({})))
+    if refused is not None and _refused_by_chat(refused, exchanges):
+        return
     if refused is not None:
         text = f"a JSON schema in `{field}.format` is refused, which chat completions take: {words_of(refused)}"
         case.add("schema", text, refused.shows_status("200"), severity=Severity.INFO)
@@ -212,10 +229,12 @@ def _schema(case: Case) -> None:
         case.add("schema", text, evidence, severity=Severity.WARNING)
 
 
-def _picture(case: Case) -> None:
+def _picture(case: Case, exchanges: Sequence[Exchange]) -> None:
     """A picture that chat completions show to the model."""
     answers = case.answers
     refused, again = answers.refused.get("picture"), answers.read.get("picture-again")
+    if refused is not None and _refused_by_chat(refused, exchanges):
+        return
     if refused is not None:
         text = f"a picture is refused, which chat completions take: {words_of(refused)}"
         case.add("picture", text, refused.shows_status("200"), severity=Severity.INFO)

@@ -401,7 +401,7 @@ def record(answers: Answers, *, picture: bool) -> dict[str, Any]:
 
 def fits(answers: Answers, reading: Reading) -> bool:
     """Whether an answer is a record of the schema that was asked for."""
-    found = parse(reading.text)
+    found = parse(completion.without_thinking(reading.text))
     names = {"code", *_PLACES} if reading is answers.read.get("picture") else {"code"}
     return isinstance(found, dict) and set(found) == names and str(found["code"])[:-2] == answers.code
 

@@ -115,6 +115,7 @@ def refusals(exchanges: Sequence[Exchange], name: str) -> list[Exchange]:
         if not one.check.startswith("errors.")
         and not completion.is_completion(one)
         and not completion.is_stream(one)
+        and ((one.status or 0) >= 400 or completion.has_error_body(one))
         and not completion.obstacle(one)
         and member(one.request.body, name) is not None
         and named(one, (name,))

@@ -29,7 +29,7 @@ from reports.text import clip, fit
 _TEXT_ROOM = 2_000_000
 _LONGEST_BODY = 16_000
 #: Events that are shown of a stream that a finding cites, and of another; the last few are always among them.
-_MOST_EVENTS, _OTHER_EVENTS, _LAST_EVENTS = 80, 16, 4
+_MOST_EVENTS, _OTHER_EVENTS, _LAST_EVENTS = 80, 12, 4
 _EVENT_TEXT = 160
 _URL_TEXT = 1_000
 _NAME_TEXT = 400
@@ -40,7 +40,7 @@ _SHOWN_EVIDENCE = 6
 _DRAWINGS_ROOM = 600_000
 _TIMED = ("stream.", "idle.")
 #: A list or object of one level in indented JSON, and its line breaks; those in texts are escaped.
-_INNERMOST = re.compile(r"(?<=[{\[])\n {2,80}[^{}\[\]]{1,200}\n {0,80}(?=[}\]])")
+_INNERMOST = re.compile(r"(?<=[{\[])\n {1,80}[^{}\[\]]{1,200}\n {0,80}(?=[}\]])")
 _BREAK = re.compile(r"\n +|\n")
 #: A character repeated so often that nobody wants to see it, as in the body that tries a limit of size.
 _PADDING = re.compile(r"(.)\1{199,}")
@@ -68,7 +68,7 @@ def readable(value: Any) -> str:
     """A body for people: text as it is, JSON indented, short innermost lists and objects on one line."""
     if isinstance(value, str):
         return value
-    return _INNERMOST.sub(lambda found: _BREAK.sub(" ", found[0]), json.dumps(value, indent=2, ensure_ascii=False))
+    return _INNERMOST.sub(lambda found: _BREAK.sub(" ", found[0]), json.dumps(value, indent=1, ensure_ascii=False))
 
 
 def settings(report: Report) -> list[tuple[str, str, bool]]:

@@ -321,8 +321,9 @@ def test_a_call_that_only_a_grammar_makes() -> None:
 
 
 def test_mistral_and_gemini_streams_without_an_index() -> None:
+    number = iter(range(1000))
+
     def whole(body: dict[str, Any]) -> tuple[int, bytes]:
-        number = iter(range(10))
         cities = ["Paris", "Rome"] if "Rome" in last_text(body) else ["Paris"]
         if body["messages"][-1]["role"] == "tool":
             told = " ".join(str(m["content"]) for m in body["messages"] if m["role"] == "tool")
@@ -333,7 +334,7 @@ def test_mistral_and_gemini_streams_without_an_index() -> None:
         arguments = {"title": "x", "stars": 3, "tags": ["y"], "place": {"city": "Paris"}} if name == "save_note" else {}
         calls = [
             {
-                "id": f"gSIMJiOk{next(number)}",
+                "id": f"gSIMJi{next(number):03}",
                 "function": {"name": name, "arguments": json.dumps(arguments or {"city": city})},
             }
             for city in cities

@@ -320,7 +320,7 @@ class StreamedEmpty(Fault):
 
     name = "tool-stream-arguments-lost"
     summary = "the arguments of streamed calls are {}"
-    yields = ("tools.arguments-off-schema", "responses.tools")
+    yields = ("tools.arguments-off-schema",)
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
         return each_call(reply, lambda made: replace(made, arguments="{}")) if call.stream else reply
