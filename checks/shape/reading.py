@@ -142,7 +142,7 @@ def kind_of(value: Any) -> str:
 
 
 def is_chat(exchange: Exchange) -> bool:
-    """Whether this is an answer to a request for a chat completion that carries no error, of a hop or its own."""
+    """Whether this is an answer to a request for a chat completion that carries no error."""
     asked = exchange.request.body
     response = exchange.response
     if not isinstance(asked, dict) or "messages" not in asked or not exchange.request.url.endswith("/chat/completions"):
@@ -153,12 +153,7 @@ def is_chat(exchange: Exchange) -> bool:
         return True
     # What answers a malformed request is no answer to a chat.
     sound = completion.is_completion(exchange) or not exchange.check.startswith("errors.")
-    return (
-        sound
-        and isinstance(response.json, dict)
-        and exchange.error is None
-        and not (carries_error(exchange) or completion.obstacle(exchange))
-    )
+    return sound and isinstance(response.json, dict) and exchange.error is None and not carries_error(exchange)
 
 
 def carries_error(exchange: Exchange) -> bool:

@@ -540,7 +540,8 @@ def _is_of_operation(found: Found) -> bool:
 
 def _words(text: str) -> list[str]:
     """The words of an error, without paths and ids, which differ from request to request."""
-    return re.findall(r"[a-z]{2,40}", re.sub(r"\S*[/\d]\S*", " ", text.lower()))
+    plain = (word for word in text.lower().split() if "/" not in word and not re.search(r"\d", word))
+    return re.findall(r"[a-z]{2,40}", " ".join(plain))
 
 
 def _may_be_of_client(trial: Trial) -> bool:

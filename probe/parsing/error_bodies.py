@@ -108,9 +108,9 @@ _BY_WORDS = (
 )
 #: Refusals of whole answers by models that only stream (DashScope: qwq, qwen3 while it thinks).
 _STREAM_ONLY = re.compile(
-    r"\bonly (?:\w+ ){0,4}stream|\bnon-?stream\w*\b.{0,50}\bnot (?:support|allow|available)|"
-    r"(?:must|set|enable|use|require)\w* (?:the )?['\"`]?stream|stream\w* (?:mode )?(?:is )?required|"
-    r"for non-?stream\w* (?:calls|requests)",
+    r"\bonly (?:\w{1,30} ){0,4}stream|\bnon-?stream\w{0,10}\b.{0,50}\bnot (?:support|allow|available)|"
+    r"\b(?:must|set|enable|use|require)\w{0,10} (?:the )?['\"`]?stream|\bstream\w{0,10} (?:mode )?(?:is )?required|"
+    r"\bfor non-?stream\w{0,10} (?:calls|requests)",
     re.IGNORECASE,
 )
 #: Codes of wrappers that report success: ``{"code": 0, "message": "success", "data": ...}``.

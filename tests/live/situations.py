@@ -386,7 +386,7 @@ OTHERS = (
     ),
     Situation(
         "Caddy ends every answer after 5 s",
-        front(ruled(gateways.caddy, options="servers {\n\t\ttimeouts {\n\t\t\twrite 5s\n\t\t}\n\t}"), rate=18.0),
+        front(ruled(gateways.caddy, options="servers {\n\t\ttimeouts {\n\t\t\twrite 5s\n\t\t}\n\t}"), rate=14.0),
         Wire((200,), (("via", "1.1 Caddy"),), '"choices"'),
         Due(("idle.total-deadline",), owner="gateway", hop="caddy", exit=1, base="typed", facts={"idle_limit_s": 5.0}),
         options=("--depth", "quick", "--only", "idle.*", "--only", "stream.*", "--only", "fingerprint.*"),
@@ -476,7 +476,7 @@ OTHERS = (
     ),
     Situation(
         "Traefik ends every answer after 5 s",
-        front(ruled(gateways.traefik, timeouts={"writeTimeout": "5s"}), rate=18.0),
+        front(ruled(gateways.traefik, timeouts={"writeTimeout": "5s"}), rate=14.0),
         Wire((200,), (), '"choices"'),
         Due(("idle.total-deadline",), exit=1, base="typed", facts={"idle_limit_s": 5.0}),
         options=("--depth", "quick", "--only", "idle.*", "--only", "stream.*", "--only", "fingerprint.*"),

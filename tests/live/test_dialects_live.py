@@ -195,7 +195,7 @@ def _config(agent: str, sim: Simulator, report: Report) -> str:
     """The exported configuration, with the address of this endpoint; where there is none, that of a healthy one."""
     row = next(row for row in rows(report) if row.fit.client == agent)
     if row.text is None:
-        with Simulator(sim.style.name, **FAST, options=sim.site.options) as healthy:
+        with Simulator(sim.style.name, **FAST, options={**sim.site.options, "context_length": "200000"}) as healthy:
             report = against(healthy)
         row = next(row for row in rows(report) if row.fit.client == agent)
     assert row.text is not None and report.target.base_url
