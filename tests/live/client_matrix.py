@@ -289,6 +289,8 @@ def agent_cells(names: Iterable[str], agents: Iterable[str], folder: Path) -> It
                     continue
                 env = {"LAB_API_KEY": KEY, "LAB_TEAM": TEAM, "OPENAI_API_BASE": sim.base_url}
                 env["BY_HAND"] = json.dumps(_headers_by_hand(fit))
+                if sim.ca_bundle is not None:
+                    env |= dict.fromkeys(("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE"), str(sim.ca_bundle))
                 text = export(client(name), settings).text
                 said = turn(name, folder / f"{name}{number}", text, env)
                 print(f"{name}, {situation}: {said}", file=sys.stderr)
