@@ -94,9 +94,9 @@ async def resolve(ctx: Context) -> Result:
     found.another_key = refusal.shows_another_key(found.trials[-1].exchange, ctx.options.auth.key)
     result = diagnose_chat(found, endpoint, ctx.nonce("chat")) | diagnose_url(found, endpoint)
     if found.foreign is not None:
-        answered = found.trials[-1].exchange
-        passing = answered.request.headers.get("User-Agent")
-        finding = diagnose_foreign(found.foreign, answered)
+        other = found.trials[-1].exchange
+        passing = other.request.headers.get("User-Agent")
+        finding = diagnose_foreign(found.foreign, other)
         result = result | Result((finding,), facts={"passing_user_agent": passing})
     if endpoint.scheme == "http" and not endpoint.loopback and ctx.options.auth.key:
         result = result | clear_text(endpoint, found.typed.exchange)

@@ -687,3 +687,14 @@ def new_folder(top: Path | None) -> Path:
 
 if __name__ == "__main__":
     raise SystemExit(main(sys.argv[1:]))
+
+
+@contextlib.contextmanager
+def shared_scenes(models: Callable[..., Mapping[str, Mapping[str, object]]]) -> Iterator[Callable[[], Scene]]:
+    """Gives a function that makes a new scene: the endpoints and LiteLLM with these models are shared."""
+    top = new_folder(None)
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, top, ignore_errors=True)
+        ends = Endpoints(stack, partial(new_folder, top), models)
+        certificate = servers.make_certificate(new_folder(top))
+        yield lambda: Scene(ends.endpoint, ends.litellm, new_folder(top), certificate)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import anyio
@@ -17,12 +14,11 @@ from probe.parsing.urls import parse
 from probe.run.options import Auth, Options
 from probe.run.runner import run
 from probe.wire.transport import Transport
-from tests.live import servers
 from tests.live.conftest import unavailable
 from tests.live.cures import CURES, IN_FORCE, Client, Cure, InForce, filled, litellm_models
 from tests.live.parts import PartMissing
 from tests.live.situation import Scene, Start
-from tests.live.situations import Endpoints, new_folder
+from tests.live.situations import shared_scenes
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -30,12 +26,8 @@ pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(180)]
 @pytest.fixture(scope="module")
 def scenes() -> Iterator[Any]:
     """Gives a new scene: the endpoints and LiteLLM are shared, the folder is its own."""
-    top = new_folder(None)
-    with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, top, ignore_errors=True)
-        ends = Endpoints(stack, partial(new_folder, top), litellm_models)
-        certificate = servers.make_certificate(new_folder(top))
-        yield lambda: Scene(ends.endpoint, ends.litellm, new_folder(top), certificate)
+    with shared_scenes(litellm_models) as made:
+        yield made
 
 
 def diagnose(client: Client, only: tuple[str, ...], options: Mapping[str, Any]) -> Report:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from tests.live import gateways, servers
 from tests.live.conftest import unavailable
 from tests.live.parts import PartMissing
 from tests.live.situation import KEY, MODEL, Asked, Scene, Start
-from tests.live.situations import Endpoints, front, new_folder, ruled
+from tests.live.situations import front, ruled, shared_scenes
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -148,12 +147,8 @@ TIMERS = (
 @pytest.fixture(scope="module")
 def scenes() -> Iterator[Any]:
     """Gives a new scene: the endpoints and LiteLLM are shared, the folder is its own."""
-    top = new_folder(None)
-    with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, top, ignore_errors=True)
-        ends = Endpoints(stack, partial(new_folder, top), litellm_models)
-        certificate = servers.make_certificate(new_folder(top))
-        yield lambda: Scene(ends.endpoint, ends.litellm, new_folder(top), certificate)
+    with shared_scenes(litellm_models) as made:
+        yield made
 
 
 def diagnose(start: Start, scene: Scene, model: str, idle_s: float) -> Report:
