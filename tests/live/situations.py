@@ -690,7 +690,9 @@ if __name__ == "__main__":
 
 
 @contextlib.contextmanager
-def shared_scenes(models: Callable[..., Mapping[str, Mapping[str, object]]]) -> Iterator[Callable[[], Scene]]:
+def shared_scenes(
+    models: Callable[..., Mapping[str, Mapping[str, object]]] = litellm_models,
+) -> Iterator[Callable[[], Scene]]:
     """Gives a function that makes a new scene: the endpoints and LiteLLM with these models are shared."""
     top = new_folder(None)
     with contextlib.ExitStack() as stack:

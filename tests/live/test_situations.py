@@ -6,20 +6,15 @@ then the row is to be taken out of the table.
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.live import servers
 from tests.live.conftest import unavailable
 from tests.live.parts import PartMissing
-from tests.live.servers import Certificate
 from tests.live.situation import Scene, Situation, diagnose, faulty, on_the_wire
-from tests.live.situations import SITUATIONS, Endpoints, new_folder
+from tests.live.situations import SITUATIONS, shared_scenes
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -40,19 +35,16 @@ def rows() -> Iterator[object]:
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[Endpoints, Certificate, Path]]:
-    """What many situations need: simulated endpoints and LiteLLM, a certificate, and the folder they work in."""
-    top = new_folder(None)
-    with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, top, ignore_errors=True)
-        yield Endpoints(stack, partial(new_folder, top)), servers.make_certificate(new_folder(top)), top
+def scenes() -> Iterator[Callable[[], Scene]]:
+    """Gives a new scene: the endpoints and LiteLLM are shared, the folder is its own."""
+    with shared_scenes() as made:
+        yield made
 
 
 @pytest.mark.parametrize("situation", [*rows()])
-def test_situation(situation: Situation, shared: tuple[Endpoints, Certificate, Path], tmp_path: Path) -> None:
-    ends, certificate, top = shared
+def test_situation(situation: Situation, scenes: Callable[[], Scene], tmp_path: Path) -> None:
     try:
-        with situation.start(Scene(ends.endpoint, ends.litellm, new_folder(top), certificate)) as asked:
+        with situation.start(scenes()) as asked:
             assert on_the_wire(situation, asked) is None
             status, report = diagnose(situation, asked, tmp_path / "out")
     except PartMissing as missing:
