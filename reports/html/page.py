@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
 from markupsafe import Markup
 
 from probe.catalogue import registry
@@ -93,13 +94,20 @@ def _key(target: TargetInfo) -> str:
 
 
 def exchange_view(
-    item: ExchangeDocument, anchor: str, room: Room, *, intended: bool = False, cited: bool = True
+    item: ExchangeDocument,
+    anchor: str,
+    room: Room,
+    *,
+    intended: bool = False,
+    cited: bool = True,
+    again: ExchangeDocument | None = None,
 ) -> dict[str, Any]:
     """One exchange: request, response, times and the curl command.
 
     Args:
         intended: a check asked for something that has to be refused, and it was.
         cited: a finding rests on it, so that more of its events are shown.
+        again: an earlier exchange of the same request, which is then not shown twice.
     """
     response = item.response
     status = response.status if response else None
@@ -117,14 +125,25 @@ def exchange_view(
         "url": fit(item.request.url, _URL_TEXT),
         "status": "no answer" if status is None else str(status),
         "seconds": f"{item.timeline.end_s:.2f} s",
-        "request_body": None if item.request.body is None else _fit(item.request.body, room.body),
+        "again": again.id if again else None,
+        "request_body": None if again or item.request.body is None else _fit(item.request.body, room.body),
         "response": response,
         "response_headers": _headers(response.headers, room) if response else "",
         "response_body": _body(item, room),
         **_events(item, room.events if cited else min(room.events, _OTHER_EVENTS)),
         "error": item.error,
         "times": _times(item),
-        "curl": curl.command(item),
+        "curl": None if again else curl.command(item),
+    }
+
+
+def _repeats(exchanges: Sequence[ExchangeDocument]) -> dict[str, ExchangeDocument]:
+    """For each exchange whose request had been sent before: the first one of that request."""
+    first: dict[bytes, ExchangeDocument] = {}
+    return {
+        item.id: earlier
+        for item in exchanges
+        if (earlier := first.setdefault(msgspec.json.encode(item.request), item)) is not item
     }
 
 
@@ -238,6 +257,7 @@ def render(report: Report) -> bytes:
     cited = {item.exchange for finding in report.findings for item in finding.evidence}
     drawings = {item["id"]: item["drawing"] for item in streams if item["id"] in cited - charted}
     intended = _intended(report, cited)
+    repeats = _repeats(shown.exchanges)
     return layout.page(
         "page.html.j2",
         style=("page.css",),
@@ -273,7 +293,14 @@ def render(report: Report) -> bytes:
         clients=compatibility.rows(report),
         answer_styles=_ANSWER_STYLE,
         exchanges=[
-            exchange_view(item, anchors[item.id], room, intended=item.id in intended, cited=item.id in cited)
+            exchange_view(
+                item,
+                anchors[item.id],
+                room,
+                intended=item.id in intended,
+                cited=item.id in cited,
+                again=repeats.get(item.id),
+            )
             | {"drawing": drawings.get(item.id), "charted": item.id in charted}
             for item in shown.exchanges
         ],

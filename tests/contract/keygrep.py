@@ -22,7 +22,7 @@ PREFIXES = ("sk-", "gsk_", "hf_")
 #: Shorter literals are placeholders and prefixes of keys.
 SHORTEST = 14
 #: What tests write themselves: key files, code that is run, configurations that hold a key on purpose.
-OWN = ("key", "key*", "*.key", "secret", "*.py", "*.pem", ".env*", "litellm.yaml")
+OWN = ("key", "key*", "*.key", "secret", "*.py", "*.pem", ".env*", "litellm.yaml", "jobs.json")
 LARGEST = 64 * 1024 * 1024
 
 

@@ -173,6 +173,15 @@ def test_five_hundred_hostile_exchanges_stay_under_five_megabytes() -> None:
     assert len(render(replace(hostile(), exchanges=many))) < 5_000_000
 
 
+def test_a_request_that_was_sent_again_is_shown_once_and_linked() -> None:
+    first = healthy().exchanges[0]
+    other = replace(first, id="x3", request=replace(first.request, url=f"{first.request.url}?other"))
+    page = render(replace(healthy(), exchanges=(first, replace(first, id="x2"), other))).decode()
+    assert page.count("The same as in ") == 1
+    assert f'<p>The same as in <a href="#exchange-1">{first.id}</a>.</p>' in page
+    assert page.count("<figcaption>Send the request again") == 2
+
+
 def test_a_report_without_anything_still_renders() -> None:
     empty = replace(healthy(), exchanges=(), checks=(), findings=(), facts={}, capabilities={})
     assert "No request was sent." in Page(render(empty)).shown
