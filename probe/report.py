@@ -253,8 +253,7 @@ def encode(report: Report) -> bytes:
 #: Characters that reorder or hide what is shown, and the marks of a build server's commands (reports/text.py).
 _UNSEEN = re.compile(
     "[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
-    r"|#(?=#(?:vso|teamcity)?\[)",
-    re.IGNORECASE,
+    r"|#(?=#(?:(?i:vso|teamcity))?\[)"
 )
 
 

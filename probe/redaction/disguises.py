@@ -53,6 +53,8 @@ _ESCAPED = re.compile(
 _QUOTED = re.compile(r"=(?:([0-9A-Fa-f]{2})|[ \t]{0,20}(?:\r?\n|(?:\\r)?\\n))")
 _SEPARATOR = r"(?:[\s:,;|._-]|\\[nrt]|0x|\\x|%|\"|'){0,6}"
 _HEX = re.compile(rf"(?:[0-9A-Fa-f]{{2}}{_SEPARATOR}){{{RUN},}}")
+#: Where that can be at all, which is found faster.
+_HEX_LIKE = re.compile(rf"[0-9A-Fa-f\s:,;|._\\nrtx%\"'-]{{{2 * RUN},}}")
 _NO_HEX = re.compile(r"0x|[^0-9A-Fa-f]+")
 _HEX_PAIR = re.compile(r"(?:0x)?([0-9A-Fa-f]{2})")
 _NUMBER = re.compile(r"[0-9]+")
@@ -137,7 +139,10 @@ def _unescaped(found: re.Match[str]) -> str:
 
 def _codes(text: str) -> Iterator[tuple[int, str, Decoder]]:
     """What is coded in hexadecimal, in lists of numbers and in base64: where it begins, its text, and its decoder."""
-    for pattern, decoder in ((_HEX, _from_hex), (_NUMBERS, _from_numbers), (_BASE64, _from_base64)):
+    for likely in _HEX_LIKE.finditer(text):
+        for found in _HEX.finditer(text, *likely.span()):
+            yield found.start(), found[0], _from_hex
+    for pattern, decoder in ((_NUMBERS, _from_numbers), (_BASE64, _from_base64)):
         for found in pattern.finditer(text):
             yield found.start(), found[0], decoder
 
@@ -197,6 +202,7 @@ class Disguises:
         self._runs = [_Runs(value) for value in secrets]
         self._shortest = min((runs.size for runs in self._runs), default=0)
         self._known: dict[str, Hits] = {}
+        self._known_codes: dict[tuple[int, Decoder, str], Hits] = {}
 
     def find(self, text: str) -> list[tuple[int, int, int]]:
         """Where secrets stand in the first ``READ`` characters: start, end, and the number of the secret; in order."""
@@ -228,14 +234,19 @@ class Disguises:
 
     def _coded(self, token: str, decoder: Decoder, depth: int, work: _Work) -> Hits:
         """The hits in a code, which is the same in most ways of reading a text."""
-        hits = work.coded.get((depth, decoder, token))
+        code = (depth, decoder, token)
+        hits = work.coded.get(code, self._known_codes.get(code))
         if hits is None:
             found: set[tuple[int, int, int]] = set()
             for reading in decoder(token, self._worth) if work.left > 0 else ():
                 work.left -= len(reading.text)
                 for start, end, number in self._hits(reading.text, depth + 1, work):
                     found.add((*reading.place(start, end), number))
-            hits = work.coded[depth, decoder, token] = frozenset(found)
+            hits = work.coded[code] = frozenset(found)
+            if len(token) <= _REMEMBERED and work.left > 0:
+                if len(self._known_codes) >= _MOST_REMEMBERED:
+                    self._known_codes.clear()
+                self._known_codes[code] = hits
         return hits
 
     def _worth(self, raw: bytes) -> bool:
