@@ -34,8 +34,10 @@ STANDARD_S = 10.0
 DEEP_S = 75.0
 #: The speed if none was measured, in tokens per second.
 ASSUMED_RATE = 50.0
-#: The answer is planned to last a little longer than the wanted silence, in seconds.
+#: The answer is planned to last a little longer than the wanted silence, in seconds; a long one by so great a part of
+#: it, since the speed of one stream is a rough measure and a second try would take as long again.
 MARGIN_S = 0.05
+LONG_MARGIN = 0.1
 #: Time beyond the plan before an answer is considered lost, in seconds.
 GRACE_S = 20.0
 #: Requests that each take longer than this to their end are sent beside each other (seconds).
@@ -74,7 +76,8 @@ def plan(wanted_s: float, rate: float | None, first_s: float, depth: Depth, cont
     most = MOST_TOKENS if wanted_s > DEEP_S else most
     if isinstance(context, int):
         most = min(most, context - QUESTION_TOKENS)
-    needed = ceil((wanted_s + MARGIN_S - min(first_s, wanted_s / 2)) * speed)
+    margin = LONG_MARGIN * wanted_s if wanted_s > BESIDE_S else MARGIN_S
+    needed = ceil((wanted_s + margin - min(first_s, wanted_s / 2)) * speed)
     tokens = max(64, min(needed, most))
     seconds = first_s + tokens / speed
     if rate is not None and seconds < wanted_s / 2:

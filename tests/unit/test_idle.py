@@ -139,6 +139,13 @@ def test_the_plan_spends_what_the_silence_needs() -> None:
     assert deep.tokens <= DEEP_TOKENS
 
 
+def test_a_long_silence_is_reached_though_the_model_is_a_little_faster_than_measured() -> None:
+    made = plan(310.0, 55.0, 0.05, Depth.STANDARD)
+    assert isinstance(made, Plan)
+    assert made.tokens / 60.0 >= 310.0
+    assert made.seconds <= 1.11 * 310.0
+
+
 def test_what_cannot_be_reached_is_not_paid_for() -> None:
     said = plan(10.0, 1500.0, 0.02, Depth.STANDARD)
     assert isinstance(said, str)
