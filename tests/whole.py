@@ -38,7 +38,17 @@ def session(words: tuple[str, ...], options: list[str]) -> list[str]:
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="endpoint-probe-tests-") as folder:
         left = Path(folder) / "left"
-        command = [sys.executable, "-m", "pytest", "-q", "--durations=8", f"--basetemp={left}", *words, *options]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-rfER",
+            "--durations=8",
+            f"--basetemp={left}",
+            *words,
+            *options,
+        ]
         done = subprocess.run(command, check=False)
         print(f"{name}: status {done.returncode} after {time.monotonic() - begin:.0f} s", flush=True)
         if done.returncode not in (0, 5):  # 5: nothing chosen (pytest, "Exit codes")

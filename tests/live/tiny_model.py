@@ -43,8 +43,9 @@ def main(folder: Path, template: Path) -> None:
         pad_token_id=1,
     )
     model = LlamaForCausalLM(config).to(torch.float32)
-    # Its random words are no calls: where another token is likelier than none at all, these are never written.
+    # Its random words are no calls: these tokens are never the likeliest, and the server samples no others.
     model.lm_head.weight.data[2 : len(special)] = 0
+    model.generation_config.do_sample, model.generation_config.top_k = True, 1
     model.save_pretrained(folder)
 
 
