@@ -18,7 +18,7 @@ import pytest
 from probe.simulator import Simulator
 from probe.simulator.call import JSON, Call, Chunk, Connection
 from probe.simulator.fault import Fault, choices, each_object
-from probe.simulator.faults.tools import Ignored
+from probe.simulator.faults.tools import tools_ignored
 from probe.simulator.response import (
     End,
     Head,
@@ -161,7 +161,7 @@ class Pool(Fault):
 
     def __init__(self) -> None:
         super().__init__()
-        self.turn = itertools.cycle([(), (Ignored(),)])
+        self.turn = itertools.cycle([(), (tools_ignored(),)])
 
     def additional(self, call: Call) -> Sequence[Fault]:
         members: Sequence[Fault] = next(self.turn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probe.simulator.call import Call
-from probe.simulator.fault import Fault
+from probe.simulator.fault import Fault, on_request
 from probe.simulator.response import Response, no_response
 from probe.simulator.tls import LOOPBACK, ServerTLS, issue, make, require_client_certificate, serve
 
@@ -18,7 +18,7 @@ _CERTIFICATES = {
 }
 #: One fault a kind of certificate; the valid one is harmless.
 FAULTS = tuple(
-    type(f"Certificate_{kind}", (Fault,), {"name": name, "summary": summary, "yields": yields, "certificate": kind})
+    Fault.variant(name, summary, yields=yields, certificate=kind)
     for name, (kind, yields, summary) in _CERTIFICATES.items()
 )
 
@@ -62,23 +62,13 @@ class PlainHttp(Fault):
 # Connections without an answer -------------------------------------------------------------------------
 
 
-class Reset(Fault):
+@on_request("every connection is reset when a request arrives", "connect.reset")
+def connect_reset(fault: Fault, call: Call) -> Response | None:
     """The connection is accepted and reset when the request arrives."""
-
-    name = "connect-reset"
-    summary = "every connection is reset when a request arrives"
-    yields = ("connect.reset",)
-
-    def on_request(self, call: Call) -> Response | None:
-        return no_response("reset")
+    return no_response("reset")
 
 
-class Silent(Fault):
+@on_request("requests are read and never answered", "connect.timeout")
+def connect_silent(fault: Fault, call: Call) -> Response | None:
     """The connection is accepted and nothing is ever sent on it."""
-
-    name = "connect-silent"
-    summary = "requests are read and never answered"
-    yields = ("connect.timeout",)
-
-    def on_request(self, call: Call) -> Response | None:
-        return no_response("hang")
+    return no_response("hang")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from probe.simulator.call import Call
-from probe.simulator.fault import Fault
+from probe.simulator.fault import Fault, on_response
 from probe.simulator.response import Response, to_json
 
 
@@ -54,38 +54,27 @@ _FORMS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-class NearAnswer(Fault):
+@on_response(
+    f"completions come in a form that clients cannot read (={', '.join(_FORMS)})", "shape.answer", choices=tuple(_FORMS)
+)
+def shape_near_answer(fault: Fault, call: Call, response: Response) -> Response:
     """Every completion that is not streamed comes in another form."""
-
-    name = "shape-near-answer"
-    summary = f"completions come in a form that clients cannot read (={', '.join(_FORMS)})"
-    yields = ("shape.answer",)
-    value = "nan"
-    choices = tuple(_FORMS)
-
-    def on_response(self, call: Call, response: Response) -> Response:
-        if call.operation != "chat" or response.status != 200 or response.is_stream:
-            return response
-        return response.with_body(_FORMS[self.given](response.body))
+    if call.operation != "chat" or response.status != 200 or response.is_stream:
+        return response
+    return response.with_body(_FORMS[fault.given](response.body))
 
 
-class ErrorInAnswer(Fault):
+@on_response(
+    "every chat request is answered with status 200 and an error, or a page (=error or page)",
+    "errors.success-status",
+    choices=("error", "page"),
+    operation="chat",
+)
+def errors_chat_200(fault: Fault, call: Call, response: Response) -> Response:
     """A gateway that answers every chat request with an error and status 200; its model list is right."""
-
-    name = "errors-chat-200"
-    summary = "every chat request is answered with status 200 and an error, or a page (=error or page)"
-    yields = ("errors.success-status",)
-    value = "error"
-    choices = ("error", "page")
-
-    def on_response(self, call: Call, response: Response) -> Response:
-        if call.operation != "chat":
-            return response
-        if self.given == "page":
-            return response.with_body(b"<!doctype html><title>Back soon</title>").with_header(
-                "Content-Type", "text/html"
-            )
-        return response.with_body(to_json({"error": {"message": "it did not work out", "type": "unexpected"}}))
+    if fault.given == "page":
+        return response.with_body(b"<!doctype html><title>Back soon</title>").with_header("Content-Type", "text/html")
+    return response.with_body(to_json({"error": {"message": "it did not work out", "type": "unexpected"}}))
 
 
 class _Envelope(Fault):
@@ -101,17 +90,13 @@ class _Envelope(Fault):
         return response.with_body(self.before + response.body).with_header("Content-Type", self.media_type)
 
 
-class WrongType(_Envelope):
-    """As of a proxy that sets one type for everything; openai-node gives its caller the text."""
-
-    name = "shape-content-type"
-    summary = "whole answers have the content type text/plain"
-    media_type = "text/plain; charset=utf-8"
+# As of a proxy that sets one type for everything; openai-node gives its caller the text.
+WrongType = _Envelope.variant(
+    "shape-content-type", "whole answers have the content type text/plain", media_type="text/plain; charset=utf-8"
+)
 
 
-class ByteOrderMark(_Envelope):
-    """RFC 8259 section 8.1: a parser may ignore a byte order mark, and some do not."""
-
-    name = "shape-byte-order-mark"
-    summary = "whole answers begin with a byte order mark"
-    before = b"\xef\xbb\xbf"
+# RFC 8259 section 8.1: a parser may ignore a byte order mark, and some do not.
+ByteOrderMark = _Envelope.variant(
+    "shape-byte-order-mark", "whole answers begin with a byte order mark", before=b"\xef\xbb\xbf"
+)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from probe.simulator.call import Call
-from probe.simulator.fault import Fault
+from probe.simulator.fault import Fault, on_chat, on_request
 from probe.simulator.response import Response, send_html, send_json
-from probe.simulator.style import DEFAULT_KEY
 
 
 class CachedPosts(Fault):
@@ -29,22 +28,19 @@ class CachedPosts(Fault):
         return self.kept.get(call.path, response)
 
 
-class DeadMember(Fault):
+@on_request(
+    "every second request goes to a server that does not run (=page or json: the gateway's answer)",
+    "errors.unsteady",
+    choices=("page", "json"),
+)
+def pool_dead_member(fault: Fault, call: Call) -> Response | None:
     """Requests are spread over two servers, one of which does not run."""
-
-    name = "pool-dead-member"
-    summary = "every second request goes to a server that does not run (=page or json: the gateway's answer)"
-    yields = ("errors.unsteady",)
-    value = "page"
-    choices = ("page", "json")
-
-    def on_request(self, call: Call) -> Response | None:
-        self.count += 1
-        if self.count % 2:
-            return None
-        if self.given == "json":
-            return send_json(500, {"error": {"message": "backend request failed: ECONNREFUSED 10.0.4.2:8000"}})
-        return send_html(502, "<html><body><h1>502</h1><p>The origin did not respond.</p></body></html>\n")
+    fault.count += 1
+    if fault.count % 2:
+        return None
+    if fault.given == "json":
+        return send_json(500, {"error": {"message": "backend request failed: ECONNREFUSED 10.0.4.2:8000"}})
+    return send_html(502, "<html><body><h1>502</h1><p>The origin did not respond.</p></body></html>\n")
 
 
 class WithoutTools(Fault):
@@ -62,18 +58,13 @@ class WithoutTools(Fault):
         return None if self.count % 2 else self.error(400, self.words)
 
 
-class WithoutKey(Fault):
+@on_chat(
+    "every fifth chat request is refused although the key is right (=401 or 403: the status)",
+    "errors.unsteady",
+    choices=("401", "403"),
+    keyed=True,
+)
+def pool_without_key(fault: Fault, call: Call) -> Response | None:
     """Requests are spread over several servers, one of which does not know the key (QuantumNous/new-api issue 3301)."""
-
-    name = "pool-without-key"
-    summary = "every fifth chat request is refused although the key is right (=401 or 403: the status)"
-    yields = ("errors.unsteady",)
-    value = "401"
-    choices = ("401", "403")
-
-    def required_key(self, key: str | None) -> str | None:
-        return key or DEFAULT_KEY
-
-    def on_chat(self, call: Call) -> Response | None:
-        self.count += 1
-        return self.error(int(self.number), "The token is not active", "auth") if self.count % 5 == 1 else None
+    fault.count += 1
+    return fault.error(int(fault.number), "The token is not active", "auth") if fault.count % 5 == 1 else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from probe.simulator.call import JSON, Call, Chunk
-from probe.simulator.fault import Fault, each_object, is_finished
+from probe.simulator.fault import Fault, each_object, is_finished, on_chunks
 
 _MISSING = object()
 
@@ -68,33 +68,24 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) else value
 
 
-class UsageWithoutChoices(Fault):
+@on_chunks("the usage chunk of a stream has no `choices`", "shape.chunk")
+def usage_without_choices(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """The chunk with the token counts has no list of choices."""
 
-    name = "usage-without-choices"
-    summary = "the usage chunk of a stream has no `choices`"
-    yields = ("shape.chunk",)
+    def without(data: JSON) -> JSON:
+        return {key: value for key, value in data.items() if key != "choices" or value}
 
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        def without(data: JSON) -> JSON:
-            return {key: value for key, value in data.items() if key != "choices" or value}
-
-        return each_object(chunks, without)
+    return each_object(chunks, without)
 
 
-class Annotations(Fault):
+@on_chunks("between chunks with text is one whose choice has no `delta`", "shape.chunk")
+def delta_missing_between(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """Azure's content filter sends chunks of its own between those with text (microsoft/autogen issue 6465)."""
-
-    name = "delta-missing-between"
-    summary = "between chunks with text is one whose choice has no `delta`"
-    yields = ("shape.chunk",)
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        third = chunks[2] if len(chunks) > 3 else None
-        if third is None or not isinstance(third.data, dict):
-            return chunks
-        note: JSON = {"index": 0, "finish_reason": None, "content_filter_results": {}}
-        return [*chunks[:3], replace(third, data={**third.data, "choices": [note]}), *chunks[3:]]
+    third = chunks[2] if len(chunks) > 3 else None
+    if third is None or not isinstance(third.data, dict):
+        return chunks
+    note: JSON = {"index": 0, "finish_reason": None, "content_filter_results": {}}
+    return [*chunks[:3], replace(third, data={**third.data, "choices": [note]}), *chunks[3:]]
 
 
 @dataclass(frozen=True)

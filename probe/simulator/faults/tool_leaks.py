@@ -33,11 +33,7 @@ class _Markup(_Leak):
 
 #: One fault a format.
 FAULTS = tuple(
-    type(
-        f"Leak_{marker.replace('-', '_')}",
-        (_Markup,),
-        {"name": f"tools-as-{marker}", "summary": f"tool calls stay in the text in {marker} markup", "marker": marker},
-    )
+    _Markup.variant(f"tools-as-{marker}", f"tool calls stay in the text in {marker} markup", marker=marker)
     for marker in FORMATS
 )
 

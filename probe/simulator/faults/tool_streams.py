@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from probe.simulator.call import JSON, Call, Chunk, Reply
-from probe.simulator.fault import Fault, as_text, deltas, each_object, named_calls
+from probe.simulator.fault import Fault, as_text, deltas, each_object, named_calls, on_chunks, on_reply
 from probe.simulator.markup import FORMATS
 
 
-class StreamLeak(Fault):
+@on_reply("streamed tool calls stay in the text; whole answers are well formed", "tools.stream-leak", stream=True)
+def tool_stream_leak(fault: Fault, call: Call, reply: Reply) -> Reply:
     """The parser is not applied to streams (koboldcpp and older servers)."""
-
-    name = "tool-stream-leak"
-    summary = "streamed tool calls stay in the text; whole answers are well formed"
-    yields = ("tools.stream-leak",)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        leaks = call.stream and reply.tool_calls
-        return as_text(reply, FORMATS["hermes"].write(named_calls(reply))) if leaks else reply
+    return as_text(reply, FORMATS["hermes"].write(named_calls(reply))) if reply.tool_calls else reply
 
 
 def _each_part(chunks: list[Chunk], change: Callable[[JSON], JSON | None]) -> list[Chunk]:
@@ -33,39 +27,26 @@ def _each_part(chunks: list[Chunk], change: Callable[[JSON], JSON | None]) -> li
     return each_object(chunks, changed)
 
 
-class NoIndex(Fault):
+@on_chunks("streamed tool calls have no index", "tools.stream-index")
+def tool_stream_index(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """Deltas without `index` (Gemini, Mistral): clients that join by it merge parallel calls."""
-
-    name = "tool-stream-index"
-    summary = "streamed tool calls have no index"
-    yields = ("tools.stream-index",)
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        return _each_part(chunks, lambda part: {key: value for key, value in part.items() if key != "index"})
+    return _each_part(chunks, lambda part: {key: value for key, value in part.items() if key != "index"})
 
 
-class IndexZero(Fault):
+@on_chunks("all streamed tool calls have index 0", "tools.stream-index")
+def tool_stream_index_zero(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """Every call has the index of the first."""
-
-    name = "tool-stream-index-zero"
-    summary = "all streamed tool calls have index 0"
-    yields = ("tools.stream-index",)
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        return _each_part(chunks, lambda part: {**part, "index": 0})
+    return _each_part(chunks, lambda part: {**part, "index": 0})
 
 
-class Fragments(Fault):
+@on_chunks(
+    "fragments of streamed calls cannot be joined (=lost, repeated or late)",
+    "tools.stream-fragments",
+    choices=("lost", "repeated", "late"),
+)
+def tool_stream_fragments(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """Fragments that do not add up to the call."""
-
-    name = "tool-stream-fragments"
-    summary = "fragments of streamed calls cannot be joined (=lost, repeated or late)"
-    yields = ("tools.stream-fragments",)
-    value = "lost"
-    choices = ("lost", "repeated", "late")
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        return {"lost": _lost, "repeated": _repeated, "late": _late}[self.given](chunks)
+    return {"lost": _lost, "repeated": _repeated, "late": _late}[fault.given](chunks)
 
 
 def _lost(chunks: list[Chunk]) -> list[Chunk]:

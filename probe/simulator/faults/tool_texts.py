@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from probe.simulator.call import JSON, Call, Chunk, Reply
-from probe.simulator.fault import Fault, choices, deltas, each_object, is_finished, with_arguments
+from probe.simulator.fault import Fault, choices, deltas, each_object, is_finished, on_chunks, with_arguments
 from probe.simulator.response import Response
 
 # Long arguments ----------------------------------------------------------------------------------------
@@ -27,26 +27,16 @@ def _each_argument(chunks: list[Chunk], change: Callable[[str], str]) -> list[Ch
     return each_object(chunks, changed)
 
 
-class PiecesStripped(Fault):
+@on_chunks("blanks at the ends of the pieces of streamed arguments are lost", "tools.stream-fragments")
+def tool_stream_pieces_stripped(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """A gateway strips every piece of the arguments."""
-
-    name = "tool-stream-pieces-stripped"
-    summary = "blanks at the ends of the pieces of streamed arguments are lost"
-    yields = ("tools.stream-fragments",)
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        return _each_argument(chunks, str.strip)
+    return _each_argument(chunks, str.strip)
 
 
-class CharactersSplit(Fault):
+@on_chunks("characters outside ASCII in streamed arguments become U+FFFD", "tools.values-altered")
+def tool_stream_characters_split(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """Bytes are decoded piece by piece, so that characters of several bytes break."""
-
-    name = "tool-stream-characters-split"
-    summary = "characters outside ASCII in streamed arguments become U+FFFD"
-    yields = ("tools.values-altered",)
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        return _each_argument(chunks, lambda text: text.encode("ascii", "replace").decode().replace("?", "\ufffd"))
+    return _each_argument(chunks, lambda text: text.encode("ascii", "replace").decode().replace("?", "\ufffd"))
 
 
 class _LongText(Fault):
@@ -54,16 +44,13 @@ class _LongText(Fault):
 
     yields = ("tools.stream-fragments",)
     at: ClassVar[int] = 130
-    stream: ClassVar[bool] = True
+    stream = True
 
     def damaged(self, text: str) -> str:
         """The text as it arrives."""
         raise NotImplementedError
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        if call.stream is not self.stream:
-            return reply
-
         def each(given: JSON) -> str:
             longer = {key: one for key, one in given.items() if isinstance(one, str) and len(one) > self.at}
             return json.dumps(given | {key: self.damaged(one) for key, one in longer.items()}, ensure_ascii=False)
@@ -91,13 +78,12 @@ class PieceRepeated(_LongText):
         return text[: self.at] + text[self.at - 21 :]
 
 
-class VeryLongLost(PieceLost):
-    """The same with a larger buffer."""
-
-    name = "tool-stream-long-piece-lost"
-    summary = "streamed strings of more than 2048 characters in arguments lose a piece"
-    deep = True
-    at = 2048
+VeryLongLost = PieceLost.variant(
+    "tool-stream-long-piece-lost",
+    "streamed strings of more than 2048 characters in arguments lose a piece",
+    deep=True,
+    at=2048,
+)
 
 
 # Text to a request with tools --------------------------------------------------------------------------
@@ -173,10 +159,11 @@ class ResultTextLost(Fault):
     name = "tool-stream-result-text-lost"
     summary = "the streamed answer to a tool result has no text"
     yields = ("stream.text-differs",)
+    stream = True
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
         told = call.messages[-1].get("role") == "tool"
-        return replace(reply, text=self.left(reply.text)) if call.stream and call.tools and told else reply
+        return replace(reply, text=self.left(reply.text)) if call.tools and told else reply
 
     def left(self, text: str) -> str:
         """What is streamed of the text."""
