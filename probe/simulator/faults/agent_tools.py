@@ -31,8 +31,6 @@ class EmptyArguments(Fault):
 NullArguments = EmptyArguments.variant(
     "agent-null-arguments", "a tool without parameters is called with the arguments `null`", instead="null"
 )
-
-
 EmptyArgumentsStreamed = EmptyArguments.variant(
     "agent-empty-arguments-streamed",
     "the streamed call of a tool without parameters has an empty text as its arguments",
@@ -72,16 +70,12 @@ DefsRefused = RefRefused.variant(
     message="failed to convert the tool parameters to a grammar",
     status=500,
 )
-
-
 AnyOfRefused = RefRefused.variant(
     "agent-anyof-refused",
     "a tool with `anyOf` in its parameters is refused",
     keyword='"anyOf"',
     message="Schema keyword 'anyOf' is not permitted here.",
 )
-
-
 SchemaKeywordRefused = RefRefused.variant(
     "agent-schema-uri-refused",
     "a tool with `$schema` in its parameters is refused without a reason",
@@ -89,16 +83,12 @@ SchemaKeywordRefused = RefRefused.variant(
     message="Invalid request.",
     status=422,
 )
-
-
 AdditionalRefused = RefRefused.variant(
     "agent-additional-properties-refused",
     "a tool with `additionalProperties` in its parameters is refused",
     keyword='"additionalProperties"',
     message="additional_properties: Extra inputs are not permitted",
 )
-
-
 # The same with a member of the tool that agents send by default (earendil-works/pi issue 1172).
 StrictRefused = RefRefused.variant(
     "agent-strict-refused",
@@ -197,8 +187,6 @@ UserAfterToolTemplate = UserAfterTool.variant(
     message="Jinja Exception: After a tool message, an assistant message must follow",
     status=500,
 )
-
-
 # A server that requires alternating roles.
 TwoUsers = UserAfterTool.variant(
     "order-two-users",
@@ -206,16 +194,12 @@ TwoUsers = UserAfterTool.variant(
     refused=(("user", "user"),),
     message='roles must alternate between "user" and "assistant", but found multiple "user" roles in a row',
 )
-
-
 TwoUsersPlainly = TwoUsers.variant(
     "order-two-users-422",
     "two user messages in a row are answered 422 without a reason",
     message="Unprocessable Entity",
     status=422,
 )
-
-
 # A server that accepts one system message.
 SecondSystem = UserAfterTool.variant(
     "order-second-system",
@@ -223,8 +207,6 @@ SecondSystem = UserAfterTool.variant(
     refused=(("system", "system"),),
     message="Only one system message is allowed.",
 )
-
-
 # A chat template that requires the system message first (Qwen3.5).
 LateSystem = UserAfterTool.variant(
     "order-late-system",
@@ -232,8 +214,6 @@ LateSystem = UserAfterTool.variant(
     refused=(("assistant", "system"), ("user", "system"), ("tool", "system")),
     message="System message must be at the beginning.",
 )
-
-
 LateSystemTemplate = LateSystem.variant(
     "order-late-system-template",
     "a system message after other messages is answered 500 by the chat template",

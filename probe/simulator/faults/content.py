@@ -85,14 +85,10 @@ class BlocksRejected(Fault):
 SystemBlocks = BlocksRejected.variant(
     "blocks-rejected-system", "content blocks are refused in system turns", roles=("system", "developer")
 )
-
-
 # Assistant turns must be strings (Groq's message schema).
 AssistantBlocks = BlocksRejected.variant(
     "blocks-rejected-assistant", "content blocks are refused in assistant turns", roles=("assistant",)
 )
-
-
 # Tool results must be strings.
 ToolBlocks = BlocksRejected.variant(
     "blocks-rejected-tool", "content blocks are refused in tool results", roles=("tool",)
@@ -124,8 +120,6 @@ class _Ignored(Fault):
 SystemIgnored = _Ignored.variant(
     "system-ignored", "system turns never reach the model", yields=("roles.system-ignored",), role="system"
 )
-
-
 # A chat template that is older than the role.
 DeveloperIgnored = _Ignored.variant(
     "developer-ignored", "developer turns never reach the model", yields=("roles.developer-ignored",), role="developer"

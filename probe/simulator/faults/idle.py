@@ -62,8 +62,6 @@ ResponsesTimeout = L7Timeout.variant(
     deep=True,
     operation="responses",
 )
-
-
 MessagesTimeout = ResponsesTimeout.variant(
     "idle-messages-timeout",
     "a proxy ends answers of /messages alone after N seconds without a byte (=N)",
@@ -71,8 +69,6 @@ MessagesTimeout = ResponsesTimeout.variant(
     home="litellm",
     operation="messages",
 )
-
-
 # A middlebox that resets idle connections, such as F5 with an idle timeout.
 L4Reset = _AfterSilence.variant(
     "idle-l4-reset",
@@ -80,8 +76,6 @@ L4Reset = _AfterSilence.variant(
     yields=("idle.l4-reset",),
     end="reset",
 )
-
-
 # A NAT or firewall that forgets silent connections: packets sent afterwards are lost.
 L4Dropped = _AfterSilence.variant(
     "idle-l4-dropped",

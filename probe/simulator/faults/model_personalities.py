@@ -51,8 +51,6 @@ ThinkTagsStreamed = think_tags.variant(
     yields=("stream.text-differs",),
     stream=True,
 )
-
-
 # The reasoning parser is applied to streams alone.
 ThinkTagsWhole = think_tags.variant(
     "think-tags-whole",
@@ -82,8 +80,6 @@ class HiddenReasoning(Fault):
 Weak = Fault.variant(
     "weak-model", "a very small model: it ignores instructions and writes nonsense up to the limit", personality="weak"
 )
-
-
 # Uses the newest question and a short system message, and nothing else.
 Small = Fault.variant(
     "small-model",
@@ -91,8 +87,6 @@ Small = Fault.variant(
     yields=("tools.not-called",),
     personality="small",
 )
-
-
 # Uses the newest question and nothing else.
 Copies = Fault.variant(
     "copying-model",

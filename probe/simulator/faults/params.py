@@ -66,19 +66,17 @@ class _Refused(Fault):
         return self.error(400, self.message, self.kind, self.param, self.code)
 
 
-class MaxTokensRejected(_Refused):
-    """OpenAI's reasoning models."""
-
-    name = "max-tokens-rejected"
-    summary = "max_tokens is refused; max_completion_tokens is expected"
-    yields = ("params.max-tokens-rejected",)
-    field = param = "max_tokens"
-    message = (
-        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
-    )
-    code = "unsupported_parameter"
-
-
+# OpenAI's reasoning models.
+MaxTokensRejected = _Refused.variant(
+    "max-tokens-rejected",
+    "max_tokens is refused; max_completion_tokens is expected",
+    yields=("params.max-tokens-rejected",),
+    field="max_tokens",
+    message="Unsupported parameter: 'max_tokens' is not supported with this model. "
+    "Use 'max_completion_tokens' instead.",
+    param="max_tokens",
+    code="unsupported_parameter",
+)
 # A strict server that is older than the parameter.
 MaxCompletionTokensRejected = _Refused.variant(
     "max-completion-tokens-rejected",
@@ -87,8 +85,6 @@ MaxCompletionTokensRejected = _Refused.variant(
     field="max_completion_tokens",
     message="Unrecognized request argument supplied: max_completion_tokens",
 )
-
-
 # Databricks' strict JSON decoder.
 StreamOptionsRejected = _Refused.variant(
     "stream-options-rejected",
@@ -98,19 +94,16 @@ StreamOptionsRejected = _Refused.variant(
     message='json: unknown field "stream_options"',
     kind="BAD_REQUEST",
 )
-
-
-class ParallelRejected(_Refused):
-    """Cerebras and others list the parameter as unsupported."""
-
-    name = "tool-parallel-rejected"
-    summary = "parallel_tool_calls is refused, by the Responses API too, where agents always send it"
-    yields = ("params.unknown-rejected", "responses.fields-rejected")
-    field = param = "parallel_tool_calls"
-    message = "Unsupported parameter: 'parallel_tool_calls' is not supported with this model."
-    code = "unsupported_parameter"
-
-
+# Cerebras and others list the parameter as unsupported.
+ParallelRejected = _Refused.variant(
+    "tool-parallel-rejected",
+    "parallel_tool_calls is refused, by the Responses API too, where agents always send it",
+    yields=("params.unknown-rejected", "responses.fields-rejected"),
+    field="parallel_tool_calls",
+    message="Unsupported parameter: 'parallel_tool_calls' is not supported with this model.",
+    param="parallel_tool_calls",
+    code="unsupported_parameter",
+)
 # DeepSeek's thinking mode knows no choice, not even the default (mozilla-ai/any-llm issue 1384).
 ChoiceRejected = _Refused.variant(
     "tool-choice-rejected",

@@ -225,8 +225,6 @@ class _Envelope(Fault):
 WrongType = _Envelope.variant(
     "shape-content-type", "whole answers have the content type text/plain", media_type="text/plain; charset=utf-8"
 )
-
-
 # RFC 8259 section 8.1: a parser may ignore a byte order mark, and some do not.
 ByteOrderMark = _Envelope.variant(
     "shape-byte-order-mark", "whole answers begin with a byte order mark", before=b"\xef\xbb\xbf"

@@ -64,8 +64,6 @@ NumbersAsStringsStreamed = NumbersAsStrings.variant(
     "numbers in streamed calls of the model's own choice come as strings",
     stream=True,
 )
-
-
 # A weak model writes numbers as strings, forced or not; the parser passes them on (harmless).
 ModelWritesStrings = NumbersAsStrings.variant(
     "model-numbers-as-strings",
@@ -210,8 +208,6 @@ class TextsAltered(_Values):
 TextsWithoutTags = TextsAltered.variant(
     "agent-texts-without-tags", "whatever is between < and > in arguments is lost, everywhere alike", value="tags"
 )
-
-
 TextsAlteredStreamed = TextsAltered.variant(
     "agent-texts-altered-streamed",
     "white space in the arguments of streamed calls is collapsed",

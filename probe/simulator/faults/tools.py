@@ -99,8 +99,6 @@ NotCalled = Fault.variant(
     yields=("tools.not-called",),
     personality="declines",
 )
-
-
 # The model answers in prose even when a call is forced.
 NeverCalled = Fault.variant(
     "tools-never-called",

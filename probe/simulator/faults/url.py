@@ -55,12 +55,8 @@ class WebUI(MissingV1):
 UnderOpenAI = _Under.variant(
     "api-under-openai-v1", "the API answers under /openai/v1; only the host is typed", prefix="/openai/v1"
 )
-
-
 # As on OpenRouter and bedrock-access-gateway.
 UnderApi = _Under.variant("api-under-api-v1", "the API answers under /api/v1; only the host is typed", prefix="/api/v1")
-
-
 # As on Fireworks.
 UnderInference = _Under.variant(
     "api-under-inference-v1", "the API answers under /inference/v1; only the host is typed", prefix="/inference/v1"
@@ -98,14 +94,10 @@ OperationPath = _Suffix.variant(
     yields=("url.operation-path",),
     suffix="/chat/completions",
 )
-
-
 # The URL of the model list is typed.
 ModelsPath = _Suffix.variant(
     "models-path", "the typed URL ends in /models", yields=("url.operation-path",), suffix="/models"
 )
-
-
 # `/v1` is added to a URL that contains it already.
 DuplicatePath = _Suffix.variant(
     "duplicate-path", "the typed URL ends in /v1/v1", yields=("url.duplicate-path",), suffix="/v1"
