@@ -352,3 +352,24 @@ def deltas(data: Any) -> list[JSON]:
 def is_finished(data: Any) -> bool:
     """Whether a chunk has a finish reason."""
     return any(choice.get("finish_reason") is not None for choice in choices(data))
+
+
+def each_part(chunks: list[Chunk], change: Callable[[JSON], JSON | None]) -> list[Chunk]:
+    """The chunks with `change(part)` in place of every entry of `tool_calls`; None drops the entry."""
+
+    def changed(data: JSON) -> JSON:
+        for delta in deltas(data):
+            if delta.get("tool_calls"):
+                delta["tool_calls"] = [part for part in map(change, delta["tool_calls"]) if part]
+        return data
+
+    return each_object(chunks, changed)
+
+
+def each_whole_call(payload: Any, change: Callable[[JSON], JSON]) -> Any:
+    """A whole answer with `change(call)` in place of every tool call; any other payload as it is."""
+    for choice in choices(payload):
+        message = choice.get("message") or {}
+        if message.get("tool_calls"):
+            message["tool_calls"] = [change(made) for made in message["tool_calls"]]
+    return payload

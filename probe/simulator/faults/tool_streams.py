@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from probe.simulator.call import JSON, Call, Chunk, Reply
-from probe.simulator.fault import Fault, as_text, deltas, each_object, named_calls, on_chunks, on_reply
+from probe.simulator.fault import Fault, as_text, deltas, each_part, named_calls, on_chunks, on_reply
 from probe.simulator.markup import FORMATS
 
 
@@ -15,28 +13,16 @@ def tool_stream_leak(fault: Fault, call: Call, reply: Reply) -> Reply:
     return as_text(reply, FORMATS["hermes"].write(named_calls(reply))) if reply.tool_calls else reply
 
 
-def _each_part(chunks: list[Chunk], change: Callable[[JSON], JSON | None]) -> list[Chunk]:
-    """The chunks with `change(part)` in place of every entry of `tool_calls`; None drops the entry."""
-
-    def changed(data: JSON) -> JSON:
-        for delta in deltas(data):
-            if delta.get("tool_calls"):
-                delta["tool_calls"] = [part for part in map(change, delta["tool_calls"]) if part]
-        return data
-
-    return each_object(chunks, changed)
-
-
 @on_chunks("streamed tool calls have no index", "tools.stream-index")
 def tool_stream_index(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """Deltas without `index` (Gemini, Mistral): clients that join by it merge parallel calls."""
-    return _each_part(chunks, lambda part: {key: value for key, value in part.items() if key != "index"})
+    return each_part(chunks, lambda part: {key: value for key, value in part.items() if key != "index"})
 
 
 @on_chunks("all streamed tool calls have index 0", "tools.stream-index")
 def tool_stream_index_zero(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """Every call has the index of the first."""
-    return _each_part(chunks, lambda part: {**part, "index": 0})
+    return each_part(chunks, lambda part: {**part, "index": 0})
 
 
 @on_chunks(
@@ -59,7 +45,7 @@ def _lost(chunks: list[Chunk]) -> list[Chunk]:
         seen[part["index"]] = seen.get(part["index"], 0) + 1
         return None if seen[part["index"]] == 2 else part
 
-    return _each_part(chunks, drop)
+    return each_part(chunks, drop)
 
 
 def _repeated(chunks: list[Chunk]) -> list[Chunk]:
@@ -73,7 +59,7 @@ def _repeated(chunks: list[Chunk]) -> list[Chunk]:
         named = {"name": call["name"], "arguments": call["arguments"]}
         return {"index": index, "id": call["id"], "type": "function", "function": named}
 
-    return _each_part(chunks, grow)
+    return each_part(chunks, grow)
 
 
 def _late(chunks: list[Chunk]) -> list[Chunk]:
@@ -95,4 +81,4 @@ def _late(chunks: list[Chunk]) -> list[Chunk]:
         named = {"name": call["function"]["name"], **function}
         return {"index": index, "id": call["id"], "type": "function", "function": named}
 
-    return _each_part(chunks, shift)
+    return each_part(chunks, shift)

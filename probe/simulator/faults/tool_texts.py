@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from probe.simulator.call import JSON, Call, Chunk, Reply
-from probe.simulator.fault import Fault, choices, deltas, each_object, is_finished, on_chunks, with_arguments
+from probe.simulator.fault import Fault, choices, deltas, each_part, is_finished, on_chunks, with_arguments
 from probe.simulator.response import Response
 
 # Long arguments ----------------------------------------------------------------------------------------
@@ -17,14 +17,11 @@ from probe.simulator.response import Response
 def _each_argument(chunks: list[Chunk], change: Callable[[str], str]) -> list[Chunk]:
     """The chunks after `change(piece)` of every piece of the arguments of calls."""
 
-    def changed(data: JSON) -> JSON:
-        for delta in deltas(data):
-            for made in delta.get("tool_calls") or ():
-                if isinstance(given := made.get("function", {}).get("arguments"), str):
-                    made["function"]["arguments"] = change(given)
-        return data
+    def changed(part: JSON) -> JSON:
+        given = part.get("function", {}).get("arguments")
+        return {**part, "function": {**part["function"], "arguments": change(given)}} if given else part
 
-    return each_object(chunks, changed)
+    return each_part(chunks, changed)
 
 
 @on_chunks("blanks at the ends of the pieces of streamed arguments are lost", "tools.stream-fragments")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +14,8 @@ from probe.simulator.fault import (
     deltas,
     drop_fields,
     each_call,
-    each_object,
+    each_part,
+    each_whole_call,
     on_chat,
     on_chunks,
     on_json,
@@ -30,17 +30,6 @@ SIGNATURE = "CsYBAXLI2nwF0Qk5m8s="
 def _calling_turns(call: Call) -> list[JSON]:
     """The assistant turns of the history with tool calls."""
     return [turn for turn in call.messages if turn.get("role") == "assistant" and turn.get("tool_calls")]
-
-
-def _each_delta(chunks: list[Chunk], change: Callable[[JSON], object]) -> list[Chunk]:
-    """The chunks after `change(delta)` on a copy of every delta."""
-
-    def changed(data: JSON) -> JSON:
-        for delta in deltas(data):
-            change(delta)
-        return data
-
-    return each_object(chunks, changed)
 
 
 # Fields that must be returned --------------------------------------------------------------------------
@@ -66,18 +55,10 @@ class EchoSignature(Fault):
         return None if all(one == self.signed(one) for one in made) else self.error(400, self.message, param="messages")
 
     def on_json(self, call: Call, payload: Any) -> Any:
-        for choice in choices(payload):
-            for made in choice["message"].get("tool_calls") or ():
-                made.update(self.signed(made))
-        return payload
+        return each_whole_call(payload, self.signed)
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        def sign(delta: JSON) -> None:
-            for made in delta.get("tool_calls") or ():
-                if made.get("id"):
-                    made.update(self.signed(made))
-
-        return _each_delta(chunks, sign)
+        return each_part(chunks, lambda part: self.signed(part) if part.get("id") else part)
 
 
 class EchoInFunction(EchoSignature):
@@ -226,12 +207,7 @@ def tool_arguments_encoded_twice(fault: Fault, call: Call, reply: Reply) -> Repl
 @on_chunks("streamed calls have the indexes 1, 2 …", "tools.stream-index")
 def tool_stream_index_from_one(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """The indexes of streamed calls start at 1 (router-for-me/CLIProxyAPI issue 5229)."""
-
-    def count(delta: JSON) -> None:
-        for made in delta.get("tool_calls") or ():
-            made["index"] += 1
-
-    return _each_delta(chunks, count)
+    return each_part(chunks, lambda part: {**part, "index": part["index"] + 1})
 
 
 @on_prompt('tools reach the model only if the request contains `tool_choice`, even `"auto"`', "tools.ignored")
@@ -313,24 +289,17 @@ class ArgumentsElsewhere(Fault):
     value = "parameters"
     choices = ("parameters", "input", "args")
 
-    def moved(self, made: JSON) -> None:
-        """Rename the member of one call."""
-        function = made.get("function") or {}
-        if "arguments" in function:
-            function[self.given] = function.pop("arguments")
+    def moved(self, made: JSON) -> JSON:
+        """One call, or a piece of it, with the member renamed."""
+        names = {"arguments": self.given}
+        function = {names.get(name, name): value for name, value in (made.get("function") or {}).items()}
+        return {**made, "function": function}
 
     def on_json(self, call: Call, payload: Any) -> Any:
-        for choice in choices(payload):
-            for made in choice.get("message", {}).get("tool_calls") or ():
-                self.moved(made)
-        return payload
+        return each_whole_call(payload, self.moved)
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        def move(delta: JSON) -> None:
-            for made in delta.get("tool_calls") or ():
-                self.moved(made)
-
-        return _each_delta(chunks, move)
+        return each_part(chunks, self.moved)
 
 
 @on_reply("complete streamed calls end with finish_reason length", "tools.finish-reason", stream=True)
