@@ -69,15 +69,13 @@ def stream_content_type(fault: Fault, call: Call, response: Response) -> Respons
 @on_stream("nothing arrives before the end of the generation", "stream.held", layer=1)
 def stream_held(fault: Fault, call: Call, response: Response) -> Response:
     """A proxy that buffers whole responses: even the headers come at the end."""
-    return response.with_writes([(response.finished_at(), response.body)])
+    return response.held()
 
 
 @on_stream("the answer is generated whole and then played back as a stream", "stream.replayed")
 def stream_replayed(fault: Fault, call: Call, response: Response) -> Response:
     """Simulated streaming: the server generates the whole answer and then plays it back quickly."""
-    end, first = response.finished_at(), response.writes[0].at
-    writes = [replace(write, at=end + (write.at - first) * 0.25) for write in response.writes]
-    return replace(response, writes=writes, end_at=writes[-1].at)
+    return response.replayed(0.25)
 
 
 @on_stream(
