@@ -255,6 +255,8 @@ class _Hook(Generic[Overrides]):
         return made
 
 
+typed_key = _Hook[Callable[[Any, str | None], str | None]]("typed_key")
+on_tls = _Hook[Callable[[Any, ServerTLS | None], ServerTLS | None]]("on_tls")
 on_request = _Hook[Callable[[Any, Call], Response | None]]("on_request")
 on_auth = _Hook[Callable[[Any, Call, Response | None], Response | None]]("on_auth")
 on_chat = _Hook[Callable[[Any, Call], Response | None]]("on_chat")

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from probe.simulator.call import Call
-from probe.simulator.fault import Fault, on_auth, on_chat
+from probe.simulator.fault import Fault, on_auth, on_chat, typed_key
 from probe.simulator.response import Response
 
 
-class Required(Fault):
+@typed_key("the endpoint requires a key and the user gives none", "auth.required", keyed=True)
+def auth_required(fault: Fault, key: str | None) -> str | None:
     """A key is required and the user gives none."""
-
-    name = "auth-required"
-    summary = "the endpoint requires a key and the user gives none"
-    yields = ("auth.required",)
-    keyed = True
-
-    def typed_key(self, key: str | None) -> str | None:
-        return None
+    return None
 
 
-class Rejected(Fault):
+@typed_key("the user gives a key that the endpoint does not accept", "auth.rejected", keyed=True)
+def auth_rejected(fault: Fault, key: str | None) -> str | None:
     """The user's key was never issued by this endpoint."""
-
-    name = "auth-rejected"
-    summary = "the user gives a key that the endpoint does not accept"
-    yields = ("auth.rejected",)
-    keyed = True
-
-    def typed_key(self, key: str | None) -> str | None:
-        return "sk-sim-0ldKeyFromLastYear42"
+    return "sk-sim-0ldKeyFromLastYear42"
 
 
 # Misleading answers to a wrong key ---------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probe.simulator.call import Call
-from probe.simulator.fault import Fault, on_request
+from probe.simulator.fault import Fault, on_request, on_tls
 from probe.simulator.response import Response, no_response
 from probe.simulator.tls import LOOPBACK, ServerTLS, issue, make, require_client_certificate, serve
 
@@ -23,28 +23,18 @@ FAULTS = tuple(
 )
 
 
-class ChainIncomplete(Fault):
+@on_tls("https without the intermediate certificate (its root is written to a file)", "tls.chain-incomplete")
+def tls_chain_incomplete(fault: Fault, tls: ServerTLS | None) -> ServerTLS | None:
     """The root is known, and the intermediate certificate below it is not sent."""
-
-    name = "tls-chain-incomplete"
-    summary = "https without the intermediate certificate (its root is written to a file)"
-    yields = ("tls.chain-incomplete",)
-
-    def on_tls(self, tls: ServerTLS | None) -> ServerTLS | None:
-        root = issue("Simulated Root", organization="Simulated Trust Services")
-        intermediate = issue("Simulated Intermediate", root, organization="Simulated Trust Services")
-        return serve([issue("localhost", intermediate, names=LOOPBACK)], root)
+    root = issue("Simulated Root", organization="Simulated Trust Services")
+    intermediate = issue("Simulated Intermediate", root, organization="Simulated Trust Services")
+    return serve([issue("localhost", intermediate, names=LOOPBACK)], root)
 
 
-class ClientCertificate(Fault):
+@on_tls("https that requires a certificate of the client", "tls.client-certificate")
+def tls_client_certificate(fault: Fault, tls: ServerTLS | None) -> ServerTLS | None:
     """A certificate of the client is required (mutual TLS)."""
-
-    name = "tls-client-certificate"
-    summary = "https that requires a certificate of the client"
-    yields = ("tls.client-certificate",)
-
-    def on_tls(self, tls: ServerTLS | None) -> ServerTLS | None:
-        return require_client_certificate(tls or make("good"))
+    return require_client_certificate(tls or make("good"))
 
 
 class PlainHttp(Fault):

@@ -11,43 +11,35 @@ from probe.simulator.model.prompt import clip
 from probe.simulator.response import Response, send_html, send_json
 
 
-class _First(Fault):
-    """The first N requests are refused, and with `always` all of them."""
-
-    value = "2"
-
-    def on_request(self, call: Call) -> Response | None:
-        self.count += 1
-        refused = self.given == "always" or self.count <= self.number
-        return self.refusal(call) if refused else None
-
-    def refusal(self, call: Call) -> Response:
-        """The answer to those requests."""
-        raise NotImplementedError
+def _is_early(fault: Fault) -> bool:
+    """Whether this request is one of the first N that are refused; with `always` all of them are."""
+    fault.count += 1
+    return fault.given == "always" or fault.count <= fault.number
 
 
-class RateLimited(_First):
+@on_request(
+    "the first N requests get 429 with Retry-After (=N, or =always)",
+    "limits.rate-limited",
+    value="2",
+    choices=("always",),
+)
+def rate_limited(fault: Fault, call: Call) -> Response | None:
     """A rate limit with Retry-After."""
-
-    name = "rate-limited"
-    summary = "the first N requests get 429 with Retry-After (=N, or =always)"
-    yields = ("limits.rate-limited",)
-    choices = ("always",)
-
-    def refusal(self, call: Call) -> Response:
-        message = (
-            f"Rate limit reached for model `{call.site.model}` on requests per min (RPM): Limit 30, Used 30, "
-            f"Requested 1. Please try again in 1s."
-        )
-        refusal = self.error(429, message, "requests", code="rate_limit_exceeded")
-        for name, text in (
-            ("Retry-After", "1"),
-            ("x-ratelimit-limit-requests", "30"),
-            ("x-ratelimit-remaining-requests", "0"),
-            ("x-ratelimit-reset-requests", "1s"),
-        ):
-            refusal = refusal.with_header(name, text)
-        return refusal
+    if not _is_early(fault):
+        return None
+    message = (
+        f"Rate limit reached for model `{call.site.model}` on requests per min (RPM): Limit 30, Used 30, "
+        f"Requested 1. Please try again in 1s."
+    )
+    refusal = fault.error(429, message, "requests", code="rate_limit_exceeded")
+    for name, text in (
+        ("Retry-After", "1"),
+        ("x-ratelimit-limit-requests", "30"),
+        ("x-ratelimit-remaining-requests", "0"),
+        ("x-ratelimit-reset-requests", "1s"),
+    ):
+        refusal = refusal.with_header(name, text)
+    return refusal
 
 
 @on_chat("every chat request gets 429 insufficient_quota", "limits.quota")
@@ -57,26 +49,20 @@ def quota(fault: Fault, call: Call) -> Response | None:
     return fault.error(429, message, "insufficient_quota", code="insufficient_quota")
 
 
-class Loading(_First):
+@on_request("the first N requests get 503 while the model loads", "limits.loading", value="2")
+def loading_503(fault: Fault, call: Call) -> Response | None:
     """The server is still reading the weights; waiting helps."""
-
-    name = "loading-503"
-    summary = "the first N requests get 503 while the model loads"
-    yields = ("limits.loading",)
-
-    def refusal(self, call: Call) -> Response:
-        return self.error(503, "Loading model", "unavailable_error", code=503).with_header("Retry-After", "1")
+    refusal = fault.error(503, "Loading model", "unavailable_error", code=503).with_header("Retry-After", "1")
+    return refusal if _is_early(fault) else None
 
 
-class Starting(_First):
+@on_request(
+    "the first N requests get 503 without Retry-After while the model is being started", "limits.loading", value="2"
+)
+def loading_silent(fault: Fault, call: Call) -> Response | None:
     """A proxy that starts the server of a model at the first request for it, and does not say how long it takes."""
-
-    name = "loading-silent"
-    summary = "the first N requests get 503 without Retry-After while the model is being started"
-    yields = ("limits.loading",)
-
-    def refusal(self, call: Call) -> Response:
-        return send_json(503, {"error": "The model is currently loading", "estimated_time": 2.0})
+    refusal = send_json(503, {"error": "The model is currently loading", "estimated_time": 2.0})
+    return refusal if _is_early(fault) else None
 
 
 @on_chat("some chat requests are answered with 529: every Nth, twice in a row", "limits.overloaded", value="6")
