@@ -63,7 +63,7 @@ class Fault:
     keyed        the endpoint requires a key, whatever its style
     certificate  the kind of server certificate, see `probe.simulator.tls`
     home         the style on which it yields these codes, one that serves what the fault changes
-    stream       True, False: only calls that are streamed, or only those that are not; None: both
+    stream       True, False: only calls that are streamed, or only those that are not; None: both (see `concerns`)
     operation    only calls of this operation, see `probe.simulator.call.Call`; empty: all
     """
 
@@ -118,7 +118,7 @@ class Fault:
         return type(name, (cls,), {"name": name, "summary": summary, **members})
 
     def concerns(self, call: Call) -> bool:
-        """Whether the hooks from `on_chat` on are asked about this call."""
+        """Whether the hooks from `on_chat` to `on_response` are asked about this call."""
         return self.stream in (None, call.stream) and self.operation in ("", call.operation)
 
     @property
