@@ -35,8 +35,7 @@ from probe.parsing import png, sse, urls
 from probe.parsing.error_bodies import Obstacle
 from probe.parsing.strict_json import count_at, member, parse, text_at
 from probe.redaction.redactor import too_common
-from probe.run.outcomes import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled
-from probe.run.verdicts import wilson
+from probe.run.outcomes import BudgetExceeded, Inconclusive, KeyWithheld, Skip, Throttled, wilson
 
 if TYPE_CHECKING:
     from probe.run.context import Context

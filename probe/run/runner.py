@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
 
 import anyio
 import anyio.from_thread
@@ -20,6 +22,7 @@ from probe.model import (
     AuthInfo,
     Check,
     Event,
+    Evidence,
     Finding,
     Report,
     RunInfo,
@@ -35,15 +38,14 @@ from probe.model import (
 from probe.parsing import chat_completion
 from probe.parsing.urls import login, secrets_in
 from probe.redaction.redactor import Redactor
-from probe.report import stored
+from probe.report import stored, tidy
 from probe.run.budget import Budget
 from probe.run.interruption import Interrupted
 from probe.run.options import Options, Settled
+from probe.run.outcomes import merge
 from probe.run.process_state import Shared
-from probe.run.report_redaction import without_secrets
 from probe.run.run_state import Log
 from probe.run.scheduler import Scheduler
-from probe.run.verdicts import merge
 from probe.run.watchdog import Watchdog
 from probe.version import VERSION
 from probe.wire.client import Client
@@ -249,3 +251,35 @@ def _ordered(findings: list[Finding]) -> list[Finding]:
         elif SEVERITIES.index(finding.severity) < SEVERITIES.index(same.severity):
             kept[finding.code] = replace(finding, evidence=(*finding.evidence, *same.evidence)[:8])
     return in_order(kept.values())
+
+
+# The last redaction ------------------------------------------------------------------------------------
+
+#: Characters of one text of a check; the exchanges have all of it.
+LONGEST = 4_000
+
+
+def without_secrets(report: Report, redactor: Redactor) -> Report:
+    """The report without secrets and with a limited length in all texts of checks; its exchanges are redacted.
+
+    Everything is redacted at capture.  But a check may join what came back in several answers, and one that quotes a
+    model's name or a header may quote a megabyte.
+    """
+    found: Report = _without(replace(report, exchanges=()), redactor)
+    return replace(found, exchanges=report.exchanges)
+
+
+def _without(value: Any, redactor: Redactor) -> Any:
+    """A value of the report of the same type, every text in it redacted and then cut."""
+    if isinstance(value, str) and not isinstance(value, Enum):
+        text = redactor.text(value)
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
+    if isinstance(value, Evidence):
+        return replace(value, expected=tidy(redactor.value(value.expected)), actual=tidy(redactor.value(value.actual)))
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{item.name: _without(getattr(value, item.name), redactor) for item in fields(value)})
+    if isinstance(value, Mapping):
+        return {redactor.text(str(name)): _without(item, redactor) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return type(value)(_without(item, redactor) for item in value)
+    return value

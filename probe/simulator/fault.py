@@ -1,8 +1,10 @@
 """The hooks by which a fault changes the simulated endpoint; each does nothing unless overridden.
 
-A fault is one class in a module of `probe/simulator/faults/`, and nothing else is edited for it. The endpoint keeps
-one instance of each of its faults, so `self` is the place for state that outlives a request (a counter, a cache);
-`call.notes` is the place for state within one. Faults combine: a hook receives what the previous fault returned.
+A fault is declared in a module of `probe/simulator/faults/`, and nothing else is edited for it: as one function, which
+has its name, under the decorator of its hook (`@on_reply("summary", "code")`); as a class where it needs several hooks;
+or as a `variant` of another fault. The endpoint keeps one instance of each of its faults, which is the place for state
+that outlives a request (a counter, a cache); `call.notes` is the place for state within one. Faults combine: a hook
+receives what the previous fault returned.
 
 | Layer        | Hook                   | What it receives, and may change                                         |
 | ------------ | ---------------------- | ------------------------------------------------------------------------ |
@@ -37,12 +39,14 @@ import copy
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from probe.simulator.call import JSON, Call, Chunk, Connection, Reply, ToolCall
 from probe.simulator.response import End, Head, Response
-from probe.simulator.style import Style
+from probe.simulator.style import DEFAULT_KEY, Style
 from probe.simulator.tls import ServerTLS, make
+
+Overrides = TypeVar("Overrides", bound=Callable[..., Any])
 
 
 class Fault:
@@ -56,8 +60,11 @@ class Fault:
     deep         only depth deep asks for what it changes
     layer        order of the response hooks: 0 the server itself, 1 a buffering hop, 2 a hop with a timer
     personality  the model's behaviour, see `probe.simulator.endpoint`
+    keyed        the endpoint requires a key, whatever its style
     certificate  the kind of server certificate, see `probe.simulator.tls`
     home         the style on which it yields these codes, one that serves what the fault changes
+    stream       True, False: only calls that are streamed, or only those that are not; None: both (see `concerns`)
+    operation    only calls of this operation, see `probe.simulator.call.Call`; empty: all
     """
 
     name: ClassVar[str]
@@ -68,8 +75,11 @@ class Fault:
     deep: ClassVar[bool] = False
     layer: ClassVar[int] = 0
     personality: ClassVar[str | None] = None
+    keyed: ClassVar[bool] = False
     certificate: ClassVar[str | None] = None
     home: ClassVar[str] = "openai"
+    stream: ClassVar[bool | None] = None
+    operation: ClassVar[str] = ""
 
     style: Style
     """The style of the endpoint; set before any hook of a request is called."""
@@ -95,6 +105,21 @@ class Fault:
         if self.choices or takes_numbers:
             wanted = ", ".join(self.choices) or "a number of zero or more"
             raise ValueError(f"fault {self.name} takes {wanted}, not {given!r}")
+
+    @classmethod
+    def variant(cls, name: str, summary: str, **members: Any) -> type[Self]:
+        """This fault under another name, with other values of its members or other hooks.
+
+        Raises TypeError for a member that it does not have.
+        """
+        known = {member for base in cls.__mro__ for member in (*vars(base), *vars(base).get("__annotations__", ()))}
+        if unknown := members.keys() - known:
+            raise TypeError(f"{cls.__name__} has no {', '.join(sorted(unknown))}")
+        return type(name, (cls,), {"name": name, "summary": summary, **members})
+
+    def concerns(self, call: Call) -> bool:
+        """Whether the hooks from `on_chat` to `on_response` are asked about this call."""
+        return self.stream in (None, call.stream) and self.operation in ("", call.operation)
 
     @property
     def number(self) -> float:
@@ -129,7 +154,7 @@ class Fault:
 
     def required_key(self, key: str | None) -> str | None:
         """The key that the endpoint requires, from the style's (None: none)."""
-        return key
+        return key or DEFAULT_KEY if self.keyed else key
 
     def on_tls(self, tls: ServerTLS | None) -> ServerTLS | None:
         """Certificate and context of the listening socket; None is plain HTTP. Called once, at the start."""
@@ -204,6 +229,43 @@ def _is_number(text: str | None) -> bool:
         return 0 <= float(text or "") < float("inf")
     except ValueError:
         return False
+
+
+# Faults of one hook ------------------------------------------------------------------------------------
+
+
+class _Hook(Generic[Overrides]):
+    """A decorator that makes a fault of the function which is its only hook."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, summary: str, *yields: str, **members: Any) -> Callable[[Overrides], type[Fault]]:
+        """The fault has the function's name and these members; its instance is the function's first argument.
+
+        Without `value` the first of the `choices` is the default.
+        """
+        if "choices" in members:
+            members = {"value": members["choices"][0], **members}
+
+        def made(function: Overrides) -> type[Fault]:
+            name = function.__name__.replace("_", "-")
+            return Fault.variant(name, summary, yields=yields, **members, **{self.name: function})
+
+        return made
+
+
+typed_key = _Hook[Callable[[Any, str | None], str | None]]("typed_key")
+on_tls = _Hook[Callable[[Any, ServerTLS | None], ServerTLS | None]]("on_tls")
+on_request = _Hook[Callable[[Any, Call], Response | None]]("on_request")
+on_auth = _Hook[Callable[[Any, Call, Response | None], Response | None]]("on_auth")
+on_chat = _Hook[Callable[[Any, Call], Response | None]]("on_chat")
+on_prompt = _Hook[Callable[[Any, Call], None]]("on_prompt")
+on_reply = _Hook[Callable[[Any, Call, Reply], Reply]]("on_reply")
+on_json = _Hook[Callable[[Any, Call, Any], Any]]("on_json")
+on_chunks = _Hook[Callable[[Any, Call, list[Chunk]], list[Chunk]]]("on_chunks")
+on_stream = _Hook[Callable[[Any, Call, Response], Response]]("on_stream")
+on_response = _Hook[Callable[[Any, Call, Response], Response]]("on_response")
 
 
 # Changes to the request that the model is shown --------------------------------------------------------
@@ -292,3 +354,24 @@ def deltas(data: Any) -> list[JSON]:
 def is_finished(data: Any) -> bool:
     """Whether a chunk has a finish reason."""
     return any(choice.get("finish_reason") is not None for choice in choices(data))
+
+
+def each_part(chunks: list[Chunk], change: Callable[[JSON], JSON | None]) -> list[Chunk]:
+    """The chunks with `change(part)` in place of every entry of `tool_calls`; None drops the entry."""
+
+    def changed(data: JSON) -> JSON:
+        for delta in deltas(data):
+            if delta.get("tool_calls"):
+                delta["tool_calls"] = [part for part in map(change, delta["tool_calls"]) if part]
+        return data
+
+    return each_object(chunks, changed)
+
+
+def each_whole_call(payload: Any, change: Callable[[JSON], JSON]) -> Any:
+    """A whole answer with `change(call)` in place of every tool call; any other payload as it is."""
+    for choice in choices(payload):
+        message = choice.get("message") or {}
+        if message.get("tool_calls"):
+            message["tool_calls"] = [change(made) for made in message["tool_calls"]]
+    return payload

@@ -60,7 +60,7 @@ class Planner:
             for name, value in response.headers
         ]
         response = replace(response, headers=[*self.style.fixed_headers(self.call, response), *fields])
-        for fault in sorted(self.faults, key=lambda fault: fault.layer):
+        for fault in sorted(self._concerned, key=lambda fault: fault.layer):
             response = fault.on_response(self.call, response)
         if response.framing == "chunked" and self.call.request.version == "HTTP/1.0":
             return replace(response, framing="close")  # RFC 9112, section 6.1: HTTP/1.0 knows no chunks
@@ -100,9 +100,13 @@ class Planner:
         if not response.is_json or not self.faults:
             return response
         payload = json.loads(response.body)
-        for fault in self.faults:
+        for fault in self._concerned:
             payload = fault.on_json(self.call, payload)
         return response.with_body(to_json(payload))
+
+    @property
+    def _concerned(self) -> list[Fault]:
+        return [fault for fault in self.faults if fault.concerns(self.call)]
 
     # Steps before the model ----------------------------------------------------------------------------
 
@@ -162,7 +166,7 @@ class Planner:
                     return style.unknown_response(call, str(before))
                 call.body["messages"] = [*call.site.stored[before], *call.body["messages"]]
         refusal = style.validate(call) or self._judge_model()
-        for fault in self.faults:
+        for fault in self._concerned:
             refusal = refusal or fault.on_chat(call)
         return refusal
 
@@ -188,7 +192,7 @@ class Planner:
         refusal = self._refusal()
         if refusal is not None:
             return refusal
-        for fault in self.faults:
+        for fault in self._concerned:
             fault.on_prompt(call)
         shown = prompt_tokens(call.body)
         if shown >= call.site.context_length:
@@ -208,7 +212,7 @@ class Planner:
             chunks = style.events(call, dialect.events(call, replies[0]))
         else:
             chunks = style.chunks(call, replies)
-        for fault in self.faults:
+        for fault in self._concerned:
             chunks = fault.on_events(call, chunks)
         return style.streamed(chunks)
 
@@ -216,6 +220,6 @@ class Planner:
         call = self.call
         reply = answer(call.body, call.site.personality, call.site.context_length)
         reply = self.style.with_ids(call, reply)
-        for fault in self.faults:
+        for fault in self._concerned:
             reply = fault.on_reply(call, reply)
         return reply

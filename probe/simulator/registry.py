@@ -96,15 +96,15 @@ def _classes(package: str, base: type) -> Iterator[Any]:
     """The named subclasses that the modules of a package define, or make from a table and list in `FAULTS`."""
     for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
         module = importlib.import_module(found.name)
-        defined = (value for value in vars(module).values() if isinstance(value, type) and issubclass(value, base))
-        yield from (value for value in defined if value.__module__ == found.name and "name" in vars(value))
-        yield from getattr(module, "FAULTS", ())
+        found_in = [*vars(module).values(), *getattr(module, "FAULTS", ())]
+        yield from (
+            one for one in found_in if isinstance(one, type) and issubclass(one, base) and vars(one).get("name")
+        )
 
 
 def _by_name(classes: Iterable[Any]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for one in classes:
-        if one.name in made:
+        if made.setdefault(one.name, one) is not one:
             raise RuntimeError(f"two classes are named {one.name}")
-        made[one.name] = one
     return dict(sorted(made.items()))

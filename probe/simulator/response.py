@@ -123,6 +123,16 @@ class Response:
         """A copy with the bytes of every write changed."""
         return replace(self, writes=[replace(write, data=change(write.data)) for write in self.writes])
 
+    def held(self) -> Response:
+        """The same response with all its bytes at the end."""
+        return self.with_writes([(self.finished_at(), self.body)])
+
+    def replayed(self, pace: float) -> Response:
+        """The same response after its end: its pauses are multiplied by `pace`."""
+        end, first = self.finished_at(), self.writes[0].at
+        writes = [replace(write, at=end + (write.at - first) * pace) for write in self.writes]
+        return replace(self, writes=writes, end_at=writes[-1].at)
+
     def delayed(self, seconds: float) -> Response:
         """A copy in which everything happens `seconds` later."""
         writes = [replace(write, at=write.at + seconds) for write in self.writes]

@@ -21,7 +21,9 @@ from probe.simulator.response import Headers, Response, Write, plain, send_json,
 from probe.simulator.validation import Problem, problems
 
 DEFAULT_KEY = "sk-sim-7Qm2xVb9LtR4wKz8NfYc"
+LETTERS = string.ascii_letters + string.digits
 LOWER = string.ascii_lowercase + string.digits
+HEX = "0123456789abcdef"
 
 CHAT_ONLY = {"/chat/completions": ("chat", "POST"), "/models": ("models", "GET")}
 """The routes of a server with chat completions only."""
@@ -30,14 +32,14 @@ DIALECTS = {**CHAT_ONLY, **RESPONSES, "/messages": ("messages", "POST")}
 ALL_DIALECTS = {**DIALECTS, "/messages/count_tokens": ("count_tokens", "POST")}
 
 
-def token(length: int, alphabet: str = string.ascii_letters + string.digits) -> str:
+def token(length: int, alphabet: str = LETTERS) -> str:
     """A random identifier of that length (not a secret)."""
     return "".join(random.choices(alphabet, k=length))
 
 
 def hexes(length: int) -> str:
     """Random lower-case hexadecimal digits."""
-    return token(length, "0123456789abcdef")
+    return token(length, HEX)
 
 
 def uuid(variant: str = "a") -> str:
@@ -73,6 +75,10 @@ class Style:
     lower_case           whether field names are sent in lower case
     stores               whether a response can be continued with `previous_response_id`
     x_api_key            whether the key may be in `x-api-key` for the Messages API
+    fingerprint          the system_fingerprint of every answer
+    role_delta           the first delta of a stream
+    id_form              the id of a completion: its beginning, and how many of which characters follow
+    call_id_form         the same of a tool call
     messages_errors      whether errors of the Messages API have its own form
     """
 
@@ -97,6 +103,10 @@ class Style:
     lower_case: ClassVar[bool] = False
     stores: ClassVar[bool] = True
     x_api_key: ClassVar[bool] = False
+    fingerprint: ClassVar[str | None] = "fp_5b2e07c9d4"
+    role_delta: ClassVar[JSON] = {"role": "assistant", "content": "", "refusal": None}
+    id_form: ClassVar[tuple[str, int, str]] = ("chatcmpl-", 29, LETTERS)
+    call_id_form: ClassVar[tuple[str, int, str]] = ("call_", 24, LETTERS)
     messages_errors: ClassVar[bool] = True
 
     # Paths ---------------------------------------------------------------------------------------------
@@ -235,11 +245,13 @@ class Style:
 
     def new_id(self) -> str:
         """An id for a completion, in this server's form."""
-        return "chatcmpl-" + token(29)
+        prefix, length, alphabet = self.id_form
+        return prefix + token(length, alphabet)
 
     def tool_call_id(self) -> str:
         """An id for a tool call, in this server's form."""
-        return "call_" + token(24)
+        prefix, length, alphabet = self.call_id_form
+        return prefix + token(length, alphabet)
 
     def with_ids(self, call: Call, reply: Reply) -> Reply:
         """The reply with an id on every tool call, and with this server's finish reason for a forced one."""
@@ -250,10 +262,6 @@ class Style:
         return replace(
             reply, tool_calls=calls, finish_reason=self.named_choice_finish if named else reply.finish_reason
         )
-
-    def fingerprint(self) -> str | None:
-        """The system_fingerprint of every answer."""
-        return "fp_5b2e07c9d4"
 
     def envelope(self, call: Call, kind: str) -> JSON:
         """The fields around `choices` that chunks and whole answers share."""
@@ -304,7 +312,7 @@ class Style:
             "choices": self.choices(call, replies),
             "usage": self.usage(replies),
             "service_tier": "default",
-            "system_fingerprint": self.fingerprint(),
+            "system_fingerprint": self.fingerprint,
         }
 
     # Responses and Messages ------------------------------------------------------------------------------
@@ -325,13 +333,9 @@ class Style:
         return {
             **self.envelope(call, "chat.completion.chunk"),
             "service_tier": "default",
-            "system_fingerprint": self.fingerprint(),
+            "system_fingerprint": self.fingerprint,
             "choices": choices,
         }
-
-    def role_delta(self) -> JSON:
-        """The first delta of a stream."""
-        return {"role": "assistant", "content": "", "refusal": None}
 
     def chunk_choice(self, index: int, delta: JSON, finish: str | None, logprobs: Any) -> JSON:
         """One choice of a chunk."""
@@ -351,7 +355,7 @@ class Style:
         last = start
         counts = self.usage(replies) if call.include_usage else None
         for index, reply in enumerate(replies):
-            add(start, [self.chunk_choice(index, self.role_delta(), None, None)])
+            add(start, [self.chunk_choice(index, dict(self.role_delta), None, None)])
             place = 0
             for place, delta, texts in completion.deltas(reply, self.reasoning_field, whole_calls=self.whole_calls):
                 probabilities = completion.logprobs(call, texts) if texts else None

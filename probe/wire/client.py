@@ -23,11 +23,10 @@ from probe.exchange import Exchange, Failure, Request, Response, Timeline
 from probe.redaction.redactor import Redactor
 from probe.version import VERSION
 from probe.wire import failures
-from probe.wire.content_coding import decode
 from probe.wire.loop_lag import LagMonitor
 from probe.wire.pieces import without_pieces
 from probe.wire.proxies import ByProxy, ProxyInUse, proxy_for
-from probe.wire.recorder import RUN_LIMIT, Recorder, Room
+from probe.wire.recorder import RUN_LIMIT, Recorder, Room, decode
 from probe.wire.tcp import keepalive_options, tls_facts
 from probe.wire.transport import Transport, Wire
 

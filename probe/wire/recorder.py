@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +17,12 @@ from typing import Any
 import anyio
 import httpx
 
-from probe.wire.content_coding import BODY_LIMIT
 from probe.wire.tcp import Autopsies, socket_of
 
 #: Time for the server to end the response after ``[DONE]``.
 DONE_GRACE_S = 1.0
+#: The most bytes of a body that are read, before and after content decoding.
+BODY_LIMIT = 8 * 1024 * 1024
 #: Bytes of all bodies of a run, and the bytes and reads of each when those are used up.
 RUN_LIMIT = 16 * 1024 * 1024
 LEAST = 64 * 1024
@@ -138,3 +140,37 @@ class Recorder:
             tail = (tail + chunk)[-32:] if len(chunk) < 32 else chunk[-32:]
             if grace is None and b"[DONE]" in tail:
                 grace = clock() + DONE_GRACE_S
+
+
+def decode(chunks: list[bytes], encoding: str, limit: int = BODY_LIMIT) -> tuple[list[bytes], bool, str | None]:
+    """The body without its content coding (RFC 9110, 8.4.1), read by read.
+
+    Returns:
+        the decoded chunks up to ``limit`` bytes, whether the limit cut them, and the error or None.
+    """
+    if encoding in ("", "identity"):
+        return chunks, False, None
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return chunks, False, f"content coding '{encoding}' was not offered"
+    machine = zlib.decompressobj(16 + zlib.MAX_WBITS if "gzip" in encoding else zlib.MAX_WBITS)
+    decoded: list[bytes] = []
+    room = limit
+    for index, chunk in enumerate(chunks):
+        if machine.eof:  # bytes after the compressed body are ignored
+            decoded.append(b"")
+            continue
+        try:
+            try:
+                piece = machine.decompress(chunk, room)
+            except zlib.error:
+                if index or encoding != "deflate":
+                    raise
+                machine = zlib.decompressobj(-zlib.MAX_WBITS)  # some servers send the raw form (RFC 9110, 8.4.1.2)
+                piece = machine.decompress(chunk, room)
+        except zlib.error as error:
+            return decoded, False, f"broken {encoding} body: {error}"
+        decoded.append(piece)
+        room -= len(piece)
+        if room <= 0:
+            return decoded, True, None
+    return decoded, False, None

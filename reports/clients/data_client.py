@@ -1,20 +1,22 @@
 """Clients that are data: one TOML file each in ``data/``, with the client's needs and its configuration.
 
-A text that begins with ``=`` is an expression of Jinja over the names of ``_names``; where its value is None the
-field is left out.  Any other text is written as it is.  In a ``template`` each value is written in the syntax of its
-language, so that nothing an endpoint says can end a string.
+A text that begins with ``=`` is an expression of Jinja over the names of ``_names`` and of the file's own ``names``;
+where its value is None the field is left out.  Any other text is written as it is.  The ``lines`` of a note are those
+of a method of ``Settings``.  In a ``template`` each value is written in the syntax of its language, so that nothing an
+endpoint says can end a string.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from shlex import quote
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlencode
 
 from reports.clients.client import Client, Made, Needs
 from reports.clients.documents import Item, Put
@@ -73,6 +75,7 @@ def _environment(language: str) -> Any:
         finalize=lambda value: value if isinstance(value, _Raw) else written(value),
     )
     made.filters["json"] = json.dumps
+    made.filters |= {"quote": quote, "query": urlencode, "sub": lambda text, found, put: re.sub(found, put, text)}
     made.filters["env"] = lambda variable: _Raw(reference.format(variable))
     return made
 
@@ -120,21 +123,29 @@ def _made(data: Mapping[str, Any], settings: Settings) -> Made:
             return pruned({key: value(item) for key, item in text.items()}) or None
         return [value(item) for item in text] if isinstance(text, list) else text
 
+    for name, text in data.get("names", {}).items():
+        known[name] = value(text)
     for rule in data.get("refuse", ()):
         if value(rule["when"]):
             raise CannotExport(rule["text"])
-    notes = [_text(note["text"], "", known) for note in data.get("note", ()) if value(note.get("when", True))]
+    notes = [
+        line
+        for note in data.get("note", ())
+        if value(note.get("when", True))
+        for line in (getattr(settings, note["lines"])() if "lines" in note else [_text(note["text"], "", known)])
+    ]
     if "template" in data:
         return Made(text=_text(data["template"], data["language"], known), notes=notes)
     fields = [(field["name"], value(field["value"])) for field in data.get("field", ())]
     if fields:
         return Made(text=_lines(data["form"], [(name, item) for name, item in fields if item is not None]), notes=notes)
     puts = [
-        Put(tuple(step if isinstance(step, str) else _item(step, value) for step in put["path"]),
-            pruned(value(put["value"])) if isinstance(put["value"], dict) else value(put["value"]))
+        Put(tuple(value(step) if isinstance(step, str) else _item(step, value) for step in put["path"]),
+            pruned(value(put["value"]) or {}) if isinstance(put["value"], dict) else value(put["value"]))
         for put in data["put"]
     ]  # fmt: skip
-    return Made(puts, value(data.get("skeleton", {})) or {}, notes)
+    skeleton = value(data.get("skeleton", {}))
+    return Made(puts, {} if skeleton is None else skeleton, notes)
 
 
 def _item(step: Mapping[str, str], value: Callable[[Any], Any]) -> Item:

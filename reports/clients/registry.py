@@ -20,9 +20,7 @@ CLIENTS = tuple(
 #: The module of ``reports.clients`` and its object, where they are not named like the client and ``CLIENT``.
 _PLACES = {
     "claude-code": ("claude_code", "CLIENT"),
-    "aider-metadata": ("aider", "METADATA"),
     "kilo-code": ("opencode", "KILO_CODE"),
-    "continue": ("continue_dev", "CLIENT"),
     "models.dev": ("opencode", "MODELS_DEV"),
 }
 

@@ -20,7 +20,7 @@ from probe.catalogue import registry
 from probe.model import Finding, Outcome, Report, State, TargetInfo, worst
 from probe.report import ExchangeDocument, ReportDocument, document
 from probe.wording import amount
-from reports import curl, remedy_text, summary
+from reports import curl, summary
 from reports.clients import compatibility
 from reports.clients.compatibility import Answer
 from reports.html import charts, layout
@@ -45,6 +45,11 @@ _INNERMOST = re.compile(r"(?<=[{\[])\n {1,80}[^{}\[\]]{1,200}\n {0,80}(?=[}\]])"
 _BREAK = re.compile(r"\n +|\n")
 #: A character repeated so often that nobody wants to see it, as in the body that tries a limit of size.
 _PADDING = re.compile(r"(.)\1{199,}")
+_GENERAL = re.compile(r"(?:^| )In general: ")
+_CHECK = " To check: "
+_CODE = re.compile(r"`([^`\n]{1,400})`")
+#: Code with an option or a setting in it is something to type; other code is a name.
+_TYPED = re.compile(r"(?:^|\s)--?[a-z]|[=;]|: ")
 #: The verdicts, what needs attention first.
 _ATTENTION = (State.BROKEN, State.IGNORED, State.REJECTED, State.UNKNOWN, State.WORKS)
 #: The answer for a client as a word of the style sheet.
@@ -277,7 +282,7 @@ def render(report: Report) -> bytes:
         f"depth {report.run.depth}",
         accepted=summary.acceptances(report),
         why={item.code: _why(item.code) for item in report.findings},
-        remedies={number: remedy_text.parts(item.remedy) for number, item in enumerate(report.findings, 1)},
+        remedies={number: _remedy(item.remedy) for number, item in enumerate(report.findings, 1)},
         finding_streams=dict(enumerate(proving, 1)),
         shown_evidence=_SHOWN_EVIDENCE,
         marks={state: summary.SYMBOLS[state] for state in _ATTENTION},
@@ -377,3 +382,30 @@ def _streams(report: ReportDocument) -> list[dict[str, Any]]:
         words = charts.describe_stream(item)
         drawn.append({"id": item.id, "check": item.check, "drawing": drawing, "words": words, "again": False})
     return drawn
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What to do (one advice a line), the general advice, and what the advice says to type, in order."""
+
+    steps: tuple[tuple[str, str], ...]
+    general: str
+    commands: tuple[str, ...]
+
+
+def _remedy(remedy: str) -> Remedy:
+    """The parts of a finding's remedy; text without known parts is one step.
+
+    Each step is an advice and how to check it, which may be empty.
+    """
+    own, _, general = remedy.partition(found[0]) if (found := _GENERAL.search(remedy)) else (remedy, "", "")
+    steps = []
+    rest = own.strip()
+    while rest:
+        do, marker, after = rest.partition(_CHECK)
+        # The check is one sentence; what follows it is the next advice.
+        check, stop, following = after.partition(". ") if marker else ("", "", "")
+        steps.append((do, f"{check}." if stop else check))
+        rest = following.strip()
+    commands = [text for do, _ in steps for text in _CODE.findall(do) if _TYPED.search(text)]
+    return Remedy(tuple(steps), general.strip(), tuple(dict.fromkeys(commands)))

@@ -246,7 +246,7 @@ def test_select_brings_what_is_required_and_names_the_nearest() -> None:
 
 
 def test_verdicts_merge_by_the_worse_definite_word() -> None:
-    from probe.run.verdicts import merge
+    from probe.run.outcomes import merge
 
     merged = merge(
         [
@@ -262,7 +262,7 @@ def test_verdicts_merge_by_the_worse_definite_word() -> None:
 
 
 def test_wilson_interval_against_published_values() -> None:
-    from probe.run.verdicts import wilson
+    from probe.run.outcomes import wilson
 
     low, high = wilson(8, 10)
     assert (round(low, 3), round(high, 3)) == (0.490, 0.943)

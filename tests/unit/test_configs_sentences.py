@@ -74,7 +74,7 @@ def _no_sentences(node: ast.AST) -> Iterator[ast.AST]:
 def _data_sentences(path: Path) -> Iterator[str]:
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     for note in (*data.get("note", ()), *data.get("refuse", ())):
-        yield from (part.strip(" :;,.") for part in note["text"].replace("}}", "{{").split("{{")[::2])
+        yield from (part.strip(" :;,.") for part in note.get("text", "").replace("}}", "{{").split("{{")[::2])
     needs = {**data.get("needs", {}), **data.get("needs", {}).get("sends", {})}
     yield from (text for name, text in needs.items() if isinstance(text, str) and name != "library")
 

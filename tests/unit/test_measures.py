@@ -17,10 +17,9 @@ from probe.fleet.timing_workers import COPIED, shortened
 from probe.model import Exchange, Finding, Owner, Report, Request, Response, Severity, Timeline, unknown
 from probe.parsing.sse import MOST_LINES
 from probe.redaction.redactor import Redactor
-from probe.run.report_redaction import LONGEST, without_secrets
+from probe.run.runner import LONGEST, without_secrets
 from probe.wire import recorder
-from probe.wire.content_coding import BODY_LIMIT
-from probe.wire.recorder import LEAST, LEAST_READS, Recorder, Room
+from probe.wire.recorder import BODY_LIMIT, LEAST, LEAST_READS, Recorder, Room
 from probe.wire.transport import Wire
 from reports.clients import kenaz
 from reports.registry import chosen

@@ -17,8 +17,8 @@ import pytest
 
 from probe.simulator import Simulator
 from probe.simulator.call import JSON, Call, Chunk, Connection
-from probe.simulator.fault import Fault, choices, each_object
-from probe.simulator.faults.tools import Ignored
+from probe.simulator.fault import Fault, choices, each_object, on_response
+from probe.simulator.faults.tools import tools_ignored
 from probe.simulator.response import (
     End,
     Head,
@@ -161,7 +161,7 @@ class Pool(Fault):
 
     def __init__(self) -> None:
         super().__init__()
-        self.turn = itertools.cycle([(), (Ignored(),)])
+        self.turn = itertools.cycle([(), (tools_ignored(),)])
 
     def additional(self, call: Call) -> Sequence[Fault]:
         members: Sequence[Fault] = next(self.turn)
@@ -436,6 +436,38 @@ def test_certificates_of_both_sides() -> None:
 def test_a_hook_that_does_not_exist_is_refused() -> None:
     with pytest.raises(TypeError, match="on_script"):
         type("Old", (Fault,), {"on_script": lambda self: None})
+
+
+def test_a_member_that_a_fault_does_not_have_is_refused() -> None:
+    with pytest.raises(TypeError, match="voice"):
+        tools_ignored.variant("tools-whispered", "tools are whispered", voice="low")
+
+
+@on_response("the answer has another field", "tools.ignored", choices=("yes", "no"))
+def another_field(fault: Fault, call: Call, response: Response) -> Response:
+    return response.with_header("X-Another", fault.given)
+
+
+def test_a_function_is_a_fault_of_its_name() -> None:
+    assert (another_field.name, another_field.yields, another_field.value) == (
+        "another-field",
+        ("tools.ignored",),
+        "yes",
+    )
+    with running(another_field("no")) as client:
+        assert get(client, MODELS).headers["x-another"] == "no"
+
+
+@pytest.mark.parametrize(
+    ("members", "seen"),
+    [({"stream": True}, (False, True, False)), ({"stream": False}, (True, False, True)),
+     ({"operation": "chat"}, (True, True, False))],
+)  # fmt: skip
+def test_a_fault_may_concern_some_calls_alone(members: dict[str, Any], seen: tuple[bool, ...]) -> None:
+    with running(another_field.variant("another-field-somewhere", "the same for some", **members)()) as client:
+        chat = [client.chat(CODE, stream=stream) for stream in (False, True)]
+        answers = [*chat, get(client, MODELS)]
+    assert tuple("x-another" in answer.headers for answer in answers) == seen
 
 
 def test_a_failing_hook_is_visible() -> None:

@@ -1,18 +1,10 @@
-"""Refusals of access by a gateway: rules, sign-in pages, passwords, dead backends, models that are not enabled."""
+"""Refusals by a gateway: rules on clients and contents, sign-in pages, dead backends, models that are not enabled."""
 
 from __future__ import annotations
 
 from probe.simulator.call import Call
-from probe.simulator.fault import Fault
-from probe.simulator.response import Response, plain, redirect, send_empty, send_html, send_json, send_text
-from probe.simulator.style import DEFAULT_KEY
-
-
-class _Keyed(Fault):
-    """An endpoint that requires a key."""
-
-    def required_key(self, key: str | None) -> str | None:
-        return key or DEFAULT_KEY
+from probe.simulator.fault import Fault, on_chat, on_json, on_request
+from probe.simulator.response import Response, no_response, plain, redirect, send_empty, send_html, send_json, send_text
 
 
 def _page(title: str, text: str = "", server: str = "") -> str:
@@ -23,70 +15,116 @@ def _page(title: str, text: str = "", server: str = "") -> str:
 # Rules -------------------------------------------------------------------------------------------------
 
 
-class Denied(_Keyed):
+@on_request(
+    "every request is refused by a gateway's rule (=page, text, json, empty or cloudflare: in which form)",
+    "auth.denied",
+    keyed=True,
+    choices=("page", "text", "json", "empty", "cloudflare"),
+)
+def access_denied(fault: Fault, call: Call) -> Response | None:
     """A rule of a gateway, which never looks at the key."""
+    if fault.given == "text":
+        return send_text(403, "Policy says no: source not on the allow list").with_header("Server", "envoy")
+    if fault.given == "json":
+        return send_json(403, {"message": "Forbidden", "request_id": "5b0e"})
+    if fault.given == "empty":
+        return send_empty(403, [("Server", "Caddy")])
+    if fault.given == "cloudflare":
+        text = "<p>This website is using a security service to protect itself.</p><p>Cloudflare Ray ID: 8f1</p>"
+        return send_html(403, _page("Sorry, you have been blocked", text)).with_header("Server", "cloudflare")
+    return send_html(403, _page("Forbidden", "<p>This client may not see this resource.</p>", "nginx"))
 
-    name = "access-denied"
-    summary = "every request is refused by a gateway's rule (=page, text, json, empty or cloudflare: in which form)"
-    yields = ("auth.denied",)
-    value = "page"
-    choices = ("page", "text", "json", "empty", "cloudflare")
 
-    def on_request(self, call: Call) -> Response | None:
-        if self.given == "text":
-            return send_text(403, "Policy says no: source not on the allow list").with_header("Server", "envoy")
-        if self.given == "json":
-            return send_json(403, {"message": "Forbidden", "request_id": "5b0e"})
-        if self.given == "empty":
-            return send_empty(403, [("Server", "Caddy")])
-        if self.given == "cloudflare":
-            text = "<p>This website is using a security service to protect itself.</p><p>Cloudflare Ray ID: 8f1</p>"
-            return send_html(403, _page("Sorry, you have been blocked", text)).with_header("Server", "cloudflare")
-        return send_html(403, _page("Forbidden", "<p>This client may not see this resource.</p>", "nginx"))
+@on_request(
+    "programs are refused by their User-Agent (=sdk or browser: which passes; closed: without an answer)",
+    "auth.denied",
+    choices=("sdk", "browser", "closed"),
+)
+def access_user_agent(fault: Fault, call: Call) -> Response | None:
+    """A bot rule that lets the known SDKs through, or browsers only."""
+    agent = call.request.header("user-agent") or ""
+    if fault.given == "browser":
+        page = "<html><head><title>Not Acceptable!</title></head><body><h1>Not Acceptable!</h1></body></html>"
+        return None if agent.startswith("Mozilla/") else send_html(406, page, [("Server", "Apache")])
+    if agent.startswith(("OpenAI/", "AsyncOpenAI/")):
+        return None
+    if fault.given == "closed":  # nginx: return 444
+        return no_response("cut")
+    return send_text(403, "error code: 1010").with_header("Server", "cloudflare")
+
+
+@on_request(
+    "requests with an SDK's headers are refused (=agent, headers or both: by which)",
+    "auth.denied",
+    choices=("agent", "headers", "both"),
+)
+def access_sdk_headers(fault: Fault, call: Call) -> Response | None:
+    """A firewall that refuses what the OpenAI SDKs send (an allow list of headers, a rule against scripts)."""
+    agent = "Python" in (call.request.header("user-agent") or "")
+    named = any(name.lower().startswith("x-stainless-") for name, _ in call.request.headers)
+    if {"agent": agent, "headers": named, "both": agent and named}[fault.given]:
+        return send_json(403, {"message": "Request blocked", "id": "7f21-00"})
+    return None
+
+
+@on_request(
+    "requests with a part are refused by a firewall (=tools, stream or image_url: which part)",
+    "auth.denied",
+    choices=("tools", "stream", "image_url"),
+)
+def access_content_rule(fault: Fault, call: Call) -> Response | None:
+    """A web application firewall that takes a part of the body for an attack."""
+    part = {"stream": b'"stream":true'}.get(fault.given, f'"{fault.given}"'.encode())
+    if part not in call.request.body.replace(b": ", b":"):
+        return None
+    page = "<html><head><title>403 Forbidden</title></head><body>Incident 4411. Contact security.</body></html>"
+    return send_html(403, page)
+
+
+@on_request(
+    "requests with a picture are answered with 502, since the server behind the gateway fails", "errors.upstream"
+)
+def backend_fails_on_pictures(fault: Fault, call: Call) -> Response | None:
+    """The server behind a gateway dies of one kind of request."""
+    return send_text(502, "Bad Gateway") if b'"image_url"' in call.request.body else None
 
 
 # Sign-in -----------------------------------------------------------------------------------------------
 
 
-class SignIn(_Keyed):
+@on_request(
+    "every request is sent to a sign-in (=redirect, service, page or 401: on the host, elsewhere, or a page)",
+    "auth.sign-in",
+    keyed=True,
+    choices=("redirect", "service", "page", "401"),
+)
+def access_sign_in(fault: Fault, call: Call) -> Response | None:
     """An identity-aware proxy that sends every client without a session to its sign-in."""
-
-    name = "access-sign-in"
-    summary = "every request is sent to a sign-in (=redirect, service, page or 401: on the host, elsewhere, or a page)"
-    yields = ("auth.sign-in",)
-    value = "redirect"
-    choices = ("redirect", "service", "page", "401")
-
-    def on_request(self, call: Call) -> Response | None:
-        if self.given == "redirect":
-            return redirect(302, f"/oauth2/start?rd={call.path}")
-        if self.given == "service":
-            return redirect(303, "https://team.cloudflareaccess.com/cdn-cgi/access/login/host?kid=1")
-        if self.given == "401":
-            return send_html(401, _page("Please sign in", '<a href="https://sso.example/sso-api?url=x">Sign in</a>'))
-        form = '<form method="post"><input name="user"><input name="pw" type="password"><button>Go</button></form>'
-        return send_html(200, _page("Welcome back", form))
+    if fault.given == "redirect":
+        return redirect(302, f"/oauth2/start?rd={call.path}")
+    if fault.given == "service":
+        return redirect(303, "https://team.cloudflareaccess.com/cdn-cgi/access/login/host?kid=1")
+    if fault.given == "401":
+        return send_html(401, _page("Please sign in", '<a href="https://sso.example/sso-api?url=x">Sign in</a>'))
+    form = '<form method="post"><input name="user"><input name="pw" type="password"><button>Go</button></form>'
+    return send_html(200, _page("Welcome back", form))
 
 
-class Password(_Keyed):
+@on_request("a gateway asks for user name and password (Basic)", "auth.wrong-scheme", keyed=True)
+def access_password(fault: Fault, call: Call) -> Response | None:
     """A password (Basic) in front of the API (RFC 7617)."""
-
-    name = "access-password"
-    summary = "a gateway asks for user name and password (Basic)"
-    yields = ("auth.wrong-scheme",)
-
-    def on_request(self, call: Call) -> Response | None:
-        page = _page("Authorization Required", server="nginx")
-        return send_html(401, page, [("WWW-Authenticate", 'Basic realm="staff, and friends", charset="UTF-8"')])
+    page = _page("Authorization Required", server="nginx")
+    return send_html(401, page, [("WWW-Authenticate", 'Basic realm="staff, and friends", charset="UTF-8"')])
 
 
-class NamedHeader(_Keyed):
+class NamedHeader(Fault):
     """A gateway that names in its challenge the header that has to carry the key (Azure API Management), or in its
     text (Apigee), or not at all (Kong)."""
 
     name = "access-named-header"
     summary = "the key is accepted in one header only (=challenge, text or kong: how the refusal names it)"
     yields = ("auth.wrong-scheme",)
+    keyed = True
     value = "challenge"
     choices = ("challenge", "text", "kong")
     header = "Ocp-Apim-Subscription-Key"
@@ -106,12 +144,13 @@ class NamedHeader(_Keyed):
         return refused.with_header("WWW-Authenticate", challenge)
 
 
-class HeaderAndPath(_Keyed):
+class HeaderAndPath(Fault):
     """A gateway that looks at the key, in its own header, before it looks at the path."""
 
     name = "access-header-and-path"
     summary = "the URL of the operation is typed, and the key is accepted in x-api-key only"
     yields = ("auth.wrong-scheme", "url.operation-path")
+    keyed = True
 
     def typed_url(self, url: str) -> str:
         return url + "/chat/completions"
@@ -125,64 +164,57 @@ class HeaderAndPath(_Keyed):
         return None
 
 
-class Upgrade(_Keyed):
+@on_request(
+    "http:// is typed, and every request is redirected to https:// on the same host", "url.redirects", keyed=True
+)
+def http_to_https(fault: Fault, call: Call) -> Response | None:
     """A host that serves https only and redirects every http request."""
-
-    name = "http-to-https"
-    summary = "http:// is typed, and every request is redirected to https:// on the same host"
-    yields = ("url.redirects",)
-
-    def on_request(self, call: Call) -> Response | None:
-        host = (call.request.header("host") or "").partition(":")[0]
-        return redirect(301, f"https://{host}{call.request.target}")
+    host = (call.request.header("host") or "").partition(":")[0]
+    return redirect(301, f"https://{host}{call.request.target}")
 
 
 # What is behind a gateway ------------------------------------------------------------------------------
 
 
-class DeadBackend(_Keyed):
+@on_chat(
+    "keys are checked, and the server behind the gateway does not run (=json, litellm, page, text, 503, stopped)",
+    "errors.upstream",
+    keyed=True,
+    choices=("json", "litellm", "page", "text", "503", "stopped"),
+)
+def backend_dead(fault: Fault, call: Call) -> Response | None:
     """A gateway that checks the key itself, in front of a server that does not run."""
-
-    name = "backend-dead"
-    summary = (
-        "keys are checked, and the server behind the gateway does not run (=json, litellm, page, text, 503, stopped)"
-    )
-    yields = ("errors.upstream",)
-    value = "json"
-    choices = ("json", "litellm", "page", "text", "503", "stopped")
-
-    def on_chat(self, call: Call) -> Response | None:
-        if self.given == "litellm":
-            text = "litellm.InternalServerError: InternalServerError: OpenAIException - Connection error."
-            return self.error(500, f"{text}. Received Model Group={call.site.model}", "api_error", code="500")
-        if self.given == "page":
-            return send_html(502, _page("502 Bad Gateway", server="nginx"))
-        if self.given == "text":
-            return send_text(500, "proxy: dial tcp 10.3.0.9:8000: connect: no route to host\n")
-        if self.given == "503":
-            return send_text(503, "no healthy upstream").with_header("Server", "envoy")
-        if self.given == "stopped":
-            return send_json(503, {"message": "The deployment is stopped. Start it in the console."})
-        return self.error(500, "Failed to reach the inference backend: Errno 111 Connect call failed", "server_error")
+    if fault.given == "litellm":
+        text = "litellm.InternalServerError: InternalServerError: OpenAIException - Connection error."
+        return fault.error(500, f"{text}. Received Model Group={call.site.model}", "api_error", code="500")
+    if fault.given == "page":
+        return send_html(502, _page("502 Bad Gateway", server="nginx"))
+    if fault.given == "text":
+        return send_text(500, "proxy: dial tcp 10.3.0.9:8000: connect: no route to host\n")
+    if fault.given == "503":
+        return send_text(503, "no healthy upstream").with_header("Server", "envoy")
+    if fault.given == "stopped":
+        return send_json(503, {"message": "The deployment is stopped. Start it in the console."})
+    return fault.error(500, "Failed to reach the inference backend: Errno 111 Connect call failed", "server_error")
 
 
-class ProviderKey(_Keyed):
+@on_chat(
+    "the gateway's own key is refused by the provider behind it, whose error shows parts of that key",
+    "auth.rejected",
+    keyed=True,
+)
+def access_provider_key(fault: Fault, call: Call) -> Response | None:
     """A gateway that takes the client's key and sends a key of its own, which the provider refuses."""
-
-    name = "access-provider-key"
-    summary = "the gateway's own key is refused by the provider behind it, whose error shows parts of that key"
-    yields = ("auth.rejected",)
-
-    def on_chat(self, call: Call) -> Response | None:
-        return self.error(401, "Incorrect API key provided: sk-prod1****************x9Qe.", code="invalid_api_key")
+    return fault.error(401, "Incorrect API key provided: sk-prod1****************x9Qe.", code="invalid_api_key")
 
 
-class ModelUnauthorized(_Keyed):
+class ModelUnauthorized(Fault):
     """A gateway that answers 401 to a model id that it does not have (opencode Zen)."""
 
     name = "models-unknown-401"
     summary = "the typed model id is misspelt and answered with 401 (=type or silent: whether the error says so)"
     yields = ("models.id-unknown",)
+    keyed = True
     value = "type"
     choices = ("type", "silent")
 
@@ -198,72 +230,50 @@ class ModelUnauthorized(_Keyed):
         return send_json(401, {"type": "error", "error": error})
 
 
-class NotEnabled(_Keyed):
+@on_chat(
+    "the listed model is refused (=account, mapping, access: for which reason)",
+    "models.not-enabled",
+    keyed=True,
+    choices=("account", "mapping", "access"),
+)
+def models_not_enabled(fault: Fault, call: Call) -> Response | None:
     """A listed model that is refused: not part of the account, or mapped to nothing by the gateway."""
-
-    name = "models-not-enabled"
-    summary = "the listed model is refused (=account, mapping, access: for which reason)"
-    yields = ("models.not-enabled",)
-    value = "account"
-    choices = ("account", "mapping", "access")
-
-    def on_chat(self, call: Call) -> Response | None:
-        if self.given == "mapping":
-            text = "litellm.NotFoundError: NotFoundError: OpenAIException - Error code: 404 - {'detail': 'Not Found'}"
-            return self.error(404, f"{text}. Received Model Group={call.site.model}", "", code="404")
-        if self.given == "access":
-            text = f"You don't have access to the model with the specified model ID {call.site.model}."
-            return send_json(403, {"message": text})
-        return self.error(404, "Function 'c2a1-77': Not found for account 'x9'", "not_found")
+    if fault.given == "mapping":
+        text = "litellm.NotFoundError: NotFoundError: OpenAIException - Error code: 404 - {'detail': 'Not Found'}"
+        return fault.error(404, f"{text}. Received Model Group={call.site.model}", "", code="404")
+    if fault.given == "access":
+        text = f"You don't have access to the model with the specified model ID {call.site.model}."
+        return send_json(403, {"message": text})
+    return fault.error(404, "Function 'c2a1-77': Not found for account 'x9'", "not_found")
 
 
-class AliasNotListed(Fault):
+@on_json("the typed id is an alias that works; the list has only the dated id", "models.not-listed")
+def models_alias_not_listed(fault: Fault, call: Call, payload: object) -> object:
     """An alias answers, and the list has only the dated id that it stands for."""
-
-    name = "models-alias-not-listed"
-    summary = "the typed id is an alias that works; the list has only the dated id"
-    yields = ("models.not-listed",)
-
-    def on_json(self, call: Call, payload: object) -> object:
-        if call.operation != "models" or not isinstance(payload, dict) or not isinstance(payload.get("data"), list):
-            return payload
-        return {**payload, "data": [{**item, "id": f"{item['id']}-2025-11-20"} for item in payload["data"]]}
+    if call.operation != "models" or not isinstance(payload, dict) or not isinstance(payload.get("data"), list):
+        return payload
+    return {**payload, "data": [{**item, "id": f"{item['id']}-2025-11-20"} for item in payload["data"]]}
 
 
 # An object store, a captive portal, a web site ----------------------------------------------------------
 
 
-class ObjectStore(Fault):
+@on_request("the URL is that of an object store, which answers 403 to every path", "url.not-an-api")
+def object_store(fault: Fault, call: Call) -> Response | None:
     """The URL of a bucket, which refuses what it does not hold (Amazon S3 without the right to list)."""
-
-    name = "object-store"
-    summary = "the URL is that of an object store, which answers 403 to every path"
-    yields = ("url.not-an-api",)
-
-    def on_request(self, call: Call) -> Response | None:
-        error = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
-        return plain(403, error, "application/xml", [("Server", "AmazonS3")])
+    error = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+    return plain(403, error, "application/xml", [("Server", "AmazonS3")])
 
 
-class CaptivePortal(Fault):
+@on_request("a network's sign-in answers every request with 511", "auth.sign-in")
+def captive_portal(fault: Fault, call: Call) -> Response | None:
     """A network that wants its users to sign in first (RFC 6585 section 6)."""
-
-    name = "captive-portal"
-    summary = "a network's sign-in answers every request with 511"
-    yields = ("auth.sign-in",)
-
-    def on_request(self, call: Call) -> Response | None:
-        return send_html(511, _page("Welcome to our network", '<a href="https://portal.example/">Log in</a>'))
+    return send_html(511, _page("Welcome to our network", '<a href="https://portal.example/">Log in</a>'))
 
 
-class WebSite(Fault):
+@on_request("the host serves a web page at /, and every other path is 404", "url.not-an-api")
+def web_site(fault: Fault, call: Call) -> Response | None:
     """A web site that has a start page and no API."""
-
-    name = "web-site"
-    summary = "the host serves a web page at /, and every other path is 404"
-    yields = ("url.not-an-api",)
-
-    def on_request(self, call: Call) -> Response | None:
-        if call.path == "/":
-            return send_html(200, _page("Our new console is here"))
-        return send_html(404, _page("Nothing here"))
+    if call.path == "/":
+        return send_html(200, _page("Our new console is here"))
+    return send_html(404, _page("Nothing here"))

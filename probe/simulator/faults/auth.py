@@ -3,133 +3,86 @@
 from __future__ import annotations
 
 from probe.simulator.call import Call
-from probe.simulator.fault import Fault
+from probe.simulator.fault import Fault, on_auth, on_chat, typed_key
 from probe.simulator.response import Response
-from probe.simulator.style import DEFAULT_KEY
 
 
-class Required(Fault):
+@typed_key("the endpoint requires a key and the user gives none", "auth.required", keyed=True)
+def auth_required(fault: Fault, key: str | None) -> str | None:
     """A key is required and the user gives none."""
-
-    name = "auth-required"
-    summary = "the endpoint requires a key and the user gives none"
-    yields = ("auth.required",)
-
-    def required_key(self, key: str | None) -> str | None:
-        return key or DEFAULT_KEY
-
-    def typed_key(self, key: str | None) -> str | None:
-        return None
+    return None
 
 
-class Rejected(Fault):
+@typed_key("the user gives a key that the endpoint does not accept", "auth.rejected", keyed=True)
+def auth_rejected(fault: Fault, key: str | None) -> str | None:
     """The user's key was never issued by this endpoint."""
-
-    name = "auth-rejected"
-    summary = "the user gives a key that the endpoint does not accept"
-    yields = ("auth.rejected",)
-
-    def required_key(self, key: str | None) -> str | None:
-        return key or DEFAULT_KEY
-
-    def typed_key(self, key: str | None) -> str | None:
-        return "sk-sim-0ldKeyFromLastYear42"
+    return "sk-sim-0ldKeyFromLastYear42"
 
 
 # Misleading answers to a wrong key ---------------------------------------------------------------------
 
 
-class WrongStatus(Fault):
+@on_auth(
+    "a refused key is answered with this status instead of 401 (=400, 403, 404, 422, 500 or 503)",
+    "auth.wrong-status",
+    choices=("400", "403", "404", "422", "500", "503"),
+)
+def auth_wrong_status(fault: Fault, call: Call, refusal: Response | None) -> Response | None:
     """The refusal of a key looks like a bad request, a missing page or a broken server."""
-
-    name = "auth-wrong-status"
-    summary = "a refused key is answered with this status instead of 401 (=400, 403, 404, 422, 500 or 503)"
-    yields = ("auth.wrong-status",)
-    value = "400"
-    choices = ("400", "403", "404", "422", "500", "503")
-
-    def on_auth(self, call: Call, refusal: Response | None) -> Response | None:
-        if refusal is None:
-            return None
-        texts = {
-            "400": ("No connected db.", "no_db_connection"),
-            "403": ("Authorization failed", "forbidden"),
-            "404": ("Resource not found", "not_found"),
-        }
-        message, kind = texts.get(self.given, ("Internal server error", "server_error"))
-        return self.error(int(self.given), message, kind)
+    if refusal is None:
+        return None
+    texts = {
+        "400": ("No connected db.", "no_db_connection"),
+        "403": ("Authorization failed", "forbidden"),
+        "404": ("Resource not found", "not_found"),
+    }
+    message, kind = texts.get(fault.given, ("Internal server error", "server_error"))
+    return fault.error(int(fault.given), message, kind)
 
 
-class KeyReflected(Fault):
+@on_auth("the error for a refused key repeats the key", "auth.key-reflected")
+def auth_key_reflected(fault: Fault, call: Call, refusal: Response | None) -> Response | None:
     """The error text contains the whole key, which then ends up in logs."""
-
-    name = "auth-key-reflected"
-    summary = "the error for a refused key repeats the key"
-    yields = ("auth.key-reflected",)
-
-    def on_auth(self, call: Call, refusal: Response | None) -> Response | None:
-        given = self.style.presented_key(call)
-        if refusal is None or given is None:
-            return refusal
-        message = f"Unable to validate api key {given}: key not found in store"
-        return self.error(refusal.status, message, "authentication_error")
+    given = fault.style.presented_key(call)
+    if refusal is None or given is None:
+        return refusal
+    message = f"Unable to validate api key {given}: key not found in store"
+    return fault.error(refusal.status, message, "authentication_error")
 
 
 # Keys that are not checked, or read from another header ------------------------------------------------
 
 
-class NotChecked(Fault):
+@on_auth("any key is accepted, even a wrong one", "auth.not-checked")
+def auth_not_checked(fault: Fault, call: Call, refusal: Response | None) -> Response | None:
     """Any key is accepted, and so is none."""
-
-    name = "auth-not-checked"
-    summary = "any key is accepted, even a wrong one"
-    yields = ("auth.not-checked",)
-
-    def on_auth(self, call: Call, refusal: Response | None) -> Response | None:
-        return None
+    return None
 
 
-class ModelsExempt(Fault):
+@on_auth("/models answers without a key, chat does not", "auth.models-exempt")
+def auth_models_exempt(fault: Fault, call: Call, refusal: Response | None) -> Response | None:
     """The model list needs no key, so a wrong key looks right until the first chat request."""
-
-    name = "auth-models-exempt"
-    summary = "/models answers without a key, chat does not"
-    yields = ("auth.models-exempt",)
-
-    def on_auth(self, call: Call, refusal: Response | None) -> Response | None:
-        return None if call.path.endswith("/models") else refusal
+    return None if call.path.endswith("/models") else refusal
 
 
-class WrongScheme(Fault):
+@on_auth(
+    "the key is accepted in another header only (=x-api-key or =api-key)",
+    "auth.wrong-scheme",
+    value="x-api-key",
+    keyed=True,
+)
+def auth_wrong_scheme(fault: Fault, call: Call, refusal: Response | None) -> Response | None:
     """The key is read from `X-API-Key` (or `api-key`, as on Azure) only; a bearer token is ignored."""
-
-    name = "auth-wrong-scheme"
-    summary = "the key is accepted in another header only (=x-api-key or =api-key)"
-    yields = ("auth.wrong-scheme",)
-    value = "x-api-key"
-
-    def required_key(self, key: str | None) -> str | None:
-        return key or DEFAULT_KEY
-
-    def on_auth(self, call: Call, refusal: Response | None) -> Response | None:
-        given = call.request.header(self.given)
-        if not self.style.guarded(call) or given == call.site.key:
-            return None
-        return self.style.refuse_key(given)
+    given = call.request.header(fault.given)
+    if not fault.style.guarded(call) or given == call.site.key:
+        return None
+    return fault.style.refuse_key(given)
 
 
-class NoRight(Fault):
+@on_chat("the key is valid, and chat is refused to it with 403; other keys get 401", "auth.denied", keyed=True)
+def auth_no_right(fault: Fault, call: Call) -> Response | None:
     """The key is known (no other one is), and may not use chat."""
-
-    name = "auth-no-right"
-    summary = "the key is valid, and chat is refused to it with 403; other keys get 401"
-    yields = ("auth.denied",)
-
-    def required_key(self, key: str | None) -> str | None:
-        return key or DEFAULT_KEY
-
-    def on_chat(self, call: Call) -> Response | None:
-        return self.error(403, "This endpoint is not for you", "forbidden")
+    return fault.error(403, "This endpoint is not for you", "forbidden")
 
 
 class OtherRoute(Fault):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probe.simulator.call import Call
-from probe.simulator.fault import Fault
+from probe.simulator.fault import Fault, on_request, on_tls
 from probe.simulator.response import Response, no_response
 from probe.simulator.tls import LOOPBACK, ServerTLS, issue, make, require_client_certificate, serve
 
@@ -18,33 +18,23 @@ _CERTIFICATES = {
 }
 #: One fault a kind of certificate; the valid one is harmless.
 FAULTS = tuple(
-    type(f"Certificate_{kind}", (Fault,), {"name": name, "summary": summary, "yields": yields, "certificate": kind})
+    Fault.variant(name, summary, yields=yields, certificate=kind)
     for name, (kind, yields, summary) in _CERTIFICATES.items()
 )
 
 
-class ChainIncomplete(Fault):
+@on_tls("https without the intermediate certificate (its root is written to a file)", "tls.chain-incomplete")
+def tls_chain_incomplete(fault: Fault, tls: ServerTLS | None) -> ServerTLS | None:
     """The root is known, and the intermediate certificate below it is not sent."""
-
-    name = "tls-chain-incomplete"
-    summary = "https without the intermediate certificate (its root is written to a file)"
-    yields = ("tls.chain-incomplete",)
-
-    def on_tls(self, tls: ServerTLS | None) -> ServerTLS | None:
-        root = issue("Simulated Root", organization="Simulated Trust Services")
-        intermediate = issue("Simulated Intermediate", root, organization="Simulated Trust Services")
-        return serve([issue("localhost", intermediate, names=LOOPBACK)], root)
+    root = issue("Simulated Root", organization="Simulated Trust Services")
+    intermediate = issue("Simulated Intermediate", root, organization="Simulated Trust Services")
+    return serve([issue("localhost", intermediate, names=LOOPBACK)], root)
 
 
-class ClientCertificate(Fault):
+@on_tls("https that requires a certificate of the client", "tls.client-certificate")
+def tls_client_certificate(fault: Fault, tls: ServerTLS | None) -> ServerTLS | None:
     """A certificate of the client is required (mutual TLS)."""
-
-    name = "tls-client-certificate"
-    summary = "https that requires a certificate of the client"
-    yields = ("tls.client-certificate",)
-
-    def on_tls(self, tls: ServerTLS | None) -> ServerTLS | None:
-        return require_client_certificate(tls or make("good"))
+    return require_client_certificate(tls or make("good"))
 
 
 class PlainHttp(Fault):
@@ -62,23 +52,13 @@ class PlainHttp(Fault):
 # Connections without an answer -------------------------------------------------------------------------
 
 
-class Reset(Fault):
+@on_request("every connection is reset when a request arrives", "connect.reset")
+def connect_reset(fault: Fault, call: Call) -> Response | None:
     """The connection is accepted and reset when the request arrives."""
-
-    name = "connect-reset"
-    summary = "every connection is reset when a request arrives"
-    yields = ("connect.reset",)
-
-    def on_request(self, call: Call) -> Response | None:
-        return no_response("reset")
+    return no_response("reset")
 
 
-class Silent(Fault):
+@on_request("requests are read and never answered", "connect.timeout")
+def connect_silent(fault: Fault, call: Call) -> Response | None:
     """The connection is accepted and nothing is ever sent on it."""
-
-    name = "connect-silent"
-    summary = "requests are read and never answered"
-    yields = ("connect.timeout",)
-
-    def on_request(self, call: Call) -> Response | None:
-        return no_response("hang")
+    return no_response("hang")

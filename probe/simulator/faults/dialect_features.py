@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from probe.simulator.call import JSON, Call, Reply
-from probe.simulator.fault import Fault, drop_fields, replace_messages
+from probe.simulator.fault import Fault, drop_fields, on_json, on_prompt, replace_messages
 from probe.simulator.faults.dialects import each, lacking, row
 from probe.simulator.faults.harmless import Heartbeats
 from probe.simulator.response import Response
@@ -75,13 +75,9 @@ def _first_call(_: Call, reply: Reply) -> Reply:
     return replace(reply, tool_calls=reply.tool_calls[:1])
 
 
-def _first_call_in_streams(call: Call, reply: Reply) -> Reply:
-    return _first_call(call, reply) if call.stream else reply
-
-
-def _empty_arguments_in_streams(call: Call, reply: Reply) -> Reply:
+def _arguments_of_first(_: Call, reply: Reply) -> Reply:
     emptied = tuple(replace(made, arguments="{}") for made in reply.tool_calls[1:])
-    return replace(reply, tool_calls=(*reply.tool_calls[:1], *emptied)) if call.stream else reply
+    return replace(reply, tool_calls=(*reply.tool_calls[:1], *emptied))
 
 
 def _same_ids(_: Call, reply: Reply) -> Reply:
@@ -98,11 +94,11 @@ def _first_result(call: Call) -> None:
 
 
 _CALLS = (
-    *_pair("second-call-lost", "the second of two calls is lost in streams", "tools", reply=_first_call_in_streams),
+    *_pair("second-call-lost", "the second of two calls is lost in streams", "tools", stream=True, reply=_first_call),
     *_pair("second-call-never", "one call is made at a time", "tools", reply=_first_call),
     *_pair("second-call-same-id", "two calls have the same id", "tools", reply=_same_ids),
     *_pair("second-call-emptied", "the second of two calls has no arguments in streams", "tools",
-           reply=_empty_arguments_in_streams),
+           stream=True, reply=_arguments_of_first),
     *_pair("second-result-dropped", "of two results the first reaches the model", "history", prompt=_first_result),
 )  # fmt: skip
 
@@ -227,29 +223,17 @@ _AGENTS = (
 )  # fmt: skip
 
 
-class CountsWithoutTools(Fault):
+@on_prompt("/messages/count_tokens leaves the tools out", "messages.count-differs", home="litellm")
+def messages_count_without_tools(fault: Fault, call: Call) -> None:
     """As a gateway that counts the messages by a tokenizer of its own."""
-
-    name = "messages-count-without-tools"
-    summary = "/messages/count_tokens leaves the tools out"
-    yields = ("messages.count-differs",)
-    home = "litellm"
-
-    def on_prompt(self, call: Call) -> None:
-        if call.operation == "count_tokens":
-            drop_fields(call, "tools")
+    if call.operation == "count_tokens":
+        drop_fields(call, "tools")
 
 
-class CountsNothing(Fault):
+@on_json("/messages/count_tokens always counts one token", "messages.count-differs", home="litellm")
+def messages_count_constant(fault: Fault, call: Call, payload: Any) -> Any:
     """A count that says the same of every request."""
-
-    name = "messages-count-constant"
-    summary = "/messages/count_tokens always counts one token"
-    yields = ("messages.count-differs",)
-    home = "litellm"
-
-    def on_json(self, call: Call, payload: Any) -> Any:
-        return {"input_tokens": 1} if call.operation == "count_tokens" and "input_tokens" in payload else payload
+    return {"input_tokens": 1} if call.operation == "count_tokens" and "input_tokens" in payload else payload
 
 
 # Server errors and silences -----------------------------------------------------------------------------
@@ -261,20 +245,19 @@ class ResponsesServerError(Fault):
     name = "responses-server-error"
     summary = "every request of /responses gets status 500"
     yields: ClassVar[tuple[str, ...]] = ("responses.server-error",)
-    operation: ClassVar[str] = "responses"
+    operation = "responses"
 
     def on_chat(self, call: Call) -> Response | None:
-        return self.error(500, "Internal server error", "server_error") if call.operation == self.operation else None
+        return self.error(500, "Internal server error", "server_error")
 
 
-class MessagesServerError(ResponsesServerError):
-    """The same for Messages."""
-
-    name = "messages-server-error"
-    summary = "every request of /messages gets status 500"
-    yields = ("messages.server-error",)
-    home = "litellm"
-    operation = "messages"
+MessagesServerError = ResponsesServerError.variant(
+    "messages-server-error",
+    "every request of /messages gets status 500",
+    yields=("messages.server-error",),
+    home="litellm",
+    operation="messages",
+)
 
 
 class ServerErrorOnce(ResponsesServerError):
@@ -285,7 +268,7 @@ class ServerErrorOnce(ResponsesServerError):
     yields = ()
 
     def on_chat(self, call: Call) -> Response | None:
-        self.count += call.operation == self.operation
+        self.count += 1
         return super().on_chat(call) if self.count == 1 else None
 
 
@@ -296,11 +279,11 @@ class ResponsesNoHeartbeat(Heartbeats):
     summary = "chat completions send heartbeats before a first token after N s, /responses sends none (=N)"
     yields = ("responses.silence",)
     value = "1.2"
-    operation: ClassVar[str] = "responses"
+    silent: ClassVar[str] = "responses"
 
     def on_stream(self, call: Call, response: Response) -> Response:
         later = response.delayed(self.number)
-        if call.operation == self.operation:
+        if call.operation == self.silent:
             return later
         self.given = "0.3"
         beating = super().on_stream(call, later)
@@ -308,14 +291,13 @@ class ResponsesNoHeartbeat(Heartbeats):
         return beating
 
 
-class MessagesNoHeartbeat(ResponsesNoHeartbeat):
-    """The same for Messages."""
-
-    name = "messages-no-heartbeat"
-    summary = "chat completions send heartbeats before a first token after N s, /messages sends none (=N)"
-    yields = ("messages.silence",)
-    home = "litellm"
-    operation = "messages"
+MessagesNoHeartbeat = ResponsesNoHeartbeat.variant(
+    "messages-no-heartbeat",
+    "chat completions send heartbeats before a first token after N s, /messages sends none (=N)",
+    yields=("messages.silence",),
+    home="litellm",
+    silent="messages",
+)
 
 
 FAULTS = (*_FORMS, *_CALLS, *_TURNS, *_AGENTS)

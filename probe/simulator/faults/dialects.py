@@ -13,14 +13,24 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from probe.simulator.call import JSON, Call, Chunk, Reply
-from probe.simulator.fault import Fault, as_text, drop_fields, each_object, named_calls, replace_messages
+from probe.simulator.fault import (
+    Fault,
+    as_text,
+    drop_fields,
+    each_object,
+    named_calls,
+    on_json,
+    on_prompt,
+    on_request,
+    replace_messages,
+)
 from probe.simulator.response import Response
 
 Events = Callable[[list[Chunk]], list[Chunk]]
 
 
 class DialectFault(Fault):
-    """A change to one dialect; the name begins with its operation.
+    """A change to one dialect.
 
     `changes` holds functions by what they change: `refuse` (the request's body to the text of a refusal, or None),
     `prompt` (what the model is shown), `reply`, `body` (the whole answer), `events` (of the stream).
@@ -28,37 +38,40 @@ class DialectFault(Fault):
 
     changes: ClassVar[Mapping[str, Callable[..., Any]]] = {}
 
-    def _change(self, what: str, call: Call) -> Callable[..., Any] | None:
-        return self.changes.get(what) if call.operation == self.name.partition("-")[0] else None
-
     def on_chat(self, call: Call) -> Response | None:
-        refuse = self._change("refuse", call)
-        text = refuse(call.sent) if refuse else None
+        text = self.changes["refuse"](call.sent) if "refuse" in self.changes else None
         return self.error(400, text) if text else None
 
     def on_prompt(self, call: Call) -> None:
-        if change := self._change("prompt", call):
+        if change := self.changes.get("prompt"):
             change(call)
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        change = self._change("reply", call)
+        change = self.changes.get("reply")
         return change(call, reply) if change else reply
 
     def on_json(self, call: Call, payload: Any) -> Any:
-        change = self._change("body", call)
+        change = self.changes.get("body")
         return change(payload) if change and isinstance(payload, dict) and not payload.get("error") else payload
 
     def on_events(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        change = self._change("events", call)
+        change = self.changes.get("events")
         return change(chunks) if change else chunks
 
 
 def row(
-    name: str, summary: str, *yields: str, personality: str | None = None, **changes: Callable[..., Any]
+    name: str,
+    summary: str,
+    *yields: str,
+    personality: str | None = None,
+    stream: bool | None = None,
+    **changes: Callable[..., Any],
 ) -> type[Fault]:
-    home = "litellm" if name.startswith("messages") else "openai"
-    told = {"name": name, "summary": summary, "yields": yields, "home": home}
-    return type(name, (DialectFault,), {**told, "personality": personality, "changes": changes})
+    """A change to the dialect with which the name begins."""
+    members = {"yields": yields, "personality": personality, "stream": stream, "changes": changes}
+    api = name.partition("-")[0]
+    home = "litellm" if api == "messages" else "openai"
+    return DialectFault.variant(name, summary, operation=api, home=home, **members)
 
 
 # Changes that several faults share ----------------------------------------------------------------------
@@ -97,10 +110,6 @@ def _leaked(_: Call, reply: Reply) -> Reply:
         return reply
     made = [json.dumps({"name": name, "arguments": given}) for name, given in named_calls(reply)]
     return as_text(reply, "\n".join(f"<tool_call>\n{text}\n</tool_call>" for text in made))
-
-
-def _leaked_in_streams(call: Call, reply: Reply) -> Reply:
-    return _leaked(call, reply) if call.stream else reply
 
 
 def _has_result(sent: JSON) -> bool:
@@ -207,7 +216,7 @@ _RESPONSES = (
     row("responses-tools-as-text", "calls are left in the text of /responses alone (vLLM #36435)",
            "responses.tools", reply=_leaked),
     row("responses-stream-leak", "calls are left in the text of streams of /responses alone (vLLM #29725)",
-           "responses.tools", reply=_leaked_in_streams),
+           "responses.tools", stream=True, reply=_leaked),
     row("responses-tools-dropped", "tools of /responses do not reach the model", "responses.tools",
            prompt=lambda call: drop_fields(call, "tools", "tool_choice")),
     row("responses-tools-rejected", "tools are refused by /responses alone", "responses.tools",
@@ -226,66 +235,42 @@ _RESPONSES = (
 )  # fmt: skip
 
 
-class ResponsesForgetsPrevious(Fault):
+@on_request("previous_response_id is accepted, and the conversation is not continued", "responses.history")
+def responses_previous_ignored(fault: Fault, call: Call) -> Response | None:
     """`previous_response_id` is taken and has no effect."""
-
-    name = "responses-previous-ignored"
-    summary = "previous_response_id is accepted, and the conversation is not continued"
-    yields = ("responses.history",)
-
-    def on_request(self, call: Call) -> Response | None:
-        if isinstance(call.sent, dict) and call.path.endswith("/responses"):
-            call.sent = call.body = lacking("previous_response_id", call.sent)
-        return None
+    if isinstance(call.sent, dict) and call.path.endswith("/responses"):
+        call.sent = call.body = lacking("previous_response_id", call.sent)
+    return None
 
 
-class ResponsesUnstreamed(Fault):
+@on_prompt("/responses answers, and never streams", "responses.stream")
+def responses_unstreamed(fault: Fault, call: Call) -> None:
     """A /responses that answers a streamed request whole."""
-
-    name = "responses-unstreamed"
-    summary = "/responses answers, and never streams"
-    yields = ("responses.stream",)
-
-    def on_prompt(self, call: Call) -> None:
-        if call.operation == "responses":
-            call.body = {**call.body, "stream": False}
+    if call.operation == "responses":
+        call.body = {**call.body, "stream": False}
 
 
-class ResponsesUnasked(Fault):
+@on_prompt(
+    "/responses streams unless `stream: false` is sent (transformers serve)", "stream.not-asked", operation="responses"
+)
+def responses_unasked_stream(fault: Fault, call: Call) -> None:
     """As transformers serve does."""
-
-    name = "responses-unasked-stream"
-    summary = "/responses streams unless `stream: false` is sent (transformers serve)"
-    yields = ("stream.not-asked",)
-    operation: ClassVar[str] = "responses"
-
-    def on_prompt(self, call: Call) -> None:
-        if call.operation == self.operation and "stream" not in call.sent:
-            call.body = {**call.body, "stream": True}
+    if "stream" not in call.sent:
+        call.body = {**call.body, "stream": True}
 
 
 # Messages -----------------------------------------------------------------------------------------------
 
 
-class MessagesUnasked(ResponsesUnasked):
-    """The same for Messages."""
-
-    name = "messages-unasked-stream"
-    summary = "/messages streams unless `stream: false` is sent"
-    home = "litellm"
-    operation = "messages"
+MessagesUnasked = responses_unasked_stream.variant(
+    "messages-unasked-stream", "/messages streams unless `stream: false` is sent", home="litellm", operation="messages"
+)
 
 
-class CountsWrong(Fault):
+@on_json("/messages/count_tokens answers without input_tokens", "messages.shape", home="litellm")
+def messages_count_wrong(fault: Fault, call: Call, payload: Any) -> Any:
     """A token count under another name."""
-
-    name = "messages-count-wrong"
-    summary = "/messages/count_tokens answers without input_tokens"
-    yields = ("messages.shape",)
-    home = "litellm"
-
-    def on_json(self, call: Call, payload: Any) -> Any:
-        return {"token_count": payload.get("input_tokens")} if call.operation == "count_tokens" else payload
+    return {"token_count": payload.get("input_tokens")} if call.operation == "count_tokens" else payload
 
 
 def _input_in_start(chunks: list[Chunk]) -> list[Chunk]:
@@ -372,7 +357,7 @@ _MESSAGES = (
                "content_block_start", lambda data: {**data, "content_block": lacking("id", data["content_block"])})),
     row("messages-tools-as-text", "calls are left in the text of /messages alone", "messages.tools", reply=_leaked),
     row("messages-stream-leak", "calls are left in the text of streams of /messages alone", "messages.tools",
-           reply=_leaked_in_streams),
+           stream=True, reply=_leaked),
     row("messages-tools-dropped", "tools of /messages do not reach the model", "messages.tools",
            prompt=lambda call: drop_fields(call, "tools", "tool_choice")),
     row("messages-tools-rejected", "tools are refused by /messages alone", "messages.tools",

@@ -5,15 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from probe.simulator.call import Call
-from probe.simulator.fault import Fault
+from probe.simulator.fault import Fault, on_json
 
 
-class CreatedInMilliseconds(Fault):
+@on_json("`created` of whole answers counts milliseconds", "example.milliseconds")
+def example_milliseconds(fault: Fault, call: Call, payload: Any) -> Any:
     """As in Cloudflare Workers AI (RageAgainstThePixel/OpenAI-DotNet issue 314)."""
-
-    name = "example-milliseconds"
-    summary = "`created` of whole answers counts milliseconds"
-    yields = ("example.milliseconds",)
-
-    def on_json(self, call: Call, payload: Any) -> Any:
-        return {**payload, "created": payload["created"] * 1_000} if "choices" in payload else payload
+    return {**payload, "created": payload["created"] * 1_000} if "choices" in payload else payload

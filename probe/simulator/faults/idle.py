@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from probe.simulator.call import Call
-from probe.simulator.fault import Fault
+from probe.simulator.fault import Fault, on_request, on_response, on_stream
 from probe.simulator.response import End, Response, Write, no_response, send_html, send_text
 
 _PAGE = """<html>\r
@@ -54,45 +54,35 @@ class L7Timeout(_AfterSilence):
         return send_html(504, _PAGE, [("Server", "nginx")]).delayed(at)
 
 
-class ResponsesTimeout(L7Timeout):
-    """A hop with a timer of its own for one path, such as an nginx `location` with another proxy_read_timeout."""
-
-    name = "idle-responses-timeout"
-    summary = "a proxy ends answers of /responses alone after N seconds without a byte (=N)"
-    yields = ("responses.silence",)
-    deep = True
-    operation: ClassVar[str] = "responses"
-
-    def on_response(self, call: Call, response: Response) -> Response:
-        return super().on_response(call, response) if call.operation == self.operation else response
-
-
-class MessagesTimeout(ResponsesTimeout):
-    """The same for another path."""
-
-    name = "idle-messages-timeout"
-    summary = "a proxy ends answers of /messages alone after N seconds without a byte (=N)"
-    yields = ("messages.silence",)
-    home = "litellm"
-    operation = "messages"
-
-
-class L4Reset(_AfterSilence):
-    """A middlebox that resets idle connections, such as F5 with an idle timeout."""
-
-    name = "idle-l4-reset"
-    summary = "the connection is reset after N seconds without a byte (=N)"
-    yields = ("idle.l4-reset",)
-    end = "reset"
-
-
-class L4Dropped(_AfterSilence):
-    """A NAT or firewall that forgets silent connections: packets sent afterwards are lost."""
-
-    name = "idle-l4-dropped"
-    summary = "the connection is forgotten after N seconds without a byte: nothing more comes, not even a reset (=N)"
-    yields = ("idle.l4-dropped",)
-    end = "lost"
+# A hop with a timer of its own for one path, such as an nginx `location` with another proxy_read_timeout.
+ResponsesTimeout = L7Timeout.variant(
+    "idle-responses-timeout",
+    "a proxy ends answers of /responses alone after N seconds without a byte (=N)",
+    yields=("responses.silence",),
+    deep=True,
+    operation="responses",
+)
+MessagesTimeout = ResponsesTimeout.variant(
+    "idle-messages-timeout",
+    "a proxy ends answers of /messages alone after N seconds without a byte (=N)",
+    yields=("messages.silence",),
+    home="litellm",
+    operation="messages",
+)
+# A middlebox that resets idle connections, such as F5 with an idle timeout.
+L4Reset = _AfterSilence.variant(
+    "idle-l4-reset",
+    "the connection is reset after N seconds without a byte (=N)",
+    yields=("idle.l4-reset",),
+    end="reset",
+)
+# A NAT or firewall that forgets silent connections: packets sent afterwards are lost.
+L4Dropped = _AfterSilence.variant(
+    "idle-l4-dropped",
+    "the connection is forgotten after N seconds without a byte: nothing more comes, not even a reset (=N)",
+    yields=("idle.l4-dropped",),
+    end="lost",
+)
 
 
 class TotalDeadline(Fault):
@@ -126,76 +116,63 @@ class InBandDeadline(TotalDeadline):
         return replace(ended, writes=[*ended.writes, Write(self.number, event)], end="complete")
 
 
-class WriteDeadline(Fault):
+@on_response(
+    "nothing can be written any more N seconds after the request: a cut stream, or no answer at all (=N)",
+    "idle.total-deadline",
+    value="2",
+    layer=2,
+)
+def idle_write_deadline(fault: Fault, call: Call, response: Response) -> Response:
     """A write timeout of a Go server (Caddy, Traefik): it is noticed at the first write after it."""
-
-    name = "idle-write-deadline"
-    summary = "nothing can be written any more N seconds after the request: a cut stream, or no answer at all (=N)"
-    yields = ("idle.total-deadline",)
-    value = "2"
-    layer = 2
-
-    def on_response(self, call: Call, response: Response) -> Response:
-        late = [write.at for write in response.writes if write.at > self.number]
-        if not late:
-            return response
-        return response.cut(late[0], "cut") if response.head_at <= self.number else no_response("cut", late[0])
+    late = [write.at for write in response.writes if write.at > fault.number]
+    if not late:
+        return response
+    return response.cut(late[0], "cut") if response.head_at <= fault.number else no_response("cut", late[0])
 
 
-class StreamDeadline(Fault):
+@on_stream(
+    "every stream ends N seconds after the request, in the middle of a chunk (=N)",
+    "idle.total-deadline",
+    value="1",
+    layer=2,
+)
+def idle_stream_deadline(fault: Fault, call: Call, response: Response) -> Response:
     """A limit on the time of a stream such as a serverless platform's: answers without streaming pass."""
-
-    name = "idle-stream-deadline"
-    summary = "every stream ends N seconds after the request, in the middle of a chunk (=N)"
-    yields = ("idle.total-deadline",)
-    value = "1"
-    layer = 2
-
-    def on_stream(self, call: Call, response: Response) -> Response:
-        return response.cut(self.number, "mid-chunk") if response.finished_at() > self.number else response
+    return response.cut(fault.number, "mid-chunk") if response.finished_at() > fault.number else response
 
 
-class LateError(Fault):
+@on_response(
+    "an answer that has not begun after 2 s is given up with this status and a text that says nothing (=500)",
+    "idle.l7-timeout",
+    choices=("500", "503", "522", "408", "200"),
+    layer=2,
+)
+def idle_late_error(fault: Fault, call: Call, response: Response) -> Response:
     """A gateway whose timer shows as an error of another kind: not as 504, or not as an error at all."""
-
-    name = "idle-late-error"
-    summary = "an answer that has not begun after 2 s is given up with this status and a text that says nothing (=500)"
-    yields = ("idle.l7-timeout",)
-    value = "500"
-    choices = ("500", "503", "522", "408", "200")
-    layer = 2
-
-    def on_response(self, call: Call, response: Response) -> Response:
-        if response.head_at <= _LIMIT_S:
-            return response
-        if self.given == "500":
-            return self.error(500, "Internal server error", "server_error").delayed(_LIMIT_S)
-        return send_html(int(self.given), "<html><h1>Sorry, something went wrong</h1></html>").delayed(_LIMIT_S)
+    if response.head_at <= _LIMIT_S:
+        return response
+    if fault.given == "500":
+        return fault.error(500, "Internal server error", "server_error").delayed(_LIMIT_S)
+    return send_html(int(fault.given), "<html><h1>Sorry, something went wrong</h1></html>").delayed(_LIMIT_S)
 
 
-class Retries(Fault):
+@on_response(
+    "an answer that has not begun after N s is tried three times, then given up with 504 (=N)",
+    "idle.l7-timeout",
+    value="0.9",
+    layer=2,
+)
+def idle_retries(fault: Fault, call: Call, response: Response) -> Response:
     """A gateway with a timeout for each try that repeats the request (Envoy: `per_try_timeout`, `num_retries`)."""
-
-    name = "idle-retries"
-    summary = "an answer that has not begun after N s is tried three times, then given up with 504 (=N)"
-    yields = ("idle.l7-timeout",)
-    value = "0.9"
-    layer = 2
-
-    def on_response(self, call: Call, response: Response) -> Response:
-        if response.head_at <= self.number:
-            return response
-        return send_text(504, "upstream request timeout", [("Server", "envoy")]).delayed(3 * self.number)
+    if response.head_at <= fault.number:
+        return response
+    return send_text(504, "upstream request timeout", [("Server", "envoy")]).delayed(3 * fault.number)
 
 
-class ReuseClosed(Fault):
+@on_request(
+    "a connection that was idle for N seconds is reset when it is used again (=N)", "idle.reuse-closed", value="1"
+)
+def idle_reuse_closed(fault: Fault, call: Call) -> Response | None:
     """The connection seems to stay open; the next request on it is answered with RST."""
-
-    name = "idle-reuse-closed"
-    summary = "a connection that was idle for N seconds is reset when it is used again (=N)"
-    yields = ("idle.reuse-closed",)
-    value = "1"
-
-    def on_request(self, call: Call) -> Response | None:
-        idle_s = time.monotonic() - call.connection.last_used
-        return no_response("reset") if call.connection.requests > 1 and idle_s > self.number else None
+    idle_s = time.monotonic() - call.connection.last_used
+    return no_response("reset") if call.connection.requests > 1 and idle_s > fault.number else None

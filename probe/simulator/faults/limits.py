@@ -5,146 +5,110 @@ from __future__ import annotations
 from typing import Any
 
 from probe.simulator.call import Call
-from probe.simulator.fault import Fault
+from probe.simulator.fault import Fault, on_chat, on_prompt, on_request
 from probe.simulator.model.answering import prompt_tokens
 from probe.simulator.model.prompt import clip
 from probe.simulator.response import Response, send_html, send_json
 
 
-class _First(Fault):
-    """The first N requests are refused, and with `always` all of them."""
-
-    value = "2"
-
-    def on_request(self, call: Call) -> Response | None:
-        self.count += 1
-        refused = self.given == "always" or self.count <= self.number
-        return self.refusal(call) if refused else None
-
-    def refusal(self, call: Call) -> Response:
-        """The answer to those requests."""
-        raise NotImplementedError
+def _is_early(fault: Fault) -> bool:
+    """Whether this request is one of the first N that are refused; with `always` all of them are."""
+    fault.count += 1
+    return fault.given == "always" or fault.count <= fault.number
 
 
-class RateLimited(_First):
+@on_request(
+    "the first N requests get 429 with Retry-After (=N, or =always)",
+    "limits.rate-limited",
+    value="2",
+    choices=("always",),
+)
+def rate_limited(fault: Fault, call: Call) -> Response | None:
     """A rate limit with Retry-After."""
-
-    name = "rate-limited"
-    summary = "the first N requests get 429 with Retry-After (=N, or =always)"
-    yields = ("limits.rate-limited",)
-    choices = ("always",)
-
-    def refusal(self, call: Call) -> Response:
-        message = (
-            f"Rate limit reached for model `{call.site.model}` on requests per min (RPM): Limit 30, Used 30, "
-            f"Requested 1. Please try again in 1s."
-        )
-        refusal = self.error(429, message, "requests", code="rate_limit_exceeded")
-        for name, text in (
-            ("Retry-After", "1"),
-            ("x-ratelimit-limit-requests", "30"),
-            ("x-ratelimit-remaining-requests", "0"),
-            ("x-ratelimit-reset-requests", "1s"),
-        ):
-            refusal = refusal.with_header(name, text)
-        return refusal
+    if not _is_early(fault):
+        return None
+    message = (
+        f"Rate limit reached for model `{call.site.model}` on requests per min (RPM): Limit 30, Used 30, "
+        f"Requested 1. Please try again in 1s."
+    )
+    refusal = fault.error(429, message, "requests", code="rate_limit_exceeded")
+    for name, text in (
+        ("Retry-After", "1"),
+        ("x-ratelimit-limit-requests", "30"),
+        ("x-ratelimit-remaining-requests", "0"),
+        ("x-ratelimit-reset-requests", "1s"),
+    ):
+        refusal = refusal.with_header(name, text)
+    return refusal
 
 
-class Quota(Fault):
+@on_chat("every chat request gets 429 insufficient_quota", "limits.quota")
+def quota(fault: Fault, call: Call) -> Response | None:
     """The account has no credit left; waiting does not help."""
-
-    name = "quota"
-    summary = "every chat request gets 429 insufficient_quota"
-    yields = ("limits.quota",)
-
-    def on_chat(self, call: Call) -> Response | None:
-        message = "You exceeded your current quota, please check your plan and billing details."
-        return self.error(429, message, "insufficient_quota", code="insufficient_quota")
+    message = "You exceeded your current quota, please check your plan and billing details."
+    return fault.error(429, message, "insufficient_quota", code="insufficient_quota")
 
 
-class Loading(_First):
+@on_request("the first N requests get 503 while the model loads", "limits.loading", value="2")
+def loading_503(fault: Fault, call: Call) -> Response | None:
     """The server is still reading the weights; waiting helps."""
-
-    name = "loading-503"
-    summary = "the first N requests get 503 while the model loads"
-    yields = ("limits.loading",)
-
-    def refusal(self, call: Call) -> Response:
-        return self.error(503, "Loading model", "unavailable_error", code=503).with_header("Retry-After", "1")
+    refusal = fault.error(503, "Loading model", "unavailable_error", code=503).with_header("Retry-After", "1")
+    return refusal if _is_early(fault) else None
 
 
-class Starting(_First):
+@on_request(
+    "the first N requests get 503 without Retry-After while the model is being started", "limits.loading", value="2"
+)
+def loading_silent(fault: Fault, call: Call) -> Response | None:
     """A proxy that starts the server of a model at the first request for it, and does not say how long it takes."""
-
-    name = "loading-silent"
-    summary = "the first N requests get 503 without Retry-After while the model is being started"
-    yields = ("limits.loading",)
-
-    def refusal(self, call: Call) -> Response:
-        return send_json(503, {"error": "The model is currently loading", "estimated_time": 2.0})
+    refusal = send_json(503, {"error": "The model is currently loading", "estimated_time": 2.0})
+    return refusal if _is_early(fault) else None
 
 
-class Overloaded(Fault):
+@on_chat("some chat requests are answered with 529: every Nth, twice in a row", "limits.overloaded", value="6")
+def overloaded(fault: Fault, call: Call) -> Response | None:
     """A server without capacity, in the words of Anthropic."""
-
-    name = "overloaded"
-    summary = "some chat requests are answered with 529: every Nth, twice in a row"
-    yields = ("limits.overloaded",)
-    value = "6"
-
-    def on_chat(self, call: Call) -> Response | None:
-        self.count += 1
-        if self.count % int(self.number) not in (0, 1) or self.count == 1:
-            return None
-        return send_json(529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
+    fault.count += 1
+    if fault.count % int(fault.number) not in (0, 1) or fault.count == 1:
+        return None
+    return send_json(529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
 
 
-class Disguised(Fault):
+@on_chat(
+    "every fourth chat request gets 200 with an error of code 429 (=choices, bare or flat: its form)",
+    "errors.success-status",
+    "limits.rate-limited",
+    choices=("choices", "bare", "flat"),
+)
+def rate_limited_200(fault: Fault, call: Call) -> Response | None:
     """A gateway that forwards the rate limit of its provider with status 200."""
-
-    name = "rate-limited-200"
-    summary = "every fourth chat request gets 200 with an error of code 429 (=choices, bare or flat: its form)"
-    yields = ("errors.success-status", "limits.rate-limited")
-    value = "choices"
-    choices = ("choices", "bare", "flat")
-
-    def on_chat(self, call: Call) -> Response | None:
-        self.count += 1
-        if self.count % 4:
-            return None
-        error = {"code": 429, "message": "Provider is throttling"}
-        forms = {"choices": {"id": None, "choices": None, "error": error}, "bare": {"error": {"code": 429}}}
-        return send_json(200, forms.get(self.given, error))
+    fault.count += 1
+    if fault.count % 4:
+        return None
+    error = {"code": 429, "message": "Provider is throttling"}
+    forms = {"choices": {"id": None, "choices": None, "error": error}, "bare": {"error": {"code": 429}}}
+    return send_json(200, forms.get(fault.given, error))
 
 
-class BodySize(Fault):
+@on_request("bodies above N bytes are refused with 413", "limits.body-size", value="1024")
+def body_size(fault: Fault, call: Call) -> Response | None:
     """A limit on the size of request bodies, in the words of nginx."""
-
-    name = "body-size"
-    summary = "bodies above N bytes are refused with 413"
-    yields = ("limits.body-size",)
-    value = "1024"
-
-    def on_request(self, call: Call) -> Response | None:
-        if len(call.request.body) <= self.number:
-            return None
-        return send_html(413, "<html><body><h1>Payload Too Large</h1></body></html>\n")
+    if len(call.request.body) <= fault.number:
+        return None
+    return send_html(413, "<html><body><h1>Payload Too Large</h1></body></html>\n")
 
 
-class BodySizeWrapped(Fault):
+@on_request(
+    "bodies above 32 kB are refused with 400 (=400 or 500), and the text says why",
+    "limits.body-size",
+    choices=("400", "500"),
+)
+def body_size_400(fault: Fault, call: Call) -> Response | None:
     """A limit on the size of request bodies that an application reports with a status of its own."""
-
-    name = "body-size-400"
-    summary = "bodies above 32 kB are refused with 400 (=400 or 500), and the text says why"
-    yields = ("limits.body-size",)
-    value = "400"
-    choices = ("400", "500")
-
-    def on_request(self, call: Call) -> Response | None:
-        if len(call.request.body) <= 32_768:
-            return None
-        text = "Payload exceeded the maximum allowed size" if self.given == "400" else "request entity too large"
-        return send_json(int(self.given or 400), {"error": {"message": text}})
+    if len(call.request.body) <= 32_768:
+        return None
+    text = "Payload exceeded the maximum allowed size" if fault.given == "400" else "request entity too large"
+    return send_json(int(fault.given or 400), {"error": {"message": text}})
 
 
 class ContextSmall(Fault):
@@ -168,24 +132,20 @@ class ContextSmall(Fault):
         return None if tokens <= limit else self.error(400, message)
 
 
-class ContextSilent(Fault):
+@on_prompt(
+    "a prompt of more than N tokens loses its beginning without an error (=N)", "limits.context-silent", value="2048"
+)
+def context_silent(fault: Fault, call: Call) -> None:
     """As Ollama does it: the oldest turns are dropped first, then the beginning of the last one."""
+    messages = [dict(turn) for turn in call.messages]
 
-    name = "context-silent"
-    summary = "a prompt of more than N tokens loses its beginning without an error (=N)"
-    yields = ("limits.context-silent",)
-    value = "2048"
+    def excess() -> int:
+        return prompt_tokens({**call.body, "messages": messages}) - int(fault.number)
 
-    def on_prompt(self, call: Call) -> None:
-        messages = [dict(turn) for turn in call.messages]
-
-        def excess() -> int:
-            return prompt_tokens({**call.body, "messages": messages}) - int(self.number)
-
-        while len(messages) > 1 and excess() > 0:
-            oldest = next((place for place, turn in enumerate(messages[:-1]) if turn.get("role") != "system"), 0)
-            del messages[oldest]
-        if messages and isinstance(messages[-1].get("content"), str) and excess() > 0:
-            text = messages[-1]["content"]
-            messages[-1]["content"] = text[len(clip(text, excess())) :]
-        call.body = {**call.body, "messages": messages}
+    while len(messages) > 1 and excess() > 0:
+        oldest = next((place for place, turn in enumerate(messages[:-1]) if turn.get("role") != "system"), 0)
+        del messages[oldest]
+    if messages and isinstance(messages[-1].get("content"), str) and excess() > 0:
+        text = messages[-1]["content"]
+        messages[-1]["content"] = text[len(clip(text, excess())) :]
+    call.body = {**call.body, "messages": messages}

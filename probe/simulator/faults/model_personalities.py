@@ -6,73 +6,58 @@ from dataclasses import replace
 from typing import Any
 
 from probe.simulator.call import Call, Chunk, Reply
-from probe.simulator.fault import Fault, choices, deltas
+from probe.simulator.fault import Fault, choices, deltas, on_reply
 from probe.simulator.model.prompt import clip
 
 
-class Reasoning(Fault):
+@on_reply(
+    "the model reasons first, in a field of its own (=reasoning_content or reasoning)",
+    value="reasoning_content",
+    personality="reasoning",
+)
+def reasoning_model(fault: Fault, call: Call, reply: Reply) -> Reply:
     """A reasoning model: the reasoning is in a field of its own and counts towards the token limit."""
-
-    name = "reasoning-model"
-    summary = "the model reasons first, in a field of its own (=reasoning_content or reasoning)"
-    value = "reasoning_content"
-    personality = "reasoning"
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return replace(reply, reasoning_field=self.given)
+    return replace(reply, reasoning_field=fault.given)
 
 
-class ThinkTags(Fault):
+@on_reply(
+    "the model reasons first, between <think> tags in the text", "reasoning.tags-in-text", personality="reasoning"
+)
+def think_tags(fault: Fault, call: Call, reply: Reply) -> Reply:
     """A reasoning model without a reasoning parser: the reasoning is in the text."""
-
-    name = "think-tags"
-    summary = "the model reasons first, between <think> tags in the text"
-    yields = ("reasoning.tags-in-text",)
-    personality = "reasoning"
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        if not reply.reasoning:
-            return reply
-        closed = "" if reply.finish_reason == "length" and not reply.text else "\n</think>\n\n"
-        return replace(reply, reasoning="", text=f"<think>\n{reply.reasoning}{closed}{reply.text}")
+    if not reply.reasoning:
+        return reply
+    closed = "" if reply.finish_reason == "length" and not reply.text else "\n</think>\n\n"
+    return replace(reply, reasoning="", text=f"<think>\n{reply.reasoning}{closed}{reply.text}")
 
 
-class EmptyTags(Fault):
+@on_reply(
+    "every text begins with an empty pair of <think> tags (=once: one answer alone has it)",
+    "reasoning.tags-in-text",
+    choices=("always", "once"),
+)
+def empty_think_tags(fault: Fault, call: Call, reply: Reply) -> Reply:
     """A thinking model with thinking switched off in its template (Qwen 3), behind a server without a parser."""
-
-    name = "empty-think-tags"
-    summary = "every text begins with an empty pair of <think> tags (=once: one answer alone has it)"
-    yields = ("reasoning.tags-in-text",)
-    value = "always"
-    choices = ("always", "once")
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        self.count += bool(reply.text)
-        if not reply.text or (self.given == "once" and self.count != 3):
-            return reply
-        return replace(
-            reply, text=f"<think>\n\n</think>\n\n{reply.text}", completion_tokens=reply.completion_tokens + 4
-        )
+    fault.count += bool(reply.text)
+    if not reply.text or (fault.given == "once" and fault.count != 3):
+        return reply
+    return replace(reply, text=f"<think>\n\n</think>\n\n{reply.text}", completion_tokens=reply.completion_tokens + 4)
 
 
-class ThinkTagsStreamed(ThinkTags):
-    """The reasoning parser is not applied to streams."""
-
-    name = "think-tags-streamed"
-    summary = "the model reasons first: in a field of its own, and in streams between <think> tags in the text"
-    yields = ("stream.text-differs",)
-    stream = True
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return super().on_reply(call, reply) if call.stream is self.stream else reply
-
-
-class ThinkTagsWhole(ThinkTagsStreamed):
-    """The reasoning parser is applied to streams alone."""
-
-    name = "think-tags-whole"
-    summary = "the model reasons first: in streams in a field of its own, otherwise between <think> tags in the text"
-    stream = False
+# The reasoning parser is not applied to streams.
+ThinkTagsStreamed = think_tags.variant(
+    "think-tags-streamed",
+    "the model reasons first: in a field of its own, and in streams between <think> tags in the text",
+    yields=("stream.text-differs",),
+    stream=True,
+)
+# The reasoning parser is applied to streams alone.
+ThinkTagsWhole = think_tags.variant(
+    "think-tags-whole",
+    "the model reasons first: in streams in a field of its own, otherwise between <think> tags in the text",
+    yields=("stream.text-differs",),
+    stream=False,
+)
 
 
 class HiddenReasoning(Fault):
@@ -91,51 +76,40 @@ class HiddenReasoning(Fault):
         return payload
 
 
-class Weak(Fault):
-    """Text without sense up to the limit."""
-
-    name = "weak-model"
-    summary = "a very small model: it ignores instructions and writes nonsense up to the limit"
-    personality = "weak"
-
-
-class Small(Fault):
-    """Uses the newest question and a short system message, and nothing else."""
-
-    name = "small-model"
-    summary = "a small model: it repeats what a question says, and uses no tools, results, pictures or earlier turns"
-    yields = ("tools.not-called",)
-    personality = "small"
-
-
-class Copies(Fault):
-    """Uses the newest question and nothing else."""
-
-    name = "copying-model"
-    summary = "the same, and it uses no system message either"
-    yields = ("tools.not-called",)
-    personality = "copies"
+# Text without sense up to the limit.
+Weak = Fault.variant(
+    "weak-model", "a very small model: it ignores instructions and writes nonsense up to the limit", personality="weak"
+)
+# Uses the newest question and a short system message, and nothing else.
+Small = Fault.variant(
+    "small-model",
+    "a small model: it repeats what a question says, and uses no tools, results, pictures or earlier turns",
+    yields=("tools.not-called",),
+    personality="small",
+)
+# Uses the newest question and nothing else.
+Copies = Fault.variant(
+    "copying-model",
+    "the same, and it uses no system message either",
+    yields=("tools.not-called",),
+    personality="copies",
+)
 
 
-class ShortAnswers(Fault):
+@on_reply(
+    "the model ends every text after N tokens (=N), unless the server takes ignore_eos and it is set", value="400"
+)
+def short_answers(fault: Fault, call: Call, reply: Reply) -> Reply:
     """Ends every text by itself, as trained models do, unless the server is told to go on (vLLM: `ignore_eos`)."""
-
-    name = "short-answers"
-    summary = "the model ends every text after N tokens (=N), unless the server takes ignore_eos and it is set"
-    value = "400"
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        goes_on = self.style.name in ("vllm", "sglang", "llamacpp") and call.body.get("ignore_eos") is True
-        most = int(self.number)
-        if goes_on or call.body.get("response_format") or reply.tool_calls or reply.completion_tokens <= most:
-            return reply
-        text = clip(reply.text, max(0, most - reply.reasoning_tokens))
-        return replace(reply, text=text, completion_tokens=most, finish_reason="stop")
+    goes_on = fault.style.name in ("vllm", "sglang", "llamacpp") and call.body.get("ignore_eos") is True
+    most = int(fault.number)
+    if goes_on or call.body.get("response_format") or reply.tool_calls or reply.completion_tokens <= most:
+        return reply
+    text = clip(reply.text, max(0, most - reply.reasoning_tokens))
+    return replace(reply, text=text, completion_tokens=most, finish_reason="stop")
 
 
-class Chatty(Fault):
-    """Right answers with many words around them."""
-
-    name = "chatty-model"
-    summary = "the model wraps every right answer in friendly prose and Markdown"
-    personality = "chatty"
+# Right answers with many words around them.
+Chatty = Fault.variant(
+    "chatty-model", "the model wraps every right answer in friendly prose and Markdown", personality="chatty"
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from probe.simulator.call import Call
-from probe.simulator.fault import Fault
+from probe.simulator.fault import Fault, on_json, on_prompt, on_request
 from probe.simulator.response import Response
 
 # Model ids ---------------------------------------------------------------------------------------------
@@ -39,64 +39,39 @@ class NotChecked(Fault):
         return None
 
 
-class Differs(Fault):
+@on_prompt("the answer names another model than the request", "models.id-differs")
+def models_id_differs(fault: Fault, call: Call) -> None:
     """A router that falls back to another model and names it in the answer only."""
-
-    name = "models-id-differs"
-    summary = "the answer names another model than the request"
-    yields = ("models.id-differs",)
-
-    def on_prompt(self, call: Call) -> None:
-        call.model = "fallback-mini-4b"
+    call.model = "fallback-mini-4b"
 
 
 # Model lists -------------------------------------------------------------------------------------------
 
 
-class NoList(Fault):
+@on_request("GET /models is 404", "models.no-list")
+def models_no_list(fault: Fault, call: Call) -> Response | None:
     """The server has no model list."""
-
-    name = "models-no-list"
-    summary = "GET /models is 404"
-    yields = ("models.no-list",)
-
-    def on_request(self, call: Call) -> Response | None:
-        return self.style.not_found(call) if call.path.rstrip("/").endswith("/models") else None
+    return fault.style.not_found(call) if call.path.rstrip("/").endswith("/models") else None
 
 
-class BareArray(Fault):
+@on_json("GET /models answers an array instead of an object with data", "models.no-list")
+def models_bare_array(fault: Fault, call: Call, payload: Any) -> Any:
     """The list is an array without the object around it (Together)."""
-
-    name = "models-bare-array"
-    summary = "GET /models answers an array instead of an object with data"
-    yields = ("models.no-list",)
-
-    def on_json(self, call: Call, payload: Any) -> Any:
-        return payload["data"] if _is_list(call, payload) else payload
+    return payload["data"] if _is_list(call, payload) else payload
 
 
-class EmptyList(Fault):
+@on_json("GET /models answers an empty list", "models.no-list")
+def models_empty_list(fault: Fault, call: Call, payload: Any) -> Any:
     """The list has no entries."""
-
-    name = "models-empty-list"
-    summary = "GET /models answers an empty list"
-    yields = ("models.no-list",)
-
-    def on_json(self, call: Call, payload: Any) -> Any:
-        return {**payload, "data": []} if _is_list(call, payload) else payload
+    return {**payload, "data": []} if _is_list(call, payload) else payload
 
 
-class NotListed(Fault):
+@on_json("the model works but GET /models names only others", "models.not-listed")
+def models_not_listed(fault: Fault, call: Call, payload: Any) -> Any:
     """The model that works is not among the listed ones."""
-
-    name = "models-not-listed"
-    summary = "the model works but GET /models names only others"
-    yields = ("models.not-listed",)
-
-    def on_json(self, call: Call, payload: Any) -> Any:
-        if not _is_list(call, payload):
-            return payload
-        return {**payload, "data": [self.style.model_card(call.site, name) for name in ("embed-base", "rerank-base")]}
+    if not _is_list(call, payload):
+        return payload
+    return {**payload, "data": [fault.style.model_card(call.site, name) for name in ("embed-base", "rerank-base")]}
 
 
 def _is_list(call: Call, payload: Any) -> bool:

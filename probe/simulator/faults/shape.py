@@ -1,13 +1,17 @@
-"""Answers and chunks with a field that clients cannot read: one fault a field, made from a table."""
+"""Answers that clients cannot read: with one field that deviates, made from a table, or whole in another form."""
 
 from __future__ import annotations
 
 import copy
+import gzip
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from probe.simulator.call import JSON, Call, Chunk
-from probe.simulator.fault import Fault, each_object, is_finished
+from probe.simulator.fault import Fault, each_object, is_finished, on_chunks, on_response
+from probe.simulator.response import Response, to_json
 
 _MISSING = object()
 
@@ -68,33 +72,24 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) else value
 
 
-class UsageWithoutChoices(Fault):
+@on_chunks("the usage chunk of a stream has no `choices`", "shape.chunk")
+def usage_without_choices(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """The chunk with the token counts has no list of choices."""
 
-    name = "usage-without-choices"
-    summary = "the usage chunk of a stream has no `choices`"
-    yields = ("shape.chunk",)
+    def without(data: JSON) -> JSON:
+        return {key: value for key, value in data.items() if key != "choices" or value}
 
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        def without(data: JSON) -> JSON:
-            return {key: value for key, value in data.items() if key != "choices" or value}
-
-        return each_object(chunks, without)
+    return each_object(chunks, without)
 
 
-class Annotations(Fault):
+@on_chunks("between chunks with text is one whose choice has no `delta`", "shape.chunk")
+def delta_missing_between(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """Azure's content filter sends chunks of its own between those with text (microsoft/autogen issue 6465)."""
-
-    name = "delta-missing-between"
-    summary = "between chunks with text is one whose choice has no `delta`"
-    yields = ("shape.chunk",)
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        third = chunks[2] if len(chunks) > 3 else None
-        if third is None or not isinstance(third.data, dict):
-            return chunks
-        note: JSON = {"index": 0, "finish_reason": None, "content_filter_results": {}}
-        return [*chunks[:3], replace(third, data={**third.data, "choices": [note]}), *chunks[3:]]
+    third = chunks[2] if len(chunks) > 3 else None
+    if third is None or not isinstance(third.data, dict):
+        return chunks
+    note: JSON = {"index": 0, "finish_reason": None, "content_filter_results": {}}
+    return [*chunks[:3], replace(third, data={**third.data, "choices": [note]}), *chunks[3:]]
 
 
 @dataclass(frozen=True)
@@ -132,18 +127,105 @@ _TABLE = (
 )
 
 FAULTS = tuple(
-    type(
-        f"Field_{row.name.replace('-', '_')}",
-        (_Field,),
-        {
-            "name": row.name,
-            "summary": row.summary,
-            "answer": row.answer,
-            "chunk": row.chunk,
-            "last": row.last,
-            "put": (row.value,),
-            "yields": row.yields,
-        },
+    _Field.variant(
+        row.name,
+        row.summary,
+        yields=row.yields,
+        answer=row.answer,
+        chunk=row.chunk,
+        last=row.last,
+        put=(row.value,),
     )
     for row in _TABLE
+)
+
+
+# Answers in another form -----------------------------------------------------------------------------
+
+
+def _number(body: bytes) -> bytes:
+    return body[:-1] + b',"logprob_mean":NaN}'
+
+
+def _lines(body: bytes) -> bytes:
+    answer = json.loads(body)
+    text = answer["choices"][0]["message"]["content"]
+    parts = [{"role": "assistant"}, {"content": text[:3]}, {"content": text[3:]}]
+    return b"".join(to_json({**answer, "choices": [{"index": 0, "delta": part}]}) + b"\n" for part in parts)
+
+
+def _of_another_api(body: bytes) -> bytes:
+    text = json.loads(body)["choices"][0]["message"]["content"]
+    return to_json({"success": True, "result": {"response": text}, "errors": []})
+
+
+def _in(**envelope: Any) -> Callable[[bytes], bytes]:
+    """An envelope with the completion in place of None."""
+    return lambda body: to_json({
+        name: json.loads(body) if value is None else value for name, value in envelope.items()
+    })  # fmt: skip
+
+
+#: What becomes of the body of a completion, by the word that follows the fault's name.
+_FORMS: dict[str, Callable[[bytes], bytes]] = {
+    "nan": _number,
+    "result": _in(result=None, success=True),
+    "data": _in(code=0, message="success", data=None),
+    "response": _in(response=None),
+    "list": lambda body: b"[" + body + b"]",
+    "lines": _lines,
+    "prefix": lambda body: b")]}',\n" + body,
+    "twice": lambda body: body + b"\n" + body,
+    "suffix": lambda body: body + b"\n<!-- served in 12 ms -->",
+    "string": lambda body: to_json(body.decode()),
+    "inner-string": lambda body: to_json({"statusCode": 200, "body": body.decode()}),
+    "gzip": gzip.compress,
+    "other-api": _of_another_api,
+    "empty": lambda body: b"",
+}
+
+
+@on_response(
+    f"completions come in a form that clients cannot read (={', '.join(_FORMS)})", "shape.answer", choices=tuple(_FORMS)
+)
+def shape_near_answer(fault: Fault, call: Call, response: Response) -> Response:
+    """Every completion that is not streamed comes in another form."""
+    if call.operation != "chat" or response.status != 200 or response.is_stream:
+        return response
+    return response.with_body(_FORMS[fault.given](response.body))
+
+
+@on_response(
+    "every chat request is answered with status 200 and an error, or a page (=error or page)",
+    "errors.success-status",
+    choices=("error", "page"),
+    operation="chat",
+)
+def errors_chat_200(fault: Fault, call: Call, response: Response) -> Response:
+    """A gateway that answers every chat request with an error and status 200; its model list is right."""
+    if fault.given == "page":
+        return response.with_body(b"<!doctype html><title>Back soon</title>").with_header("Content-Type", "text/html")
+    return response.with_body(to_json({"error": {"message": "it did not work out", "type": "unexpected"}}))
+
+
+class _Envelope(Fault):
+    """Something around the JSON of whole answers that some clients cannot read."""
+
+    yields = ("shape.answer",)
+    media_type: ClassVar[str | None] = "application/json"
+    before: ClassVar[bytes] = b""
+
+    def on_response(self, call: Call, response: Response) -> Response:
+        if call.operation != "chat" or response.status != 200 or response.is_stream:
+            return response
+        return response.with_body(self.before + response.body).with_header("Content-Type", self.media_type)
+
+
+# As of a proxy that sets one type for everything; openai-node gives its caller the text.
+WrongType = _Envelope.variant(
+    "shape-content-type", "whole answers have the content type text/plain", media_type="text/plain; charset=utf-8"
+)
+# RFC 8259 section 8.1: a parser may ignore a byte order mark, and some do not.
+ByteOrderMark = _Envelope.variant(
+    "shape-byte-order-mark", "whole answers begin with a byte order mark", before=b"\xef\xbb\xbf"
 )

@@ -9,183 +9,121 @@ from dataclasses import replace
 from itertools import count, islice
 
 from probe.simulator.call import Call, Chunk
-from probe.simulator.fault import Fault, drop_fields, is_finished
+from probe.simulator.fault import Fault, drop_fields, is_finished, on_chat, on_chunks, on_prompt, on_response, on_stream
 from probe.simulator.response import Response, Write
 
 # Refused, or not a stream ------------------------------------------------------------------------------
 
 
-class Rejected(Fault):
+@on_chat("stream: true is refused", "stream.rejected", stream=True)
+def stream_rejected(fault: Fault, call: Call) -> Response | None:
     """Kong's refusal."""
-
-    name = "stream-rejected"
-    summary = "stream: true is refused"
-    yields = ("stream.rejected",)
-
-    def on_chat(self, call: Call) -> Response | None:
-        if not call.stream:
-            return None
-        return self.error(400, "response streaming is not enabled for this LLM", param="stream")
+    return fault.error(400, "response streaming is not enabled for this LLM", param="stream")
 
 
-class Required(Fault):
+@on_chat(
+    "a chat request without `stream: true` is refused (=only or thinking: in which words)",
+    "stream.required",
+    choices=("only", "thinking"),
+    stream=False,
+)
+def stream_required(fault: Fault, call: Call) -> Response | None:
     """A model that thinks, and is served as a stream alone (infiniflow/ragflow issue 5912)."""
-
-    name = "stream-required"
-    summary = "a chat request without `stream: true` is refused (=only or thinking: in which words)"
-    yields = ("stream.required",)
-    value = "only"
-    choices = ("only", "thinking")
-
-    def on_chat(self, call: Call) -> Response | None:
-        if call.stream:
-            return None
-        words = "The model answers in stream mode only. Set `stream` and try again."
-        if self.given == "thinking":
-            words = "enable_thinking has to be false for non-streaming requests"
-        return self.error(400, words, code="invalid_parameter_error")
+    words = "The model answers in stream mode only. Set `stream` and try again."
+    if fault.given == "thinking":
+        words = "enable_thinking has to be false for non-streaming requests"
+    return fault.error(400, words, code="invalid_parameter_error")
 
 
-class NotSse(Fault):
+@on_prompt("stream: true is answered with one JSON object", "stream.not-sse")
+def stream_not_sse(fault: Fault, call: Call) -> None:
     """A gateway that waits for the whole answer and forwards it as it is."""
-
-    name = "stream-not-sse"
-    summary = "stream: true is answered with one JSON object"
-    yields = ("stream.not-sse",)
-
-    def on_prompt(self, call: Call) -> None:
-        drop_fields(call, "stream", "stream_options")
+    drop_fields(call, "stream", "stream_options")
 
 
-class NotAsked(Fault):
+@on_prompt("every chat request is answered by an event stream, even with `stream: false`", "stream.not-asked")
+def stream_not_asked(fault: Fault, call: Call) -> None:
     """The server streams whatever the request says (kaito-project/kaito issue 1880)."""
-
-    name = "stream-not-asked"
-    summary = "every chat request is answered by an event stream, even with `stream: false`"
-    yields = ("stream.not-asked",)
-
-    def on_prompt(self, call: Call) -> None:
-        call.body = {**call.body, "stream": True}
+    call.body = {**call.body, "stream": True}
 
 
-class NotAskedByDefault(Fault):
+@on_prompt("a chat request without `stream` is answered by an event stream", "stream.not-asked")
+def stream_by_default(fault: Fault, call: Call) -> None:
     """The server streams unless the request says otherwise (unslothai/unsloth issue 6570)."""
-
-    name = "stream-by-default"
-    summary = "a chat request without `stream` is answered by an event stream"
-    yields = ("stream.not-asked",)
-
-    def on_prompt(self, call: Call) -> None:
-        call.body = {"stream": True, **call.body}
+    call.body = {"stream": True, **call.body}
 
 
-class ContentType(Fault):
+@on_stream(
+    "the stream is sent with another media type (=text/plain, application/json …)",
+    "stream.content-type",
+    value="text/plain",
+)
+def stream_content_type(fault: Fault, call: Call, response: Response) -> Response:
     """Events with another media type; strict readers refuse them (WHATWG HTML section 9.2)."""
-
-    name = "stream-content-type"
-    summary = "the stream is sent with another media type (=text/plain, application/json …)"
-    yields = ("stream.content-type",)
-    value = "text/plain"
-
-    def on_stream(self, call: Call, response: Response) -> Response:
-        return response.with_header("Content-Type", self.given)
+    return response.with_header("Content-Type", fault.given)
 
 
 # Buffers -----------------------------------------------------------------------------------------------
 
 
-class Held(Fault):
+@on_stream("nothing arrives before the end of the generation", "stream.held", layer=1)
+def stream_held(fault: Fault, call: Call, response: Response) -> Response:
     """A proxy that buffers whole responses: even the headers come at the end."""
-
-    name = "stream-held"
-    summary = "nothing arrives before the end of the generation"
-    yields = ("stream.held",)
-    layer = 1
-
-    def on_stream(self, call: Call, response: Response) -> Response:
-        return response.with_writes([(response.finished_at(), response.body)])
+    return response.held()
 
 
-class Replayed(Fault):
+@on_stream("the answer is generated whole and then played back as a stream", "stream.replayed")
+def stream_replayed(fault: Fault, call: Call, response: Response) -> Response:
     """Simulated streaming: the server generates the whole answer and then plays it back quickly."""
-
-    name = "stream-replayed"
-    summary = "the answer is generated whole and then played back as a stream"
-    yields = ("stream.replayed",)
-
-    def on_stream(self, call: Call, response: Response) -> Response:
-        end, first = response.finished_at(), response.writes[0].at
-        writes = [replace(write, at=end + (write.at - first) * 0.25) for write in response.writes]
-        return replace(response, writes=writes, end_at=writes[-1].at)
+    return response.replayed(0.25)
 
 
-class SizeBuffered(Fault):
+@on_stream(
+    "the stream is flushed every N bytes, in the middle of events (=N)", "stream.size-buffered", value="4096", layer=1
+)
+def stream_size_buffered(fault: Fault, call: Call, response: Response) -> Response:
     """A buffer that is flushed when it is full, even within an event."""
-
-    name = "stream-size-buffered"
-    summary = "the stream is flushed every N bytes, in the middle of events (=N)"
-    yields = ("stream.size-buffered",)
-    value = "4096"
-    layer = 1
-
-    def on_stream(self, call: Call, response: Response) -> Response:
-        size = max(int(self.number), 1)
-        flushed: list[tuple[float, bytes]] = []
-        buffered = b""
-        for write in response.writes:
-            buffered += write.data
-            while len(buffered) >= size:
-                flushed.append((write.at, buffered[:size]))
-                buffered = buffered[size:]
-        return response.with_writes([*flushed, (response.finished_at(), buffered)])
+    size = max(int(fault.number), 1)
+    flushed: list[tuple[float, bytes]] = []
+    buffered = b""
+    for write in response.writes:
+        buffered += write.data
+        while len(buffered) >= size:
+            flushed.append((write.at, buffered[:size]))
+            buffered = buffered[size:]
+    return response.with_writes([*flushed, (response.finished_at(), buffered)])
 
 
-class Coalesced(Fault):
+@on_stream("events are collected and flushed every N seconds (=N)", "stream.coalesced", value="0.25", layer=1)
+def stream_coalesced(fault: Fault, call: Call, response: Response) -> Response:
     """A timer that flushes whole events (HAProxy without http-no-delay)."""
-
-    name = "stream-coalesced"
-    summary = "events are collected and flushed every N seconds (=N)"
-    yields = ("stream.coalesced",)
-    value = "0.25"
-    layer = 1
-
-    def on_stream(self, call: Call, response: Response) -> Response:
-        period = max(self.number, 0.001)
-        bursts: dict[int, bytes] = {}
-        for write in response.writes:
-            tick = int(write.at / period) + 1
-            bursts[tick] = bursts.get(tick, b"") + write.data
-        return response.with_writes((tick * period, data) for tick, data in sorted(bursts.items()))
+    period = max(fault.number, 0.001)
+    bursts: dict[int, bytes] = {}
+    for write in response.writes:
+        tick = int(write.at / period) + 1
+        bursts[tick] = bursts.get(tick, b"") + write.data
+    return response.with_writes((tick * period, data) for tick, data in sorted(bursts.items()))
 
 
-class Compressed(Fault):
+@on_response(
+    "with Accept-Encoding: gzip the stream is compressed and withheld until the end", "stream.compressed", layer=1
+)
+def stream_compressed(fault: Fault, call: Call, response: Response) -> Response:
     """Compression without flushing, applied only for clients that accept gzip."""
-
-    name = "stream-compressed"
-    summary = "with Accept-Encoding: gzip the stream is compressed and withheld until the end"
-    yields = ("stream.compressed",)
-    layer = 1
-
-    def on_response(self, call: Call, response: Response) -> Response:
-        accepted = (call.request.header("accept-encoding") or "").lower()
-        if "gzip" not in accepted or not response.writes or response.status != 200:
-            return response
-        response = response.with_writes([(response.finished_at(), gzip.compress(response.body, 5))])
-        return response.with_header("Content-Encoding", "gzip").with_header("Vary", "Accept-Encoding")
+    accepted = (call.request.header("accept-encoding") or "").lower()
+    if "gzip" not in accepted or not response.writes or response.status != 200:
+        return response
+    response = response.with_writes([(response.finished_at(), gzip.compress(response.body, 5))])
+    return response.with_header("Content-Encoding", "gzip").with_header("Vary", "Accept-Encoding")
 
 
 # Ends --------------------------------------------------------------------------------------------------
 
 
-class NoDone(Fault):
+@on_chunks("the stream ends without [DONE]", "stream.no-done")
+def stream_no_done(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """transformers serve sends no terminator."""
-
-    name = "stream-no-done"
-    summary = "the stream ends without [DONE]"
-    yields = ("stream.no-done",)
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        return [chunk for chunk in chunks if chunk.data != "[DONE]"]
+    return [chunk for chunk in chunks if chunk.data != "[DONE]"]
 
 
 class Truncated(Fault):
@@ -208,28 +146,23 @@ class Truncated(Fault):
         return replace(response, end=self.given)  # type: ignore[arg-type]
 
 
-class Interrupted(Fault):
+@on_response("a stream breaks off when another request for an answer arrives", "stream.interrupted")
+def stream_interrupted(fault: Fault, call: Call, response: Response) -> Response:
     """A server for one answer at a time that ends the running one for the next request (llama-cpp-python)."""
+    if call.operation != "chat" or response.status != 200:
+        return response
+    fault.count += 1
+    if not response.is_stream:
+        return response
+    mine, planned = fault.count, response.writes
 
-    name = "stream-interrupted"
-    summary = "a stream breaks off when another request for an answer arrives"
-    yields = ("stream.interrupted",)
+    def writes() -> Iterator[Write]:
+        for write in planned:
+            if fault.count != mine:
+                raise ConnectionResetError("another request has arrived")
+            yield write
 
-    def on_response(self, call: Call, response: Response) -> Response:
-        if call.operation != "chat" or response.status != 200:
-            return response
-        self.count += 1
-        if not response.is_stream:
-            return response
-        mine, planned = self.count, response.writes
-
-        def writes() -> Iterator[Write]:
-            for write in planned:
-                if self.count != mine:
-                    raise ConnectionResetError("another request has arrived")
-                yield write
-
-        return replace(response, writes=planned[:1], more=lambda: islice(writes(), 1, None))
+    return replace(response, writes=planned[:1], more=lambda: islice(writes(), 1, None))
 
 
 class NoUsage(Fault):
@@ -254,39 +187,28 @@ class NoUsage(Fault):
         return kept
 
 
-class ZeroUsage(Fault):
+@on_chunks(
+    "the token counts of streams are 0 (=all, or =completion alone)", "stream.no-usage", choices=("all", "completion")
+)
+def stream_usage_zero(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """The streaming path does not count."""
-
-    name = "stream-usage-zero"
-    summary = "the token counts of streams are 0 (=all, or =completion alone)"
-    yields = ("stream.no-usage",)
-    value = "all"
-    choices = ("all", "completion")
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        zero = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-        if self.given == "completion":
-            zero = {"completion_tokens": 0}
-        return [
-            replace(chunk, data={**chunk.data, "usage": {**chunk.data["usage"], **zero}})
-            if isinstance(chunk.data, dict) and chunk.data.get("usage")
-            else chunk
-            for chunk in chunks
-        ]
+    zero = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    if fault.given == "completion":
+        zero = {"completion_tokens": 0}
+    return [
+        replace(chunk, data={**chunk.data, "usage": {**chunk.data["usage"], **zero}})
+        if isinstance(chunk.data, dict) and chunk.data.get("usage")
+        else chunk
+        for chunk in chunks
+    ]
 
 
-class ErrorInBand(Fault):
+@on_chunks("after a few tokens an error object comes inside the stream (=N tokens)", "stream.error-in-band", value="3")
+def stream_error_in_band(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """The generation fails after the status line was sent."""
-
-    name = "stream-error-in-band"
-    summary = "after a few tokens an error object comes inside the stream (=N tokens)"
-    yields = ("stream.error-in-band",)
-    value = "3"
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        kept = chunks[: min(1 + int(self.number), max(len(chunks) - 2, 1))]
-        message = "Internal server error: the inference backend stopped responding"
-        return [*kept, Chunk(kept[-1].at, {"error": {"message": message, "type": "server_error", "code": 500}})]
+    kept = chunks[: min(1 + int(fault.number), max(len(chunks) - 2, 1))]
+    message = "Internal server error: the inference backend stopped responding"
+    return [*kept, Chunk(kept[-1].at, {"error": {"message": message, "type": "server_error", "code": 500}})]
 
 
 class NeverEnds(Fault):
@@ -359,17 +281,14 @@ _FRAMINGS = {
 }
 
 
-class Framing(Fault):
+@on_stream(
+    "events are framed wrongly (=json-lines, no-blank-line, split-json, double-encoded, double-prefix)",
+    "stream.framing",
+    choices=tuple(_FRAMINGS),
+)
+def stream_framing(fault: Fault, call: Call, response: Response) -> Response:
     """The bytes are not an event stream that clients can read."""
-
-    name = "stream-framing"
-    summary = "events are framed wrongly (=json-lines, no-blank-line, split-json, double-encoded, double-prefix)"
-    yields = ("stream.framing",)
-    value = "json-lines"
-    choices = tuple(_FRAMINGS)
-
-    def on_stream(self, call: Call, response: Response) -> Response:
-        return response.with_each_write(_FRAMINGS[self.given])
+    return response.with_each_write(_FRAMINGS[fault.given])
 
 
 # Characters outside ASCII ------------------------------------------------------------------------------
@@ -385,14 +304,11 @@ def _invalid(frame: bytes) -> bytes:
     return b"".join(char.encode() if ord(char) < 128 else bytes([0xC0 | (ord(char) & 0x1F)]) for char in frame.decode())
 
 
-class Utf8(Fault):
+@on_stream(
+    "characters outside ASCII are damaged in streams (=replaced or invalid)",
+    "stream.utf8",
+    choices=("replaced", "invalid"),
+)
+def stream_utf8(fault: Fault, call: Call, response: Response) -> Response:
     """Characters of several bytes are damaged."""
-
-    name = "stream-utf8"
-    summary = "characters outside ASCII are damaged in streams (=replaced or invalid)"
-    yields = ("stream.utf8",)
-    value = "replaced"
-    choices = ("replaced", "invalid")
-
-    def on_stream(self, call: Call, response: Response) -> Response:
-        return response.with_each_write(_replaced if self.given == "replaced" else _invalid)
+    return response.with_each_write(_replaced if fault.given == "replaced" else _invalid)

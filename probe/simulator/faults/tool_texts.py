@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 from probe.simulator.call import JSON, Call, Chunk, Reply
-from probe.simulator.fault import Fault, choices, deltas, each_object, is_finished, with_arguments
+from probe.simulator.fault import Fault, choices, deltas, each_part, is_finished, on_chunks, on_stream, with_arguments
 from probe.simulator.response import Response
 
 # Long arguments ----------------------------------------------------------------------------------------
@@ -17,87 +17,56 @@ from probe.simulator.response import Response
 def _each_argument(chunks: list[Chunk], change: Callable[[str], str]) -> list[Chunk]:
     """The chunks after `change(piece)` of every piece of the arguments of calls."""
 
-    def changed(data: JSON) -> JSON:
-        for delta in deltas(data):
-            for made in delta.get("tool_calls") or ():
-                if isinstance(given := made.get("function", {}).get("arguments"), str):
-                    made["function"]["arguments"] = change(given)
-        return data
+    def changed(part: JSON) -> JSON:
+        given = part.get("function", {}).get("arguments")
+        return {**part, "function": {**part["function"], "arguments": change(given)}} if given else part
 
-    return each_object(chunks, changed)
+    return each_part(chunks, changed)
 
 
-class PiecesStripped(Fault):
+@on_chunks("blanks at the ends of the pieces of streamed arguments are lost", "tools.stream-fragments")
+def tool_stream_pieces_stripped(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """A gateway strips every piece of the arguments."""
-
-    name = "tool-stream-pieces-stripped"
-    summary = "blanks at the ends of the pieces of streamed arguments are lost"
-    yields = ("tools.stream-fragments",)
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        return _each_argument(chunks, str.strip)
+    return _each_argument(chunks, str.strip)
 
 
-class CharactersSplit(Fault):
+@on_chunks("characters outside ASCII in streamed arguments become U+FFFD", "tools.values-altered")
+def tool_stream_characters_split(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """Bytes are decoded piece by piece, so that characters of several bytes break."""
-
-    name = "tool-stream-characters-split"
-    summary = "characters outside ASCII in streamed arguments become U+FFFD"
-    yields = ("tools.values-altered",)
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        return _each_argument(chunks, lambda text: text.encode("ascii", "replace").decode().replace("?", "\ufffd"))
+    return _each_argument(chunks, lambda text: text.encode("ascii", "replace").decode().replace("?", "\ufffd"))
 
 
-class _LongText(Fault):
-    """Strings in arguments are damaged at a place."""
-
-    yields = ("tools.stream-fragments",)
-    at: ClassVar[int] = 130
-    stream: ClassVar[bool] = True
-
-    def damaged(self, text: str) -> str:
-        """The text as it arrives."""
-        raise NotImplementedError
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        if call.stream is not self.stream:
-            return reply
-
-        def each(given: JSON) -> str:
-            longer = {key: one for key, one in given.items() if isinstance(one, str) and len(one) > self.at}
-            return json.dumps(given | {key: self.damaged(one) for key, one in longer.items()}, ensure_ascii=False)
-
-        return with_arguments(reply, each)
-
-
-class PieceLost(_LongText):
+class PieceLost(Fault):
     """A buffer of the streaming parser loses what follows when it is full."""
 
     name = "tool-stream-piece-lost"
     summary = "streamed strings of more than 130 characters in arguments lose a piece"
+    yields = ("tools.stream-fragments",)
+    stream = True
+    at = 130
+    skipped = 17
 
-    def damaged(self, text: str) -> str:
-        return text[: self.at] + text[self.at + 17 :]
+    def on_reply(self, call: Call, reply: Reply) -> Reply:
+        def each(given: JSON) -> str:
+            longer = {key: one for key, one in given.items() if isinstance(one, str) and len(one) > self.at}
+            damaged = {key: one[: self.at] + one[self.at + self.skipped :] for key, one in longer.items()}
+            return json.dumps(given | damaged, ensure_ascii=False)
+
+        return with_arguments(reply, each)
 
 
-class PieceRepeated(_LongText):
-    """The streaming parser sends a piece again."""
-
-    name = "tool-stream-piece-repeated"
-    summary = "a piece of streamed strings of more than 130 characters in arguments comes twice"
-
-    def damaged(self, text: str) -> str:
-        return text[: self.at] + text[self.at - 21 :]
-
-
-class VeryLongLost(PieceLost):
-    """The same with a larger buffer."""
-
-    name = "tool-stream-long-piece-lost"
-    summary = "streamed strings of more than 2048 characters in arguments lose a piece"
-    deep = True
-    at = 2048
+# The streaming parser sends a piece again.
+PieceRepeated = PieceLost.variant(
+    "tool-stream-piece-repeated",
+    "a piece of streamed strings of more than 130 characters in arguments comes twice",
+    skipped=-21,
+)
+VeryLongLost = PieceLost.variant(
+    "tool-stream-long-piece-lost",
+    "streamed strings of more than 2048 characters in arguments lose a piece",
+    deep=True,
+    at=2048,
+)
 
 
 # Text to a request with tools --------------------------------------------------------------------------
@@ -109,62 +78,46 @@ class HeldWithTools(Fault):
     name = "tool-stream-text-held"
     summary = "with `tools` in the request streamed text arrives at the end"
     yields = ("tools.held-with-tools",)
+    spares_none = False
 
     def on_stream(self, call: Call, response: Response) -> Response:
-        return response.with_writes([(response.finished_at(), response.body)]) if self.holds(call) else response
-
-    def holds(self, call: Call) -> bool:
-        """Whether the text of this answer is held back."""
-        return bool(call.tools)
+        spared = self.spares_none and call.body.get("tool_choice") == "none"
+        return response.held() if call.tools and not spared else response
 
 
-class HeldUnlessForbidden(HeldWithTools):
-    """The same only where a call may come."""
-
-    name = "tool-stream-text-held-auto"
-    summary = "with `tools` and without `tool_choice: none` streamed text arrives at the end"
-
-    def holds(self, call: Call) -> bool:
-        return bool(call.tools) and call.body.get("tool_choice", "auto") != "none"
+# The same only where a call may come.
+HeldUnlessForbidden = HeldWithTools.variant(
+    "tool-stream-text-held-auto",
+    "with `tools` and without `tool_choice: none` streamed text arrives at the end",
+    spares_none=True,
+)
 
 
-class ReplayedWithTools(HeldWithTools):
+@on_stream(
+    "with `tools` in the request a streamed answer is generated whole and played back quickly",
+    "tools.held-with-tools",
+)
+def tool_stream_text_replayed(fault: Fault, call: Call, response: Response) -> Response:
     """A gateway generates the answer whole and plays it back."""
-
-    name = "tool-stream-text-replayed"
-    summary = "with `tools` in the request a streamed answer is generated whole and played back quickly"
-
-    def on_stream(self, call: Call, response: Response) -> Response:
-        if not self.holds(call):
-            return response
-        end, first = response.finished_at(), response.writes[0].at
-        writes = [replace(write, at=end + (write.at - first) * 0.1) for write in response.writes]
-        return replace(response, writes=writes, end_at=writes[-1].at)
+    return response.replayed(0.1) if call.tools else response
 
 
-class OnePieceWithTools(HeldWithTools):
+@on_chunks("with `tools` in the request streamed text comes in one delta at the end", "tools.held-with-tools")
+def tool_stream_text_one_piece(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """The text comes in one delta."""
-
-    name = "tool-stream-text-one-piece"
-    summary = "with `tools` in the request streamed text comes in one delta at the end"
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        texts = [delta for chunk in chunks for delta in deltas(chunk.data) if isinstance(delta.get("content"), str)]
-        if not call.tools or not texts:
-            return chunks
-        whole, kept = "".join(delta["content"] for delta in texts), []
-        for chunk in chunks:
-            if is_finished(chunk.data):
-                made: Any = json.loads(json.dumps(chunk.data))
-                for choice in choices(made):
-                    choice["delta"], choice["finish_reason"] = {"content": whole}, None
-                kept.append(replace(chunk, data=made))
-            if not any(isinstance(delta.get("content"), str) and delta["content"] for delta in deltas(chunk.data)):
-                kept.append(chunk)
-        return kept
-
-    def on_stream(self, call: Call, response: Response) -> Response:
-        return response
+    texts = [delta for chunk in chunks for delta in deltas(chunk.data) if isinstance(delta.get("content"), str)]
+    if not call.tools or not texts:
+        return chunks
+    whole, kept = "".join(delta["content"] for delta in texts), []
+    for chunk in chunks:
+        if is_finished(chunk.data):
+            made: Any = json.loads(json.dumps(chunk.data))
+            for choice in choices(made):
+                choice["delta"], choice["finish_reason"] = {"content": whole}, None
+            kept.append(replace(chunk, data=made))
+        if not any(isinstance(delta.get("content"), str) and delta["content"] for delta in deltas(chunk.data)):
+            kept.append(chunk)
+    return kept
 
 
 class ResultTextLost(Fault):
@@ -173,21 +126,16 @@ class ResultTextLost(Fault):
     name = "tool-stream-result-text-lost"
     summary = "the streamed answer to a tool result has no text"
     yields = ("stream.text-differs",)
+    stream = True
+    lost = 1.0
+    """The share of the text, from its beginning."""
 
     def on_reply(self, call: Call, reply: Reply) -> Reply:
         told = call.messages[-1].get("role") == "tool"
-        return replace(reply, text=self.left(reply.text)) if call.stream and call.tools and told else reply
-
-    def left(self, text: str) -> str:
-        """What is streamed of the text."""
-        return ""
+        text = reply.text[int(len(reply.text) * self.lost) :]
+        return replace(reply, text=text) if call.tools and told else reply
 
 
-class ResultTextCut(ResultTextLost):
-    """The same with the first part of the text."""
-
-    name = "tool-stream-result-text-cut"
-    summary = "the streamed answer to a tool result lacks its first half"
-
-    def left(self, text: str) -> str:
-        return text[len(text) // 2 :]
+ResultTextCut = ResultTextLost.variant(
+    "tool-stream-result-text-cut", "the streamed answer to a tool result lacks its first half", lost=0.5
+)

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from probe.simulator.call import JSON, Call, Chunk, Reply, ToolCall
-from probe.simulator.fault import Fault, choices, deltas, drop_fields, each_call, each_object
+from probe.simulator.fault import (
+    Fault,
+    choices,
+    deltas,
+    drop_fields,
+    each_call,
+    each_part,
+    each_whole_call,
+    on_chat,
+    on_chunks,
+    on_json,
+    on_prompt,
+    on_reply,
+)
 from probe.simulator.response import Response
 
 SIGNATURE = "CsYBAXLI2nwF0Qk5m8s="
@@ -18,17 +30,6 @@ SIGNATURE = "CsYBAXLI2nwF0Qk5m8s="
 def _calling_turns(call: Call) -> list[JSON]:
     """The assistant turns of the history with tool calls."""
     return [turn for turn in call.messages if turn.get("role") == "assistant" and turn.get("tool_calls")]
-
-
-def _each_delta(chunks: list[Chunk], change: Callable[[JSON], object]) -> list[Chunk]:
-    """The chunks after `change(delta)` on a copy of every delta."""
-
-    def changed(data: JSON) -> JSON:
-        for delta in deltas(data):
-            change(delta)
-        return data
-
-    return each_object(chunks, changed)
 
 
 # Fields that must be returned --------------------------------------------------------------------------
@@ -54,18 +55,10 @@ class EchoSignature(Fault):
         return None if all(one == self.signed(one) for one in made) else self.error(400, self.message, param="messages")
 
     def on_json(self, call: Call, payload: Any) -> Any:
-        for choice in choices(payload):
-            for made in choice["message"].get("tool_calls") or ():
-                made.update(self.signed(made))
-        return payload
+        return each_whole_call(payload, self.signed)
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        def sign(delta: JSON) -> None:
-            for made in delta.get("tool_calls") or ():
-                if made.get("id"):
-                    made.update(self.signed(made))
-
-        return _each_delta(chunks, sign)
+        return each_part(chunks, lambda part: self.signed(part) if part.get("id") else part)
 
 
 class EchoInFunction(EchoSignature):
@@ -106,26 +99,21 @@ class EchoReasoning(Fault):
         return chunks
 
 
-class EchoDetails(EchoReasoning):
-    """The same with the gateway's own field (OpenRouter's documentation, preserving reasoning blocks)."""
+# The same with the gateway's own field (OpenRouter's documentation, preserving reasoning blocks).
+EchoDetails = EchoReasoning.variant(
+    "echo-reasoning-details",
+    "an assistant turn with calls and without its reasoning_details is refused",
+    field="reasoning_details",
+)
 
-    name = "echo-reasoning-details"
-    summary = "an assistant turn with calls and without its reasoning_details is refused"
-    field = "reasoning_details"
 
-
-class ResultsNeedName(Fault):
+@on_chat("a tool's result without `name` is refused", "tools.echo-required")
+def results_need_name(fault: Fault, call: Call) -> Response | None:
     """Gemini's API has to be given the name of the function with its response (openfang issue 136)."""
-
-    name = "results-need-name"
-    summary = "a tool's result without `name` is refused"
-    yields = ("tools.echo-required",)
-
-    def on_chat(self, call: Call) -> Response | None:
-        if all(turn.get("name") for turn in call.messages if turn.get("role") == "tool"):
-            return None
-        message = "* GenerateContentRequest.contents[2].parts[0].function_response.name: Name cannot be empty."
-        return self.error(400, message)
+    if all(turn.get("name") for turn in call.messages if turn.get("role") == "tool"):
+        return None
+    message = "* GenerateContentRequest.contents[2].parts[0].function_response.name: Name cannot be empty."
+    return fault.error(400, message)
 
 
 # Histories that are refused ----------------------------------------------------------------------------
@@ -170,174 +158,107 @@ class EmptyCallsRefused(Fault):
         return payload
 
 
-class ResultFails(Fault):
+@on_json('after a tool result the answer is 200 with finish_reason "error" and no content', "tools.result-rejected")
+def tool_result_finish_error(fault: Fault, call: Call, payload: Any) -> Any:
     """The provider behind the gateway fails once there is a result (openrouter-examples issue 67)."""
-
-    name = "tool-result-finish-error"
-    summary = 'after a tool result the answer is 200 with finish_reason "error" and no content'
-    yields = ("tools.result-rejected",)
-
-    def on_json(self, call: Call, payload: Any) -> Any:
-        if any(turn.get("role") == "tool" for turn in call.messages):
-            for choice in choices(payload):
-                choice["finish_reason"] = "error"
-                choice["native_finish_reason"] = "MALFORMED_FUNCTION_CALL"
-                choice["message"] = {"role": "assistant", "content": None}
-        return payload
+    if any(turn.get("role") == "tool" for turn in call.messages):
+        for choice in choices(payload):
+            choice["finish_reason"] = "error"
+            choice["native_finish_reason"] = "MALFORMED_FUNCTION_CALL"
+            choice["message"] = {"role": "assistant", "content": None}
+    return payload
 
 
 # Calls that are changed --------------------------------------------------------------------------------
 
 
-class SecondLost(Fault):
+@on_reply("of two calls in one answer only the first is streamed", "tools.stream-fragments", stream=True)
+def tool_stream_second_lost(fault: Fault, call: Call, reply: Reply) -> Reply:
     """A streaming parser keeps one call (sgl-project/sglang issue 35564)."""
-
-    name = "tool-stream-second-lost"
-    summary = "of two calls in one answer only the first is streamed"
-    yields = ("tools.stream-fragments",)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return replace(reply, tool_calls=reply.tool_calls[:1]) if call.stream else reply
+    return replace(reply, tool_calls=reply.tool_calls[:1])
 
 
-class StreamedTwice(Fault):
+@on_reply(
+    "streamed calls come structured, and again as text in tool_call tags; whole answers are well formed",
+    "tools.stream-leak",
+    stream=True,
+)
+def tool_stream_call_and_text(fault: Fault, call: Call, reply: Reply) -> Reply:
     """The streamed call is structured, and in the text as well (oobabooga/textgen issue 7427)."""
-
-    name = "tool-stream-call-and-text"
-    summary = "streamed calls come structured, and again as text in tool_call tags; whole answers are well formed"
-    yields = ("tools.stream-leak",)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        if not call.stream:
-            return reply
-        written = "".join(
-            f'<tool_call>\n{{"name": "{made.name}", "arguments": {made.arguments}}}\n</tool_call>'
-            for made in reply.tool_calls
-        )
-        return replace(reply, text=reply.text + written)
+    written = "".join(
+        f'<tool_call>\n{{"name": "{made.name}", "arguments": {made.arguments}}}\n</tool_call>'
+        for made in reply.tool_calls
+    )
+    return replace(reply, text=reply.text + written)
 
 
-class NameWithTokens(Fault):
+@on_reply("the name of a call is followed by special tokens", "tools.name-altered")
+def tool_name_with_tokens(fault: Fault, call: Call, reply: Reply) -> Reply:
     """A parser leaves the format's special tokens in the name (vllm-project/vllm issue 32587)."""
-
-    name = "tool-name-with-tokens"
-    summary = "the name of a call is followed by special tokens"
-    yields = ("tools.name-altered",)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return each_call(reply, lambda made: replace(made, name=f"{made.name}<|channel|>commentary"))
+    return each_call(reply, lambda made: replace(made, name=f"{made.name}<|channel|>commentary"))
 
 
-class EncodedTwice(Fault):
+@on_reply("the arguments are a JSON string that contains JSON", "tools.values-altered")
+def tool_arguments_encoded_twice(fault: Fault, call: Call, reply: Reply) -> Reply:
     """Arguments are serialised by the parser and again by the API (vllm-project/vllm pull request 54964)."""
-
-    name = "tool-arguments-encoded-twice"
-    summary = "the arguments are a JSON string that contains JSON"
-    yields = ("tools.values-altered",)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return each_call(reply, lambda made: replace(made, arguments=json.dumps(made.arguments)))
+    return each_call(reply, lambda made: replace(made, arguments=json.dumps(made.arguments)))
 
 
-class IndexFromOne(Fault):
+@on_chunks("streamed calls have the indexes 1, 2 …", "tools.stream-index")
+def tool_stream_index_from_one(fault: Fault, call: Call, chunks: list[Chunk]) -> list[Chunk]:
     """The indexes of streamed calls start at 1 (router-for-me/CLIProxyAPI issue 5229)."""
-
-    name = "tool-stream-index-from-one"
-    summary = "streamed calls have the indexes 1, 2 …"
-    yields = ("tools.stream-index",)
-
-    def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        def count(delta: JSON) -> None:
-            for made in delta.get("tool_calls") or ():
-                made["index"] += 1
-
-        return _each_delta(chunks, count)
+    return each_part(chunks, lambda part: {**part, "index": part["index"] + 1})
 
 
-class ExplicitAuto(Fault):
+@on_prompt('tools reach the model only if the request contains `tool_choice`, even `"auto"`', "tools.ignored")
+def tool_auto_not_default(fault: Fault, call: Call) -> None:
     """The server shows the model the tools only if the request contains a choice (llama-cpp-python)."""
-
-    name = "tool-auto-not-default"
-    summary = 'tools reach the model only if the request contains `tool_choice`, even `"auto"`'
-    yields = ("tools.ignored",)
-
-    def on_prompt(self, call: Call) -> None:
-        if call.tools and "tool_choice" not in call.body:
-            drop_fields(call, "tools")
+    if call.tools and "tool_choice" not in call.body:
+        drop_fields(call, "tools")
 
 
-class NotStreamedWithTools(Fault):
+@on_prompt("a streaming request with tools is answered by one JSON object", "stream.not-sse")
+def tool_stream_not_sse(fault: Fault, call: Call) -> None:
     """A gateway does not stream when tools are offered."""
-
-    name = "tool-stream-not-sse"
-    summary = "a streaming request with tools is answered by one JSON object"
-    yields = ("stream.not-sse",)
-
-    def on_prompt(self, call: Call) -> None:
-        if call.tools:
-            call.body = {**call.body, "stream": False}
+    if call.tools:
+        call.body = {**call.body, "stream": False}
 
 
-class InventedArguments(Fault):
+@on_reply("calls contain invented values (harmless: it may be the model)")
+def tool_arguments_invented(fault: Fault, call: Call, reply: Reply) -> Reply:
     """A mock server fills the schema with invented values (harmless, and indistinguishable from a weak model)."""
-
-    name = "tool-arguments-invented"
-    summary = "calls contain invented values (harmless: it may be the model)"
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return each_call(reply, lambda made: replace(made, arguments='{"city": "test_city"}'))
+    return each_call(reply, lambda made: replace(made, arguments='{"city": "test_city"}'))
 
 
-class IdsReused(Fault):
+@on_reply("the calls of every answer have the ids call_0, call_1 …", "tools.id-duplicate")
+def tool_ids_reused(fault: Fault, call: Call, reply: Reply) -> Reply:
     """The ids count from zero in every answer (NVIDIA-NeMo/Switchyard issue 502)."""
-
-    name = "tool-ids-reused"
-    summary = "the calls of every answer have the ids call_0, call_1 …"
-    yields = ("tools.id-duplicate",)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return replace(
-            reply, tool_calls=tuple(replace(made, id=f"call_{place}") for place, made in enumerate(reply.tool_calls))
-        )
+    return replace(
+        reply, tool_calls=tuple(replace(made, id=f"call_{place}") for place, made in enumerate(reply.tool_calls))
+    )
 
 
-class StreamedCallTwice(Fault):
+@on_reply("a streamed call comes twice, with two indexes and ids", "tools.stream-fragments", stream=True)
+def tool_stream_call_twice(fault: Fault, call: Call, reply: Reply) -> Reply:
     """A translating gateway sends every streamed call with two indexes."""
-
-    name = "tool-stream-call-twice"
-    summary = "a streamed call comes twice, with two indexes and ids"
-    yields = ("tools.stream-fragments",)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        if not call.stream:
-            return reply
-        twice = [(made, replace(made, id=f"{made.id}b" if made.id else None)) for made in reply.tool_calls]
-        return replace(reply, tool_calls=tuple(one for pair in twice for one in pair))
+    twice = [(made, replace(made, id=f"{made.id}b" if made.id else None)) for made in reply.tool_calls]
+    return replace(reply, tool_calls=tuple(one for pair in twice for one in pair))
 
 
-class StreamedEmpty(Fault):
+@on_reply("the arguments of streamed calls are {}", "tools.arguments-off-schema", stream=True)
+def tool_stream_arguments_lost(fault: Fault, call: Call, reply: Reply) -> Reply:
     """A streaming parser loses what came before it looked (vllm-project/vllm issue 31501)."""
-
-    name = "tool-stream-arguments-lost"
-    summary = "the arguments of streamed calls are {}"
-    yields = ("tools.arguments-off-schema",)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return each_call(reply, lambda made: replace(made, arguments="{}")) if call.stream else reply
+    return each_call(reply, lambda made: replace(made, arguments="{}"))
 
 
-class StreamedValueCut(Fault):
+@on_reply("the last letter of the city is lost when a call is streamed", "tools.values-altered", stream=True)
+def tool_stream_value_cut(fault: Fault, call: Call, reply: Reply) -> Reply:
     """A streaming parser loses the end of a string argument."""
 
-    name = "tool-stream-value-cut"
-    summary = "the last letter of the city is lost when a call is streamed"
-    yields = ("tools.values-altered",)
+    def cut(made: ToolCall) -> ToolCall:
+        return replace(made, arguments=str(made.arguments).replace("Paris", "Pari").replace("Rome", "Rom"))
 
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        def cut(made: ToolCall) -> ToolCall:
-            return replace(made, arguments=str(made.arguments).replace("Paris", "Pari").replace("Rome", "Rom"))
-
-        return each_call(reply, cut) if call.stream else reply
+    return each_call(reply, cut)
 
 
 class EmptyContentRefused(Fault):
@@ -368,32 +289,20 @@ class ArgumentsElsewhere(Fault):
     value = "parameters"
     choices = ("parameters", "input", "args")
 
-    def moved(self, made: JSON) -> None:
-        """Rename the member of one call."""
-        function = made.get("function") or {}
-        if "arguments" in function:
-            function[self.given] = function.pop("arguments")
+    def moved(self, made: JSON) -> JSON:
+        """One call, or a piece of it, with the member renamed."""
+        names = {"arguments": self.given}
+        function = {names.get(name, name): value for name, value in (made.get("function") or {}).items()}
+        return {**made, "function": function}
 
     def on_json(self, call: Call, payload: Any) -> Any:
-        for choice in choices(payload):
-            for made in choice.get("message", {}).get("tool_calls") or ():
-                self.moved(made)
-        return payload
+        return each_whole_call(payload, self.moved)
 
     def on_chunks(self, call: Call, chunks: list[Chunk]) -> list[Chunk]:
-        def move(delta: JSON) -> None:
-            for made in delta.get("tool_calls") or ():
-                self.moved(made)
-
-        return _each_delta(chunks, move)
+        return each_part(chunks, self.moved)
 
 
-class LengthForCalls(Fault):
+@on_reply("complete streamed calls end with finish_reason length", "tools.finish-reason", stream=True)
+def tool_stream_finish_length(fault: Fault, call: Call, reply: Reply) -> Reply:
     """Every streamed call ends as if the token limit had cut it off."""
-
-    name = "tool-stream-finish-length"
-    summary = "complete streamed calls end with finish_reason length"
-    yields = ("tools.finish-reason",)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return replace(reply, finish_reason="length") if call.stream and reply.tool_calls else reply
+    return replace(reply, finish_reason="length") if reply.tool_calls else reply

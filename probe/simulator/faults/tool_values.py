@@ -36,12 +36,8 @@ class _Values(Fault):
         """What becomes of a value that is neither an object nor an array."""
         raise NotImplementedError
 
-    def affects(self, call: Call) -> bool:
-        """Whether the calls of this answer are changed."""
-        return not self.own_choice or call.body.get("tool_choice", "auto") == "auto"
-
     def on_reply(self, call: Call, reply: Reply) -> Reply:
-        if not self.affects(call):
+        if self.own_choice and call.body.get("tool_choice", "auto") != "auto":
             return reply
         return with_arguments(reply, lambda given: json.dumps(self.each(given), ensure_ascii=False))
 
@@ -63,23 +59,18 @@ class NumbersAsStrings(_Values):
         return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-class NumbersAsStringsStreamed(NumbersAsStrings):
-    """The same in the streaming parser alone."""
-
-    name = "agent-numbers-as-strings-streamed"
-    summary = "numbers in streamed calls of the model's own choice come as strings"
-
-    def affects(self, call: Call) -> bool:
-        return call.stream and super().affects(call)
-
-
-class ModelWritesStrings(NumbersAsStrings):
-    """A weak model writes numbers as strings, forced or not; the parser passes them on (harmless)."""
-
-    name = "model-numbers-as-strings"
-    summary = "the model itself writes numbers in calls as strings, forced or not (harmless)"
-    yields = ()
-    own_choice = False
+NumbersAsStringsStreamed = NumbersAsStrings.variant(
+    "agent-numbers-as-strings-streamed",
+    "numbers in streamed calls of the model's own choice come as strings",
+    stream=True,
+)
+# A weak model writes numbers as strings, forced or not; the parser passes them on (harmless).
+ModelWritesStrings = NumbersAsStrings.variant(
+    "model-numbers-as-strings",
+    "the model itself writes numbers in calls as strings, forced or not (harmless)",
+    yields=(),
+    own_choice=False,
+)
 
 
 class ModelWritesStringsFree(NumbersAsStrings):
@@ -108,12 +99,11 @@ class BooleansAsStrings(_Values):
         return str(value) if self.given == "python" else json.dumps(value)
 
 
-class BooleansAsJsonStrings(BooleansAsStrings):
-    """The same in JSON's notation."""
-
-    name = "agent-booleans-as-json-strings"
-    summary = 'booleans in calls of the model\'s own choice come as "true" and "false"'
-    value = "json"
+BooleansAsJsonStrings = BooleansAsStrings.variant(
+    "agent-booleans-as-json-strings",
+    'booleans in calls of the model\'s own choice come as "true" and "false"',
+    value="json",
+)
 
 
 class ObjectsAsStrings(_Values):
@@ -130,65 +120,53 @@ class ObjectsAsStrings(_Values):
         }
 
 
-class HtmlEntities(_Values):
+def _texts(summary: str) -> Callable[[Callable[[str], str]], type[_Values]]:
+    """Makes a fault of the function that changes every text; it has the function's name."""
+
+    def made(change: Callable[[str], str]) -> type[_Values]:
+        def changed(fault: Fault, value: Any) -> Any:
+            return change(value) if isinstance(value, str) else value
+
+        return _Values.variant(change.__name__.replace("_", "-"), summary, changed=changed)
+
+    return made
+
+
+@_texts("&, < and > in arguments come back as HTML entities")
+def agent_html_entities(text: str) -> str:
     """Arguments pass through an XML or HTML writer (langchain-ai/deepagents issue 2954)."""
-
-    name = "agent-html-entities"
-    summary = "&, < and > in arguments come back as HTML entities"
-
-    def changed(self, value: Any) -> Any:
-        return html.escape(value, quote=False) if isinstance(value, str) else value
+    return html.escape(text, quote=False)
 
 
-class HtmlEntitiesQuotes(_Values):
+@_texts("&, <, > and quotation marks in arguments come back as HTML entities")
+def agent_html_entities_quotes(text: str) -> str:
     """The same with quotation marks, by number."""
-
-    name = "agent-html-entities-quotes"
-    summary = "&, <, > and quotation marks in arguments come back as HTML entities"
-
-    def changed(self, value: Any) -> Any:
-        return html.escape(value).replace("&quot;", "&#34;") if isinstance(value, str) else value
+    return html.escape(text).replace("&quot;", "&#34;")
 
 
-class HtmlEntitiesStreamed(HtmlEntities):
-    """The same in streams alone."""
-
-    name = "agent-html-entities-streamed"
-    summary = "&, < and > in the arguments of streamed calls come back as HTML entities"
-
-    def affects(self, call: Call) -> bool:
-        return call.stream
-
-
-class HtmlEntitiesWhole(HtmlEntities):
-    """The same in whole answers alone."""
-
-    name = "agent-html-entities-whole"
-    summary = "&, < and > in the arguments of calls that are not streamed come back as HTML entities"
-    deep = True
-
-    def affects(self, call: Call) -> bool:
-        return not call.stream
+HtmlEntitiesStreamed = agent_html_entities.variant(
+    "agent-html-entities-streamed",
+    "&, < and > in the arguments of streamed calls come back as HTML entities",
+    stream=True,
+)
+HtmlEntitiesWhole = agent_html_entities.variant(
+    "agent-html-entities-whole",
+    "&, < and > in the arguments of calls that are not streamed come back as HTML entities",
+    deep=True,
+    stream=False,
+)
 
 
-class DoubledEscapes(_Values):
+@_texts("quotation marks and characters outside ASCII in arguments come back with a backslash")
+def agent_doubled_escapes(text: str) -> str:
     """A gateway escapes strings a second time."""
-
-    name = "agent-doubled-escapes"
-    summary = "quotation marks and characters outside ASCII in arguments come back with a backslash"
-
-    def changed(self, value: Any) -> Any:
-        return json.dumps(value)[1:-1] if isinstance(value, str) else value
+    return json.dumps(text)[1:-1]
 
 
-class DoubledQuotes(_Values):
+@_texts("quotation marks in arguments come back with a backslash")
+def agent_doubled_quotes(text: str) -> str:
     """The same with quotation marks alone."""
-
-    name = "agent-doubled-quotes"
-    summary = "quotation marks in arguments come back with a backslash"
-
-    def changed(self, value: Any) -> Any:
-        return value.replace('"', '\\"') if isinstance(value, str) else value
+    return text.replace('"', '\\"')
 
 
 # Texts, whole and streamed alike ----------------------------------------------------------------------
@@ -227,23 +205,15 @@ class TextsAltered(_Values):
         return TEXTS[self.given](value) if isinstance(value, str) else value
 
 
-class TextsWithoutTags(TextsAltered):
-    """The same with a change that models make too."""
-
-    name = "agent-texts-without-tags"
-    summary = "whatever is between < and > in arguments is lost, everywhere alike"
-    value = "tags"
-
-
-class TextsAlteredStreamed(TextsAltered):
-    """The same in streams alone."""
-
-    name = "agent-texts-altered-streamed"
-    summary = "white space in the arguments of streamed calls is collapsed"
-    value = "one-line"
-
-    def affects(self, call: Call) -> bool:
-        return call.stream
+TextsWithoutTags = TextsAltered.variant(
+    "agent-texts-without-tags", "whatever is between < and > in arguments is lost, everywhere alike", value="tags"
+)
+TextsAlteredStreamed = TextsAltered.variant(
+    "agent-texts-altered-streamed",
+    "white space in the arguments of streamed calls is collapsed",
+    value="one-line",
+    stream=True,
+)
 
 
 class NumbersRounded(_Values):

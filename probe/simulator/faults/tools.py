@@ -6,7 +6,17 @@ import json
 from dataclasses import replace
 
 from probe.simulator.call import JSON, Call, Reply
-from probe.simulator.fault import Fault, drop_fields, each_call, first_turn, replace_messages, with_arguments
+from probe.simulator.fault import (
+    Fault,
+    drop_fields,
+    each_call,
+    first_turn,
+    on_chat,
+    on_prompt,
+    on_reply,
+    replace_messages,
+    with_arguments,
+)
 from probe.simulator.response import Response
 
 # Requests with tools that are refused ------------------------------------------------------------------
@@ -31,162 +41,119 @@ _NOT_ENABLED = {
 }
 
 
-class Rejected(Fault):
+@on_chat(
+    "requests with tools are refused (=groq, ollama or openrouter: whose words)",
+    "tools.rejected",
+    choices=tuple(_REJECTED),
+)
+def tools_rejected(fault: Fault, call: Call) -> Response | None:
     """The model or the service does not support tools."""
-
-    name = "tools-rejected"
-    summary = "requests with tools are refused (=groq, ollama or openrouter: whose words)"
-    yields = ("tools.rejected",)
-    value = "groq"
-    choices = tuple(_REJECTED)
-
-    def on_chat(self, call: Call) -> Response | None:
-        if not call.tools:
-            return None
-        status, text = _REJECTED[self.given]
-        return self.error(status, text.format(model=call.site.model))
+    if not call.tools:
+        return None
+    status, text = _REJECTED[fault.given]
+    return fault.error(status, text.format(model=call.site.model))
 
 
-class NotEnabled(Fault):
+@on_chat(
+    "requests with tools are refused because a start option is missing (=vllm, llamacpp or lmdeploy)",
+    "tools.not-enabled",
+    choices=tuple(_NOT_ENABLED),
+)
+def tools_not_enabled(fault: Fault, call: Call) -> Response | None:
     """The server supports tools but was started without them."""
-
-    name = "tools-not-enabled"
-    summary = "requests with tools are refused because a start option is missing (=vllm, llamacpp or lmdeploy)"
-    yields = ("tools.not-enabled",)
-    value = "vllm"
-    choices = tuple(_NOT_ENABLED)
-
-    def on_chat(self, call: Call) -> Response | None:
-        choice = call.body.get("tool_choice", "auto")
-        if not call.tools or choice == "none":
-            return None
-        status, text, kind = _NOT_ENABLED[self.given]
-        if self.given == "vllm" and choice == "required":
-            text = 'tool_choice="required" requires --tool-call-parser to be set'
-        elif self.given == "vllm" and isinstance(choice, dict):
-            name = json.dumps(choice["function"]["name"])
-            text = f"tool_choice=function {name} requires --tool-call-parser to be set"
-        return self.error(status, text, kind, code=status)
+    choice = call.body.get("tool_choice", "auto")
+    if not call.tools or choice == "none":
+        return None
+    status, text, kind = _NOT_ENABLED[fault.given]
+    if fault.given == "vllm" and choice == "required":
+        text = 'tool_choice="required" requires --tool-call-parser to be set'
+    elif fault.given == "vllm" and isinstance(choice, dict):
+        name = json.dumps(choice["function"]["name"])
+        text = f"tool_choice=function {name} requires --tool-call-parser to be set"
+    return fault.error(status, text, kind, code=status)
 
 
-class ResultRejected(Fault):
+@on_chat("requests with tool results are refused", "tools.result-rejected")
+def tool_result_rejected(fault: Fault, call: Call) -> Response | None:
     """A server that does not know the role `tool`."""
-
-    name = "tool-result-rejected"
-    summary = "requests with tool results are refused"
-    yields = ("tools.result-rejected",)
-
-    def on_chat(self, call: Call) -> Response | None:
-        place = first_turn(call, "tool")
-        if place is None:
-            return None
-        message = f"messages[{place}]: unknown variant `tool`, expected one of `system`, `user`, `assistant`"
-        return self.error(400, message, param="messages")
+    place = first_turn(call, "tool")
+    if place is None:
+        return None
+    message = f"messages[{place}]: unknown variant `tool`, expected one of `system`, `user`, `assistant`"
+    return fault.error(400, message, param="messages")
 
 
 # Accepted without effect -------------------------------------------------------------------------------
 
 
-class Ignored(Fault):
+@on_prompt("tools are accepted and never reach the model", "tools.ignored")
+def tools_ignored(fault: Fault, call: Call) -> None:
     """A gateway that forwards only the fields it knows; the calls of earlier turns are kept."""
-
-    name = "tools-ignored"
-    summary = "tools are accepted and never reach the model"
-    yields = ("tools.ignored",)
-
-    def on_prompt(self, call: Call) -> None:
-        drop_fields(call, "tools", "tool_choice", "parallel_tool_calls")
+    drop_fields(call, "tools", "tool_choice", "parallel_tool_calls")
 
 
-class NotCalled(Fault):
-    """The model sees the tools and answers in prose; it calls one when forced."""
-
-    name = "tools-not-called"
-    summary = "the model calls no tool unless it is forced"
-    yields = ("tools.not-called",)
-    personality = "declines"
-
-
-class NeverCalled(Fault):
-    """The model answers in prose even when a call is forced."""
-
-    name = "tools-never-called"
-    summary = "the model calls no tool, not even when forced"
-    yields = ("tools.not-called", "tools.choice-ignored")
-    personality = "refuses"
+# The model sees the tools and answers in prose; it calls one when forced.
+NotCalled = Fault.variant(
+    "tools-not-called",
+    "the model calls no tool unless it is forced",
+    yields=("tools.not-called",),
+    personality="declines",
+)
+# The model answers in prose even when a call is forced.
+NeverCalled = Fault.variant(
+    "tools-never-called",
+    "the model calls no tool, not even when forced",
+    yields=("tools.not-called", "tools.choice-ignored"),
+    personality="refuses",
+)
 
 
-class ChoiceIgnored(Fault):
+@on_prompt("tool_choice required and named have no effect", "tools.choice-ignored")
+def tool_choice_ignored(fault: Fault, call: Call) -> None:
     """`tool_choice` is dropped, so that the model is free to choose."""
-
-    name = "tool-choice-ignored"
-    summary = "tool_choice required and named have no effect"
-    yields = ("tools.choice-ignored",)
-
-    def on_prompt(self, call: Call) -> None:
-        if call.body.get("tool_choice") not in (None, "none", "auto"):
-            drop_fields(call, "tool_choice")
+    if call.body.get("tool_choice") not in (None, "none", "auto"):
+        drop_fields(call, "tool_choice")
 
 
-class ResultIgnored(Fault):
+@on_prompt("tool results are accepted and their content never reaches the model", "tools.result-ignored")
+def tool_result_ignored(fault: Fault, call: Call) -> None:
     """A chat template that prints a tool turn without its content."""
-
-    name = "tool-result-ignored"
-    summary = "tool results are accepted and their content never reaches the model"
-    yields = ("tools.result-ignored",)
-
-    def on_prompt(self, call: Call) -> None:
-        replace_messages(call, lambda turn: {**turn, "content": ""} if turn.get("role") == "tool" else turn)
+    replace_messages(call, lambda turn: {**turn, "content": ""} if turn.get("role") == "tool" else turn)
 
 
-class NeverParallel(Fault):
+@on_reply("only one tool call a turn (an optional capability: harmless)")
+def tool_parallel_never(fault: Fault, call: Call, reply: Reply) -> Reply:
     """One call a turn; the others follow in later turns (harmless)."""
-
-    name = "tool-parallel-never"
-    summary = "only one tool call a turn (an optional capability: harmless)"
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return replace(reply, tool_calls=reply.tool_calls[:1])
+    return replace(reply, tool_calls=reply.tool_calls[:1])
 
 
 # Arguments ---------------------------------------------------------------------------------------------
 
 
-class NotJson(Fault):
+@on_reply(
+    "arguments are not valid JSON (=python or truncated)", "tools.arguments-not-json", choices=("python", "truncated")
+)
+def arguments_not_json(fault: Fault, call: Call, reply: Reply) -> Reply:
     """Python's notation instead of JSON, or a text without its end."""
-
-    name = "arguments-not-json"
-    summary = "arguments are not valid JSON (=python or truncated)"
-    yields = ("tools.arguments-not-json",)
-    value = "python"
-    choices = ("python", "truncated")
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        if self.given == "truncated":
-            return with_arguments(reply, lambda given: json.dumps(given)[:-2])
-        return with_arguments(reply, lambda given: repr(given) if given else "{None}")
+    if fault.given == "truncated":
+        return with_arguments(reply, lambda given: json.dumps(given)[:-2])
+    return with_arguments(reply, lambda given: repr(given) if given else "{None}")
 
 
-class NotString(Fault):
+@on_reply("arguments are a JSON object instead of a string", "tools.arguments-not-string")
+def arguments_object(fault: Fault, call: Call, reply: Reply) -> Reply:
     """An object where the API has a JSON text (Ollama's own API, old TGI)."""
-
-    name = "arguments-object"
-    summary = "arguments are a JSON object instead of a string"
-    yields = ("tools.arguments-not-string",)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return with_arguments(reply, lambda given: given)
+    return with_arguments(reply, lambda given: given)
 
 
-class OffSchema(Fault):
+@on_reply(
+    "arguments do not fit the tool's schema: other types as strings, or a member under another name",
+    "tools.arguments-off-schema",
+    "tools.values-altered",
+)
+def arguments_off_schema(fault: Fault, call: Call, reply: Reply) -> Reply:
     """A parser that knows no types, or a model that invents names."""
-
-    name = "arguments-off-schema"
-    summary = "arguments do not fit the tool's schema: other types as strings, or a member under another name"
-    yields = ("tools.arguments-off-schema", "tools.values-altered")
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return with_arguments(reply, lambda given: json.dumps(_off_schema(given), ensure_ascii=False))
+    return with_arguments(reply, lambda given: json.dumps(_off_schema(given), ensure_ascii=False))
 
 
 def _off_schema(given: JSON) -> JSON:
@@ -201,37 +168,20 @@ def _off_schema(given: JSON) -> JSON:
 # Ids and finish reasons --------------------------------------------------------------------------------
 
 
-class IdMissing(Fault):
+@on_reply("tool calls have no id (=absent or empty)", "tools.id-missing", choices=("absent", "empty"))
+def tool_id_missing(fault: Fault, call: Call, reply: Reply) -> Reply:
     """No id, or an empty one (Gemini's compatible endpoint)."""
-
-    name = "tool-id-missing"
-    summary = "tool calls have no id (=absent or empty)"
-    yields = ("tools.id-missing",)
-    value = "absent"
-    choices = ("absent", "empty")
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        none = "" if self.given == "empty" else None
-        return each_call(reply, lambda made: replace(made, id=none))
+    none = "" if fault.given == "empty" else None
+    return each_call(reply, lambda made: replace(made, id=none))
 
 
-class IdDuplicate(Fault):
+@on_reply("parallel tool calls share one id", "tools.id-duplicate")
+def tool_id_duplicate(fault: Fault, call: Call, reply: Reply) -> Reply:
     """All calls of a turn have the same id, so that results cannot be assigned."""
-
-    name = "tool-id-duplicate"
-    summary = "parallel tool calls share one id"
-    yields = ("tools.id-duplicate",)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return each_call(reply, lambda made: replace(made, id="call_0"))
+    return each_call(reply, lambda made: replace(made, id="call_0"))
 
 
-class FinishReason(Fault):
+@on_reply("the finish reason of a tool call is stop", "tools.finish-reason")
+def tool_finish_reason(fault: Fault, call: Call, reply: Reply) -> Reply:
     """Clients that act on the finish reason do not notice the call."""
-
-    name = "tool-finish-reason"
-    summary = "the finish reason of a tool call is stop"
-    yields = ("tools.finish-reason",)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        return replace(reply, finish_reason="stop") if reply.tool_calls else reply
+    return replace(reply, finish_reason="stop") if reply.tool_calls else reply

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from probe.simulator.call import Call
-from probe.simulator.fault import Fault
+from probe.simulator.fault import Fault, on_request
 from probe.simulator.response import Response, redirect, send_empty, send_html, send_json
 
 _PAGE = """<!doctype html>
@@ -51,28 +51,16 @@ class WebUI(MissingV1):
         return None if is_api else send_html(200, _PAGE)
 
 
-class UnderOpenAI(_Under):
-    """As on Groq and Azure."""
-
-    name = "api-under-openai-v1"
-    summary = "the API answers under /openai/v1; only the host is typed"
-    prefix = "/openai/v1"
-
-
-class UnderApi(_Under):
-    """As on OpenRouter and bedrock-access-gateway."""
-
-    name = "api-under-api-v1"
-    summary = "the API answers under /api/v1; only the host is typed"
-    prefix = "/api/v1"
-
-
-class UnderInference(_Under):
-    """As on Fireworks."""
-
-    name = "api-under-inference-v1"
-    summary = "the API answers under /inference/v1; only the host is typed"
-    prefix = "/inference/v1"
+# As on Groq and Azure.
+UnderOpenAI = _Under.variant(
+    "api-under-openai-v1", "the API answers under /openai/v1; only the host is typed", prefix="/openai/v1"
+)
+# As on OpenRouter and bedrock-access-gateway.
+UnderApi = _Under.variant("api-under-api-v1", "the API answers under /api/v1; only the host is typed", prefix="/api/v1")
+# As on Fireworks.
+UnderInference = _Under.variant(
+    "api-under-inference-v1", "the API answers under /inference/v1; only the host is typed", prefix="/inference/v1"
+)
 
 
 # The typed URL has a part too many ---------------------------------------------------------------------
@@ -99,31 +87,21 @@ class TrailingSlash(_Suffix):
         return self.style.not_found(call) if "//" in call.path else None
 
 
-class OperationPath(_Suffix):
-    """The URL of the operation is typed, as curl examples show it."""
-
-    name = "operation-path"
-    summary = "the typed URL ends in /chat/completions"
-    yields = ("url.operation-path",)
-    suffix = "/chat/completions"
-
-
-class ModelsPath(_Suffix):
-    """The URL of the model list is typed."""
-
-    name = "models-path"
-    summary = "the typed URL ends in /models"
-    yields = ("url.operation-path",)
-    suffix = "/models"
-
-
-class DuplicatePath(_Suffix):
-    """`/v1` is added to a URL that contains it already."""
-
-    name = "duplicate-path"
-    summary = "the typed URL ends in /v1/v1"
-    yields = ("url.duplicate-path",)
-    suffix = "/v1"
+# The URL of the operation is typed, as curl examples show it.
+OperationPath = _Suffix.variant(
+    "operation-path",
+    "the typed URL ends in /chat/completions",
+    yields=("url.operation-path",),
+    suffix="/chat/completions",
+)
+# The URL of the model list is typed.
+ModelsPath = _Suffix.variant(
+    "models-path", "the typed URL ends in /models", yields=("url.operation-path",), suffix="/models"
+)
+# `/v1` is added to a URL that contains it already.
+DuplicatePath = _Suffix.variant(
+    "duplicate-path", "the typed URL ends in /v1/v1", yields=("url.duplicate-path",), suffix="/v1"
+)
 
 
 # Redirects ---------------------------------------------------------------------------------------------
@@ -151,70 +129,45 @@ class RedirectKept(Fault):
         return send_html(status, page, [("Location", place)])
 
 
-class RedirectPost(RedirectKept):
-    """301 and 302 turn a POST into a GET in nearly every client (RFC 9110 section 15.4)."""
+# 301 and 302 turn a POST into a GET in nearly every client (RFC 9110 section 15.4).
+RedirectPost = RedirectKept.variant(
+    "redirect-post",
+    "the typed URL answers 301 to the right one, so a POST arrives as GET (=302 or 303)",
+    value="301",
+    choices=("301", "302", "303"),
+)
 
-    name = "redirect-post"
-    summary = "the typed URL answers 301 to the right one, so a POST arrives as GET (=302 or 303)"
-    value = "301"
-    choices = ("301", "302", "303")
 
-
-class RedirectElsewhere(Fault):
+@on_request("every request is redirected to another origin, to which the key must not be sent", "url.redirects")
+def redirect_other_origin(fault: Fault, call: Call) -> Response | None:
     """A redirect to another origin, for which clients drop the key (RFC 9110 section 15.4)."""
-
-    name = "redirect-other-origin"
-    summary = "every request is redirected to another origin, to which the key must not be sent"
-    yields = ("url.redirects",)
-
-    def on_request(self, call: Call) -> Response | None:
-        if (call.request.header("host") or "").startswith("localhost"):
-            return None
-        return redirect(308, f"{call.site.scheme}://localhost:{call.site.port}{call.request.target}")
+    if (call.request.header("host") or "").startswith("localhost"):
+        return None
+    return redirect(308, f"{call.site.scheme}://localhost:{call.site.port}{call.request.target}")
 
 
 # Hosts without an API ----------------------------------------------------------------------------------
 
 
-class WebPage(Fault):
+@on_request("the host serves a web page with status 200 for every path", "url.not-an-api")
+def web_page(fault: Fault, call: Call) -> Response | None:
     """A single-page web application: the same page with status 200 for every path and method."""
-
-    name = "web-page"
-    summary = "the host serves a web page with status 200 for every path"
-    yields = ("url.not-an-api",)
-
-    def on_request(self, call: Call) -> Response | None:
-        return send_html(200, _PAGE)
+    return send_html(200, _PAGE)
 
 
-class CatchAll(Fault):
+@on_request("every path answers 200 with an error object", "url.not-an-api")
+def catch_all_200(fault: Fault, call: Call) -> Response | None:
     """JSON with status 200 for any path and method, as LM Studio answers unknown paths."""
-
-    name = "catch-all-200"
-    summary = "every path answers 200 with an error object"
-    yields = ("url.not-an-api",)
-
-    def on_request(self, call: Call) -> Response | None:
-        return send_json(200, {"error": f"Unexpected endpoint or method. ({call.request.method} {call.path})"})
+    return send_json(200, {"error": f"Unexpected endpoint or method. ({call.request.method} {call.path})"})
 
 
-class Empty(Fault):
+@on_request("every path answers 200 with an empty body", "url.not-an-api")
+def empty_200(fault: Fault, call: Call) -> Response | None:
     """Caddy without a matching route."""
-
-    name = "empty-200"
-    summary = "every path answers 200 with an empty body"
-    yields = ("url.not-an-api",)
-
-    def on_request(self, call: Call) -> Response | None:
-        return send_empty(200, [("Server", "Caddy")])
+    return send_empty(200, [("Server", "Caddy")])
 
 
-class NoChat(Fault):
+@on_request("every path is 404", "url.no-chat")
+def no_chat(fault: Fault, call: Call) -> Response | None:
     """A host that serves something else."""
-
-    name = "no-chat"
-    summary = "every path is 404"
-    yields = ("url.no-chat",)
-
-    def on_request(self, call: Call) -> Response | None:
-        return self.style.not_found(call)
+    return fault.style.not_found(call)

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from probe.simulator.call import JSON, Call, Reply
-from probe.simulator.fault import Fault, has_pictures, replace_messages
+from probe.simulator.fault import Fault, has_pictures, on_chat, on_prompt, on_reply, replace_messages
 from probe.simulator.response import Response
 
 _REFUSALS = {
@@ -18,20 +18,17 @@ _REFUSALS = {
 }
 
 
-class Rejected(Fault):
+@on_chat(
+    "pictures are refused (=vllm, llamacpp, sglang or openrouter: whose words)",
+    "vision.rejected",
+    choices=tuple(_REFUSALS),
+)
+def vision_rejected(fault: Fault, call: Call) -> Response | None:
     """A text model behind a server that says so."""
-
-    name = "vision-rejected"
-    summary = "pictures are refused (=vllm, llamacpp, sglang or openrouter: whose words)"
-    yields = ("vision.rejected",)
-    value = "vllm"
-    choices = tuple(_REFUSALS)
-
-    def on_chat(self, call: Call) -> Response | None:
-        if not has_pictures(call):
-            return None
-        status, text = _REFUSALS[self.given]
-        return self.error(status, text.format(model=call.site.model))
+    if not has_pictures(call):
+        return None
+    status, text = _REFUSALS[fault.given]
+    return fault.error(status, text.format(model=call.site.model))
 
 
 # Pictures that do not reach the model ------------------------------------------------------------------
@@ -55,37 +52,22 @@ def _replace_pictures(call: Call, text: str | None) -> None:
     replace_messages(call, without_pictures)
 
 
-class Ignored(Fault):
+@on_prompt("pictures are accepted and never reach the model", "vision.ignored")
+def vision_ignored(fault: Fault, call: Call) -> None:
     """The server drops the picture (transformers serve with a text model)."""
-
-    name = "vision-ignored"
-    summary = "pictures are accepted and never reach the model"
-    yields = ("vision.ignored",)
-
-    def on_prompt(self, call: Call) -> None:
-        _replace_pictures(call, None)
+    _replace_pictures(call, None)
 
 
-class UrlAsText(Fault):
+@on_prompt("the model is shown a picture's URL as text instead of the picture", "vision.ignored")
+def vision_url_as_text(fault: Fault, call: Call) -> None:
     """TGI shows a text model the picture's URL as Markdown."""
-
-    name = "vision-url-as-text"
-    summary = "the model is shown a picture's URL as text instead of the picture"
-    yields = ("vision.ignored",)
-
-    def on_prompt(self, call: Call) -> None:
-        _replace_pictures(call, "![]({url})")
+    _replace_pictures(call, "![]({url})")
 
 
-class Placeholder(Fault):
+@on_prompt("the model is shown '[image]' instead of a picture", "vision.ignored")
+def vision_placeholder(fault: Fault, call: Call) -> None:
     """A gateway that puts a note in place of the picture."""
-
-    name = "vision-placeholder"
-    summary = "the model is shown '[image]' instead of a picture"
-    yields = ("vision.ignored",)
-
-    def on_prompt(self, call: Call) -> None:
-        _replace_pictures(call, "[image]")
+    _replace_pictures(call, "[image]")
 
 
 class Guessed(Fault):
@@ -120,18 +102,13 @@ _MISTAKEN = {
 }  # fmt: skip
 
 
-class Misread(Fault):
+@on_reply("pictures reach the model, and it answers wrongly about them", "vision.misread")
+def vision_misread(fault: Fault, call: Call, reply: Reply) -> Reply:
     """The picture reaches the model, which mistakes colours and places."""
-
-    name = "vision-misread"
-    summary = "pictures reach the model, and it answers wrongly about them"
-    yields = ("vision.misread",)
-
-    def on_reply(self, call: Call, reply: Reply) -> Reply:
-        if not has_pictures(call):
-            return reply
-        places = "|".join(word for word in _MISTAKEN if "-" in word)
-        colours = "|".join(word for word in _MISTAKEN if "-" not in word)
-        pattern = colours if re.search(rf"\b(?:{colours})\b", reply.text) else places
-        text = re.sub(rf"(?<![\w-])(?:{pattern})(?![\w-])", lambda match: _MISTAKEN[match.group()], reply.text)
-        return replace(reply, text=text)
+    if not has_pictures(call):
+        return reply
+    places = "|".join(word for word in _MISTAKEN if "-" in word)
+    colours = "|".join(word for word in _MISTAKEN if "-" not in word)
+    pattern = colours if re.search(rf"\b(?:{colours})\b", reply.text) else places
+    text = re.sub(rf"(?<![\w-])(?:{pattern})(?![\w-])", lambda match: _MISTAKEN[match.group()], reply.text)
+    return replace(reply, text=text)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from probe.simulator.call import JSON, Call, Reply, Site
 from probe.simulator.response import Headers, Response, plain, send_json
-from probe.simulator.style import CHAT_ONLY, Style, hexes
+from probe.simulator.style import CHAT_ONLY, HEX, Style
 
 
 class Cerebras(Style):
@@ -22,6 +22,9 @@ class Cerebras(Style):
     usage_on_finish = True
     whole_calls = True
     reasoning_field = "reasoning"
+    fingerprint = "fp_70185065a4f2c2b1d3e0"
+    role_delta: ClassVar[JSON] = {"role": "assistant"}
+    call_id_form = ("", 9, HEX)
 
     def not_found(self, call: Call) -> Response:
         return plain(404, b"", "text/plain")
@@ -45,12 +48,6 @@ class Cerebras(Style):
             return self.error(400, message, "invalid_request_error", None, "wrong_api_format")
         return super().validate(call)
 
-    def tool_call_id(self) -> str:
-        return hexes(9)
-
-    def fingerprint(self) -> str | None:
-        return "fp_70185065a4f2c2b1d3e0"
-
     def model_card(self, site: Site, name: str) -> JSON:
         return {"id": name, "object": "model", "created": 0, "owned_by": "Meta"}
 
@@ -59,9 +56,6 @@ class Cerebras(Style):
         made.pop("service_tier")
         times = {"queue_time": 0.0001, "prompt_time": 0.002, "completion_time": 0.02, "total_time": 0.03}
         return {**made, "time_info": {**times, "created": call.created}}
-
-    def role_delta(self) -> JSON:
-        return {"role": "assistant"}
 
     def own_headers(self, call: Call) -> Headers:
         return [("inference-id", call.id)] if call.id else []

@@ -22,6 +22,7 @@ class Groq(Style):
     reasoning_field = "reasoning"
     json_type = "application/json; charset=utf-8"
     stream_type = "text/event-stream"
+    call_id_form = ("", 9, LOWER)
 
     def not_found(self, call: Call) -> Response:
         message = (
@@ -52,9 +53,6 @@ class Groq(Style):
 
     def new_id(self) -> str:
         return "chatcmpl-" + uuid("9")
-
-    def tool_call_id(self) -> str:
-        return token(9, LOWER)
 
     def model_card(self, site: Site, name: str) -> JSON:
         return {

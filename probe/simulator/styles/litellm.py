@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import probe.simulator.completion as completion
 from probe.simulator.call import JSON, Call, Reply, Site
 from probe.simulator.response import Headers, Response, send_html, send_json
-from probe.simulator.style import ALL_DIALECTS, token, uuid
+from probe.simulator.style import ALL_DIALECTS, LETTERS, uuid
 from probe.simulator.styles.fastapi import FastAPI
 from probe.simulator.validation import Problem
 
@@ -32,6 +32,8 @@ class LiteLLM(FastAPI):
     server = None
     null_usage = False
     auth_before_routing = False
+    role_delta: ClassVar[JSON] = {"role": "assistant"}
+    id_form = ("chatcmpl-", 32, LETTERS)
 
     def extra(self, call: Call) -> Response | None:
         if call.path == "/" and call.request.method == "GET":
@@ -90,9 +92,6 @@ class LiteLLM(FastAPI):
         )
         return self.error(400, message, "invalid_request_error")
 
-    def new_id(self) -> str:
-        return "chatcmpl-" + token(32)
-
     def model_card(self, site: Site, name: str) -> JSON:
         return {"id": name, "object": "model", "created": 1677610602, "owned_by": "openai"}
 
@@ -109,7 +108,7 @@ class LiteLLM(FastAPI):
             listed.append({**kept, "logprobs": choice["logprobs"]} if choice["logprobs"] else kept)
         return {
             "id": call.id, "created": call.created, "model": call.model, "object": "chat.completion",
-            "system_fingerprint": self.fingerprint(), "choices": listed, "usage": self.usage(replies),
+            "system_fingerprint": self.fingerprint, "choices": listed, "usage": self.usage(replies),
         }  # fmt: skip
 
     def message(self, reply: Reply) -> JSON:
@@ -118,11 +117,8 @@ class LiteLLM(FastAPI):
     def chunk(self, call: Call, choices: list[JSON]) -> JSON:
         return {
             "id": call.id, "created": call.created, "model": call.model, "object": "chat.completion.chunk",
-            "system_fingerprint": self.fingerprint(), "choices": choices or [{"index": 0, "delta": {}}],
+            "system_fingerprint": self.fingerprint, "choices": choices or [{"index": 0, "delta": {}}],
         }  # fmt: skip
-
-    def role_delta(self) -> JSON:
-        return {"role": "assistant"}
 
     def chunk_choice(self, index: int, delta: JSON, finish: str | None, logprobs: Any) -> JSON:
         made: JSON = {"index": index, "delta": delta}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import probe.simulator.completion as completion
 from probe.simulator.call import JSON, Call, Chunk, Reply, Site
 from probe.simulator.response import Headers, Response, send_empty, send_json
-from probe.simulator.style import ALL_DIALECTS, Style, token
+from probe.simulator.style import ALL_DIALECTS, LETTERS, Style
 from probe.simulator.validation import Problem
 
 _BUILD = "b6527-7f766929"
@@ -32,6 +32,10 @@ class LlamaCpp(Style):
     null_usage = False
     json_type = "application/json; charset=utf-8"
     stream_type = "text/event-stream"
+    fingerprint = _BUILD
+    role_delta: ClassVar[JSON] = {"role": "assistant", "content": None}
+    id_form = ("chatcmpl-", 32, LETTERS)
+    call_id_form = ("", 32, LETTERS)
 
     def extra(self, call: Call) -> Response | None:
         if call.request.method == "OPTIONS":
@@ -139,12 +143,6 @@ class LlamaCpp(Style):
         body = {"code": 400, "message": message, "type": "exceed_context_size_error", "n_prompt_tokens": tokens}
         return send_json(400, {"error": {**body, "n_ctx": limit}})
 
-    def new_id(self) -> str:
-        return "chatcmpl-" + token(32)
-
-    def tool_call_id(self) -> str:
-        return token(32)
-
     def model_card(self, site: Site, name: str) -> JSON:
         return {
             "id": name, "aliases": [name], "tags": [], "object": "model", "created": site.started,
@@ -163,9 +161,6 @@ class LlamaCpp(Style):
             for name in names
         ]
         return {"models": listed, "object": "list", "data": [self.model_card(call.site, name) for name in names]}
-
-    def fingerprint(self) -> str | None:
-        return _BUILD
 
     def message(self, reply: Reply) -> JSON:
         made = self.bare_message(reply)
@@ -194,18 +189,15 @@ class LlamaCpp(Style):
             listed.append({**made, "logprobs": {"content": chances["content"]}} if chances else made)
         return {
             "choices": listed, "created": call.created, "model": call.model,
-            "system_fingerprint": self.fingerprint(), "object": "chat.completion", "usage": self.usage(replies),
+            "system_fingerprint": self.fingerprint, "object": "chat.completion", "usage": self.usage(replies),
             "id": call.id, "timings": self._timings(call, replies),
         }  # fmt: skip
 
     def chunk(self, call: Call, choices: list[JSON]) -> JSON:
         return {
             "choices": choices, "created": call.created, "id": call.id, "model": call.model,
-            "system_fingerprint": self.fingerprint(), "object": "chat.completion.chunk",
+            "system_fingerprint": self.fingerprint, "object": "chat.completion.chunk",
         }  # fmt: skip
-
-    def role_delta(self) -> JSON:
-        return {"role": "assistant", "content": None}
 
     def chunk_choice(self, index: int, delta: JSON, finish: str | None, logprobs: Any) -> JSON:
         made: JSON = {"finish_reason": finish, "index": index, "delta": delta}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from probe.simulator.call import JSON, Call, Site
 from probe.simulator.response import Headers, Response, send_json
-from probe.simulator.style import DIALECTS, LOWER, Style, token
+from probe.simulator.style import DIALECTS, LOWER, Style
 from probe.simulator.validation import Problem
 
 
@@ -23,6 +23,9 @@ class LMStudio(Style):
     null_usage = False
     json_type = "application/json; charset=utf-8"
     stream_type = "text/event-stream"
+    role_delta: ClassVar[JSON] = {"role": "assistant", "content": ""}
+    id_form = ("chatcmpl-", 22, LOWER)
+    call_id_form = ("", 9, "0123456789")
 
     def extra(self, call: Call) -> Response | None:
         if call.path == "/api/v0/models" and call.request.method == "GET":
@@ -94,12 +97,6 @@ class LMStudio(Style):
         )
         return self.error(400, message, "invalid_request_error")
 
-    def new_id(self) -> str:
-        return "chatcmpl-" + token(22, LOWER)
-
-    def tool_call_id(self) -> str:
-        return token(9, "0123456789")
-
     def model_card(self, site: Site, name: str) -> JSON:
         return {"id": name, "object": "model", "owned_by": "organization_owner"}
 
@@ -113,9 +110,6 @@ class LMStudio(Style):
 
     def chunk(self, call: Call, choices: list[JSON]) -> JSON:
         return {**self.envelope(call, "chat.completion.chunk"), "choices": choices}
-
-    def role_delta(self) -> JSON:
-        return {"role": "assistant", "content": ""}
 
     def fixed_headers(self, call: Call, response: Response) -> Headers:
         return [("X-Powered-By", "Express"), *super().fixed_headers(call, response)]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import probe.simulator.completion as completion
 from probe.simulator.call import JSON, Call, Chunk, Reply, Site
 from probe.simulator.response import Headers, Response, redirect, send_json, send_text
-from probe.simulator.style import DIALECTS, LOWER, Style, token
+from probe.simulator.style import DIALECTS, LOWER, Style
 from probe.simulator.validation import Problem
 
 
@@ -30,6 +30,9 @@ class Ollama(Style):
     whole_calls = True
     null_usage = False
     stream_type = "text/event-stream"
+    fingerprint = "fp_ollama"
+    role_delta: ClassVar[JSON] = {"role": "assistant", "content": ""}
+    call_id_form = ("call_", 8, LOWER)
 
     def extra(self, call: Call) -> Response | None:
         get = call.request.method in ("GET", "HEAD")
@@ -95,14 +98,8 @@ class Ollama(Style):
     def new_id(self) -> str:
         return f"chatcmpl-{random.randrange(999)}"
 
-    def tool_call_id(self) -> str:
-        return "call_" + token(8, LOWER)
-
     def model_card(self, site: Site, name: str) -> JSON:
         return {"id": name, "object": "model", "created": site.started, "owned_by": "library"}
-
-    def fingerprint(self) -> str | None:
-        return "fp_ollama"
 
     def message(self, reply: Reply) -> JSON:
         made = {**self.bare_message(reply), "content": reply.text}
@@ -120,16 +117,13 @@ class Ollama(Style):
                 del choice["logprobs"]
             listed.append(choice)
         return {
-            **self.envelope(call, "chat.completion"), "system_fingerprint": self.fingerprint(), "choices": listed,
+            **self.envelope(call, "chat.completion"), "system_fingerprint": self.fingerprint, "choices": listed,
             "usage": self.usage(replies),
         }  # fmt: skip
 
     def chunk(self, call: Call, choices: list[JSON]) -> JSON:
         made = self.envelope(call, "chat.completion.chunk")
-        return {**made, "system_fingerprint": self.fingerprint(), "choices": choices}
-
-    def role_delta(self) -> JSON:
-        return {"role": "assistant", "content": ""}
+        return {**made, "system_fingerprint": self.fingerprint, "choices": choices}
 
     def chunk_choice(self, index: int, delta: JSON, finish: str | None, logprobs: Any) -> JSON:
         made: JSON = {"index": index, "delta": {"role": "assistant", "content": "", **delta}, "finish_reason": finish}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import probe.simulator.completion as completion
 from probe.simulator.call import JSON, Call, Reply, Site
 from probe.simulator.response import Headers, Response, send_empty, send_json
-from probe.simulator.style import ALL_DIALECTS, hexes
+from probe.simulator.style import ALL_DIALECTS, HEX
 from probe.simulator.styles.fastapi import FastAPI
 from probe.simulator.validation import Problem
 
@@ -27,6 +27,9 @@ class SGLang(FastAPI):
     checks_model = False
     needs_model = False
     null_usage = False
+    role_delta: ClassVar[JSON] = {"role": "assistant", "content": ""}
+    id_form = ("", 32, HEX)
+    call_id_form = ("call_", 24, HEX)
 
     def extra(self, call: Call) -> Response | None:
         if call.request.method != "GET":
@@ -64,12 +67,6 @@ class SGLang(FastAPI):
         )
         return self.error(400, message, "")
 
-    def new_id(self) -> str:
-        return hexes(32)
-
-    def tool_call_id(self) -> str:
-        return "call_" + hexes(24)
-
     def model_card(self, site: Site, name: str) -> JSON:
         return {
             "id": name, "object": "model", "created": site.started, "owned_by": "sglang", "root": name, "parent": None,
@@ -93,9 +90,6 @@ class SGLang(FastAPI):
 
     def chunk(self, call: Call, choices: list[JSON]) -> JSON:
         return {**self.envelope(call, "chat.completion.chunk"), "choices": choices}
-
-    def role_delta(self) -> JSON:
-        return {"role": "assistant", "content": ""}
 
     def chunk_choice(self, index: int, delta: JSON, finish: str | None, logprobs: Any) -> JSON:
         full = {"role": None, "content": None, "reasoning_content": None, "tool_calls": None, **delta}

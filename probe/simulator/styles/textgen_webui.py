@@ -8,7 +8,7 @@ from typing import Any
 
 from probe.simulator.call import JSON, Call, Chunk, Reply, Site
 from probe.simulator.response import Headers, Response, send_json
-from probe.simulator.style import CHAT_ONLY, token
+from probe.simulator.style import CHAT_ONLY, LETTERS
 from probe.simulator.styles.fastapi import FastAPI
 from probe.simulator.validation import Problem
 
@@ -24,6 +24,8 @@ class TextgenWebUI(FastAPI):
     checks_model = False
     needs_model = False
     whole_calls = True
+    fingerprint = None
+    call_id_form = ("call_", 8, LETTERS)
 
     def extra(self, call: Call) -> Response | None:
         if call.path == "/v1/internal/model/info" and call.request.method == "GET":
@@ -59,14 +61,8 @@ class TextgenWebUI(FastAPI):
     def new_id(self) -> str:
         return f"chatcmpl-{time.time_ns()}"
 
-    def tool_call_id(self) -> str:
-        return "call_" + token(8)
-
     def model_card(self, site: Site, name: str) -> JSON:
         return {"id": name, "object": "model", "created": 0, "owned_by": "user"}
-
-    def fingerprint(self) -> str | None:
-        return None
 
     def whole(self, call: Call, replies: Sequence[Reply]) -> JSON:
         made = super().whole(call, replies)

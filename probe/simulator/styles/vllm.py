@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import probe.simulator.completion as completion
 from probe.simulator.call import JSON, Call, Chunk, Reply, Site
 from probe.simulator.response import Headers, Response, send_empty, send_json, send_text
-from probe.simulator.style import ALL_DIALECTS, hexes
+from probe.simulator.style import ALL_DIALECTS, HEX, hexes
 from probe.simulator.styles.fastapi import FastAPI
 from probe.simulator.validation import Problem
 
@@ -27,6 +27,10 @@ class VLLM(FastAPI):
     needs_model = False
     reasoning_field = "reasoning"
     null_usage = False
+    fingerprint = f"vllm-{_VERSION}-99e193bf"
+    role_delta: ClassVar[JSON] = {"role": "assistant", "content": ""}
+    id_form = ("chatcmpl-", 16, HEX)
+    call_id_form = ("chatcmpl-tool-", 16, HEX)
 
     def extra(self, call: Call) -> Response | None:
         if call.request.method not in ("GET", "HEAD"):
@@ -115,12 +119,6 @@ class VLLM(FastAPI):
         )
         return self.error(400, message, "BadRequestError", "input_tokens")
 
-    def new_id(self) -> str:
-        return "chatcmpl-" + hexes(16)
-
-    def tool_call_id(self) -> str:
-        return "chatcmpl-tool-" + hexes(16)
-
     def model_card(self, site: Site, name: str) -> JSON:
         permission = {
             "id": "modelperm-" + hexes(16), "object": "model_permission", "created": site.started,
@@ -131,9 +129,6 @@ class VLLM(FastAPI):
             "id": name, "object": "model", "created": site.started, "owned_by": "vllm", "root": name, "parent": None,
             "max_model_len": site.context_length, "permission": [permission],
         }  # fmt: skip
-
-    def fingerprint(self) -> str | None:
-        return f"vllm-{_VERSION}-99e193bf"
 
     def message(self, reply: Reply) -> JSON:
         made = self.bare_message(reply)
@@ -153,7 +148,7 @@ class VLLM(FastAPI):
         made = super().whole(call, replies)
         order = ("id", "object", "created", "model", "choices")
         return {
-            **{key: made[key] for key in order}, "service_tier": None, "system_fingerprint": self.fingerprint(),
+            **{key: made[key] for key in order}, "service_tier": None, "system_fingerprint": self.fingerprint,
             "usage": made["usage"], "prompt_logprobs": None, "prompt_token_ids": None, "kv_transfer_params": None,
         }  # fmt: skip
 
@@ -163,10 +158,7 @@ class VLLM(FastAPI):
         last = not choices or choices[0]["finish_reason"] is not None
         if first:
             made.update({"prompt_token_ids": None, "prompt_text": None})
-        return {**made, "system_fingerprint": self.fingerprint()} if last else made
-
-    def role_delta(self) -> JSON:
-        return {"role": "assistant", "content": ""}
+        return {**made, "system_fingerprint": self.fingerprint} if last else made
 
     def chunk_choice(self, index: int, delta: JSON, finish: str | None, logprobs: Any) -> JSON:
         made = super().chunk_choice(index, delta, finish, logprobs)
