@@ -266,8 +266,8 @@ def _judged(reading: Reading, reasoning: str, reasoning_pointer: str) -> Reading
     if calls:
         kind = Kind.CUT if cut and not _is_whole(calls[-1].arguments) else Kind.CALLED
     elif leak is not None:
-        nameless = cut and leak.partial and len(leak.calls) == 1 and not leak.calls[0].name
-        kind = Kind.CUT if nameless else Kind.LEAKED
+        # A parser leaves a call without its end in the text too.
+        kind = Kind.CUT if cut and not any(call.complete for call in leak.calls) else Kind.LEAKED
     else:
         kind = Kind.PROSE if visible else Kind.CUT if cut else Kind.EMPTY
     opened = visible.replace("</", "<")  # a closing tag may be left alone

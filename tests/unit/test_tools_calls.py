@@ -137,6 +137,11 @@ def test_arguments_cut_off_by_the_limit_have_no_finding() -> None:
     assert reading.kind is Kind.CUT
 
 
+@pytest.mark.parametrize(("end", "kind"), [(-40, Kind.CUT), (None, Kind.LEAKED)])
+def test_a_call_in_the_text_that_the_limit_cut_off_is_no_sign_of_a_missing_parser(end: int | None, kind: Kind) -> None:
+    assert read(made.said(made.hermes()[:end], finish="length")).kind is kind
+
+
 # Calls in the text -------------------------------------------------------------------------------
 
 
