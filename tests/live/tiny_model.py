@@ -43,8 +43,8 @@ def main(folder: Path, template: Path) -> None:
         pad_token_id=1,
     )
     model = LlamaForCausalLM(config).to(torch.float32)
-    # Its random words are no calls: these tokens are never the likeliest, and the server samples no others.
-    model.lm_head.weight.data[2 : len(special)] = 0
+    # Its random words hold no markup: these tokens are never the likeliest, and the server samples no others.
+    model.lm_head.weight.data[[number for number, text in enumerate(special) if text != "<|im_end|>"]] = 0
     model.generation_config.do_sample, model.generation_config.top_k = True, 1
     model.save_pretrained(folder)
 
