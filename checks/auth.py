@@ -58,8 +58,9 @@ REJECTED = Diagnosis(
     title="API key rejected",
     what="The endpoint refused the key in every header that was tried.",
     why="Clients cannot use the endpoint with this key.",
-    remedy="Check that the key is complete, belongs to this endpoint, and has not expired or been revoked; create a "
-    "new one if in doubt. If a proxy is in front, check that it forwards the Authorization header.",
+    remedy="Check that the key is complete, belongs to this host, and has not expired or been revoked: many providers "
+    "have several hosts (regions, platforms, plans), and a key of one is refused at the others. Create a new one if in "
+    "doubt. If a proxy is in front, check that it forwards the Authorization header.",
     verify="The chat request with the new key is answered with status 200.",
     sources=("RFC 9110 section 15.5.2",),
 )

@@ -82,8 +82,8 @@ OVERLOADED = Diagnosis(
     severity=Severity.WARNING,
     owner=Owner.SERVER,
     title="Server overloaded",
-    what="Requests were answered with 503 or 529. They were repeated after a pause, for up to 45 seconds. If all were "
-    "answered in that time, this is information only.",
+    what="Requests were answered with 503 or 529, or with a 429 that speaks of a busy server. They were repeated after "
+    "a pause, for up to 45 seconds. If all were answered in that time, this is information only.",
     why="A client sees errors although its request is correct, and has to repeat it.",
     remedy="Give the server more capacity or a queue, or let fewer clients use it at once. Run endpoint-probe with "
     "--concurrency 1, or at another time.",
@@ -452,12 +452,14 @@ def _too_large(large: Sequence[Exchange], exchanges: Sequence[Exchange]) -> Find
     passed = max((_size(one) for one in exchanges if completion.ok(one) and one.request.body), default=0)
     named = refusal.hop(least)
     accepted = f"; one with {passed} bytes was answered" if passed else ""
+    text = completion.error_text(least)[:1000]
+    of_tokens = "Send shorter conversations, or use a model or a plan with a higher limit: what is counted are tokens."
     return BODY_SIZE.found(
         f"A request with a body of {_size(least)} bytes was refused with {least.status}{accepted}"
-        f"{f'; the answer names {named}' if named else ''}.",
+        f"{f'; the answer names {named}' if named else ''}{f': {text[:200]}' if 'token' in text.lower() else ''}.",
         *(one.shows_status(200) for one in large[:3]),
         owner=None if refusal.is_page(least) else Owner.SERVER,
-        remedy=refusal.passed_on(least, BODY_SIZE.remedy),
+        remedy=of_tokens if "token" in text.lower() else refusal.passed_on(least, BODY_SIZE.remedy),
     )
 
 

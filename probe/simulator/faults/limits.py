@@ -74,6 +74,13 @@ def overloaded(fault: Fault, call: Call) -> Response | None:
     return send_json(529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
 
 
+@on_request("the first N requests get 429 from a server whose queue is full", "limits.overloaded", value="2")
+def overloaded_429(fault: Fault, call: Call) -> Response | None:
+    """A server whose queue is full answers 429, though the client has no limit (TGI, Cerebras)."""
+    refusal = send_json(429, {"error": "The request timed out waiting in the queue", "error_type": "overloaded"})
+    return refusal if _is_early(fault) else None
+
+
 @on_chat(
     "every fourth chat request gets 200 with an error of code 429 (=choices, bare or flat: its form)",
     "errors.success-status",
