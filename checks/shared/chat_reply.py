@@ -82,17 +82,12 @@ _RULE = re.compile(
     r"unsupported_country|user[ -]agent|public (?:network )?access is disabled|explicit deny",
     re.IGNORECASE,
 )
-#: A service for certain clients or networks (Kimi For Coding); what is said of a model is about its rights.
-_ONLY_FOR = re.compile(
-    r"\A(?!.*\bmodel).*\bonly (?:\w+ )?(?:available|accessible|allowed|permitted|open) "
-    r"(?:for|to|from|via|through|within)\b",
-    re.IGNORECASE | re.DOTALL,
-)
 #: Servers and tunnels that say of themselves, under a status of the client's, that they are switched off.
 _OUT_OF_SERVICE = re.compile(
     r"\btunnel\b.{0,40}\b(?:not found|unavailable|offline)|\bis offline\b|err_ngrok_(?:3\d{3}|8012)|"
     r"\b(?:endpoint|deployment|instance|space|service) (?:is |has been |was )?(?:currently )?"
     r"(?:paused|stopped|sleeping|suspended|scaled to zero)|no available workers?|\bserver error \(\d+\) from|"
+    r"\bno healthy (?:deployment|instance|server|backend|upstream|replica|node|endpoint|target|provider)s?\b|"
     r"\bapp(?:lication)? not found\b|\bno such app\b|network error due to high traffic",
     re.IGNORECASE,
 )
@@ -161,7 +156,10 @@ def classify(exchange: Exchange, model: str | None = None, listed: Collection[st
         return _forbidden(exchange, text, model)
     if status == 451 or (status == 406 and not re.search(r"\baccept\b", text, re.IGNORECASE)):
         return Reply.DENIED
-    if completion.obstacle(exchange) is Obstacle.UPSTREAM or _OUT_OF_SERVICE.search(text):
+    about = completion.obstacle(exchange)
+    if about is Obstacle.ACCESS and status >= 500 and _is_rule(text):
+        return Reply.DENIED
+    if about is Obstacle.UPSTREAM or _OUT_OF_SERVICE.search(text):
         return Reply.UPSTREAM
     if status in _OF_HTTP:
         return Reply.ROUTE
@@ -239,7 +237,7 @@ def names_rule(exchange: Exchange) -> bool:
 
 
 def _is_rule(text: str) -> bool:
-    return bool(_RULE.search(text) or _ONLY_FOR.search(text))
+    return bool(_RULE.search(text)) or completion.only_for_others(text)
 
 
 def _is_key_error(text: str) -> bool:

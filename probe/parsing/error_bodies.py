@@ -84,6 +84,12 @@ _NO_OWN_KEY = re.compile(
     r"\bapi_key client option must be set",
     re.IGNORECASE,
 )
+#: A service for certain clients or networks (Kimi For Coding, sub2api); what is said of a model is about its rights.
+_ONLY_FOR = re.compile(
+    r"\bonly (?:\w+ )?(?:available|accessible|allowed|permitted|open) (?:for|to|from|via|through|within)\b|"
+    r"\bonly (?:allow|accept|permit|serve|support)s? (?:\S{1,40} ){1,4}(?:client|app|application|agent|network)s?\b",
+    re.IGNORECASE,
+)
 #: A request that lacks something, which no waiting adds.
 _LACKS = re.compile(
     r"\brequest (?:is missing|lacks|requires)\b|\bmissing (?:the )?(?:required )?(?:\S{1,60} )?header", re.IGNORECASE
@@ -312,10 +318,11 @@ def obstacle(exchange: Exchange) -> Obstacle:
     if is_quota(exchange):
         return Obstacle.PAYMENT
     found = _BY_STATUS.get(status, Obstacle.NONE)
-    if status >= 500 and lacks_own_key(exchange):
-        return Obstacle.UPSTREAM
-    if found is Obstacle.OVERLOAD and _LACKS.search(error_text(exchange)[:2000]):
+    said = error_text(exchange)[:2000] if status in (400, 404, 424) or status >= 500 else ""
+    if status >= 500 and (only_for_others(said) or (found is Obstacle.OVERLOAD and _LACKS.search(said))):
         return Obstacle.ACCESS
+    if _NO_OWN_KEY.search(said):
+        return Obstacle.UPSTREAM
     if found is Obstacle.RATE and _is_busy(exchange):
         return Obstacle.OVERLOAD
     if found is Obstacle.SIZE and _by_code(exchange) is Obstacle.RATE:  # more tokens than a minute has (Groq)
@@ -385,6 +392,11 @@ def _is_busy(exchange: Exchange) -> bool:
 def lacks_own_key(exchange: Exchange) -> bool:
     """Whether a gateway says that it has no key, or no account, of its own for the provider behind it."""
     return bool(_NO_OWN_KEY.search(error_text(exchange)[:2000]))
+
+
+def only_for_others(text: str) -> bool:
+    """Whether an error says that a service is for certain clients or networks."""
+    return bool(_ONLY_FOR.search(text)) and "model" not in text.lower()
 
 
 def load_failed(exchange: Exchange) -> bool:

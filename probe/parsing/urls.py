@@ -368,6 +368,7 @@ def candidates(endpoint: Endpoint) -> Iterator[str]:
     if bare == single:
         trail.append(single + "/v1")
     if single:
-        trail += ["/v1", *(known for known in KNOWN_BASES if known.startswith(single + "/")), bare + "/openai/v1"]
+        below = (known for known in KNOWN_BASES if known.startswith(single + "/"))
+        trail += ["/v1", *([bare] if bare != single else []), *below, bare + "/openai/v1"]
     trail += [*KNOWN_BASES, *(bare + known for known in KNOWN_BASES if bare), bare, ""]
     yield from dict.fromkeys(trail)

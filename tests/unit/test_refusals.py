@@ -168,6 +168,7 @@ ROWS = (
             (429, page("Vercel Security Checkpoint"), *VERCEL),
             (429, page("Making sure you're not a bot!")),
             (403, error("Acme for Coding is currently only available for coding agents.")),
+            (503, error("No available accounts: this group only allows Acme Code clients")),
         )
     ),
     Row(made(403, error("Permission 'a.predict' denied on resource")), Cause.POLICY, [KEYLESS_401, INVENTED_401]),
@@ -324,6 +325,8 @@ ROWS = (
             (503, error("auth_unavailable: no auth available (providers=a, model=acme-large-2)")),
             (503, {"detail": "ACME_API_KEY is not set. Add it to your .env file."}),
             (500, error("no keys found for provider: acme and model: acme-large-2")),
+            (424, error("No available accounts: no available accounts")),
+            (400, error("No healthy deployment available, passed model=acme-large-2")),
         )
     ),
     Row(made(500, error("No API key found in request")), Cause.KEY),
