@@ -67,9 +67,13 @@ _KEY_REFUSED = re.compile(
     r"(?:missing|no) (?:the )?(?:authorization|bearer)\b|authorization header (?:is |was )?(?:missing|required|not )|"
     r"authentication (?:error|failed|fails|required)|not authenticated|no_db_connection|no connected db|"
     r"authentication_error|invalid_api_key|auth_error|\blogin fail|令牌|\(header\.[\w-]*(?:authorization|key|token)\)|"
-    r"\b(?:key|token) (?:format )?(?:(?:is|has|was|been) ){0,2}(?:expired|revoked|disabled|deactivated|invalid)|"
-    r"\b(?:account|organi[sz]ation) (?:(?:is|has|was|been) ){0,2}"
-    r"(?:deactivated|suspended|disabled|banned|restricted|not active)",
+    r"\b(?:key|token) (?:format )?(?:(?:is|has|was|been) ){0,2}(?:expired|revoked|disabled|deactivated|invalid)",
+    re.IGNORECASE,
+)
+#: A key that is known, and whose account is closed or limited (OpenAI, Groq).
+_ACCOUNT = re.compile(
+    r"\b(?:account|organi[sz]ation|workspace) (?:(?:is|has|was|been) ){0,2}"
+    r"(?:deactivated|suspended|disabled|banned|terminated|restricted|not active)",
     re.IGNORECASE,
 )
 #: Rules of a firewall, an allow list or a policy on regions or contents, which no key changes.
@@ -85,7 +89,7 @@ _RULE = re.compile(
 #: Servers and tunnels that say of themselves, under a status of the client's, that they are switched off.
 _OUT_OF_SERVICE = re.compile(
     r"\btunnel\b.{0,40}\b(?:not found|unavailable|offline)|\bis offline\b|err_ngrok_(?:3\d{3}|8012)|"
-    r"\b(?:endpoint|deployment|instance|space|service) (?:is |has been |was )?(?:currently )?"
+    r"\b(?:endpoint|deployment|instance|space|service|site|app) (?:is |has been |was )?(?:currently )?"
     r"(?:paused|stopped|sleeping|suspended|scaled to zero)|no available workers?|\bserver error \(\d+\) from|"
     r"\bno healthy (?:deployment|instance|server|backend|upstream|replica|node|endpoint|target|provider)s?\b|"
     r"\bapp(?:lication)? not found\b|\bno such app\b|network error due to high traffic",
@@ -199,6 +203,8 @@ def _forbidden(exchange: Exchange, text: str, model: str | None) -> Reply:
         "${API_KEY}" in v for v in exchange.request.headers.values()
     ):
         return Reply.NONE
+    if _OUT_OF_SERVICE.search(text):
+        return Reply.UPSTREAM
     if not is_page and _is_rule(text) and not _MODEL_RIGHTS.search(text):
         return Reply.DENIED
     if not is_page and (_about_model(text, model) or _MODEL_RIGHTS.search(text)):
@@ -242,11 +248,19 @@ def _is_rule(text: str) -> bool:
 
 def _is_key_error(text: str) -> bool:
     """Whether a text without status 401 is about the key; strict, since a 400 for a body may mention "tokens"."""
-    return bool(_KEY_REFUSED.search(text))
+    return bool(_KEY_REFUSED.search(text) or _ACCOUNT.search(text))
+
+
+def of_account(exchange: Exchange) -> bool:
+    """Whether a refusal says that the account of the key is closed or limited."""
+    return bool(_ACCOUNT.search(completion.error_text(exchange)[:1500]))
 
 
 def _about_model(text: str, model: str | None) -> bool:
-    text = re.sub(r"(?<!\w)/[\w./-]+", " ", text)  # a quoted path may contain /models
+    # A quoted path may contain /models, and LiteLLM writes to every error from which of its models it is.
+    text = re.sub(
+        r"(?<!\w)/[\w./-]+|service ?unavailable|\bmodel group(?: fallbacks)?=", " ", text, flags=re.IGNORECASE
+    )
     low = text.lower()
     if re.search(r"snapshot folder|repo(?:sitory)?[ _]id|hugging ?face", low):  # loaders that read the id as a path
         return True

@@ -279,7 +279,8 @@ def other_scheme(exchange: Exchange) -> str:
 
 _HEADER = re.compile(
     r"\brequest\.header\.([a-z][\w-]{1,40})(?![\w-])|"
-    r"(?<![\w-])([a-z][\w-]{1,40})(?=['\"`]? (?:request |http )?header\b)|"
+    r"(?<![\w-])([a-z][\w-]{1,40})(?=['\"`]?:? (?:request |http )?header\b)|"
+    r"(?<![\w-])(x-[a-z][\w-]{1,40})(?=['\"`]? (?:is|must|missing)\b)|"
     r"\bheader:? ['\"`]?([a-z][\w-]{1,40})(?![\w-])|\(header\.([\w-]{1,40})\)|"
     r"\b(?:missing|requires?|include|provide|without|send|set)(?: the| an?| your)?:? "
     r"['\"`]?(x-[a-z][\w-]{1,40})(?![\w-])",
@@ -335,7 +336,7 @@ def missing_header(exchange: Exchange) -> str:
     sent = {name.lower() for name in exchange.request.headers}
     for name in _headers_in(text) if _WANTED.search(text) else ():
         # FastAPI: "Field required (header.tenant-name)"
-        marked = "-" in name and re.search(rf"['\"`]{name}['\"`]|\(header\.{name}\)", text)
+        marked = "-" in name and re.search(rf"['\"`]{name}['\"`]|\(header\.{name}\)|(?<![\w-]){name}: header", text)
         if (
             (marked or _PLAIN_NAME.fullmatch(name))
             and name.lower() not in sent

@@ -65,7 +65,7 @@ _OVERLOAD = (
     r"\boverloaded\b|\b(?:at|over|out of) capacity|server (?:is )?(?:too )?busy|"
     r"(?:currently|temporarily) (?:unavailable|overloaded)|capacity .{0,20}exceeded|queue is full|"
     r"\bno (?:\w{1,20} ){0,2}(?:capacity|slots?)\b|\bhigh (?:traffic|demand|load)\b|\bqueue_exceeded\b|"
-    r"\b(?:wait\w*|time ?d? ?out)\b.{0,40}\bqueue|\bqueue\b.{0,20}\b(?:time ?d? ?out|exceeded|limit)"
+    r"\b(?:wait\w*|time ?d? ?out)\b.{0,40}\b(?:queue|slot)|\bqueue\b.{0,20}\b(?:time ?d? ?out|exceeded|limit)"
 )
 #: A model that the server has and cannot load, which waiting does not change.
 _LOAD_FAILED = re.compile(
@@ -118,6 +118,8 @@ _UPSTREAM = (
     r"\b(?:endpoint|deployment|instance|service) (?:is |has been |was )?(?:currently )?(?:paused|stopped|suspended)\b|"
     r"backend (?:server )?(?:is )?(?:down|unavailable|unreachable|not (?:available|reachable|responding))"
 )
+#: An error of a provider that a gateway passes on with its kind (LiteLLM: "SagemakerException - ...").
+_QUOTED = re.compile(r"\b[A-Z]\w{1,40}(?:Exception|Error) - ")
 #: A 400 of a filter that judges what was written (Azure OpenAI, LiteLLM, Portkey).
 _FILTERED = re.compile(
     r"content[_ -]filter|content (?:management )?policy|guardrail|safety policy|"
@@ -193,6 +195,9 @@ def error_in(body: Any, depth: int = 0) -> str:
             return value
         if isinstance(value, dict | list) and value:
             found = error_in(value, depth + 1)
+            whole = body.get("message")  # a gateway's words around those of the error
+            if found and isinstance(whole, str) and found in whole:
+                return whole
             if found:
                 where = value[0].get("loc") if isinstance(value, list) and isinstance(value[0], dict) else None
                 return f"{found} ({'.'.join(map(str, where))})" if isinstance(where, list) else found
@@ -327,8 +332,9 @@ def obstacle(exchange: Exchange) -> Obstacle:
         return Obstacle.OVERLOAD
     if found is Obstacle.SIZE and _by_code(exchange) is Obstacle.RATE:  # more tokens than a minute has (Groq)
         return Obstacle.RATE
-    if found is Obstacle.OVERLOAD and (named := _by_words(exchange)) in (Obstacle.LOADING, Obstacle.UPSTREAM):
-        return named
+    if found is Obstacle.OVERLOAD:
+        named = _by_words(exchange) or (Obstacle.UPSTREAM if _QUOTED.search(said) else found)
+        return named if named in (Obstacle.LOADING, Obstacle.UPSTREAM) else found
     if status in (400, 500) and _TOO_LARGE.search(text := error_text(exchange)[:2000]) and not _OF_PROMPT.search(text):
         return Obstacle.SIZE
     if status == 500:
@@ -440,7 +446,8 @@ _QUOTA_TEXT = re.compile(
     r"out of (?:\w+ ){0,2}(?:credits|quota)|credit balance is too low|key limit exceeded|budget (?:has been )?exceeded|"
     r"(?:spend(?:ing)?|usage) limit (?:reached|exceeded)|(?:free tier|quota|credits)\b.{0,40}\bexhausted|"
     r"(?:doesn't|does not|don't) have (?:any |enough )?(?:credits|balance)|arrear|余额不足|额度(?:不足|已用尽)|欠费|"
-    r"\bpayment\b.{0,30}\b(?:past due|overdue|failed|declined|required)|\b(?:unpaid|overdue) (?:invoice|bill|balance)|"
+    r"\bpayment\b.{0,30}\b(?:past due|overdue|failed|declined|required)|"
+    r"\b(?:unpaid|overdue) (?:account|invoice|bill|balance|payment)|"
     r"exceeded ?(?:token ?)?budget|max budget\b|"
     r"(?:reached|exceeded) (?:the|your) (?:set |free |monthly |daily )*(?:inference|spending|credit|usage) limit",
     re.IGNORECASE,

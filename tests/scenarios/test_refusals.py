@@ -142,6 +142,10 @@ SAID = {
         send_json(500, {"detail": {"code": 500, "msg": "StatusCode: 403"}}),
         ("errors.upstream", "gateway", True),
     ),
+    "Groq, account": (
+        send_json(400, {"error": {"message": "Organization has been restricted."}}),
+        ("auth.rejected", "key", False),
+    ),
     "OpenAI, https": (
         send_json(403, {"error": {"message": "The API can only be accessed over HTTPS."}}),
         ("tls.plain-http", "client", False),

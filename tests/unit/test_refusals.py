@@ -283,6 +283,7 @@ ROWS = (
     ),
     Row(made(429, error("Rate limit reached: the server is at capacity")), Cause.RATE),
     Row(made(429, error("Quota of requests per minute exceeded, high demand")), Cause.RATE),
+    Row(made(503, error("timed out waiting for a free request slot")), Cause.OVERLOAD),
     Row(made(503, error("Request is missing x-acme-session")), Cause.PARAMETER),
     Row(made(529, error("Overloaded", type="overloaded_error")), Cause.OVERLOAD),
     Row(made(503, BUSY_PAGE), Cause.OVERLOAD),
@@ -327,6 +328,8 @@ ROWS = (
             (500, error("no keys found for provider: acme and model: acme-large-2")),
             (424, error("No available accounts: no available accounts")),
             (400, error("No healthy deployment available, passed model=acme-large-2")),
+            (403, page("Web App - Unavailable", "<h1>Error 403 - This web app is stopped.</h1>")),
+            (503, error("acme.ServiceUnavailableError: AcmeException - Too little data. Received Model Group=large")),
         )
     ),
     Row(made(500, error("No API key found in request")), Cause.KEY),
@@ -354,6 +357,7 @@ ROWS = (
             (200, {"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}),
             (401, error("Your account is not active, please check your billing details", type="billing_not_active")),
             (403, {"code": 30001, "message": "Sorry, your account balance is insufficient", "data": None}),
+            (403, error("Access denied due to overdue account")),
         )
     ),
     # The request, the server
@@ -590,6 +594,9 @@ def test_a_refusal_that_shows_parts_of_another_key_is_of_the_gateways_own(text: 
         ("bad request: missing Editor-Version header for IDE auth", "Editor-Version"),
         ("Request is missing x-acme-session and cannot be routed", "x-acme-session"),
         ("Field required (header.tenant-name)", "tenant-name"),
+        ("acme-version: header is required", "acme-version"),
+        ("X-Tenant-Id must be given", "X-Tenant-Id"),
+        ("x-api-key is required", ""),
         ("Field required (body.messages)", ""),
     ],
 )

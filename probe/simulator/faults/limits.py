@@ -106,14 +106,16 @@ def body_size(fault: Fault, call: Call) -> Response | None:
 
 
 @on_request(
-    "bodies above 32 kB are refused with 400 (=400 or 500), and the text says why",
+    "bodies above 32 kB are refused with 400 (=400 or 500), and the text says why; or by a firewall (=403)",
     "limits.body-size",
-    choices=("400", "500"),
+    choices=("400", "500", "403"),
 )
 def body_size_400(fault: Fault, call: Call) -> Response | None:
-    """A limit on the size of request bodies that an application reports with a status of its own."""
+    """A limit on the size of request bodies that an application reports with a status of its own, or a firewall."""
     if len(call.request.body) <= 32_768:
         return None
+    if fault.given == "403":
+        return send_html(403, "<html><head><title>403 Forbidden</title></head></html>\n")
     text = "Payload exceeded the maximum allowed size" if fault.given == "400" else "request entity too large"
     return send_json(int(fault.given or 400), {"error": {"message": text}})
 
