@@ -11,7 +11,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from checks.shared import refusal
-from checks.shared.chat_reply import Reply, classify
+from checks.shared.chat_reply import Reply, classify, of_account
 from checks.shared.client_headers import GROUPS, SDK
 from checks.shared.discovery import listed_ids
 from checks.shared.outcome import answered
@@ -58,8 +58,9 @@ REJECTED = Diagnosis(
     title="API key rejected",
     what="The endpoint refused the key in every header that was tried.",
     why="Clients cannot use the endpoint with this key.",
-    remedy="Check that the key is complete, belongs to this endpoint, and has not expired or been revoked; create a "
-    "new one if in doubt. If a proxy is in front, check that it forwards the Authorization header.",
+    remedy="Check that the key is complete, belongs to this host, and has not expired or been revoked: many providers "
+    "have several hosts (regions, platforms, plans), and a key of one is refused at the others. Create a new one if in "
+    "doubt. If a proxy is in front, check that it forwards the Authorization header.",
     verify="The chat request with the new key is answered with status 200.",
     sources=("RFC 9110 section 15.5.2",),
 )
@@ -177,6 +178,9 @@ def diagnose_refusal(found: Found, endpoint: urls.Endpoint) -> tuple[Finding, ..
             "provider's key in the gateway's configuration.",
         )
         return (finding,)
+    if of_account(exchange):
+        do = "Ask the provider why the account of this key is closed or limited, or use a key of another account."
+        return (REJECTED.found(said, evidence, remedy=do),)
     carried = any("${API_KEY}" in value for value in exchange.request.headers.values())
     names = [name for name in refusal.key_headers(exchange) if carried][:1]
     remedy = f"Send the key as `{names[0]}: KEY`, which the answer asks for. {REJECTED.remedy}" if names else None
@@ -390,10 +394,11 @@ def _reflected(exchange: Exchange, key: str) -> tuple[Finding, ...]:
     max_tokens=200,
 )
 async def of_sdks(ctx: Context) -> Result:
-    larger = next((one for one in ctx.exchanges if _is_of_sdk(one)), None)
-    if larger is None:
+    asked = [one for one in ctx.exchanges if _is_of_sdk(one)]
+    if not asked:
         raise Skip("no request was sent with these headers")
-    if not _may_be_of_headers(larger):
+    larger = asked[0]
+    if not all(map(_may_be_of_headers, asked)):
         return Result(note="a request with these headers was not refused")
     prompt = f"Repeat exactly: {ctx.nonce('sdk')}"
     whole = await ctx.chat(prompt, limit=32, headers=SDK)

@@ -1,7 +1,8 @@
 """How large a request body may be: a larger request at standard, and the limit itself at depth deep.
 
 The body is filled with spaces, which JSON allows between its parts (RFC 8259, section 2): it is as large for every hop
-as a long conversation, and costs no tokens.  ``limits.seen`` reports what is refused with 413.
+as a long conversation, and costs no tokens.  ``limits.seen`` reports what is refused with 413,
+and what is refused in other words, as by firewalls that read 8 kB of a body (AWS WAF documentation).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from checks.shared.client_headers import SDK
+from checks.shared.outcome import refused_for_size, size_of
 from probe.api import Depth, Exchange, Inconclusive, Obstacle, Result, check, completion
 
 if TYPE_CHECKING:
@@ -28,8 +30,9 @@ HALVINGS = LARGER.bit_length() + 1
     proves="A request with a body of 64 kB is accepted.",
     requires={"chat"},
     after={"tools.call"},
-    max_requests=1,
-    max_tokens=1_200,
+    max_requests=3,
+    least_requests=1,
+    max_tokens=3_600,
 )
 async def body(ctx: Context) -> Result:
     if bounds(ctx.exchanges)[1] is not None:
@@ -38,9 +41,20 @@ async def body(ctx: Context) -> Result:
     exchange = await _ask(ctx, LARGER, SDK)
     if _too_large(exchange):
         return Result(note=f"a body of {LARGER} bytes is refused")
-    if not completion.ok(exchange):
-        raise Inconclusive(f"a request of {LARGER} bytes, most of them spaces, was answered with {_ending(exchange)}")
-    return Result(note=f"a body of {LARGER} bytes is accepted")
+    if completion.ok(exchange):
+        return Result(note=f"a body of {LARGER} bytes is accepted")
+    if _may_be_of_size(exchange) and completion.ok(await _ask(ctx, 0, SDK)):
+        await _ask(ctx, LARGER, SDK)
+        if refused_for_size(ctx.exchanges):
+            return Result(note=f"a body of {LARGER} bytes is refused, and a shorter one answered")
+    raise Inconclusive(f"a request of {LARGER} bytes, most of them spaces, was answered with {_ending(exchange)}")
+
+
+def _may_be_of_size(exchange: Exchange) -> bool:
+    """Whether a request was refused, or its connection closed, without a word about load or credit."""
+    if exchange.response is None:
+        return exchange.error is not None and exchange.error.kind in ("reset", "closed")
+    return (exchange.status or 0) >= 400 and not (completion.is_throttled(exchange) or completion.is_quota(exchange))
 
 
 @check(
@@ -81,12 +95,6 @@ def bounds(exchanges: Sequence[Exchange]) -> tuple[int, int | None]:
     refused = min((size_of(item) for item in asked if _too_large(item)), default=None)
     sizes = [size_of(item) for item in asked if completion.ok(item)]
     return max((size for size in sizes if refused is None or size < refused), default=0), refused
-
-
-def size_of(exchange: Exchange) -> int:
-    """The size of a request's body in bytes, as it was sent."""
-    sent = exchange.request.body
-    return len((sent if isinstance(sent, str) else _text(sent)).encode("utf-8", "replace"))
 
 
 def filled(body: Mapping[str, Any], size: int) -> bytes:

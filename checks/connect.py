@@ -6,6 +6,7 @@ Judged from the first request of the run, whose answer is used for the model lis
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from checks.shared.first_request import first_look
 from checks.shared.proxy import PROXY, diagnose_proxy
@@ -17,7 +18,7 @@ from checks.shared.tls_port import (
     says_tls,
     wants_certificate,
 )
-from probe.api import Auth, Depth, Diagnosis, Exchange, Finding, Owner, Result, Severity, check
+from probe.api import Auth, Depth, Diagnosis, Exchange, Finding, Owner, Result, Severity, check, urls
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +90,10 @@ ADDRESS_FAMILY = Diagnosis(
     ),
 )
 DIAGNOSES = (DNS, REFUSED, TIMEOUT, RESET)
+_CONTAINERS = (
+    "In a container localhost is the container itself, where host.docker.internal or the name of the server's service "
+    "is meant; on the host those names are not known."
+)
 _BY_KIND = {"dns": DNS, "refused": REFUSED, "unreachable": REFUSED, "timeout": TIMEOUT}
 _PHASES = {
     "connect": "while connecting",
@@ -200,4 +205,8 @@ def unreachable(exchange: Exchange) -> Finding | None:
     else:
         detail = f"{method} {url} was sent and not answered in {exchange.timeline.end_s:.0f} s."
         owner = Owner.SERVER
-    return diagnosis.found(detail, exchange.shows("/error/kind", expected="a response", actual=error.kind), owner=owner)
+    host = urlsplit(url).hostname or ""
+    inside = diagnosis in (DNS, REFUSED) and (urls.is_loopback(host) or "." not in host or host.endswith(".internal"))
+    remedy = f"{diagnosis.remedy} {_CONTAINERS}" if inside else None
+    evidence = exchange.shows("/error/kind", expected="a response", actual=error.kind)
+    return diagnosis.found(detail, evidence, owner=owner, remedy=remedy)

@@ -18,7 +18,7 @@ from checks.shared import refusal
 from checks.shared.chat_reply import Reply, classify
 from checks.shared.evidence import counts_live, repeats
 from checks.shared.first_request import first_chat
-from checks.shared.outcome import words_of
+from checks.shared.outcome import refused_for_size, size_of, words_of
 from probe.api import (
     Depth,
     Diagnosis,
@@ -82,8 +82,8 @@ OVERLOADED = Diagnosis(
     severity=Severity.WARNING,
     owner=Owner.SERVER,
     title="Server overloaded",
-    what="Requests were answered with 503 or 529. They were repeated after a pause, for up to 45 seconds. If all were "
-    "answered in that time, this is information only.",
+    what="Requests were answered with 503 or 529, or with a 429 that speaks of a busy server. They were repeated after "
+    "a pause, for up to 45 seconds. If all were answered in that time, this is information only.",
     why="A client sees errors although its request is correct, and has to repeat it.",
     remedy="Give the server more capacity or a queue, or let fewer clients use it at once. Run endpoint-probe with "
     "--concurrency 1, or at another time.",
@@ -95,10 +95,11 @@ BODY_SIZE = Diagnosis(
     severity=Severity.ERROR,
     owner=Owner.GATEWAY,
     title="Request body limit too low",
-    what="Requests were refused because of their size (413, or an error that says so), by a limit of a gateway or "
-    "of the server.",
+    what="Requests were refused because of their size (413, an error that says so, or twice where the same request "
+    "without its spaces was answered), by a limit of a gateway or of the server.",
     why="Conversations, tool definitions and pictures are part of the body; clients fail once it exceeds the limit.",
-    remedy="Raise the limit on the body at the gateway, to 32 MB where pictures are sent.",
+    remedy="Raise the limit on the body at the gateway or its web application firewall, to 32 MB where pictures are "
+    "sent.",
     verify="The request in the evidence is answered with status 200.",
     sources=("RFC 9110 section 15.5.14", "nginx documentation: client_max_body_size"),
 )
@@ -341,6 +342,8 @@ def diagnose_limits(exchanges: Sequence[Exchange], throttled: Sequence[Exchange]
     large = [one for one in exchanges if completion.obstacle(one) is Obstacle.SIZE]
     if large:
         findings.append(_too_large(large, exchanges))
+    elif tried := refused_for_size(exchanges):
+        findings.append(_refused_in_other_words(*tried))
     return Result(tuple(findings), note=f"{wording.amount(len(waits), 'request')} had to wait" if waits else "")
 
 
@@ -440,24 +443,33 @@ def _rejected(shown: Sequence[Exchange]) -> str:
     return f"{count} ({words_of(shown[0])})"
 
 
-def _size(exchange: Exchange) -> int:
-    """The size of a request's body in bytes, as it was sent."""
-    body = exchange.request.body
-    return len(body if isinstance(body, str) else json.dumps(body, separators=(",", ":")).encode()) if body else 0
-
-
 def _too_large(large: Sequence[Exchange], exchanges: Sequence[Exchange]) -> Finding:
     """The finding for requests refused because of their size, between the largest accepted and the smallest refused."""
-    least = min(large, key=_size)
-    passed = max((_size(one) for one in exchanges if completion.ok(one) and one.request.body), default=0)
+    least = min(large, key=size_of)
+    passed = max((size_of(one) for one in exchanges if completion.ok(one) and one.request.body), default=0)
     named = refusal.hop(least)
     accepted = f"; one with {passed} bytes was answered" if passed else ""
+    text = completion.error_text(least)[:1000]
+    of_tokens = "Send shorter conversations, or use a model or a plan with a higher limit: what is counted are tokens."
     return BODY_SIZE.found(
-        f"A request with a body of {_size(least)} bytes was refused with {least.status}{accepted}"
-        f"{f'; the answer names {named}' if named else ''}.",
+        f"A request with a body of {size_of(least)} bytes was refused with {least.status}{accepted}"
+        f"{f'; the answer names {named}' if named else ''}{f': {text[:200]}' if 'token' in text.lower() else ''}.",
         *(one.shows_status(200) for one in large[:3]),
         owner=None if refusal.is_page(least) else Owner.SERVER,
-        remedy=refusal.passed_on(least, BODY_SIZE.remedy),
+        remedy=of_tokens if "token" in text.lower() else refusal.passed_on(least, BODY_SIZE.remedy),
+    )
+
+
+def _refused_in_other_words(large: Exchange, small: Exchange) -> Finding:
+    """The finding for a request that is refused only with spaces in it, in words that do not speak of its size."""
+    ending = words_of(large) if large.response else f"the connection was {large.error.kind if large.error else 'lost'}"
+    return BODY_SIZE.found(
+        f"A request with a body of {size_of(large)} bytes, most of them spaces, was refused twice ({ending}); without "
+        f"the spaces, with {size_of(small)} bytes, it was answered.",
+        large.shows_status(200),
+        small.shows_status(200),
+        owner=None if large.response is None or refusal.is_page(large) else Owner.SERVER,
+        remedy=refusal.passed_on(large, BODY_SIZE.remedy),
     )
 
 

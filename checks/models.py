@@ -7,9 +7,10 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from checks.shared.discovery import listed_ids, redirect_goal
+from checks.shared.discovery import listed_ids
 from checks.shared.first_request import first_chat
 from checks.shared.outcome import words_of
+from checks.shared.redirects import redirect_goal
 from probe.api import (
     Depth,
     Diagnosis,
@@ -106,12 +107,14 @@ _UNLOADED = re.compile(
     r"load a model",
     re.IGNORECASE,
 )
+_OF_DISABLED = re.compile(r"\bmodel\b.{0,60}\bdisabled", re.IGNORECASE)
 #: Settings of an account that leave no provider for a model (OpenRouter).
 _OF_ACCOUNT = re.compile(r"data policy|privacy|guardrail restriction|your settings", re.IGNORECASE)
 _WITHDRAWN = re.compile(
     r"end of life|no longer (?:available|supported)|retired|decommissioned|withdrawn", re.IGNORECASE
 )
 _CURES = (
+    (_OF_DISABLED, "The provider or the gateway has switched the model off: switch it on there, or use another one."),
     (_UNLOADED, "Load the model in the server, or let the server load models when they are requested."),
     (
         _OF_ACCOUNT,
@@ -235,7 +238,7 @@ def diagnose_unknown_id(exchange: Exchange, model: str, known: list[str] | None,
         named: whether the user named the id; otherwise it was a placeholder.
     """
     known = known or []
-    if model in known or _OF_ACCOUNT.search(completion.error_text(exchange)[:500]):
+    if model in known or completion.load_failed(exchange) or _OF_ACCOUNT.search(completion.error_text(exchange)[:500]):
         return _not_enabled(exchange, model, known)
     near = difflib.get_close_matches(model, known, 1, 0.5)
     near = near or [name for name in known if model.lower() in name.lower()][:1]
@@ -260,12 +263,16 @@ def _not_enabled(exchange: Exchange, model: str, known: list[str]) -> Finding:
     others = [name for name in known if name != model]
     text = completion.error_text(exchange)[:500]
     remedy = next((cure for pattern, cure in _CURES if pattern.search(text)), None)
+    broken = completion.load_failed(exchange)
+    if broken:
+        remedy = "The server knows the model and cannot load it: its log has the reason (memory, a damaged or missing "
+        remedy += "file, a format that it does not support). Until then use another model."
     listed = "is listed, and was" if known else "was"
     choice = f" Other listed ids: {', '.join(others[:3])}." if others else ""
     return NOT_ENABLED.found(
         f"Model '{model}' {listed} refused ({exchange.status}: {completion.error_text(exchange)[:200]}).{choice}",
         exchange.shows("/request/body/model", expected="answered, since it is listed", actual=model),
-        owner=Owner.SERVER if _UNLOADED.search(text) else None,
+        owner=Owner.SERVER if broken or _UNLOADED.search(text) else None,
         remedy=remedy,
     )
 

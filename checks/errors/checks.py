@@ -12,7 +12,7 @@ from checks.errors.catalogue import SERVER_ERROR, SHAPE, SUCCESS_STATUS
 from checks.errors.malformed_requests import Case, sample
 from checks.errors.reading import UNREADABLE, Shape, members_of, shape_of
 from checks.shared import refusal
-from checks.shared.outcome import words_of
+from checks.shared.outcome import not_of_size, words_of
 from probe.api import (
     Depth,
     Exchange,
@@ -99,7 +99,7 @@ async def seen(ctx: Context) -> Result:
     chat = ctx.target.chat_url or (f"{base}/chat/completions" if base else None)
     if chat is None:
         raise Skip(_NO_URL)
-    return diagnose_seen(ctx.exchanges, chat)
+    return diagnose_seen(not_of_size(ctx.exchanges), chat)
 
 
 def _harmless(ctx: Context) -> None:

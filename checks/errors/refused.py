@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from checks.auth import DENIED
 from checks.errors.catalogue import UPSTREAM
 from checks.shared import refusal
-from checks.shared.outcome import words_of
+from checks.shared.outcome import not_of_size, words_of
 from probe.api import Depth, Exchange, Finding, Obstacle, Result, check, completion, wording
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _AT_ONCE_S = 1.0
     depth=Depth.QUICK,
 )
 async def refused(ctx: Context) -> Result:
-    return diagnose_refused(ctx.exchanges, ctx.target.chat_url or "", ctx.codes)
+    return diagnose_refused(not_of_size(ctx.exchanges), ctx.target.chat_url or "", ctx.codes)
 
 
 def diagnose_refused(exchanges: Sequence[Exchange], chat_url: str, codes: frozenset[str] = frozenset()) -> Result:

@@ -40,7 +40,10 @@ _SHOWN = 60
     depth=Depth.QUICK,
 )
 async def read_all(ctx: Context) -> Result:
-    return diagnose_shape(ctx.exchanges, ctx.codes)
+    # What answers at a base that was tried and is not the one in use says nothing of the chat operation.
+    chat_url = ctx.target.chat_url
+    mine = [one for one in ctx.exchanges if one.check != "url.resolve" or chat_url in (None, one.request.url)]
+    return diagnose_shape(mine, ctx.codes)
 
 
 def diagnose_shape(exchanges: Sequence[Exchange], codes: frozenset[str] = frozenset()) -> Result:

@@ -145,7 +145,8 @@ def is_chat(exchange: Exchange) -> bool:
     """Whether this is an answer to a request for a chat completion that carries no error."""
     asked = exchange.request.body
     response = exchange.response
-    if not isinstance(asked, dict) or "messages" not in asked or not exchange.request.url.endswith("/chat/completions"):
+    path = exchange.request.url.partition("?")[0]
+    if not isinstance(asked, dict) or "messages" not in asked or not path.endswith("/chat/completions"):
         return False
     if response is None or response.cut or not 200 <= response.status < 300:
         return False

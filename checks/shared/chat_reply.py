@@ -54,7 +54,7 @@ _MODEL_GONE = re.compile(
     r"not found|does not exist|doesn't exist|not exist|unknown|invalid|not a valid|unsupported|no such|"
     r"unable to access|not recogni[sz]ed|unrecogni[sz]ed|decommissioned|no longer|retired|not served|"
     r"not available|unavailable|(?:not|n't) supported|could not find|cannot find|no available channel|no matching|"
-    r"not loaded|no models loaded|please (?:load|specify)|required|missing|pinned|not allowed|allowed now|"
+    r"not loaded|no models loaded|disabled|please (?:load|specify)|required|missing|pinned|not allowed|allowed now|"
     r"no deployments?|not provided|must provide|not support (?:the )?chat|"
     r"deploymentnotfound|no (?:allowed )?providers|无可用渠道|不存在|未找到|不支持|无权|"
     r"nicht (?:gefunden|verfügbar)|unbekannt",
@@ -66,10 +66,14 @@ _KEY_REFUSED = re.compile(
     r"api[ _-]?key (?:is )?(?:not valid|invalid|missing|required|expired)|unauthori[sz]ed|"
     r"(?:missing|no) (?:the )?(?:authorization|bearer)\b|authorization header (?:is |was )?(?:missing|required|not )|"
     r"authentication (?:error|failed|fails|required)|not authenticated|no_db_connection|no connected db|"
-    r"authentication_error|invalid_api_key|auth_error|\blogin fail|令牌|"
-    r"\b(?:key|token) (?:format )?(?:(?:is|has|was|been) ){0,2}(?:expired|revoked|disabled|deactivated|invalid)|"
-    r"\b(?:account|organi[sz]ation) (?:(?:is|has|was|been) ){0,2}"
-    r"(?:deactivated|suspended|disabled|banned|restricted|not active)",
+    r"authentication_error|invalid_api_key|auth_error|\blogin fail|令牌|\(header\.[\w-]*(?:authorization|key|token)\)|"
+    r"\b(?:key|token) (?:format )?(?:(?:is|has|was|been) ){0,2}(?:expired|revoked|disabled|deactivated|invalid)",
+    re.IGNORECASE,
+)
+#: A key that is known, and whose account is closed or limited (OpenAI, Groq).
+_ACCOUNT = re.compile(
+    r"\b(?:account|organi[sz]ation|workspace) (?:(?:is|has|was|been) ){0,2}"
+    r"(?:deactivated|suspended|disabled|banned|terminated|restricted|not active)",
     re.IGNORECASE,
 )
 #: Rules of a firewall, an allow list or a policy on regions or contents, which no key changes.
@@ -85,8 +89,9 @@ _RULE = re.compile(
 #: Servers and tunnels that say of themselves, under a status of the client's, that they are switched off.
 _OUT_OF_SERVICE = re.compile(
     r"\btunnel\b.{0,40}\b(?:not found|unavailable|offline)|\bis offline\b|err_ngrok_(?:3\d{3}|8012)|"
-    r"\b(?:endpoint|deployment|instance|space|service) (?:is |has been |was )?(?:currently )?"
+    r"\b(?:endpoint|deployment|instance|space|service|site|app) (?:is |has been |was )?(?:currently )?"
     r"(?:paused|stopped|sleeping|suspended|scaled to zero)|no available workers?|\bserver error \(\d+\) from|"
+    r"\bno healthy (?:deployment|instance|server|backend|upstream|replica|node|endpoint|target|provider)s?\b|"
     r"\bapp(?:lication)? not found\b|\bno such app\b|network error due to high traffic",
     re.IGNORECASE,
 )
@@ -144,20 +149,28 @@ def classify(exchange: Exchange, model: str | None = None, listed: Collection[st
         return Reply.BUSY
     if completion.wants_stream(exchange):
         return Reply.ROUTE
+    if completion.load_failed(exchange):
+        return Reply.MODEL
     if completion.is_throttled(exchange):
         return Reply.MODEL if model and _about_model(text, model) and not _loading(text) else Reply.BUSY
     if status in (401, 407):
         of_model = _about_model(text, model) and (_MODEL_RIGHTS.search(text) or not _KEY_WORDS.search(text))
-        return Reply.MODEL if of_model else Reply.DENIED if _RULE.search(text) else Reply.KEY
+        return Reply.MODEL if of_model else Reply.DENIED if _is_rule(text) else Reply.KEY
     if status == 403:
         return _forbidden(exchange, text, model)
     if status == 451 or (status == 406 and not re.search(r"\baccept\b", text, re.IGNORECASE)):
         return Reply.DENIED
-    if completion.obstacle(exchange) is Obstacle.UPSTREAM or _OUT_OF_SERVICE.search(text):
+    about = completion.obstacle(exchange)
+    if about is Obstacle.ACCESS and status >= 500 and _is_rule(text):
+        return Reply.DENIED
+    if about is Obstacle.UPSTREAM or _OUT_OF_SERVICE.search(text):
         return Reply.UPSTREAM
     if status in _OF_HTTP:
         return Reply.ROUTE
     if completion.is_html(exchange):
+        heading = completion.page_heading(exchange)
+        if _names(heading, model) and _about_model(heading, model):
+            return Reply.MODEL
         return Reply.BROKEN if status >= 500 else Reply.ROUTE if status == 400 else Reply.NONE
     if status in (405, 501):
         return Reply.NONE
@@ -178,7 +191,7 @@ def classify(exchange: Exchange, model: str | None = None, listed: Collection[st
         return Reply.MODEL if of_model else Reply.BROKEN if response.json is None else Reply.ROUTE
     if _about_model(text, model) or _MODEL_RIGHTS.search(text):
         return Reply.MODEL
-    return Reply.DENIED if _RULE.search(text) else Reply.ROUTE
+    return Reply.DENIED if _is_rule(text) else Reply.ROUTE
 
 
 def _forbidden(exchange: Exchange, text: str, model: str | None) -> Reply:
@@ -190,13 +203,17 @@ def _forbidden(exchange: Exchange, text: str, model: str | None) -> Reply:
         "${API_KEY}" in v for v in exchange.request.headers.values()
     ):
         return Reply.NONE
-    if not is_page and _RULE.search(text) and not _MODEL_RIGHTS.search(text):
+    if _OUT_OF_SERVICE.search(text):
+        return Reply.UPSTREAM
+    if not is_page and _is_rule(text) and not _MODEL_RIGHTS.search(text):
         return Reply.DENIED
     if not is_page and (_about_model(text, model) or _MODEL_RIGHTS.search(text)):
         return Reply.MODEL
     if not is_page and _PATH_WORDS.search(text):
         return Reply.NONE
-    if not is_page and _KEY_WORDS.search(_DENIAL.sub(" ", text)):
+    # A missing permission is one of a key that is known, which the caller tests with an invented key.
+    of_key = _is_key_error(text) or ("permission" not in text.lower() and _KEY_WORDS.search(_DENIAL.sub(" ", text)))
+    if not is_page and of_key:
         return Reply.KEY
     return Reply.DENIED
 
@@ -222,16 +239,28 @@ def _success(exchange: Exchange, model: str | None) -> Reply:
 
 def names_rule(exchange: Exchange) -> bool:
     """Whether a refusal names an address, a region, a list or a firewall as its reason."""
-    return bool(_RULE.search(error_with_codes(exchange, 1500)))
+    return _is_rule(error_with_codes(exchange, 1500))
+
+
+def _is_rule(text: str) -> bool:
+    return bool(_RULE.search(text)) or completion.only_for_others(text)
 
 
 def _is_key_error(text: str) -> bool:
     """Whether a text without status 401 is about the key; strict, since a 400 for a body may mention "tokens"."""
-    return bool(_KEY_REFUSED.search(text))
+    return bool(_KEY_REFUSED.search(text) or _ACCOUNT.search(text))
+
+
+def of_account(exchange: Exchange) -> bool:
+    """Whether a refusal says that the account of the key is closed or limited."""
+    return bool(_ACCOUNT.search(completion.error_text(exchange)[:1500]))
 
 
 def _about_model(text: str, model: str | None) -> bool:
-    text = re.sub(r"(?<!\w)/[\w./-]+", " ", text)  # a quoted path may contain /models
+    # A quoted path may contain /models, and LiteLLM writes to every error from which of its models it is.
+    text = re.sub(
+        r"(?<!\w)/[\w./-]+|service ?unavailable|\bmodel group(?: fallbacks)?=", " ", text, flags=re.IGNORECASE
+    )
     low = text.lower()
     if re.search(r"snapshot folder|repo(?:sitory)?[ _]id|hugging ?face", low):  # loaders that read the id as a path
         return True

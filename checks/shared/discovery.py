@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
 
 from checks.shared import client_headers, refusal
 from checks.shared.chat_reply import (
@@ -27,6 +26,7 @@ from checks.shared.chat_reply import (
 )
 from checks.shared.first_request import first_look, models_url
 from checks.shared.near_answer import Near, near_answer
+from checks.shared.redirects import redirect_base, redirect_goal
 from checks.shared.refusal import differs
 from probe.api import Auth, Exchange, Throttled, completion, member, urls
 
@@ -48,7 +48,15 @@ HOST_BASES = {
     "api.fireworks.ai": "/inference/v1",
     "api.deepinfra.com": "/v1/openai",
     "generativelanguage.googleapis.com": "/v1beta/openai",
+    **dict.fromkeys(("api.z.ai", "open.bigmodel.cn"), "/api/paas/v4"),
+    **dict.fromkeys(("dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com"), "/compatible-mode/v1"),
+    "ark.cn-beijing.volces.com": "/api/v3",
+    "qianfan.baidubce.com": "/v2",
+    "api.kimi.com": "/coding/v1",
+    **dict.fromkeys(("api.cohere.ai", "api.cohere.com"), "/compatibility/v1"),
 }
+#: The version of Azure OpenAI's API with which a path is tried that is typed without one.
+AZURE_VERSION = "api-version=2024-10-21"
 #: Base paths of servers with a web interface of their own, by the heading of its page.
 SITE_BASES = {"open webui": "/api"}
 
@@ -84,6 +92,7 @@ class Found:
         schemes: the trials of other headers for the key.
         key_refusal: the refusal of the key in the header it was first sent in.
         root: the start page of the host, requested if every path of an API was answered with 404.
+        versioned: the reply with the query ``AZURE_VERSION``, where it differs from a 404 without a query.
         foreign: the refusal of this program, where the same request with another client's headers was not refused.
         another_key: the refusal shows parts of a key that is not the one sent.
         others: all exchanges of the run so far.
@@ -106,6 +115,7 @@ class Found:
     schemes: list[Trial] = field(default_factory=list)
     key_refusal: Exchange | None = None
     root: Exchange | None = None
+    versioned: Exchange | None = None
     foreign: Exchange | None = None
     another_key: bool = False
     others: tuple[Exchange, ...] = ()
@@ -209,6 +219,10 @@ class Search:
                 trial = await self._denied_to_all(trial, found)
             elif _may_be_of_client(trial):
                 trial = await self._as_another_client(trial, found, client_headers.SDK) or trial
+            if len(found.trials) == 1 and trial.reply in (Reply.ROUTE, Reply.BROKEN, Reply.NONE):
+                await self._depends_on_model(trial, found)
+            if len(found.trials) == 1 and trial.reply is Reply.NONE:
+                await self._try_version(found)
             if trial.reply is Reply.KEY:
                 trial = await self._key_refused(trial, found)
             elif trial.reply in (Reply.ROUTE, Reply.BROKEN) and len(found.trials) == 1:
@@ -500,6 +514,29 @@ class Search:
             trial.reply = Reply.KEY
         return trial
 
+    async def _depends_on_model(self, trial: Trial, found: Found) -> None:
+        """Test an unexplained refusal of an id that is not listed with one that is: if that answers, the id is why."""
+        named, listed = found.model, pick(found.models or [])
+        if listed is None or named in (found.models or []) or self.spent >= MAX_REQUESTS:
+            return
+        found.model = listed
+        exchange = await self._post(trial.path, found)
+        if classify(exchange, listed) is Reply.CHAT:
+            trial.reply = Reply.MODEL
+        found.model = named
+
+    async def _try_version(self, found: Found) -> None:
+        """Try a path that is like one of Azure OpenAI, which answers 404 to a request without its version, with it."""
+        typed = found.typed.exchange
+        named = typed.response is not None and typed.response.header("apim-request-id")
+        if "api-version" in self.endpoint.query or not ("/deployments/" in self.endpoint.path or named):
+            return
+        url = f"{typed.request.url}{'&' if self.endpoint.query else '?'}{AZURE_VERSION}"
+        self.spent += 1
+        exchange = await self.ctx.send("POST", url, body=self._body(found), tokens=320, patient=False)
+        if classify(exchange, found.model) not in (Reply.NONE, Reply.LOST):
+            found.versioned = exchange
+
     async def _with_listed_model(self, trial: Trial, found: Found) -> Trial:
         """Read the model list under the base path that was found, and try a model of it."""
         self.spent += 1
@@ -558,29 +595,3 @@ def _prompt(code: str) -> str:
 def near_completion(exchange: Exchange, code: str) -> Near | None:
     """How the answer to a request of the search misses being a chat completion, or None where it holds none."""
     return near_answer(exchange, code, _prompt(code))
-
-
-def redirect_base(exchange: Exchange) -> str | None:
-    """The base path of a chat operation on the same origin that a redirect leads to, or None."""
-    goal = redirect_goal(exchange)
-    return urls.clean_path(urlsplit(goal).path) if goal else None
-
-
-def redirect_goal(exchange: Exchange, operation: str = "/chat/completions") -> str | None:
-    """The URL of an operation on the same origin that a redirect leads to, or None."""
-    response = exchange.response
-    if response is None or not 300 <= response.status < 400:
-        return None
-    location = response.header("location")
-    if not location:
-        return None
-    try:
-        goal = urljoin(exchange.request.url, location)
-        path = urlsplit(goal).path
-    except ValueError:
-        return None
-    if not urls.same_origin(goal, exchange.request.url) or not path.rstrip("/").endswith(operation):
-        return None
-    if not urls.is_plain(path):
-        return None
-    return goal

@@ -165,6 +165,31 @@ def answered(exchange: Exchange) -> str:
     return f"{exchange.request.url} answered {exchange.status}{': ' + text if text else ''}"
 
 
+def size_of(exchange: Exchange) -> int:
+    """The size of a request's body in bytes, as it was sent; 0 without one."""
+    body = exchange.request.body
+    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return 0 if body is None else len(text.encode("utf-8", "replace"))
+
+
+def refused_for_size(exchanges: Sequence[Exchange]) -> tuple[Exchange, Exchange] | None:
+    """The request of ``limits.body`` that was always refused, and the same without its spaces, which was answered."""
+    asked = [one for one in exchanges if one.check == "limits.body"]
+    small = next((one for one in asked if completion.ok(one)), None)
+    large = [one for one in asked if not completion.ok(one)]
+    if small is None or completion.ok(asked[-1]) or size_of(small) >= size_of(asked[-1]):
+        return None
+    return (large[-1], small) if len({one.status for one in large}) == 1 else None
+
+
+def not_of_size(exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
+    """The exchanges that no limit on the body explains: those not larger than the largest that was answered."""
+    if refused_for_size(exchanges) is None:
+        return exchanges
+    largest = max((size_of(one) for one in exchanges if completion.ok(one)), default=0)
+    return [one for one in exchanges if size_of(one) <= largest]
+
+
 def words_of(exchange: Exchange) -> str:
     """Status and error text of a refusal, shortened for a detail sentence."""
     if completion.is_html(exchange):

@@ -37,6 +37,7 @@ _HOPS = (
 #: Headers that only one gateway sets on an answer of its own.
 _HOP_HEADERS = {
     "cf-mitigated": "Cloudflare",
+    "x-vercel-mitigated": "Vercel",
     "x-amzn-waf-action": "AWS WAF",
     "x-goog-iap-generated-response": "Google Identity-Aware Proxy",
     "x-iinfo": "Imperva",

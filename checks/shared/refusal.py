@@ -12,13 +12,13 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import urljoin, urlsplit
 
 from checks.shared.chat_reply import SAYS_NOTHING_OF_KEY, Reply, classify, names_rule
 from checks.shared.pages import hop as hop
 from checks.shared.pages import is_page as is_page
 from checks.shared.pages import passed_on as passed_on
 from checks.shared.pages import signs_in as signs_in
+from checks.shared.redirects import https_goal as https_goal
 from probe.api import Exchange, Obstacle, completion
 
 
@@ -279,10 +279,15 @@ def other_scheme(exchange: Exchange) -> str:
 
 _HEADER = re.compile(
     r"\brequest\.header\.([a-z][\w-]{1,40})(?![\w-])|"
-    r"(?<![\w-])([a-z][\w-]{1,40})(?=['\"`]? (?:request |http )?header\b)|"
-    r"\bheader:? ['\"`]?([a-z][\w-]{1,40})(?![\w-])",
+    r"(?<![\w-])([a-z][\w-]{1,40})(?=['\"`]?:? (?:request |http )?header\b)|"
+    r"(?<![\w-])(x-[a-z][\w-]{1,40})(?=['\"`]? (?:is|must|missing)\b)|"
+    r"\bheader:? ['\"`]?([a-z][\w-]{1,40})(?![\w-])|\(header\.([\w-]{1,40})\)|"
+    r"\b(?:missing|requires?|include|provide|without|send|set)(?: the| an?| your)?:? "
+    r"['\"`]?(x-[a-z][\w-]{1,40})(?![\w-])",
     re.IGNORECASE | re.ASCII,
 )
+#: Names of headers that are no other words: with a prefix, or with the capitals of one (`Editor-Version`).
+_PLAIN_NAME = re.compile(r"(?i:x-).*|[A-Z][\w]*(?:-[A-Z]\w*)+")
 _KEY_HEADER = re.compile(
     r"(?!sec-|proxy-|idempotency|.*(?:[cx]srf|cache|session))[\w-]*(?:apikey|[-_](?:key|token))", re.IGNORECASE
 )
@@ -330,25 +335,43 @@ def missing_header(exchange: Exchange) -> str:
     text = completion.error_text(exchange)[:1000]
     sent = {name.lower() for name in exchange.request.headers}
     for name in _headers_in(text) if _WANTED.search(text) else ():
-        plain = name.lower().startswith("x-") or ("-" in name and re.search(rf"['\"`]{name}['\"`]", text))
-        if plain and name.lower() not in sent and not (_KEY_HEADER.fullmatch(name) or _STANDARD.fullmatch(name)):
+        # FastAPI: "Field required (header.tenant-name)"
+        marked = "-" in name and re.search(rf"['\"`]{name}['\"`]|\(header\.{name}\)|(?<![\w-]){name}: header", text)
+        if (
+            (marked or _PLAIN_NAME.fullmatch(name))
+            and name.lower() not in sent
+            and not (_KEY_HEADER.fullmatch(name) or _STANDARD.fullmatch(name))
+        ):
             return name
     return ""
 
 
-def https_goal(exchange: Exchange) -> str | None:
-    """The https URL of the same host to which an http request is redirected, or None."""
-    response = exchange.response
-    if response is None or not 300 <= response.status < 400:
-        return None
-    try:
-        goal = urljoin(exchange.request.url, (response.header("location") or "")[:2000])
-        old, new = urlsplit(exchange.request.url), urlsplit(goal)
-        _ = new.port
-    except ValueError:
-        return None
-    upgraded = old.scheme == "http" and new.scheme == "https" and bool(new.hostname)
-    return goal if upgraded and new.hostname == old.hostname else None
+_QUERY = re.compile(
+    r"\bquery param(?:eter)?s?:? ['\"`]?([a-z][\w.-]{1,40})|(?<![\w-])([a-z][\w.-]{1,40})(?=['\"`]? query param)|"
+    r"\(query\.([\w-]{1,40})\)|\brequest parameter '([\w.-]{1,40})'",
+    re.IGNORECASE | re.ASCII,
+)
+_UNWANTED = re.compile(
+    r"not (?:allowed|supported|permitted|valid)|unsupported|unknown|unexpected|invalid", re.IGNORECASE
+)
+_NO_NAME = frozenset("required missing the this an invalid unknown following is are was must in at api of for".split())
+
+
+def query_cure(exchange: Exchange) -> str:
+    """What to do about a query parameter that a refusal requires, or that it does not allow; or an empty text."""
+    text = completion.error_text(exchange)[:1000]
+    address, _, query = exchange.request.url.partition("?")
+    base = address.removesuffix("/chat/completions")
+    sent = {one.partition("=")[0].lower() for one in query.split("&")}
+    for name in filter(None, ("".join(found) for found in _QUERY.findall(text))):
+        if name.lower() in sent and _UNWANTED.search(text):
+            return f"Leave out the query parameter `{name}` of the URL, which the answer does not allow: use {base}."
+        if name.lower() not in sent | _NO_NAME and _WANTED.search(text):
+            return (
+                f"Add the query parameter that the answer requires to the URL: {base}?{name}=VALUE. Clients with a "
+                "plain base URL need an option for it (`default_query` in openai-python)."
+            )
+    return ""
 
 
 def keeps_in_service(exchange: Exchange) -> dict[str, float]:

@@ -28,9 +28,10 @@ from checks.models import ID_UNKNOWN, NO_LIST, NOT_ENABLED, diagnose_unknown_id
 from checks.shape.catalogue import ANSWER
 from checks.shared import refusal
 from checks.shared.chat_reply import ANY_MODEL, Reply, classify
-from checks.shared.discovery import Found, Search, near_completion, redirect_base
+from checks.shared.discovery import AZURE_VERSION, Found, Search, near_completion
 from checks.shared.first_request import first_chat
-from checks.shared.outcome import answered, words_of
+from checks.shared.outcome import answered, way_out, words_of
+from checks.shared.redirects import downgrades, redirect_base
 from checks.shared.refusal import Cause
 from checks.shared.tls_port import PLAIN_HTTP, plain_http, says_tls
 from checks.stream.catalogue import REQUIRED as STREAM_REQUIRED
@@ -240,9 +241,14 @@ _NOT_OF_URL = (Cause.UPSTREAM, Cause.POLICY, Cause.SIGN_IN, Cause.HTTPS, Cause.O
 def _upstream(exchange: Exchange) -> Finding:
     """The finding for a gateway whose backend does not answer."""
     named = refusal.hop(exchange)
+    of_key = (
+        "The gateway has no key or account of its own for the provider behind it: add one to its configuration, or "
+    )
+    of_key += "use a model of a provider that it has one for."
     return UPSTREAM.found(
         f"{answered(exchange)}{f'; the answer names {named}' if named else ''}.",
         exchange.shows_status("a chat completion"),
+        remedy=of_key if completion.lacks_own_key(exchange) else None,
     )
 
 
@@ -309,13 +315,24 @@ def _moved(exchange: Exchange, endpoint: urls.Endpoint, path: str) -> Finding:
     )
 
 
+#: What to do about a server that redirects https to http, since it does not know of the TLS in front of it.
+_TRUST_PROXY = (
+    "Let the server trust the headers of the TLS proxy in front (X-Forwarded-Proto; uvicorn: --forwarded-allow-ips), "
+    "so that it does not write http:// into its redirects, and answer this path without a redirect."
+)
+
+
 def _redirects(exchange: Exchange, goal: str, base: str | None) -> Finding:
     """A redirect on the same origin, which clients may follow; ``base`` avoids it if there is one."""
+    clear = downgrades(exchange)
+    if clear and exchange.response is not None:
+        goal = f"{(exchange.response.header('location') or '')[:200]}, in clear text"
+    remedy = f"Use {base} as the base URL." if base else "Configure the server to answer without a redirect."
     return REDIRECTS.found(
         f"{exchange.request.url} redirects ({exchange.status}) to {goal}.",
         exchange.shows_status("a chat completion"),
-        severity=Severity.WARNING if exchange.status in (307, 308) else Severity.ERROR,
-        remedy=f"Use {base} as the base URL." if base else "Configure the server to answer without a redirect.",
+        severity=Severity.WARNING if exchange.status in (307, 308) and not clear else Severity.ERROR,
+        remedy=_TRUST_PROXY if clear and not base else remedy,
         owner=None if base else Owner.SERVER,
     )
 
@@ -326,6 +343,7 @@ _ORDINARY = {
     Reply.BROKEN: "The server fails on an ordinary request: its log names the cause.",
 }
 _OF_HTTP = {
+    415: "Let the server take the Content-Type `application/json`, which clients send, or send what it asks for.",
     421: "Use the host name for which the gateway at this address is configured, or add this name to it.",
     426: "Let the gateway accept this version of HTTP, or use the one that it asks for (endpoint-probe: --http 2).",
     431: "Raise the limit on the size of header fields at the gateway, or send fewer and shorter ones.",
@@ -344,6 +362,16 @@ def _nothing(found: Found, endpoint: urls.Endpoint) -> Finding:
             f"{exchange.request.url} redirects ({exchange.status}) to {goal[:200]}."
             f"{'' if same else ' The key was not sent there.'}",
             exchange.shows("/response/headers/location", expected="no redirect", actual=goal[:200]),
+            remedy=_TRUST_PROXY if downgrades(exchange) else None,
+        )
+    if found.versioned is not None:
+        return NO_CHAT.found(
+            f"{tried} {answered(found.typed.exchange)}; with the query {AZURE_VERSION} the answer is "
+            f"{found.versioned.status}.",
+            found.typed.exchange.shows_status("a chat completion"),
+            found.versioned.shows_status(found.versioned.status),
+            remedy=f"Azure OpenAI answers 404 without its version: add ?{AZURE_VERSION} to the URL, or use "
+            f"{endpoint.origin}/openai/v1 with the deployment as the model, which needs none.",
         )
     signs_in = next((trial.exchange for trial in found.trials if refusal.signs_in(trial.exchange)), None)
     if signs_in is not None:
@@ -377,7 +405,12 @@ def _nothing(found: Found, endpoint: urls.Endpoint) -> Finding:
     owner = remedy = None
     if best.reply in (Reply.ROUTE, Reply.BROKEN):
         owner = Owner.GATEWAY if refusal.hop(exchange) and refusal.is_page(exchange) else Owner.SERVER
-        remedy = _OF_HTTP.get(exchange.status or 0, _ORDINARY[best.reply])
+        failed = Reply.BROKEN if (exchange.status or 0) >= 500 else best.reply
+        remedy = _OF_HTTP.get(exchange.status or 0, way_out(exchange) or _ORDINARY[failed])
+        if cure := refusal.query_cure(exchange):
+            owner, remedy = Owner.CLIENT, cure
+    elif best.reply is Reply.NONE and (told := way_out(exchange)):
+        remedy = f"{told} {NO_CHAT.remedy}"
     elif best.reply is Reply.STREAM:
         owner = Owner.SERVER
         detail += " The answer is an event stream although the request did not ask for one."

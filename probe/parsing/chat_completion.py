@@ -24,7 +24,10 @@ from probe.parsing.error_bodies import is_block_page as is_block_page
 from probe.parsing.error_bodies import is_html as is_html
 from probe.parsing.error_bodies import is_quota as is_quota
 from probe.parsing.error_bodies import is_throttled as is_throttled
+from probe.parsing.error_bodies import lacks_own_key as lacks_own_key
+from probe.parsing.error_bodies import load_failed as load_failed
 from probe.parsing.error_bodies import obstacle as obstacle
+from probe.parsing.error_bodies import only_for_others as only_for_others
 from probe.parsing.error_bodies import page_heading as page_heading
 from probe.parsing.error_bodies import retry_after as retry_after
 from probe.parsing.error_bodies import speaks_of as speaks_of

@@ -63,7 +63,42 @@ _LOADING = (
 )
 _OVERLOAD = (
     r"\boverloaded\b|\b(?:at|over|out of) capacity|server (?:is )?(?:too )?busy|"
-    r"(?:currently|temporarily) (?:unavailable|overloaded)|capacity .{0,20}exceeded|queue is full"
+    r"(?:currently|temporarily) (?:unavailable|overloaded)|capacity .{0,20}exceeded|queue is full|"
+    r"\bno (?:\w{1,20} ){0,2}(?:capacity|slots?)\b|\bhigh (?:traffic|demand|load)\b|\bqueue_exceeded\b|"
+    r"\b(?:wait\w*|time ?d? ?out)\b.{0,40}\b(?:queue|slot)|\bqueue\b.{0,20}\b(?:time ?d? ?out|exceeded|limit)"
+)
+#: A model that the server has and cannot load, which waiting does not change.
+_LOAD_FAILED = re.compile(
+    r"\b(?:fail(?:ed|ure|s)?|error|could ?n[o']t|cannot|can't|unable)(?: to| in| while| when)? load(?:ing)?\b "
+    r"(?:the |this |your )?(?:\S{1,80} )?(?:model|weights|checkpoint)s?\b|"
+    r"\bmodel\b.{0,80}\b(?:requires more (?:\w{1,20} )?memory|failed to load|could not be loaded)|"
+    r"\brunner (?:process )?(?:has )?(?:terminated|crashed|exited)",
+    re.IGNORECASE,
+)
+#: A gateway that has no credentials of its own for a provider (CLIProxyAPI, LiteLLM, free-claude-code).
+_NO_OWN_KEY = re.compile(
+    r"\bno (?:auth|accounts?|credentials?) (?:is |are )?available|"
+    r"\bno available (?:auth|accounts?|credentials?|keys?|tokens?)\b|"
+    r"\bno (?:api )?keys? (?:found|available|configured) for\b|(?-i:\b[A-Z][A-Z0-9]*_[A-Z0-9_]*(?:KEY|TOKEN)\b)"
+    r".{0,60}\b(?:not set|missing|unset|not configured|not found|environment)|"
+    r"\bapi_key client option must be set",
+    re.IGNORECASE,
+)
+#: A service for certain clients or networks (Kimi For Coding, sub2api); what is said of a model is about its rights.
+_ONLY_FOR = re.compile(
+    r"\bonly (?:\w+ )?(?:available|accessible|allowed|permitted|open) (?:for|to|from|via|through|within)\b|"
+    r"\bonly (?:allow|accept|permit|serve|support)s? (?:\S{1,40} ){1,4}(?:client|app|application|agent|network)s?\b",
+    re.IGNORECASE,
+)
+#: A request that lacks something, which no waiting adds.
+_LACKS = re.compile(
+    r"\brequest (?:is missing|lacks|requires)\b|\bmissing (?:the )?(?:required )?(?:\S{1,60} )?header", re.IGNORECASE
+)
+#: Words of a 429 that is about the client's own share, and not about a server that is busy with others.
+_OF_CLIENT = re.compile(
+    r"rate[ _-]?limit|\b(?:requests?|tokens?) per |\bquota\b|\b[rt]p[mds]\b|too many (?:\w+ )?requests|cool-?down|"
+    r"no deployments",
+    re.IGNORECASE,
 )
 _RATE = (
     r"rate[ _-]?limit(?:ed|s)?\b|too many (?:concurrent )?requests|requests per (?:second|minute|hour|day)|throttled|"
@@ -83,6 +118,8 @@ _UPSTREAM = (
     r"\b(?:endpoint|deployment|instance|service) (?:is |has been |was )?(?:currently )?(?:paused|stopped|suspended)\b|"
     r"backend (?:server )?(?:is )?(?:down|unavailable|unreachable|not (?:available|reachable|responding))"
 )
+#: An error of a provider that a gateway passes on with its kind (LiteLLM: "SagemakerException - ...").
+_QUOTED = re.compile(r"\b[A-Z]\w{1,40}(?:Exception|Error) - ")
 #: A 400 of a filter that judges what was written (Azure OpenAI, LiteLLM, Portkey).
 _FILTERED = re.compile(
     r"content[_ -]filter|content (?:management )?policy|guardrail|safety policy|"
@@ -158,6 +195,9 @@ def error_in(body: Any, depth: int = 0) -> str:
             return value
         if isinstance(value, dict | list) and value:
             found = error_in(value, depth + 1)
+            whole = body.get("message")  # a gateway's words around those of the error
+            if found and isinstance(whole, str) and found in whole:
+                return whole
             if found:
                 where = value[0].get("loc") if isinstance(value, list) and isinstance(value[0], dict) else None
                 return f"{found} ({'.'.join(map(str, where))})" if isinstance(where, list) else found
@@ -216,6 +256,11 @@ _BLOCKED = re.compile(
     r"访问(?:被拒绝|被阻断|受限)|禁止访问",
     re.IGNORECASE,
 )
+#: Headings of tests for browsers (Vercel, Cloudflare, Anubis).
+_CHALLENGE = re.compile(
+    r"security checkpoint|(?:verif|check)ing (?:if )?(?:you|your browser)\b|just a moment|you(?:'re| are) not a bot",
+    re.IGNORECASE,
+)
 #: Parts of the pages of bot and attack filters, which have no such heading.
 _FILTER = re.compile(
     rb"_incapsula_resource|_cf_chl_opt|awswafcaptcha|captcha-delivery\.com|mod_security|"
@@ -233,12 +278,17 @@ def is_block_page(exchange: Exchange) -> bool:
         return False
     if 300 <= response.status < 400:
         return bool(_BLOCK_PLACE.search((response.header("location") or "")[:500]))
-    if (response.header("cf-mitigated") or "").lower() == "challenge" or response.header("x-amzn-waf-action"):
+    filters = (response.header(name) for name in ("cf-mitigated", "x-vercel-mitigated", "x-amzn-waf-action"))
+    if any(filters):
         return True
-    if not is_html(exchange) or response.status in (401, 407, 413, 429):  # these say themselves what they are about
+    if not is_html(exchange):
         return False
     page = response.content[:SMALL]
-    headings = (found[2].decode("utf-8", "replace") for found in _HEADING.finditer(page))
+    headings = [found[2].decode("utf-8", "replace") for found in _HEADING.finditer(page)]
+    if any(_CHALLENGE.search(heading) for heading in headings):
+        return True
+    if response.status in (401, 407, 413, 429):  # these say themselves what they are about
+        return False
     return bool(_FILTER.search(page)) or any(_BLOCKED.search(heading) for heading in headings)
 
 
@@ -273,10 +323,18 @@ def obstacle(exchange: Exchange) -> Obstacle:
     if is_quota(exchange):
         return Obstacle.PAYMENT
     found = _BY_STATUS.get(status, Obstacle.NONE)
+    said = error_text(exchange)[:2000] if status in (400, 404, 424) or status >= 500 else ""
+    if status >= 500 and (only_for_others(said) or (found is Obstacle.OVERLOAD and _LACKS.search(said))):
+        return Obstacle.ACCESS
+    if _NO_OWN_KEY.search(said):
+        return Obstacle.UPSTREAM
+    if found is Obstacle.RATE and _is_busy(exchange):
+        return Obstacle.OVERLOAD
     if found is Obstacle.SIZE and _by_code(exchange) is Obstacle.RATE:  # more tokens than a minute has (Groq)
         return Obstacle.RATE
-    if found is Obstacle.OVERLOAD and (named := _by_words(exchange)) in (Obstacle.LOADING, Obstacle.UPSTREAM):
-        return named
+    if found is Obstacle.OVERLOAD:
+        named = _by_words(exchange) or (Obstacle.UPSTREAM if _QUOTED.search(said) else found)
+        return named if named in (Obstacle.LOADING, Obstacle.UPSTREAM) else found
     if status in (400, 500) and _TOO_LARGE.search(text := error_text(exchange)[:2000]) and not _OF_PROMPT.search(text):
         return Obstacle.SIZE
     if status == 500:
@@ -327,7 +385,29 @@ def _by_code(exchange: Exchange) -> Obstacle:
 
 def _by_words(exchange: Exchange) -> Obstacle:
     text = error_text(exchange)[:2000]
-    return next((found for pattern, found in _BY_WORDS if pattern.search(text)), Obstacle.NONE)
+    found = next((found for pattern, found in _BY_WORDS if pattern.search(text)), Obstacle.NONE)
+    return Obstacle.NONE if found is Obstacle.LOADING and load_failed(exchange) else found
+
+
+def _is_busy(exchange: Exchange) -> bool:
+    """Whether a 429 speaks of a full queue or a busy server, and of no limit of this client (TGI, Cerebras)."""
+    text = " ".join((error_text(exchange)[:2000], *_codes(body_of(exchange))))
+    return not is_html(exchange) and bool(re.search(_OVERLOAD, text, re.IGNORECASE)) and not _OF_CLIENT.search(text)
+
+
+def lacks_own_key(exchange: Exchange) -> bool:
+    """Whether a gateway says that it has no key, or no account, of its own for the provider behind it."""
+    return bool(_NO_OWN_KEY.search(error_text(exchange)[:2000]))
+
+
+def only_for_others(text: str) -> bool:
+    """Whether an error says that a service is for certain clients or networks."""
+    return bool(_ONLY_FOR.search(text)) and "model" not in text.lower()
+
+
+def load_failed(exchange: Exchange) -> bool:
+    """Whether an error says that the model could not be loaded (LocalAI, LM Studio, Ollama)."""
+    return (exchange.status or 0) >= 400 and bool(_LOAD_FAILED.search(error_text(exchange)[:2000]))
 
 
 def _codes(body: Any) -> list[str]:
@@ -340,7 +420,8 @@ def _codes(body: Any) -> list[str]:
 
 def is_throttled(exchange: Exchange) -> bool:
     """Whether the endpoint says "not now": a rate limit, overload or a loading model, whatever the status."""
-    return exchange.status == 429 or obstacle(exchange) in (Obstacle.RATE, Obstacle.OVERLOAD, Obstacle.LOADING)
+    not_now = obstacle(exchange) in (Obstacle.RATE, Obstacle.OVERLOAD, Obstacle.LOADING)
+    return not_now or (exchange.status == 429 and not is_block_page(exchange))
 
 
 def waiting_helps(exchange: Exchange) -> bool:
@@ -349,20 +430,24 @@ def waiting_helps(exchange: Exchange) -> bool:
 
 
 def has_no_model(exchange: Exchange) -> bool:
-    """Whether a 503 says that no backend serves the model, which waiting does not change (one-api, new-api)."""
-    if exchange.status != 503:
-        return False
+    """Whether an error says that no backend serves the model, or none can load it, which waiting does not change."""
+    if exchange.status != 503 or load_failed(exchange):
+        return load_failed(exchange)
     code = member(body_of(exchange), "error", "code")
-    return code == "model_not_found" or "no available channel" in error_text(exchange).lower()
+    return code == "model_not_found" or bool(_NO_CHANNEL.search(error_text(exchange)[:2000]))
 
 
+#: one-api, new-api.
+_NO_CHANNEL = re.compile(r"no available channel|无可用渠道", re.IGNORECASE)
 _QUOTA_CODE = re.compile(r"insufficient_(?:user_)?quota|billing|budget_exceeded|credit|arrear")
 _QUOTA_TEXT = re.compile(
-    r"exceeded your current quota|insufficient (?:quota|balance|credit|funds)|"
+    r"exceeded your current quota|(?:insufficient|not enough) (?:\w+ )?(?:quota|balance|credit|funds)|"
+    r"\b(?:balance|credits?|funds) (?:is |are )?(?:insufficient|not (?:enough|sufficient)|too low|used up)|"
     r"out of (?:\w+ ){0,2}(?:credits|quota)|credit balance is too low|key limit exceeded|budget (?:has been )?exceeded|"
     r"(?:spend(?:ing)?|usage) limit (?:reached|exceeded)|(?:free tier|quota|credits)\b.{0,40}\bexhausted|"
     r"(?:doesn't|does not|don't) have (?:any |enough )?(?:credits|balance)|arrear|余额不足|额度(?:不足|已用尽)|欠费|"
-    r"\bpayment\b.{0,30}\b(?:past due|overdue|failed|declined|required)|\b(?:unpaid|overdue) (?:invoice|bill|balance)|"
+    r"\bpayment\b.{0,30}\b(?:past due|overdue|failed|declined|required)|"
+    r"\b(?:unpaid|overdue) (?:account|invoice|bill|balance|payment)|"
     r"exceeded ?(?:token ?)?budget|max budget\b|"
     r"(?:reached|exceeded) (?:the|your) (?:set |free |monthly |daily )*(?:inference|spending|credit|usage) limit",
     re.IGNORECASE,

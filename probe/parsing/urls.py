@@ -14,18 +14,23 @@ from urllib.parse import SplitResult, quote, unquote, unquote_plus, urlsplit, ur
 
 from probe.redaction.key_patterns import looks_like_key
 
-#: Operations of the API that are pasted together with the base URL, the longest first.
+#: Operations of the API, and of others that the same servers have (Ollama, TGI, SageMaker, RunPod), which are pasted
+#: together with the base URL, the longest first.
 OPERATIONS = tuple(
-    "/chat/completions /completions /responses /embeddings /models /chat /messages/count_tokens /messages".split()
+    (
+        "/chat/completions /completions /responses /embeddings /models /chat /messages/count_tokens /messages "
+        "/generate_stream /generate /invocations /runsync /run"
+    ).split()
 )
 #: The page of one model, under a version; some ids have an owner before the name.
 _ONE_MODEL = re.compile(r"/v\d\w*(/models/[^/]+(?:/[^/]+)?)$")
 #: Base paths of known systems, each tried once from the root: Groq and many gateways, OpenRouter and
-#: bedrock-access-gateway, Fireworks, DeepInfra, Gemini, Cloudflare's compat route, Databricks, Open WebUI.
+#: bedrock-access-gateway, Fireworks, DeepInfra, Gemini, Cloudflare's compat route, Databricks, Open WebUI, Z.ai,
+#: Volcengine Ark, DashScope, Cohere.
 KNOWN_BASES = tuple(
     (
         "/v1 /openai/v1 /api/v1 /inference/v1 /v1/openai /v1beta/openai /api/openai/v1 /openai /api /compat "
-        "/serving-endpoints /llm/v1"
+        "/serving-endpoints /llm/v1 /api/paas/v4 /api/coding/paas/v4 /api/v3 /compatible-mode/v1 /compatibility/v1"
     ).split()
 )
 _LIKE = "write it like https://host.example/v1"
@@ -352,12 +357,18 @@ def is_versionless(path: str) -> bool:
 
 
 def candidates(endpoint: Endpoint) -> Iterator[str]:
-    """Base paths to try, each once: as typed, without pasted extras, with ``/v1``, those of known systems."""
+    """Base paths to try, each once: as typed, without pasted extras, with ``/v1``, those of known systems.
+
+    Under a typed path those come first that begin with it (``/api/paas`` for ``/api/paas/v4``).
+    """
     clean = clean_path(endpoint.path)
     single = undouble(clean)
     trail = [endpoint.path, clean, single]
     bare = _VERSION.sub("", single)
     if bare == single:
         trail.append(single + "/v1")
+    if single:
+        below = (known for known in KNOWN_BASES if known.startswith(single + "/"))
+        trail += ["/v1", *([bare] if bare != single else []), *below, bare + "/openai/v1"]
     trail += [*KNOWN_BASES, *(bare + known for known in KNOWN_BASES if bare), bare, ""]
     yield from dict.fromkeys(trail)

@@ -349,12 +349,24 @@ def _decoded_key(content: bytes, where: str) -> str:
         raise Unusable(f"{where} holds binary data; put only the key in it, as text") from None
 
 
+#: What is copied along with a key; `docker --env-file` and `set` of cmd.exe keep quotes, a file `.env` has names.
+_MORE_THAN_KEY = (
+    (re.compile(r"bearer[ :]", re.IGNORECASE), "it begins with `Bearer`, which is added in the header"),
+    (re.compile(r"""\A(['"`]).*\1\Z"""), "it is in quotes"),
+    (re.compile(r"(?:export )?[A-Z][A-Z0-9_]{0,60}="), "it begins with the name of a variable"),
+    (re.compile(r"\$\{?[A-Za-z_]\w{0,60}\}?$|\{\{"), "it is the name of a variable that nothing has replaced"),
+)
+
+
 def _usable_key(text: str, where: str) -> str:
     key = text.strip("\r\n").strip(" \t")
     if not key:
         raise Unusable(f"{where} is empty; put the key in it")
     if "\n" in key or "\r" in key:
         raise Unusable(f"{where} holds more than one line; put only the key in it")
+    for pattern, more in _MORE_THAN_KEY:
+        if pattern.match(key):
+            raise Unusable(f"{where} holds more than the key: {more}; put only the key in it")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise Unusable(f"{where} holds a space, a control or a non-ASCII character, which no key has")
     return key

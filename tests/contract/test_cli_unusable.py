@@ -23,6 +23,8 @@ def _somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMPTY", "")
     monkeypatch.setenv("NEWLINE", "sk-\nX-Evil: 1")
     monkeypatch.setenv("ACCENT", "sk-é")
+    for name, value in {"SCHEME": "Bearer sk-1", "QUOTES": '"sk-1"', "NAMED": "LLM_KEY=sk-1", "BRACES": "${K}"}.items():
+        monkeypatch.setenv(name, value)
     Path("empty").write_text("\n")
     Path("binary").write_bytes(b"\xff\xfe\x00")
     Path("big").write_text("k" * 20_000)
@@ -53,6 +55,10 @@ CASES: list[tuple[list[str], str]] = [
     (["run", HERE, "--api-key-env", "EMPTY"], "EMPTY"),
     (["run", HERE, "--api-key-env", "NEWLINE"], "NEWLINE"),
     (["run", HERE, "--api-key-env", "ACCENT"], "ACCENT"),
+    (["run", HERE, "--api-key-env", "SCHEME"], "`Bearer`"),
+    (["run", HERE, "--api-key-env", "QUOTES"], "in quotes"),
+    (["run", HERE, "--api-key-env", "NAMED"], "name of a variable"),
+    (["run", HERE, "--api-key-env", "BRACES"], "nothing has replaced"),
     (["run", HERE, "--api-key-env", "sk-1234 5"], "--api-key-env MY_API_KEY"),
     (["run", HERE, "--api-key-file", "nowhere"], "nowhere"),
     (["run", HERE, "--api-key-file", "empty"], "is empty"),

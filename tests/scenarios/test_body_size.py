@@ -28,3 +28,12 @@ def test_a_limit_above_the_larger_request_is_none() -> None:
         report = against(sim, depth=Depth.DEEP, only=("limits.body", "limits.body-limit", "limits.seen"))
     assert codes(report) == set()
     assert "body_limit_bytes" not in report.facts
+
+
+def test_a_firewall_that_does_not_speak_of_the_size_is_told_by_a_shorter_request() -> None:
+    only = ("limits.*", "auth.client-headers", "errors.seen", "errors.refused")
+    with Simulator(faults=["body-size-400=403"], **FAST) as sim:  # type: ignore[arg-type]
+        report = against(sim, only=only)
+    assert codes(report) == {"limits.body-size"}
+    assert next(item.requests for item in report.checks if item.id == "limits.body") == 3
+    assert not errors(report)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from checks.models import diagnose_unknown_id
-from checks.shared.discovery import redirect_base, redirect_goal
+from checks.shared.redirects import redirect_base, redirect_goal
 from checks.url.checks import _upgraded
 from probe import files
 from probe.cli import audit_matrix, main, provider, webhook

@@ -8,7 +8,7 @@ from probe.model import Depth, Owner, Severity, State
 from probe.simulator.call import Call
 from probe.simulator.fault import Fault
 from probe.simulator.registry import make_fault
-from probe.simulator.response import Response, send_html, send_json
+from probe.simulator.response import Response, send_html, send_json, send_text
 from probe.simulator.style import DEFAULT_KEY
 from tests.scenarios.runs import codes, diagnose, errors
 
@@ -63,6 +63,31 @@ SAID = {
         ("auth.sign-in", "gateway", False),
     ),
     "Istio, token": (send_html(401, "Jwt is expired"), ("auth.rejected", "key", False)),
+    "Kimi For Coding": (
+        send_json(403, {"error": {"message": "Only available for coding agents.", "type": "access_terminated_error"}}),
+        ("auth.denied", "gateway", False),
+    ),
+    "Vercel, test for browsers": (
+        page(429, "Vercel Security Checkpoint", "", ("x-vercel-mitigated", "challenge")),
+        ("auth.denied", "gateway", False),
+    ),
+    "Copilot, header": (send_text(400, "missing Editor-Version header for IDE auth"), ("auth.denied", "client", True)),
+    "opencode, header": (
+        send_json(503, {"error": {"message": "Request is missing x-opencode-session and cannot be routed"}}),
+        ("auth.denied", "client", True),
+    ),
+    "Azure, query": (
+        send_json(400, {"error": {"code": "BadRequest", "message": "Missing required query parameter: api-version"}}),
+        ("url.no-chat", "client", True),
+    ),
+    "LocalAI, load": (
+        send_json(500, {"error": {"message": "could not load model - all backends returned error"}}),
+        ("models.not-enabled", "server", True),
+    ),
+    "CLIProxyAPI, account": (
+        send_json(503, {"error": {"message": "auth_unavailable: no auth available (providers=a, model=sim-small)"}}),
+        ("errors.upstream", "gateway", True),
+    ),
     "new-api, credit": (
         send_json(403, {"error": {"message": "用户额度不足", "code": "insufficient_user_quota"}}),
         ("limits.quota", "key", True),
@@ -116,6 +141,10 @@ SAID = {
     "a gateway, status of its backend": (
         send_json(500, {"detail": {"code": 500, "msg": "StatusCode: 403"}}),
         ("errors.upstream", "gateway", True),
+    ),
+    "Groq, account": (
+        send_json(400, {"error": {"message": "Organization has been restricted."}}),
+        ("auth.rejected", "key", False),
     ),
     "OpenAI, https": (
         send_json(403, {"error": {"message": "The API can only be accessed over HTTPS."}}),

@@ -63,6 +63,7 @@ def answer(body: Any, status: int = 200, kind: str = "application/json") -> Exch
         ({"detail": [{"loc": ["body", "messages"], "msg": "Field required"}]}, "Field required (body.messages)"),
         ([{"error": {"code": 400, "message": "array"}}], "array"),
         ({"detail": {"msg": "nested", "type": "x"}}, "nested"),
+        ({"error": {"message": "acme error"}, "message": "acme error: no such model"}, "acme error: no such model"),
         ({"title": "Forbidden", "status": 403}, "Forbidden"),
         ({"errors": [{"code": 7003, "message": "no route"}]}, "no route"),
         ({"fault": {"faultstring": "gateway"}}, "gateway"),

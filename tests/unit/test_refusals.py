@@ -28,6 +28,7 @@ from checks.shared.refusal import (
     key_was_taken,
     missing_header,
     passed_on,
+    query_cure,
     read,
     shows_another_key,
 )
@@ -96,6 +97,8 @@ AZURE = (
 NGINX = ("Server", "nginx/1.22.1")
 REDIRECTED = ("Location", "https://gateway.example/v1/chat/completions")
 PASSWORD = page("Welcome", '<form><input name=u><input type="password" name=p></form>')
+VERCEL = (("Server", "Vercel"), ("x-vercel-mitigated", "challenge"))
+INVENTED_401 = made(401, error("Unauthorized"), sent={"Authorization": "Bearer sk-invalid-1"})
 KEYLESS_401 = made(401, error("Missing API key"), sent=NO_KEY)
 BUSY_PAGE = page("503 Service Temporarily Unavailable")
 
@@ -162,8 +165,14 @@ ROWS = (
             (400, [error("User location is not supported for the API use.", status="FAILED_PRECONDITION")]),
             (403, {"fault": {"faultstring": "Access Denied for client ip : 10.1.1.1"}}),
             (400, error("Violated guardrail policy: content blocked")),
+            (429, page("Vercel Security Checkpoint"), *VERCEL),
+            (429, page("Making sure you're not a bot!")),
+            (403, error("Acme for Coding is currently only available for coding agents.")),
+            (503, error("No available accounts: this group only allows Acme Code clients")),
         )
     ),
+    Row(made(403, error("Permission 'a.predict' denied on resource")), Cause.POLICY, [KEYLESS_401, INVENTED_401]),
+    Row(made(403, {"error": "This authentication method does not have sufficient permissions"}), Cause.POLICY),
     Row(made(401, error("Your IP is not in the allow list")), Cause.POLICY, [KEYLESS_401]),
     # Sign-in and redirects
     Row(made(511, page("Network Authentication Required")), Cause.SIGN_IN),
@@ -228,8 +237,15 @@ ROWS = (
             (400, error("The model `acme-large-2` requires terms acceptance. Please accept the terms")),
             (400, {"object": "error", "message": "The model does not support Chat Completions API"}),
             (400, error("The model `acme-large-2` has been decommissioned")),
+            (403, "Model disabled."),
+            (500, error("could not load model - all backends returned error: failed loading model")),
+            (400, {"error": 'Failed to load model "acme-large-2". Error: exit code 6'}),
+            (500, error("model requires more system memory (5.3 GiB) than is available (3.3 GiB)")),
+            (503, error("当前分组 default 下对于模型 acme-large-2 无可用渠道")),
         )
     ),
+    Row(made(404, page("404: Model with name acme-large-2 does not exist.")), Cause.MODEL),
+    Row(made(404, page("404 Not Found")), Cause.PATH, (), LISTED),
     Row(made(400, {"object": "error", "message": "Only a&&b allowed now, your model acme-large-2"}), Cause.MODEL),
     # The path
     Row(made(404, {"detail": "Not Found"}), Cause.PATH),
@@ -256,6 +272,19 @@ ROWS = (
     Row(made(503, error("Loading model", type="unavailable_error")), Cause.LOADING),
     Row(made(503, {"error": "Model acme is currently loading", "estimated_time": 20.0}), Cause.LOADING),
     Row(made(503, error("The engine is busy")), Cause.OVERLOAD),
+    *(
+        Row(made(429, body), Cause.OVERLOAD)
+        for body in (
+            {"error": "Model is overloaded", "error_type": "overloaded"},
+            {"detail": "The request timed out waiting in the queue"},
+            error("The engine is currently overloaded, please try again later", type="engine_overloaded_error"),
+            error("We're experiencing high traffic right now!", code="queue_exceeded", type="too_many_requests_error"),
+        )
+    ),
+    Row(made(429, error("Rate limit reached: the server is at capacity")), Cause.RATE),
+    Row(made(429, error("Quota of requests per minute exceeded, high demand")), Cause.RATE),
+    Row(made(503, error("timed out waiting for a free request slot")), Cause.OVERLOAD),
+    Row(made(503, error("Request is missing x-acme-session")), Cause.PARAMETER),
     Row(made(529, error("Overloaded", type="overloaded_error")), Cause.OVERLOAD),
     Row(made(503, BUSY_PAGE), Cause.OVERLOAD),
     Row(
@@ -294,8 +323,16 @@ ROWS = (
             (400, {"error": "Bad Request: Endpoint is paused, ask a maintainer to restart it"}),
             (400, {"object": "error", "message": "NETWORK ERROR DUE TO HIGH TRAFFIC.", "code": 50002}),
             (200, {"id": "gen-1", "error": {"message": "Provider returned error", "code": 502}}),
+            (503, error("auth_unavailable: no auth available (providers=a, model=acme-large-2)")),
+            (503, {"detail": "ACME_API_KEY is not set. Add it to your .env file."}),
+            (500, error("no keys found for provider: acme and model: acme-large-2")),
+            (424, error("No available accounts: no available accounts")),
+            (400, error("No healthy deployment available, passed model=acme-large-2")),
+            (403, page("Web App - Unavailable", "<h1>Error 403 - This web app is stopped.</h1>")),
+            (503, error("acme.ServiceUnavailableError: AcmeException - Too little data. Received Model Group=large")),
         )
     ),
+    Row(made(500, error("No API key found in request")), Cause.KEY),
     *(
         Row(made(503, body), Cause.LOADING)
         for body in (
@@ -319,6 +356,8 @@ ROWS = (
             (403, {"code": "no permission", "error": "Your newly created team doesn't have any credits yet."}),
             (200, {"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}),
             (401, error("Your account is not active, please check your billing details", type="billing_not_active")),
+            (403, {"code": 30001, "message": "Sorry, your account balance is insufficient", "data": None}),
+            (403, error("Access denied due to overdue account")),
         )
     ),
     # The request, the server
@@ -552,6 +591,13 @@ def test_a_refusal_that_shows_parts_of_another_key_is_of_the_gateways_own(text: 
         ("A non-empty header is required", ""),
         ("the 'content-type' header is required", ""),
         ("header 'x-tenant-id' is unknown", ""),
+        ("bad request: missing Editor-Version header for IDE auth", "Editor-Version"),
+        ("Request is missing x-acme-session and cannot be routed", "x-acme-session"),
+        ("Field required (header.tenant-name)", "tenant-name"),
+        ("acme-version: header is required", "acme-version"),
+        ("X-Tenant-Id must be given", "X-Tenant-Id"),
+        ("x-api-key is required", ""),
+        ("Field required (body.messages)", ""),
     ],
 )
 def test_a_header_without_a_key_that_a_refusal_requires(text: str, name: str) -> None:
@@ -562,6 +608,24 @@ def test_a_header_without_a_key_that_a_refusal_requires(text: str, name: str) ->
     (finding,) = diagnose_refusal(found, parse(BASE))
     assert finding.code == ("auth.denied" if name else "auth.rejected")
     assert finding.owner is (Owner.CLIENT if name else Owner.KEY)
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "cure"),
+    [
+        ("", "Missing required query parameter: api-version", f"{BASE}?api-version=VALUE"),
+        ("", "Field required (query.project)", f"{BASE}?project=VALUE"),
+        ("", "Required request parameter 'tenant' for method parameter type String is not present", "?tenant=VALUE"),
+        ("?api-version=1", "api-version query parameter is not allowed when using /v1 path", f"use {BASE}."),
+        ("?api-version=1", "Missing required query parameter: api-version", ""),
+        ("", "The query parameter is required", ""),
+        ("", "Unsupported parameter: 'seed'", ""),
+        ("", "messages: Field required", ""),
+    ],
+)
+def test_a_query_parameter_that_a_refusal_requires_or_does_not_allow(query: str, text: str, cure: str) -> None:
+    found = query_cure(made(400, error(text), url=f"{CHAT}{query}"))
+    assert cure in found if cure else not found
 
 
 def test_amazon_api_gateway_answers_an_unknown_path_with_a_missing_token() -> None:

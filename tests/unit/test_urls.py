@@ -108,6 +108,23 @@ def test_typed_path_is_the_first_candidate_and_v1_the_second() -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "base"),
+    [
+        ("/api/paas", "/api/paas/v4"),
+        ("/api/v1", "/api"),
+        ("/api", "/v1"),
+        ("/api/generate", "/v1"),
+        ("/v2/endpoint", "/v2/endpoint/openai/v1"),
+        ("/v2/endpoint/runsync", "/v2/endpoint/openai/v1"),
+        ("/compatible-mode", "/compatible-mode/v1"),
+        ("/api/paas/v4/v1", "/api/paas/v4"),
+    ],
+)
+def test_a_base_that_a_typed_path_may_mean_is_among_the_first_candidates(typed: str, base: str) -> None:
+    assert base in list(urls.candidates(urls.parse(f"http://h.example{typed}")))[:5]
+
+
+@pytest.mark.parametrize(
     ("left", "right", "same"),
     [
         ("http://h/v1", "http://h:80/x", True),

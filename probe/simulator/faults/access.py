@@ -247,6 +247,26 @@ def models_not_enabled(fault: Fault, call: Call) -> Response | None:
     return fault.error(404, "Function 'c2a1-77': Not found for account 'x9'", "not_found")
 
 
+class ProviderPrefix(Fault):
+    """A gateway that finds no provider for an id without its prefix, and does not speak of a model (Bifrost)."""
+
+    name = "models-provider-prefix"
+    summary = "the typed id lacks the prefix that the listed one has; the refusal does not say so"
+    yields = ("models.id-unknown",)
+    keyed = True
+
+    def typed_model(self, model: str) -> str:
+        return model.rpartition("/")[2]
+
+    def on_json(self, call: Call, payload: object) -> object:
+        if call.operation != "models" or not isinstance(payload, dict) or not isinstance(payload.get("data"), list):
+            return payload
+        return {**payload, "data": [{**item, "id": f"acme/{item['id']}"} for item in payload["data"]]}
+
+    def on_model(self, call: Call, name: str, refusal: Response | None) -> Response | None:
+        return None if name.startswith("acme/") else self.error(400, "Could not resolve where to send the request")
+
+
 @on_json("the typed id is an alias that works; the list has only the dated id", "models.not-listed")
 def models_alias_not_listed(fault: Fault, call: Call, payload: object) -> object:
     """An alias answers, and the list has only the dated id that it stands for."""

@@ -74,6 +74,13 @@ def overloaded(fault: Fault, call: Call) -> Response | None:
     return send_json(529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
 
 
+@on_request("the first N requests get 429 from a server whose queue is full", "limits.overloaded", value="2")
+def overloaded_429(fault: Fault, call: Call) -> Response | None:
+    """A server whose queue is full answers 429, though the client has no limit (TGI, Cerebras)."""
+    refusal = send_json(429, {"error": "The request timed out waiting in the queue", "error_type": "overloaded"})
+    return refusal if _is_early(fault) else None
+
+
 @on_chat(
     "every fourth chat request gets 200 with an error of code 429 (=choices, bare or flat: its form)",
     "errors.success-status",
@@ -99,14 +106,16 @@ def body_size(fault: Fault, call: Call) -> Response | None:
 
 
 @on_request(
-    "bodies above 32 kB are refused with 400 (=400 or 500), and the text says why",
+    "bodies above 32 kB are refused with 400 (=400 or 500), and the text says why; or by a firewall (=403)",
     "limits.body-size",
-    choices=("400", "500"),
+    choices=("400", "500", "403"),
 )
 def body_size_400(fault: Fault, call: Call) -> Response | None:
-    """A limit on the size of request bodies that an application reports with a status of its own."""
+    """A limit on the size of request bodies that an application reports with a status of its own, or a firewall."""
     if len(call.request.body) <= 32_768:
         return None
+    if fault.given == "403":
+        return send_html(403, "<html><head><title>403 Forbidden</title></head></html>\n")
     text = "Payload exceeded the maximum allowed size" if fault.given == "400" else "request entity too large"
     return send_json(int(fault.given or 400), {"error": {"message": text}})
 

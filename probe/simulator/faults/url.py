@@ -63,6 +63,34 @@ UnderInference = _Under.variant(
 )
 
 
+class UnderVersion4(_Under):
+    """As on Z.ai and BigModel, whose base URLs do not end in `/v1`."""
+
+    name = "api-under-paas-v4"
+    summary = "the API answers under /api/paas/v4; the URL is typed without the version"
+    prefix = "/api/paas/v4"
+
+    def typed_url(self, url: str) -> str:
+        return url.removesuffix("/v4")
+
+
+class QueryVersion(Fault):
+    """Azure OpenAI answers a request without the version of its API as it answers an unknown path."""
+
+    name = "query-version"
+    summary = "requests without ?api-version=… are 404 under the path of a deployment"
+    yields = ("url.no-chat",)
+    prefix = "/openai/deployments/sim-small"
+
+    def mount(self, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+        return (self.prefix,)
+
+    def on_request(self, call: Call) -> Response | None:
+        if "api-version=" in call.request.query:
+            return None
+        return send_json(404, {"error": {"code": "404", "message": "Resource not found"}})
+
+
 # The typed URL has a part too many ---------------------------------------------------------------------
 
 
