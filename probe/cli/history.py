@@ -52,6 +52,8 @@ def history_command(**given: Any) -> int:
             return _show(store, given)
     except StoreError as error:
         raise Unusable(str(error)) from None
+    except OSError as error:  # a name that no file can have
+        raise Unusable(f"there is no history at the path of --store ({error.strerror})") from None
 
 
 def _show(store: Store, given: Mapping[str, Any]) -> int:
