@@ -101,6 +101,8 @@ ID_DIFFERS = Diagnosis(
     verify="The completion names the requested id.",
     sources=("OpenAI API reference, 'The chat completion object'",),
 )
+#: Ids that are compared with the one asked for, letter by letter: the longest lists have some hundreds.
+_COMPARED = 2_000
 #: A server that knows the model and has none in memory (LM Studio, TabbyAPI).
 _UNLOADED = re.compile(
     r"\bno models? (?:(?:is|are|currently) )*loaded|model (?:(?:is|are|currently) )*not loaded|"
@@ -240,7 +242,7 @@ def diagnose_unknown_id(exchange: Exchange, model: str, known: list[str] | None,
     known = known or []
     if model in known or completion.load_failed(exchange) or _OF_ACCOUNT.search(completion.error_text(exchange)[:500]):
         return _not_enabled(exchange, model, known)
-    near = difflib.get_close_matches(model, known, 1, 0.5)
+    near = difflib.get_close_matches(model, known[:_COMPARED], 1, 0.5)
     near = near or [name for name in known if model.lower() in name.lower()][:1]
     answer = f"{exchange.status}: {completion.error_text(exchange)[:200]}"
     if not named:

@@ -79,7 +79,7 @@ def accepted(report: Report) -> list[Finding]:
 
 def failing(report: Report) -> list[Finding]:
     """The findings of a report that fail a build."""
-    level, known = FAILING[report.run.fail_on], accepted(report)
+    level, known = FAILING.get(report.run.fail_on, FAILING["error"]), accepted(report)
     return [finding for finding in report.findings if finding.severity in level and finding not in known]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
@@ -303,6 +304,22 @@ def decode(content: bytes) -> Report:
         raise BadReport(f"it is not a valid report: {error}") from None
     values = {item.name: getattr(found, item.name) for item in fields(found)}
     return Report(**(values | {"exchanges": tuple(_exchange(item) for item in found.exchanges)}))
+
+
+def unpacked(content: bytes) -> bytes:
+    """report.json out of its gzip form, in which a store keeps it.
+
+    Raises:
+        BadReport: it is damaged, or larger than any report.
+    """
+    machine = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        plain = machine.decompress(content, _MOST_BYTES)
+    except (zlib.error, TypeError):
+        plain = b""
+    if not machine.eof:
+        raise BadReport("the stored report is damaged or too large")
+    return plain
 
 
 def stored(report: Report) -> Report:

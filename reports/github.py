@@ -43,7 +43,8 @@ def _line(finding: Finding, report: Report, *, accepted: bool, fails: bool) -> s
 
 def _command(kind: str, title: str, text: str) -> str:
     shown = _escaped(printable(title, 200)).replace(":", "%3A").replace(",", "%2C")
-    return f"::{kind} title={shown}::{_escaped(text)}"
+    lines = "\n".join(printable(line) for line in text.split("\n"))
+    return f"::{kind} title={shown}::{_escaped(lines)}"
 
 
 def _escaped(text: str) -> str:

@@ -83,7 +83,7 @@ def _print(console: Console, report: Report) -> None:
         console.print(_verdicts(report))
     untried = summary.untried(report)
     if untried and len(untried) < len(report.capabilities):
-        console.print(Text(f"Not tried: {', '.join(untried)}.\n", style="dim"))
+        console.print(Text(printable(f"Not tried: {', '.join(untried)}.") + "\n", style="dim"))
     for finding in report.findings:
         console.print(_finding(finding))
     for check in report.checks:
@@ -140,7 +140,7 @@ def _verdicts(report: Report) -> RenderableType:
 def _finding(finding: Finding) -> RenderableType:
     title = Text()
     title.append(summary.SEVERITY_WORDS[finding.severity].upper(), style=_SEVERITY_STYLE[finding.severity])
-    title.append(f"  {finding.code}", style="bold")
+    title.append(f"  {printable(finding.code, 80)}", style="bold")
     title.append(f"  {printable(finding.title, 200)}")
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True, style="dim")

@@ -30,6 +30,8 @@ PLAIN = frozenset(
     {"openai-python", "openai-node", "Codex CLI", "anthropic-python", "anthropic-typescript", "Claude Code"}
 )
 AI_SDK = "AI SDK"
+#: Deviations of one answer that are noted.
+_MOST = 100
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Reading:
 
     def deviates(self, group: Group, text: str, pointer: str, actual: Any = None, *fails: str) -> None:
         """Note a deviation, each text once."""
-        if all(item.text != text for item in self.deviations):
+        if len(self.deviations) < _MOST and all(item.text != text for item in self.deviations):
             self.deviations.append(Deviation(group, text, pointer, actual, fails))
 
     def breaks(self, *groups: Group) -> bool:
@@ -97,7 +99,12 @@ class StreamReader:
 
     def __init__(self, reading: Reading) -> None:
         self.reading = reading
-        self.text = ""
+        self.pieces: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """What the deltas of text make."""
+        return "".join(self.pieces)
 
     def wrong(self, text: str, pointer: str, actual: Any, *fails: str) -> None:
         """Note that the stream breaks its grammar; ``fails`` are the clients that cannot use it."""
@@ -231,6 +238,11 @@ def events_of(exchange: Exchange) -> list[tuple[str, sse.Event, dict[str, Any]]]
         if event.kind in ("data", "unfinished") and isinstance(event.json, dict):
             found.append((f"/response/events/{index}/data", event, event.json))
     return found
+
+
+def number_of(value: Any) -> Any:
+    """What an event gives as the number of its part, a list or an object as its text: it is looked up."""
+    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def arguments_of(text: Any) -> Mapping[str, Any] | None:

@@ -25,6 +25,7 @@ from checks.dialects.dialect import (
     check_fields,
     check_ids,
     events_of,
+    number_of,
     said_in,
 )
 from probe.api import count_at, member, text_at
@@ -178,12 +179,11 @@ def _whole(reading: Reading, body: Any) -> None:
 def _take(reading: Reading, blocks: Sequence[Any], stop: Any) -> None:
     """The text, the thinking and the calls of content blocks, and whether the stop reason fits them."""
     reading.turn = [block for block in blocks if isinstance(block, dict)]
+    for kind in ("text", "thinking"):
+        texts = (text_at(block, kind) for block in reading.turn if block.get("type") == kind)
+        setattr(reading, kind, "".join(texts))
     for block in reading.turn:
-        if block.get("type") == "text":
-            reading.text += text_at(block, "text")
-        elif block.get("type") == "thinking":
-            reading.thinking += text_at(block, "thinking")
-        elif block.get("type") == "tool_use":
+        if block.get("type") == "tool_use":
             given = block.get("input")
             read = given if isinstance(given, dict) else arguments_of(given)
             reading.calls.append(Called(text_at(block, "id") or None, text_at(block, "name"), read))
@@ -206,7 +206,7 @@ class _Stream(StreamReader):
     def __init__(self, reading: Reading) -> None:
         super().__init__(reading)
         self.blocks: dict[Any, dict[str, Any]] = {}
-        self.parts: dict[Any, str] = {}
+        self.parts: dict[Any, list[str]] = {}
         self.open: set[Any] = set()
         self.stop: Any = None
 
@@ -245,7 +245,7 @@ class _Stream(StreamReader):
             self.wrong("the stream has no message_delta", place, kinds[-1], *_HELPERS, AI_SDK)
 
     def _event(self, kind: str, place: str, body: dict[str, Any]) -> None:
-        index = body.get("index")
+        index = number_of(body.get("index"))
         if kind == "error":
             text = f"the stream breaks off with an error event: {said_in(body)[:120]}"
             self.wrong(text, place, "error", PYTHON, NODE, AI_SDK, *_HELPERS, _AGAIN)
@@ -287,8 +287,8 @@ class _Stream(StreamReader):
             if not isinstance(piece, str):
                 self.wrong(f"`delta.{field}` is no string", place, str(piece)[:40], *_ALL, CLAUDE)
             else:
-                self.parts[index] = self.parts.get(index, "") + piece
-                self.text += piece if field == "text" else ""
+                self.parts.setdefault(index, []).append(piece)
+                self.pieces += [piece] if field == "text" else []
         elif text_at(delta, "type") == "signature_delta" and index in self.blocks:
             self.blocks[index]["signature"] = member(delta, "signature")
 
@@ -296,7 +296,7 @@ class _Stream(StreamReader):
         """The blocks with what their deltas make."""
         made = []
         for index, block in self.blocks.items():
-            text = self.parts.get(index, "")
+            text = "".join(self.parts.get(index, ()))
             if block.get("type") == "tool_use":
                 if text:
                     block["input"] = arguments_of(text)

@@ -23,6 +23,7 @@ from checks.dialects.dialect import (
     check_fields,
     check_ids,
     events_of,
+    number_of,
     said_in,
 )
 from probe.api import count_at, member, png, text_at
@@ -150,12 +151,14 @@ def _whole(reading: Reading, body: Any) -> None:
 def _take(reading: Reading, items: Sequence[Any]) -> None:
     """The text, the thinking and the calls of output items."""
     reading.turn = [item for item in items if isinstance(item, dict)]
+    texts: list[str] = []
+    thoughts: list[str] = []
     for item in reading.turn:
         parts = [*_listed(item, "content"), *_listed(item, "summary")]
         if item.get("type") == "message":
-            reading.text += "".join(text_at(part, "text") for part in parts if member(part, "type") == "output_text")
+            texts += [text_at(part, "text") for part in parts if member(part, "type") == "output_text"]
         elif item.get("type") == "reasoning":
-            reading.thinking += "".join(text_at(part, "text") for part in parts)
+            thoughts += [text_at(part, "text") for part in parts]
         elif item.get("type") == "function_call":
             arguments = item.get("arguments")
             read = arguments if isinstance(arguments, dict) else arguments_of(arguments)
@@ -163,6 +166,7 @@ def _take(reading: Reading, items: Sequence[Any]) -> None:
                 text = "the arguments of a call are not a JSON object"
                 reading.deviates(Group.TOOLS, text, "/response/body/output", arguments[:80], *_ALL, CODEX)
             reading.calls.append(Called(text_at(item, "call_id") or None, text_at(item, "name"), read))
+    reading.text, reading.thinking = "".join(texts), "".join(thoughts)
     check_ids(reading, "/response/body/output")
 
 
@@ -180,7 +184,7 @@ class _Stream(StreamReader):
         super().__init__(reading)
         self.items: dict[Any, dict[str, Any]] = {}
         self.done: list[Any] = []
-        self.arguments: dict[Any, str] = {}
+        self.arguments: dict[Any, list[str]] = {}
         self.last = -1
         self.first_id: Any = None
 
@@ -238,7 +242,7 @@ class _Stream(StreamReader):
             self._end(kind, place, body)
 
     def _added(self, place: str, body: dict[str, Any]) -> None:
-        item, index = body.get("item"), body.get("output_index")
+        item, index = body.get("item"), number_of(body.get("output_index"))
         if index is None:
             self._no_index("response.output_item.added", place)
             index = len(self.items)
@@ -251,7 +255,7 @@ class _Stream(StreamReader):
 
     def _belongs(self, kind: str, place: str, body: dict[str, Any], item_id: Any) -> None:
         """Whether an event follows its item, with the item's id."""
-        index = body.get("output_index")
+        index = number_of(body.get("output_index"))
         if index is None:
             return
         item = self.items.get(index)
@@ -268,10 +272,10 @@ class _Stream(StreamReader):
         if not isinstance(piece, str):
             self.wrong(f"`delta` of {kind} is no string", place, str(piece)[:40], PYTHON, NODE, AI_SDK, CODEX)
         elif kind == "response.output_text.delta":
-            self.text += piece
+            self.pieces.append(piece)
         elif kind == "response.function_call_arguments.delta":
-            index = body.get("output_index", body.get("item_id"))
-            self.arguments[index] = self.arguments.get(index, "") + piece
+            index = number_of(body.get("output_index", body.get("item_id")))
+            self.arguments.setdefault(index, []).append(piece)
 
     def _end(self, kind: str, place: str, body: dict[str, Any]) -> None:
         response = body.get("response")
@@ -294,16 +298,18 @@ class _Stream(StreamReader):
             self.wrong(text, place, text_at(last[1], "type")[:40], CODEX, AI_SDK)
             for index, item in self.items.items():
                 if item.get("type") == "function_call":
-                    read = arguments_of(self.arguments.get(index))
+                    read = arguments_of("".join(self.arguments.get(index, ())))
                     reading.calls = [Called(text_at(item, "call_id") or None, text_at(item, "name"), read)]
             reading.text = self.text
-        elif self.done and self.text != reading.text:
-            text = f"the deltas make `{self.text[:60]}`, the finished item `{reading.text[:60]}`"
-            self.wrong(text, place, self.text[:80], PYTHON, NODE, AI_SDK)
+        elif self.done and (made := self.text) != reading.text:
+            text = f"the deltas make `{made[:60]}`, the finished item `{reading.text[:60]}`"
+            self.wrong(text, place, made[:80], PYTHON, NODE, AI_SDK)
         whole = [item for item in self.done if item.get("type") == "function_call" and item.get("arguments")]
         if whole and not self.arguments:
             text = "the arguments of a call come only when they are done, without deltas"
             self.wrong(text, place, text_at(whole[0], "arguments")[:80], "LiteLLM's bridge to chat completions")
-        elif whole and sorted(self.arguments.values()) != sorted(str(item["arguments"]) for item in whole):
-            text = "the deltas of the arguments are not the finished arguments"
-            self.wrong(text, place, str(next(iter(self.arguments.values())))[:80], *_HELPERS)
+        elif whole:
+            joined = ["".join(pieces) for pieces in self.arguments.values()]
+            if sorted(joined) != sorted(str(item["arguments"]) for item in whole):
+                text = "the deltas of the arguments are not the finished arguments"
+                self.wrong(text, place, joined[0][:80], *_HELPERS)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from checks.shape.table import Rule, rule_for
 from checks.shared.fields import MISSING, values_at
 from probe.api import Exchange, Severity, completion, count_at, member
 
+#: Deviations of one answer that are counted: one in each chunk of the longest stream, and in some twice.
+_MOST = 10_000
 #: An answer of so many tokens holds text.
 _TEXT_TOKENS = 5
 
@@ -170,7 +173,7 @@ def deviations(exchanges: Sequence[Exchange]) -> list[Deviation]:
         if not is_chat(exchange):
             continue
         seen = _stream(exchange) if completion.is_stream(exchange) else _whole(exchange)
-        for item in seen:
+        for item in islice(seen, _MOST):
             key = (item.where, item.field, item.kind, item.answer)
             known = found.setdefault(key, item)
             if known is not item:

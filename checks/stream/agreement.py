@@ -227,10 +227,15 @@ def _sent_again(exchange: Exchange) -> Difference | None:
         what = "Every chunk holds all the text so far and not the new text alone: a client shows it over and over"
         return Difference(exchange, what, pieces[1][0], "the new text alone", texts[1][:120])
     before = ""
+    start = end = 0  # of what was sent so far without the space around it, which is not made anew for each piece
     for number, (event, text) in enumerate(pieces):
-        if number >= _PIECES - 1 and len(text.strip()) >= _SURE and text.strip() == before.strip():
+        visible = text.strip()
+        if number >= _PIECES - 1 and _SURE <= len(visible) == end - start and before.startswith(visible, start):
             what = f"Event {event} repeats the whole answer ({len(text)} characters) after it was sent in pieces"
             return Difference(exchange, what, event, "no text that was sent before", text[:120])
+        if visible:
+            start = start if end else len(before) + len(text) - len(text.lstrip())
+            end = len(before) + len(text.rstrip())
         before += text
     return None
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Exit status: findings at or above --fail-on, unusable input, no usable chat completion, ended by a signal.
 FOUND, UNUSABLE, NO_CHAT, INTERRUPTED = 1, 2, 3, 130
+#: Characters of an error, which may quote an argument of any length.
+_LONGEST_ERROR = 2_000
 _PACKAGES = ("probe", "checks", "reports")
 
 #: The module of each command and what `--help` says of it; a module is imported when its command is used.
@@ -69,6 +71,8 @@ def _command(args: Sequence[str] | None) -> int:
         print(f"endpoint-probe: {foreign}", file=sys.stderr)  # nothing of `reports` can be imported now
         return UNUSABLE
     try:
+        if any(map(_is_no_argument, args or ())):
+            raise click.ClickException("an argument holds a NUL or half a character; leave it out")
         status = cli.main(args=None if args is None else list(args), prog_name="endpoint-probe", standalone_mode=False)
         if (problem := streams.lost()) is not None and not isinstance(problem, BrokenPipeError):
             print(f"endpoint-probe: standard output could not be written ({problem.strerror})", file=sys.stderr)
@@ -77,6 +81,14 @@ def _command(args: Sequence[str] | None) -> int:
     except Exception as error:
         return _fail(error)
     return status if isinstance(status, int) else 0
+
+
+def _is_no_argument(word: str) -> bool:
+    """Whether no process can be given this word: it holds a NUL or half a character."""
+    try:
+        return b"\0" in os.fsencode(word)
+    except UnicodeEncodeError:
+        return True
 
 
 # Signals and the process ---------------------------------------------------------------------------------
@@ -130,7 +142,8 @@ def _fail(error: Exception) -> int:
     from reports.text import printable
 
     with contextlib.suppress(OSError):
-        print(f"endpoint-probe: {printable(without_keys(_message(error)))}", file=sys.stderr, flush=True)
+        said = printable(without_keys(_message(error)), _LONGEST_ERROR)
+        print(f"endpoint-probe: {said}", file=sys.stderr, flush=True)
     return UNUSABLE
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
@@ -14,7 +14,7 @@ from probe.fleet.changes import Change, changes, ordered, path_differences
 from probe.fleet.job import Cell, Judged
 from probe.fleet.store import Audit, Planned, Ran, Store, definite
 from probe.model import CAPABILITIES
-from probe.report import BadReport, decode
+from probe.report import BadReport, decode, unpacked
 from probe.version import VERSION
 from reports import summary
 from reports.matrix import formats as tables
@@ -65,7 +65,7 @@ def assemble(store: Store, audit: Audit, since: str | None = None, *, links: boo
 
 def report_name(cell: Cell, run_id: str) -> str:
     """The file name of a run's report, without its ending; no two runs share one."""
-    return f"{cell.slug}-{run_id[:8]}"
+    return f"{cell.slug}-{re.sub(r'[^0-9A-Za-z]', '_', run_id[:8])}"
 
 
 def change_line(item: Change) -> ChangeLine:
@@ -166,7 +166,7 @@ def write_report(content: bytes, stem: str) -> None:
     """
     from reports.html import page
 
-    plain = gzip.decompress(content)
+    plain = unpacked(content)
     write_whole(Path(f"{stem}.json"), plain)
     write_whole(Path(f"{stem}.html"), page.render(decode(plain)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,8 @@ from reports.text import printable
 _DEFAULT_STORE = "endpoint-audit/history.sqlite3"
 #: Runs of each model before the first one shown that are read for its last definite verdicts.
 _LOOK_BACK = 10
+#: What reading a store raises that something else wrote to: times that are none, bytes in place of texts.
+_STRANGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @click.command("history")
@@ -52,6 +53,12 @@ def history_command(**given: Any) -> int:
             return _show(store, given)
     except StoreError as error:
         raise Unusable(str(error)) from None
+    except OSError as error:  # a name that no file can have
+        raise Unusable(f"there is no history at the path of --store ({error.strerror})") from None
+    except _STRANGE as error:
+        raise Unusable(
+            f"the store holds what no audit wrote ({type(error).__name__}); name another with --store"
+        ) from None
 
 
 def _show(store: Store, given: Mapping[str, Any]) -> int:
@@ -126,7 +133,12 @@ def _report(store: Store, wanted: str) -> bytes:
     content = store.report(found[0])
     if content is None:
         raise Unusable("the report of this run was not kept")
-    return gzip.decompress(content)
+    from probe.report import BadReport, unpacked
+
+    try:
+        return unpacked(content)
+    except BadReport as error:
+        raise Unusable(str(error)) from None
 
 
 def _fleet(store: Store, wanted: str | None) -> str:
@@ -156,7 +168,7 @@ def _print_audits(store: Store, audits: Sequence[Audit]) -> None:
     for audit in audits:
         usable, runs = counts.get(audit.id, (0, 0))
         ended = "" if audit.finished_at else ", interrupted"
-        print(f"  {_local(audit.started_at)}  {usable} of {runs} usable{ended}  ({audit.id[:8]})")
+        print(printable(f"  {_local(audit.started_at)}  {usable} of {runs} usable{ended}  ({audit.id[:8]})"))
 
 
 def _print_runs(cells: Mapping[Cell, Sequence[Ran]], limit: int) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from probe.files import read_regular
 from probe.run.typed_options import Unusable
@@ -66,7 +67,10 @@ class Configured(click.Command):
     ) -> click.Context:
         if not {"-h", "--help"} & set(args):
             extra["default_map"] = _found(self)
-        return super().make_context(info_name, args, parent, **extra)
+        context = super().make_context(info_name, args, parent, **extra)
+        if context.get_parameter_source("out") is ParameterSource.DEFAULT_MAP and not _given("out"):
+            _check_inside(context.params["out"])
+        return context
 
 
 def _found(command: Configured) -> dict[str, Any]:
@@ -84,8 +88,8 @@ def _found(command: Configured) -> dict[str, Any]:
             if key in options and (command.from_file is None or key in command.from_file):
                 values[str(options[key].name)] = _from_file(path, key, value, options[key])
     for key, param in options.items():
-        text = os.environ.get(_variable(key), "")
-        if text.strip() and key not in ("help", "api-key"):  # pipelines set to nothing what nobody gave
+        text = _given(key)
+        if text and key not in ("help", "api-key"):
             values[str(param.name)] = _from_text(key, text, param)
     return values
 
@@ -98,6 +102,12 @@ def _key(param: click.Parameter) -> str:
 def _variable(key: str) -> str:
     """The environment variable of an option."""
     return PREFIX + key.upper().replace("-", "_")
+
+
+def _given(key: str) -> str:
+    """What the variable of an option holds; pipelines set to nothing what nobody gave."""
+    text = os.environ.get(_variable(key), "")
+    return text if text.strip() else ""
 
 
 # The file ------------------------------------------------------------------------------------------------
@@ -183,6 +193,20 @@ def _from_file(path: Path, key: str, value: Any, param: click.Option) -> Any:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
     raise Unusable(f"{path}: {key} takes a text or a number")
+
+
+def _check_inside(folder: str) -> None:
+    """
+    Raises:
+        Unusable: what a checkout brings along would have the reports written outside of it.
+    """
+    path = (_file() or (Path.cwd(), {}))[0]
+    try:
+        inside = Path(folder).resolve().is_relative_to(path.parent.resolve())
+    except (OSError, ValueError, RuntimeError):  # a NUL, a name too long, a circle of links
+        inside = False
+    if not inside:
+        raise Unusable(f"{path}: out leads out of the folder of this file; type --out, or set {_variable('out')}")
 
 
 # The environment -----------------------------------------------------------------------------------------

@@ -150,7 +150,7 @@ def upgrade(connection: Connection, revision: str = HEAD) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         try:
             command.upgrade(config, revision)
-        except CommandError:
+        except (CommandError, AssertionError):  # the second for a revision without a name
             raise StoreError("the store was written by a later version of endpoint-probe; upgrade this one") from None
 
 

@@ -69,9 +69,14 @@ def is_unasked_stream(exchange: Exchange) -> bool:
     asked = exchange.request.body
     if not ok(exchange) or not isinstance(asked, dict) or "messages" not in asked or asked.get("stream") is True:
         return False
-    return is_stream(exchange) and any(
-        isinstance(member(chunk.body, "choices", 0, "delta"), dict) for chunk in read_stream(exchange).chunks
-    )
+    assert exchange.response is not None
+    return is_stream(exchange) and _has_deltas(exchange.response.content, exchange.timeline.reads)
+
+
+@lru_cache(maxsize=256)
+def _has_deltas(content: bytes, reads: tuple[tuple[float, int], ...]) -> bool:
+    """Whether a stream holds chunks of an answer; remembered, since each check asks it of every answer of the run."""
+    return any(isinstance(member(chunk.body, "choices", 0, "delta"), dict) for chunk in _reading(content, reads).chunks)
 
 
 def message(exchange: Exchange) -> dict[str, Any]:
@@ -87,6 +92,10 @@ def received_message(exchange: Exchange) -> dict[str, Any]:
     return _joined_message(read_stream(exchange)) if is_stream(exchange) else message(exchange)
 
 
+class _Pieces(list[str]):
+    """A text of which more may come."""
+
+
 def _joined_message(stream: StreamReading) -> dict[str, Any]:
     """The message that the deltas of a stream make: calls joined by index, unknown text and lists by adding."""
     made: dict[str, Any] = {"role": "assistant", "content": stream.text or None}
@@ -94,7 +103,7 @@ def _joined_message(stream: StreamReading) -> dict[str, Any]:
     for chunk in stream.chunks:
         for name, value in chunk.delta.items():
             if name not in ("role", "content", "tool_calls"):
-                made[name] = _added(made.get(name), value)
+                _add(made, name, value)
     for _, fragment in stream.calls:
         if not isinstance(fragment, dict):
             continue
@@ -103,19 +112,27 @@ def _joined_message(stream: StreamReading) -> dict[str, Any]:
         call.update({name: value for name, value in fragment.items() if name not in ("function", "index") and value})
         function = fragment.get("function")
         for name, part in function.items() if isinstance(function, dict) else ():
-            call["function"][name] = _added(call["function"].get(name), part)
+            _add(call["function"], name, part)
+    for call in calls.values():
+        call["function"] = _finished(call["function"])
     if calls:
         made["tool_calls"] = list(calls.values())
-    return made
+    return _finished(made)
 
 
-def _added(known: Any, value: Any) -> Any:
-    """What a field holds once another delta has been read."""
-    if isinstance(known, str) and isinstance(value, str):
-        return known + value
-    if isinstance(known, list) and isinstance(value, list):
-        return known + value
-    return known if value is None else value
+def _add(made: dict[str, Any], name: str, value: Any) -> None:
+    """Put what a delta adds to a field, in time that does not depend on what came before."""
+    known = made.get(name)
+    if isinstance(value, str) and isinstance(known, _Pieces):
+        known.append(value)
+    elif isinstance(value, list) and isinstance(known, list) and not isinstance(known, _Pieces):
+        known.extend(value)
+    elif value is not None or name not in made:
+        made[name] = _Pieces([value]) if isinstance(value, str) else [*value] if isinstance(value, list) else value
+
+
+def _finished(made: dict[str, Any]) -> dict[str, Any]:
+    return {name: "".join(value) if isinstance(value, _Pieces) else value for name, value in made.items()}
 
 
 def joined(content: Any) -> str:
@@ -276,9 +293,11 @@ def is_stream(exchange: Exchange) -> bool:
 
 def read_stream(exchange: Exchange) -> StreamReading:
     """Read a streamed completion; cached by content."""
-    content = exchange.response.content if exchange.response else b""
-    read = _read_small if len(content) <= SMALL else _read_large
-    return read(content, exchange.timeline.reads)
+    return _reading(exchange.response.content if exchange.response else b"", exchange.timeline.reads)
+
+
+def _reading(content: bytes, reads: tuple[tuple[float, int], ...]) -> StreamReading:
+    return (_read_small if len(content) <= SMALL else _read_large)(content, reads)
 
 
 def _counts(body: Any) -> tuple[int | None, int | None]:
@@ -348,5 +367,6 @@ _read_large = lru_cache(maxsize=3)(_read)
 
 def forget_readings() -> None:
     """Clear the caches of streams that were read."""
+    _has_deltas.cache_clear()
     _read_small.cache_clear()
     _read_large.cache_clear()

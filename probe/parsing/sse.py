@@ -21,6 +21,8 @@ BOM = b"\xef\xbb\xbf"
 #: Far more than any answer to our requests has; what follows is not read.
 MOST_EVENTS = 8_000
 MOST_LINES = 32_000
+#: JSON values in the data of a stream (see ``strict_json.MOST_VALUES``); 8,000 chunks of OpenAI's have 112,000.
+MOST_VALUES = 160_000
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Event:
 class Stream:
     """A parsed body: its events in order, and properties of its lines.
 
-    ``cut`` says that there were more events or lines than the limits.
+    ``cut`` says that there were more events, lines or values than the limits.
     """
 
     events: tuple[Event, ...]
@@ -166,11 +168,12 @@ def parse(body: bytes, reads: Sequence[tuple[float, int]] = ()) -> Stream:
     events: list[Event] = []
     ends: set[str] = set()
     pending = _Pending()
-    longest = 0
+    longest = values = 0
     cut = False
     at_s = _clock(reads)
     for number, (line, start, end, terminator) in enumerate(lines_of(body)):
-        if number >= MOST_LINES or len(events) >= MOST_EVENTS:
+        values += sum(map(line.count, b",[{"))
+        if number >= MOST_LINES or len(events) >= MOST_EVENTS or (values > MOST_VALUES and events):
             cut = True
             pending = _Pending()
             break

@@ -104,7 +104,7 @@ async def run(
         scheduler.started = begin  # the times of checks and exchanges count from one moment
         stopped = interrupted or (shared.interrupted if shared else None)
         watchdog = Watchdog(
-            Scheduler.run_check,
+            Scheduler.carry_out,
             scheduler,
             lambda: budget.left_s <= 0 or (stopped is not None and stopped.signal is not None),
         )

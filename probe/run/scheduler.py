@@ -181,8 +181,15 @@ class Scheduler:
             return f"needs {need}, which no chosen check provides"
         return None
 
+    async def carry_out(self, item: Check, context: Context) -> Result:
+        """The check itself; the watchdog interrupts code in it that blocks the event loop, and only there."""
+        if self.alone is not None and item.exclusive:
+            with context.activity.waiting():
+                return await self.alone(item, context)
+        return await item.run(context)
+
     async def run_check(self, item: Check) -> None:
-        """Run one check and record how it ended; the watchdog interrupts code in it that blocks the event loop."""
+        """Run one check and record how it ended."""
         least = 1 if self.budget.max_requests is None else item.least_requests or item.max_requests
         unfit = self._unmet(item) or (self.budget.fits(least) if item.max_requests else None)
         unfit = unfit or self.order.left_out(item, time.monotonic() - self.started, self._contexts)
@@ -199,11 +206,7 @@ class Scheduler:
         self._contexts[item.id] = context
         try:
             with anyio.fail_after(min(limit, self.budget.left_s + DEADLINE_GRACE_S)) as context.scope:
-                if self.alone is not None and item.exclusive:
-                    with context.activity.waiting():
-                        result = await self.alone(item, context)
-                else:
-                    result = await item.run(context)
+                result = await self.carry_out(item, context)
             outcome, reason = self._judge(item, result)
             if outcome is Outcome.PASS and "*" in item.after and not self._answered():
                 outcome, reason = Outcome.SKIP, "there was no answer to look at"

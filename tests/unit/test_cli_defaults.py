@@ -150,3 +150,35 @@ def test_a_key_that_is_set_and_not_sent_is_explained(
     assert "--api-key-env OPENAI_API_KEY" in capsys.readouterr().err
     assert main(["run", URL, "--dry-run", "--quiet"]) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("out", ["../../../elsewhere", "/elsewhere", "link/below", "a\\u0000b"])
+def test_a_file_cannot_say_that_reports_go_out_of_its_folder(
+    out: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("link").symlink_to("/")
+    (tmp_path / "endpoint-probe.toml").write_text(f'out = "{out}"\n')
+    assert "out leads out of the folder of this file" in refusal(capsys)
+    assert plan(capsys, "--out", "typed")
+    monkeypatch.setenv("ENDPOINT_PROBE_OUT", "variable")
+    assert plan(capsys)
+
+
+@pytest.mark.parametrize("out", ["reports", "../reports", "."])
+def test_reports_below_the_file_are_allowed(out: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "endpoint-probe.toml").write_text(f'out = "{out}"\n')
+    assert plan(capsys)
+
+
+@pytest.mark.parametrize("word", ["\0", "a\0b", "\ud800"])
+@pytest.mark.parametrize("option", ["--out", "--api-key-file", "--model", "--header"])
+def test_what_no_argument_can_hold_gets_one_line(option: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "an argument holds a NUL or half a character" in refusal(capsys, option, word)
+
+
+def test_an_error_that_quotes_an_argument_is_short(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(refusal(capsys, "--depth", "x" * 100_000)) < 2_100
+    assert main(["history", "--store", "x" * 5_000]) == 2
+    assert (
+        capsys.readouterr().err == "endpoint-probe: there is no history at the path of --store (File name too long)\n"
+    )

@@ -326,3 +326,19 @@ def test_an_agent_sends_what_is_its_own_and_gives_back_what_it_got() -> None:
     sent = claude.as_agent(claude.request("m", [claude.user("hi", parts=True)], 10), "be good", "a note")
     assert [turn["role"] for turn in sent["messages"]] == ["user", "system"] and len(sent["system"]) == 2
     assert sent["messages"][0]["content"][-1]["cache_control"]
+
+
+@pytest.mark.parametrize("number", [[], {}, [[1]], {"a": []}, 1.5, "x", None, True, -1])
+def test_numbers_of_parts_may_be_anything(number: Any) -> None:
+    items = [{"type": "response.created", "response": {"id": "r"}}]
+    items += [{"type": "response.output_item.added", "output_index": number, "item": CALL}] * 2
+    for kind in ("response.output_text.delta", "response.function_call_arguments.delta"):
+        items.append({"type": kind, "output_index": number, "item_id": number, "delta": "a"})
+    items.append({"type": "response.output_item.done", "output_index": number, "item": {**CALL, "id": number}})
+    assert Responses().read(streamed(*items)).deviations
+    blocks: list[dict[str, Any]] = [{"type": "message_start", "message": {}}]
+    blocks += [{"type": "content_block_start", "index": number, "content_block": USE}] * 2
+    for delta in ({"type": "text_delta", "text": "a"}, {"type": "signature_delta", "signature": number}):
+        blocks.append({"type": "content_block_delta", "index": number, "delta": delta})
+    blocks.append({"type": "content_block_stop", "index": number})
+    assert Messages().read(streamed(*blocks)).deviations

@@ -71,6 +71,8 @@ def anomaly(code: str, delta: int | None, call: int | None) -> Anomaly:
 MAX_INDEX = 1024
 MAX_FRAGMENTS = 20_000
 MAX_CALLS = 256
+#: An id or a name of so many characters is no longer added to.
+MAX_NAME = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,9 +280,9 @@ def _as_sdk(fragments: list[_Fragment]) -> tuple[list[_Call], str]:
             calls.insert(where, _Call(part.index or 0, part.id, part.type, part.name, [part.arguments]))
             continue
         call = calls[at]
-        call.id += part.id
+        call.id += part.id if len(call.id) < MAX_NAME else ""
         call.type = part.type or call.type
-        call.name += part.name
+        call.name += part.name if len(call.name) < MAX_NAME else ""
         call.pieces.append(part.arguments)
     return calls, ""
 
@@ -353,9 +355,9 @@ def _identity(call: _Call, part: _Fragment, place: int, fresh: bool, report: Any
     if part.name:
         if call.name and call.name == part.name:
             report("name-repeated-in-fragments", part, place)
-        elif call.name and not call.arguments:
+        elif call.name and not any(call.pieces):
             report("name-in-fragments", part, place)
-            call.name += part.name
+            call.name += part.name if len(call.name) < MAX_NAME else ""
         elif not call.name and not fresh:
             report("name-late", part, place)
         call.name = call.name or part.name
