@@ -19,7 +19,7 @@ from probe import gate
 from probe.catalogue import registry
 from probe.cli import FOUND, INTERRUPTED, NO_CHAT, webhook
 from probe.cli.audit_matrix import FORMATS, assemble, complete_reports, report_name, write_matrix, write_report
-from probe.cli.options import Unusable, choice, number, several, write
+from probe.cli.options import Unusable, as_unusable, choice, number, several, write
 from probe.cli.run import accepted_codes, check_folder
 from probe.cli.settings import Configured
 from probe.fleet import file
@@ -85,11 +85,8 @@ def audit_command(fleet: str, **given: Any) -> int:
         _show_plan(plan.fleet)
         return 0
     check_folder(plan.out)
-    try:
-        with Store.open(plan.store) as store:
-            return _audit(plan, store)
-    except (StoreError, ExecutorError) as error:
-        raise Unusable(str(error)) from None
+    with as_unusable(StoreError, ExecutorError), Store.open(plan.store) as store:
+        return _audit(plan, store)
 
 
 @dataclass(frozen=True)

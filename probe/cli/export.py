@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from probe.cli.options import Unusable, saved_report
+from probe.cli.options import Unusable, as_unusable, saved_report
 from probe.files import overwrite, read_regular
 
 if TYPE_CHECKING:
@@ -77,10 +77,8 @@ def export_command(
         return 0
     if report is None or to is None:
         raise Unusable("name the report and the client, as in: endpoint-probe export report.json --to kenaz")
-    try:
+    with as_unusable(UnknownClient):
         wanted = client(to)
-    except UnknownClient as error:
-        raise Unusable(str(error)) from None
     known = _known(report)
     hand, extras = _sets(sets, wanted)
     existing = _existing(merge)

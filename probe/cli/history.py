@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from probe.cli.options import Unusable, number, text_or_json, write
+from probe.cli.options import Unusable, as_unusable, number, text_or_json, write
 from probe.fleet import database
 from probe.fleet.changes import Change, timeline
 from probe.fleet.database import StoreError
@@ -46,13 +46,12 @@ def history_command(**given: Any) -> int:
     Without TARGET: the audits of the fleet, and every change of a verdict between them.
     """
     try:
-        url = database.parse(given["store"] or _DEFAULT_STORE)
-        if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-            raise Unusable(f"there is no history at {url.database}; name it with --store, or run an audit first")
-        with Store.open(given["store"] or _DEFAULT_STORE) as store:
-            return _show(store, given)
-    except StoreError as error:
-        raise Unusable(str(error)) from None
+        with as_unusable(StoreError):
+            url = database.parse(given["store"] or _DEFAULT_STORE)
+            if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+                raise Unusable(f"there is no history at {url.database}; name it with --store, or run an audit first")
+            with Store.open(given["store"] or _DEFAULT_STORE) as store:
+                return _show(store, given)
     except OSError as error:  # a name that no file can have
         raise Unusable(f"there is no history at the path of --store ({error.strerror})") from None
     except _STRANGE as error:

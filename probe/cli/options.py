@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from probe.cli import shell_completion
-from probe.run.typed_options import APIS, Given, Unusable
+from probe.run.typed_options import APIS, Given, Unusable, as_unusable
 
 if TYPE_CHECKING:
     from probe.model import Report
 
-__all__ = ["Given", "Unusable"]
+__all__ = ["Given", "Unusable", "as_unusable"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from probe.cli import NO_CHAT, CommandGroup
-from probe.cli.options import Given, Unusable, request_timeout, shared_options, text_or_json
+from probe.cli.options import Given, Unusable, as_unusable, request_timeout, shared_options, text_or_json
 from probe.cli.settings import Configured
 from probe.provider import store
 from probe.provider.saved_provider import Provider, Toggle, ToggleChange
@@ -102,10 +102,8 @@ def _endpoint(text: str) -> str:
     from probe.parsing import urls
     from probe.redaction.key_patterns import looks_like_key
 
-    try:
+    with as_unusable(urls.BadEndpoint):
         parsed = urls.parse(text)
-    except urls.BadEndpoint as error:
-        raise Unusable(str(error)) from None
     if urls.credentials_in(parsed.query) or urls.keys_in(parsed.path) or looks_like_key(text):
         raise Unusable("the endpoint holds a key, which is not saved; give it with --api-key-stdin, in a header")
     return parsed.typed
@@ -309,10 +307,8 @@ def verify_command(name: str, timeout: float, form: str) -> int:
     """
     from probe.provider.verify import Held, SdkMissing, holds, verify
 
-    try:
+    with as_unusable(SdkMissing):
         steps = verify(_session(_provider(name), float(timeout)))
-    except SdkMissing as error:
-        raise Unusable(str(error)) from None
     _show_steps(name, steps, form)
     if steps[0].held is Held.FAILED:
         return NO_CHAT
@@ -369,10 +365,8 @@ def _using(act: Callable[[], T]) -> T:
     Raises:
         Unusable: the file cannot be used, or there is no such provider.
     """
-    try:
+    with as_unusable(store.StoreError):
         return act()
-    except store.StoreError as error:
-        raise Unusable(str(error)) from None
 
 
 def _with_keyring(act: Callable[[Any], T]) -> T:
@@ -383,10 +377,8 @@ def _with_keyring(act: Callable[[Any], T]) -> T:
     """
     from probe.provider import keyring_keys
 
-    try:
+    with as_unusable(keyring_keys.KeyProblem):
         return act(keyring_keys)
-    except keyring_keys.KeyProblem as error:
-        raise Unusable(str(error)) from None
 
 
 def _provider(name: str) -> Provider:

@@ -18,7 +18,7 @@ import click
 
 from probe import gate
 from probe.cli import FOUND, INTERRUPTED, NO_CHAT, internal
-from probe.cli.options import Given, Unusable, shared_options, write
+from probe.cli.options import Given, Unusable, as_unusable, shared_options, write
 from probe.cli.settings import Configured
 from probe.model import lacks_chat
 from probe.wording import amount
@@ -98,10 +98,8 @@ def _diagnose(options: Options, given: Given, interrupted: Interrupted) -> tuple
 
     checks = select(options)
     accept = accepted_codes(given.accept)
-    try:
+    with as_unusable(UnknownFormat):
         reporters = chosen(given.formats or ("json", "html"))
-    except UnknownFormat as error:
-        raise Unusable(str(error)) from None
     if given.dry_run:
         show_plan(checks, options, as_json=given.as_json)
         return 0, None
@@ -127,10 +125,8 @@ def select(options: Options) -> list[Check]:
     """
     from probe.catalogue import registry
 
-    try:
+    with as_unusable(registry.RegistryError):
         found = registry.select(options.depth, options.only, options.skip, options.also)
-    except registry.RegistryError as error:
-        raise Unusable(str(error)) from None
     if not found:
         raise Unusable("no check is left to run; 'endpoint-probe checks' lists the ids for --only and --skip")
     return found
@@ -146,10 +142,8 @@ def accepted_codes(accept: Sequence[str]) -> tuple[str, ...]:
 
     if not accept:
         return ()  # reading the catalogue takes time
-    try:
+    with as_unusable(gate.BadAcceptance):
         return gate.checked(accept, registry.catalogue())
-    except gate.BadAcceptance as error:
-        raise Unusable(str(error)) from None
 
 
 def check_folder(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from probe.cli import FOUND, shell_completion
-from probe.cli.options import Unusable, choice, print_or_write, saved_report
+from probe.cli.options import as_unusable, choice, print_or_write, saved_report
 
 _output = click.option(
     "--output", "--out", "output", metavar="FILE", help="Where to write it; default: standard output."
@@ -27,11 +27,9 @@ def render_command(report: str, form: str, output: str | None) -> int:
     """Write a saved report.json in another format; nothing is sent."""
     from reports.registry import UnknownFormat, chosen
 
-    try:
+    with as_unusable(UnknownFormat):
         (reporter,) = chosen([form])
         content = reporter.render(saved_report(report))
-    except UnknownFormat as error:
-        raise Unusable(str(error)) from None
     print_or_write(content, output)
     return 0
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from probe.cli import shell_completion
-from probe.cli.options import Given, Unusable, number, several, shared_options, text_or_json
+from probe.cli.options import Given, Unusable, as_unusable, number, several, shared_options, text_or_json
 
 if TYPE_CHECKING:
     from probe.simulator import Simulator
@@ -59,12 +59,9 @@ def _against_real(given: Given) -> int:
     from probe.simulator.llamacpp_demo import RealPartMissing, RealServerFailed, real_server
 
     key = f"sk-real-{token_hex(16)}"
-    try:
-        with real_server(api_key=key) as server:
-            known = Known(key, "real server", server.model)
-            return diagnose(options_for(server.base_url, given, known), given)[0]
-    except (RealPartMissing, RealServerFailed) as error:
-        raise Unusable(str(error)) from None
+    with as_unusable(RealPartMissing, RealServerFailed), real_server(api_key=key) as server:
+        known = Known(key, "real server", server.model)
+        return diagnose(options_for(server.base_url, given, known), given)[0]
 
 
 @click.command("simulate")
@@ -98,10 +95,8 @@ def simulate_command(style: str | None, faults: tuple[str, ...], port: int, list
 def _simulator(style: str, faults: tuple[str, ...], port: int = 0) -> Simulator:
     from probe.simulator import Simulator
 
-    try:
+    with as_unusable(ValueError):
         return Simulator(style, faults, port=port)
-    except ValueError as error:
-        raise Unusable(str(error)) from None
 
 
 def _serve(simulator: Simulator, style: str, faults: tuple[str, ...]) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -54,6 +54,15 @@ _VARIABLE_WANTED = "--api-key-env takes the name of an environment variable, as 
 
 class Unusable(Exception):
     """Something typed, or a file, cannot be used; the message is one line, says what to write and holds no secret."""
+
+
+@contextmanager
+def as_unusable(*errors: type[Exception]) -> Iterator[None]:
+    """Errors whose message is such a line become `Unusable`."""
+    try:
+        yield
+    except errors as error:
+        raise Unusable(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -130,10 +139,8 @@ def options_for(endpoint: str, given: Given, known: Known) -> Options:
     Raises:
         Unusable: the endpoint or an option cannot be used.
     """
-    try:
+    with as_unusable(urls.BadEndpoint):
         parsed = urls.parse(endpoint)
-    except urls.BadEndpoint as error:
-        raise Unusable(str(error)) from None
     key = key_from(given)
     if key is None and known.key and given.auth != "none":
         key = (known.key, known.source)

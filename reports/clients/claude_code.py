@@ -7,12 +7,10 @@ The key is read by a command (``apiKeyHelper``), whose output is sent as Bearer 
 
 from __future__ import annotations
 
-from reports.clients.client import Client, Made, Needs
+from reports.clients.client import PROXY, Client, Made, Needs, through_proxy
 from reports.clients.documents import Put
 from reports.clients.settings import Settings
 
-#: The default address of LiteLLM's proxy, without /v1.
-PROXY = "http://127.0.0.1:4000"
 _MODELS = ("ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL")
 _SMALL = "ANTHROPIC_DEFAULT_HAIKU_MODEL"
 
@@ -37,12 +35,7 @@ def make(settings: Settings) -> Made:
         puts.append(Put(("apiKeyHelper",), "echo none"))
         notes.append("the endpoint needs no key; Claude Code wants one all the same, and sends `none`")
     if not direct:
-        state = "was not tried" if settings.on("messages_api") is None else f"is {settings.why('messages_api')}"
-        notes.insert(
-            0,
-            f"the Messages API {state} here, and Claude Code uses nothing else: the file names LiteLLM at {PROXY}; "
-            "write its configuration with --to litellm and start it with LITELLM_MASTER_KEY set",
-        )
+        notes.insert(0, through_proxy(settings, "Messages", "Claude Code", PROXY))
     return Made(puts, {"$schema": "https://json.schemastore.org/claude-code-settings.json"}, notes)
 
 

@@ -196,6 +196,22 @@ def _check_no_key(settings: Settings, made: Made, added: str) -> None:
         raise CannotExport("the result would hold what looks like a key; it is not written")
 
 
+# Agents of one API -------------------------------------------------------------------------------
+
+#: The default address of LiteLLM's proxy, which translates to chat completions.
+PROXY = "http://127.0.0.1:4000"
+
+
+def through_proxy(settings: Settings, api: str, agent: str, address: str) -> str:
+    """The note for an agent that uses one API alone, which the endpoint does not serve: its file names the proxy."""
+    known = settings.on(f"{api.lower()}_api") is not None
+    state = f"is {settings.why(f'{api.lower()}_api')}" if known else "was not tried"
+    return (
+        f"the {api} API {state} here, and {agent} uses nothing else: the file names LiteLLM at {address}; "
+        "write its configuration with --to litellm and start it with LITELLM_MASTER_KEY set"
+    )
+
+
 # Generated code ------------------------------------------------------------------------------------
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from shlex import quote
 
-from reports.clients.client import Client, Made, Needs
+from reports.clients.client import PROXY, Client, Made, Needs, through_proxy
 from reports.clients.documents import Put
 from reports.clients.settings import Settings, pruned
 
-#: The default address of LiteLLM's proxy.
-PROXY = "http://127.0.0.1:4000/v1"
+_PROXY = f"{PROXY}/v1"
 
 
 def make(settings: Settings) -> Made:
@@ -23,7 +22,7 @@ def make(settings: Settings) -> Made:
     variable = settings.key.variable if direct else "LITELLM_MASTER_KEY"
     provider = {
         "name": settings.title,
-        "base_url": settings.base_url if direct else PROXY,
+        "base_url": settings.base_url if direct else _PROXY,
         "env_key": variable if settings.bearer or not direct else None,
         "env_http_headers": settings.headers_as(lambda name: name) if direct else None,
         "query_params": settings.literal_query or None if direct else None,
@@ -36,13 +35,7 @@ def make(settings: Settings) -> Made:
     if direct:
         notes += settings.key_notes() or ["the endpoint needs no key"]
     else:
-        state = settings.why("responses_api")
-        state = "was not tried" if settings.on("responses_api") is None else f"is {state}"
-        notes.insert(
-            0,
-            f"the Responses API {state} here, and Codex uses nothing else: the file names LiteLLM at "
-            f"{PROXY}; write its configuration with --to litellm and start it with LITELLM_MASTER_KEY set",
-        )
+        notes.insert(0, through_proxy(settings, "Responses", "Codex", _PROXY))
     return Made([Put(("model_providers", settings.id), pruned(provider))], pruned(skeleton), notes)
 
 
