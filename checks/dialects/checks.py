@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checks.dialects import catalogue
 from checks.dialects.dialect import Dialect
 from checks.dialects.judgement import diagnose
 from checks.dialects.messages import Messages
@@ -27,74 +26,45 @@ _AFTER = (
 _REQUESTS = MOST + 3
 
 
-async def _ask(ctx: Context, dialect: Dialect) -> Result:
-    if not dialect.urls(ctx.target.chat_url or ""):
-        raise Skip("the URL for chat completions does not end in /chat/completions")
-    return diagnose(await Conversation(ctx, dialect).hold(), ctx.verdicts, ctx.codes, ctx.exchanges)
+def _declare(dialect: Dialect) -> None:
+    """The checks of one API: that it answers as chat completions do, and survives the same silence."""
+
+    @check(
+        f"{dialect.name}.create",
+        title=f"Ask through {dialect.title}",
+        proves=f"POST {dialect.operation} answers, whole and streamed, with tools and their results, as its clients "
+        "need it.",
+        requires={"chat"},
+        after=_AFTER,
+        provides={f"{dialect.name}_api", f"{dialect.name}_tools"},
+        emits=(*dialect.codes.values(), NOT_ASKED, SERVER_ERROR),
+        max_requests=_REQUESTS,
+        least_requests=1,
+        max_tokens=9000,
+    )
+    async def create(ctx: Context) -> Result:
+        if not dialect.urls(ctx.target.chat_url or ""):
+            raise Skip("the URL for chat completions does not end in /chat/completions")
+        return diagnose(await Conversation(ctx, dialect).hold(), ctx.verdicts, ctx.codes, ctx.exchanges)
+
+    @check(
+        f"{dialect.name}.silence",
+        title=f"Wait through a silence of {dialect.title}",
+        proves=f"A silence that a chat completion survived is survived on POST {dialect.operation}.",
+        requires={f"{dialect.name}_api"},
+        after={"idle.silence"},
+        emits=(dialect.codes["silence"],),
+        max_tokens=1600,
+        max_seconds=120.0,
+        depth=Depth.DEEP,
+        exclusive=True,
+    )
+    async def silence(ctx: Context) -> Result:
+        return await ask_silently(ctx, dialect)
 
 
-@check(
-    "responses.create",
-    title="Ask through the Responses API",
-    proves="POST /responses answers, whole and streamed, with tools and their results, as its clients need it.",
-    requires={"chat"},
-    after=_AFTER,
-    provides={"responses_api", "responses_tools"},
-    emits=(*catalogue.RESPONSES.values(), NOT_ASKED, SERVER_ERROR),
-    max_requests=_REQUESTS,
-    least_requests=1,
-    max_tokens=9000,
-)
-async def responses(ctx: Context) -> Result:
-    return await _ask(ctx, Responses())
-
-
-@check(
-    "messages.create",
-    title="Ask through the Messages API",
-    proves="POST /messages answers, whole and streamed, with tools and their results, as its clients need it.",
-    requires={"chat"},
-    after=_AFTER,
-    provides={"messages_api", "messages_tools"},
-    emits=(*catalogue.MESSAGES.values(), NOT_ASKED, SERVER_ERROR),
-    max_requests=_REQUESTS,
-    least_requests=1,
-    max_tokens=9000,
-)
-async def messages(ctx: Context) -> Result:
-    return await _ask(ctx, Messages())
-
-
-@check(
-    "responses.silence",
-    title="Wait through a silence of the Responses API",
-    proves="A silence that a chat completion survived is survived on POST /responses.",
-    requires={"responses_api"},
-    after={"idle.silence"},
-    emits=(catalogue.RESPONSES["silence"],),
-    max_tokens=1600,
-    max_seconds=120.0,
-    depth=Depth.DEEP,
-    exclusive=True,
-)
-async def responses_silence(ctx: Context) -> Result:
-    return await ask_silently(ctx, Responses())
-
-
-@check(
-    "messages.silence",
-    title="Wait through a silence of the Messages API",
-    proves="A silence that a chat completion survived is survived on POST /messages.",
-    requires={"messages_api"},
-    after={"idle.silence"},
-    emits=(catalogue.MESSAGES["silence"],),
-    max_tokens=1600,
-    max_seconds=120.0,
-    depth=Depth.DEEP,
-    exclusive=True,
-)
-async def messages_silence(ctx: Context) -> Result:
-    return await ask_silently(ctx, Messages())
+for _dialect in (Responses(), Messages()):
+    _declare(_dialect)
 
 
 @check(
