@@ -34,6 +34,8 @@ def read_regular(path: Path, most: int, *, pipes: bool = False) -> bytes:
 def write_whole(path: Path, content: bytes, mode: int | None = None, owner: tuple[int, int] | None = None) -> None:
     """Write a temporary file in the same folder, then rename it over the path.
 
+    A device or a pipe, such as /dev/stdout, is written directly: a rename would replace it.
+
     Args:
         mode: permissions of the file; default: those that the umask leaves.  With a mode a
             new folder is for its owner only.
@@ -42,6 +44,9 @@ def write_whole(path: Path, content: bytes, mode: int | None = None, owner: tupl
     Raises:
         OSError: the folder cannot be made or written; nothing is left behind.
     """
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o777 if mode is None else 0o700)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     if mode is None:
@@ -66,21 +71,17 @@ def write_whole(path: Path, content: bytes, mode: int | None = None, owner: tupl
 def overwrite(path: Path, content: bytes, mode: int | None) -> None:
     """Write a file of another program: links are followed, owner and (without a mode) permissions are kept.
 
-    A device such as /dev/stdout is written directly.
-
     Raises:
         OSError: it cannot be written.
     """
-    if path.exists() and not path.is_file():
-        path.write_bytes(content)
-        return
     found = path.stat() if path.exists() else None
-    if found and found.st_nlink > 1:
+    if found and stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
         _write_in_place(path, content)
         return
     if found and mode is None:
         mode = stat.S_IMODE(found.st_mode)
-    write_whole(path.resolve(), content, mode, found and (found.st_uid, found.st_gid))
+    goal = path if found and not stat.S_ISREG(found.st_mode) else path.resolve()
+    write_whole(goal, content, mode, found and (found.st_uid, found.st_gid))
 
 
 def _write_in_place(path: Path, content: bytes) -> None:

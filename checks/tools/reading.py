@@ -261,15 +261,15 @@ def _judged(reading: Reading, reasoning: str, reasoning_pointer: str) -> Reading
         leak = _leak_in_reasoning(reasoning, tools)
         in_reasoning = leak is not None
         pointer = reasoning_pointer if leak else pointer
-    if leak is not None and leak.confidence < 0.4:
+    begun = leak is not None and cut and _only_begun(leak, reading.streamed)
+    if leak is not None and (leak.confidence < 0.4 or begun):
         leak = None
     if calls:
         kind = Kind.CUT if cut and not _is_whole(calls[-1].arguments) else Kind.CALLED
     elif leak is not None:
-        # A parser leaves a call without its end in the text too.
-        kind = Kind.CUT if cut and not any(call.complete for call in leak.calls) else Kind.LEAKED
+        kind = Kind.LEAKED
     else:
-        kind = Kind.PROSE if visible else Kind.CUT if cut else Kind.EMPTY
+        kind = Kind.CUT if begun or (cut and not visible) else Kind.PROSE if visible else Kind.EMPTY
     opened = visible.replace("</", "<")  # a closing tag may be left alone
     stray = next((marker for marker in _MARKERS if marker in opened), "") if calls and leak is None else ""
     return replace(
@@ -282,6 +282,12 @@ def _judged(reading: Reading, reasoning: str, reasoning_pointer: str) -> Reading
         text=visible,
         cut=cut,
     )
+
+
+def _only_begun(leak: Leak, streamed: bool) -> bool:
+    """Whether no call in a text that the limit cut off has its end: a parser leaves such a call in the text of a whole
+    answer too, and in a stream before it knows the tool."""
+    return not any(call.complete for call in leak.calls) and not (streamed and leak.calls[0].name)
 
 
 def _leak_in_reasoning(reasoning: str, tools: list[Tool]) -> Leak | None:

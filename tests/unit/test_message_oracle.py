@@ -160,7 +160,6 @@ CALLS: list[tuple[str, dict[str, Any], str | None, Kind, str]] = [
     ("Hermes, said to be called", {"content": HERMES}, "tool_calls", LEAKED, "parser-missing"),
     ("Hermes in parts", {"content": [{"type": "text", "text": HERMES}]}, "stop", LEAKED, "parser-missing"),
     ("Hermes in the reasoning", {"content": "", "reasoning_content": HERMES}, "stop", LEAKED, "parser-missing"),
-    ("Hermes cut", {"content": HERMES[:60]}, "length", LEAKED, "parser-missing"),
     ("Llama", {"content": LLAMA}, "stop", LEAKED, "text-call"),
     ("Llama with its tag", {"content": f"<|python_tag|>{LLAMA}"}, "stop", LEAKED, "parser-missing"),
     ("Llama in a fence", {"content": f"```json\n{LLAMA}\n```"}, "stop", LEAKED, "text-call"),
@@ -201,6 +200,7 @@ CALLS: list[tuple[str, dict[str, Any], str | None, Kind, str]] = [
 
 #: (name, message, finish reason, kind)
 OTHERS: list[tuple[str, dict[str, Any], str | None, Kind]] = [
+    ("a call that the limit cut off", {"content": HERMES[:60]}, "length", CUT),
     ("an answer", {"content": "It is mild in Paris."}, "stop", PROSE),
     ("in French", {"content": "Il fait doux à Paris, environ 18 °C."}, "stop", PROSE),
     ("in Japanese", {"content": "パリの天気は晴れです。"}, "stop", PROSE),
