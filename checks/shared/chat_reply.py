@@ -51,7 +51,7 @@ _KEY_WORDS = re.compile(
 #: Words that gateways write in their own refusals, whatever was sent.
 _DENIAL = re.compile(r"access (?:is )?denied|(?:don't|do not) have permission|permission[ _]denied", re.IGNORECASE)
 _MODEL_GONE = re.compile(
-    r"not found|does not exist|doesn't exist|not exist|unknown|invalid|not a valid|unsupported|no such|"
+    r"not found|does not exist|doesn't exist|not exist|unknown|invalid|not (?:a )?valid|unsupported|no such|no model\b|"
     r"unable to access|not recogni[sz]ed|unrecogni[sz]ed|decommissioned|no longer|retired|not served|"
     r"not available|unavailable|(?:not|n't) supported|could not find|cannot find|no available channel|no matching|"
     r"not loaded|no models loaded|disabled|please (?:load|specify)|required|missing|pinned|not allowed|allowed now|"

@@ -234,6 +234,8 @@ ROWS = (
             (400, {"detail": "Invocation of model ID acme-large-2 with on-demand throughput isn't supported."}),
             (404, error("No endpoints found for acme-large-2.")),
             (404, error("No endpoints available matching your data policy.")),
+            (404, {"error": "no model id could be identified", "src": "acme"}),
+            (400, {"message": "this model is not valid for chat completion!"}),
             (403, error("Acme is requiring a key to access this model, which you can add in the settings")),
             (404, error("No deployments available for selected model, Try again in 60 seconds")),
             (403, error("该令牌无权访问模型 acme-large-2")),
