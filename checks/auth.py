@@ -148,6 +148,13 @@ SIGN_IN = Diagnosis(
 #: How gateways forward a provider's refusal (LiteLLM, Portkey).
 _UPSTREAM = re.compile(r"litellm\.AuthenticationError|Exception - |^\w+ error: ")
 
+#: An account or key that is known and may not do this (Amazon Bedrock).
+_LACKS_RIGHT = re.compile(
+    r"\b(?:account|key|token|user|role|organi[sz]ation|project|caller)\b.{0,40}(?:\bnot|n't) (?:\w{1,20} )?"
+    r"(?:authori[sz]ed|permitted|allowed|entitled) to\b",
+    re.IGNORECASE,
+)
+
 
 def diagnose_refusal(found: Found, endpoint: urls.Endpoint) -> tuple[Finding, ...]:
     """The findings for a key that was refused, or refused in the header it was first sent in."""
@@ -245,9 +252,9 @@ def diagnose_denied(exchange: Exchange, keyless: Exchange | None, invented: Exch
         f"{'; an invented key is refused with 401, so this one is known' if known else ''}."
     )
     more = _wanted(exchange)
-    if known and not more:
+    if (known or _LACKS_RIGHT.search(completion.error_text(exchange)[:1000])) and not more:
         remedy = "Give this key, or its account, the right to use the model or the endpoint; another URL or header "
-        more = {"remedy": f"{remedy}does not change the answer."}
+        more = {"owner": Owner.KEY, "remedy": f"{remedy}does not change the answer."}
     return DENIED.found(detail, exchange.shows_status(200), **more)
 
 

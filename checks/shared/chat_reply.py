@@ -51,7 +51,7 @@ _KEY_WORDS = re.compile(
 #: Words that gateways write in their own refusals, whatever was sent.
 _DENIAL = re.compile(r"access (?:is )?denied|(?:don't|do not) have permission|permission[ _]denied", re.IGNORECASE)
 _MODEL_GONE = re.compile(
-    r"not found|does not exist|doesn't exist|not exist|unknown|invalid|not a valid|unsupported|no such|"
+    r"not found|does not exist|doesn't exist|not exist|unknown|invalid|not (?:a )?valid|unsupported|no such|no model\b|"
     r"unable to access|not recogni[sz]ed|unrecogni[sz]ed|decommissioned|no longer|retired|not served|"
     r"not available|unavailable|(?:not|n't) supported|could not find|cannot find|no available channel|no matching|"
     r"not loaded|no models loaded|disabled|please (?:load|specify)|required|missing|pinned|not allowed|allowed now|"
@@ -102,7 +102,8 @@ _OF_HTTP = (411, 415, 417, 421, 426, 431, 494, 505)
 #: Servers with GET /models/{id} read the rest of a wrong path as a model id.
 _PATH_AS_MODEL = re.compile(r"model\W{1,4}(?:\w+/)?chat/completions", re.IGNORECASE)
 _MODEL_CODE = re.compile(
-    r"model[_ ]not[_ ](?:found|available|exist)|(?:invalid|unknown)[_ ]model|no endpoints found", re.IGNORECASE
+    r"model[_ ]not[_ ](?:found|available|exist)|(?:invalid|unknown)[_ ]model|no endpoints (?:found|available)",
+    re.IGNORECASE,
 )
 _PATH_WORDS = re.compile(
     r"unknown (?:request )?url|invalid url|path not found|unexpected endpoint|no route|cannot (?:post|get)|"
@@ -121,8 +122,9 @@ _NOT_FOR_ACCOUNT = re.compile(
 _GATEWAY_QUOTES = re.compile(r"litellm\.\w+(?:Error|Exception)|Received Model Group=|\bprovider returned error")
 #: Refusals of a model by the rights of a key or a team (LiteLLM), or by a type of error of its own (opencode).
 _MODEL_RIGHTS = re.compile(
-    r"\bModelError\b|model_access_denied|tried to access|(?i:(?:access|entitled|authori[sz]ed|permitted|allowed) to "
-    r"(?:use )?(?:this |the )?model|\bmodel\b.{0,80}\b(?:plan|tier|terms|approval|subscription)\b)"
+    r"\bModelError\b|model_access_denied|tried to access|(?i:to (?:access|use) (?:this|the) model|"
+    r"(?:access|entitled|authori[sz]ed|permitted|allowed) to (?:use )?(?:this |the )?model|"
+    r"\bmodel\b.{0,80}\b(?:plan|tier|terms|approval|subscription)\b)"
 )
 
 

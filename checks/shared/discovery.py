@@ -83,6 +83,7 @@ class Found:
         chat: the trial that gave a chat completion, or None.
         models: ids in the first model list, or None without one.
         model: the model id that was sent.
+        named: it was typed or listed, and is not the placeholder.
         limit_param: the parameter that limits the output.
         dropped: parameters that the endpoint refused.
         refused: the exchanges in which a parameter was refused.
@@ -106,6 +107,7 @@ class Found:
     chat: Trial | None = None
     models: list[str] | None = None
     model: str = ANY_MODEL
+    named: bool = True
     limit_param: str = "max_tokens"
     dropped: list[str] = field(default_factory=list)
     refused: list[Exchange] = field(default_factory=list)
@@ -172,7 +174,8 @@ class Search:
         if starting and not refusal.is_page(found.first):  # the page of a gateway says nothing of a start
             await self._wait_for_list(found)
         found.models = listed_ids(found.first)
-        found.model = self.ctx.options.model or pick(found.models or []) or ANY_MODEL
+        named = self.ctx.options.model or pick(found.models or [])
+        found.model, found.named = named or ANY_MODEL, bool(named)
         await self._search(found)
         self._reconsider(found)
         if found.chat is None and all(trial.reply is Reply.NONE for trial in found.trials):
@@ -227,7 +230,7 @@ class Search:
                 trial = await self._key_refused(trial, found)
             elif trial.reply in (Reply.ROUTE, Reply.BROKEN) and len(found.trials) == 1:
                 trial = await self._depends_on_key(trial, found)
-            if trial.reply is Reply.MODEL and found.model == ANY_MODEL:
+            if trial.reply is Reply.MODEL and not found.named:
                 trial = await self._with_listed_model(trial, found)
             if trial.reply is Reply.CHAT or (trial.reply is Reply.STREAM and found.whole_refused is not None):
                 found.chat = trial
@@ -546,7 +549,7 @@ class Search:
         model = pick(found.models or [])
         if model is None:
             return trial
-        found.model = model
+        found.model, found.named = model, True
         exchange = await self._post(trial.path, found, found.auth)
         again = Trial(trial.path, exchange, classify(exchange, model))
         found.trials[-1] = again

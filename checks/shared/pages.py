@@ -122,6 +122,8 @@ _GOES = re.compile(
     rb"""\blocation(?:\.href|\.replace\(|\.assign\()?\s{0,20}=?\s{0,20}\(?["']([^"'\s]{1,500})""",
     re.IGNORECASE,
 )
+#: Cookies for the way to a sign-in service and back (Vercel, oauth2-proxy).
+_SIGN_IN_COOKIE = re.compile(r"(?:[^=;]{0,60}[_-])?(?:sso|oauth|oidc|saml)", re.IGNORECASE)
 _LINKS = re.compile(rb"""<a\b[^>]{0,200}\bhref\s*=\s*["']?([^"'\s>]{1,500})""", re.IGNORECASE)
 
 
@@ -141,6 +143,8 @@ def signs_in(exchange: Exchange) -> bool:
         return True
     goals = [next(filter(None, found), b"") for found in _GOES.findall(page)[:20]]
     if response.status in (401, 403):
+        if _SIGN_IN_COOKIE.match((response.header("set-cookie") or "")[:200]):
+            return True
         goals += _LINKS.findall(page)[:20]
     return any(_is_sign_in(exchange, goal.decode("utf-8", "replace")) for goal in goals)
 

@@ -27,7 +27,7 @@ from checks.errors.catalogue import SUCCESS_STATUS, UPSTREAM
 from checks.models import ID_UNKNOWN, NO_LIST, NOT_ENABLED, diagnose_unknown_id
 from checks.shape.catalogue import ANSWER
 from checks.shared import refusal
-from checks.shared.chat_reply import ANY_MODEL, Reply, classify
+from checks.shared.chat_reply import Reply, classify
 from checks.shared.discovery import AZURE_VERSION, Found, Search, near_completion
 from checks.shared.first_request import first_chat
 from checks.shared.outcome import answered, way_out, words_of
@@ -188,7 +188,7 @@ def _no_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
         findings = diagnose_refusal(found, endpoint)
         return Result(findings, {"chat": because(State.REJECTED, findings[0])})
     if trial.reply is Reply.MODEL:
-        finding = diagnose_unknown_id(exchange, found.model, found.models, named=found.model != ANY_MODEL)
+        finding = diagnose_unknown_id(exchange, found.model, found.models, named=found.named)
         wrong_header = diagnose_refusal(found, endpoint) if found.auth else ()
         return Result(wrong_header) | Result.of(finding, chat=State.REJECTED) | settled
     rejected = Result(verdicts={"chat": Verdict(State.REJECTED, note=f"the best answer was {trial.reply}")})

@@ -62,7 +62,7 @@ _LOADING = (
     r"\b(?:weights|model|checkpoint)s? (?:(?:is|are|still|being) )+(?:fetch|download|load|pull)(?:ed|ing)"
 )
 _OVERLOAD = (
-    r"\boverloaded\b|\b(?:at|over|out of) capacity|server (?:is )?(?:too )?busy|"
+    r"\boverloaded\b(?! or there)|\b(?:at|over|out of) capacity|server (?:is )?(?:too )?busy|"
     r"(?:currently|temporarily) (?:unavailable|overloaded)|capacity .{0,20}exceeded|queue is full|"
     r"\bno (?:\w{1,20} ){0,2}(?:capacity|slots?)\b|\bhigh (?:traffic|demand|load)\b|\bqueue_exceeded\b|"
     r"\b(?:wait\w*|time ?d? ?out)\b.{0,40}\b(?:queue|slot)|\bqueue\b.{0,20}\b(?:time ?d? ?out|exceeded|limit)"
@@ -79,7 +79,9 @@ _LOAD_FAILED = re.compile(
 _NO_OWN_KEY = re.compile(
     r"\bno (?:auth|accounts?|credentials?) (?:is |are )?available|"
     r"\bno available (?:auth|accounts?|credentials?|keys?|tokens?)\b|"
-    r"\bno (?:api )?keys? (?:found|available|configured) for\b|(?-i:\b[A-Z][A-Z0-9]*_[A-Z0-9_]*(?:KEY|TOKEN)\b)"
+    r"\bno (?:api )?keys? (?:found|available|configured) for\b|"
+    r"\b(?:configure|set|export|provide|define) (?:the )?(?-i:[A-Z][A-Z0-9]*_[A-Z0-9_]*(?:KEY|TOKEN)\b)|"
+    r"(?-i:\b[A-Z][A-Z0-9]*_[A-Z0-9_]*(?:KEY|TOKEN)\b)"
     r".{0,60}\b(?:not set|missing|unset|not configured|not found|environment)|"
     r"\bapi_key client option must be set",
     re.IGNORECASE,

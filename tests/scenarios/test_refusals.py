@@ -142,6 +142,10 @@ SAID = {
         send_json(500, {"detail": {"code": 500, "msg": "StatusCode: 403"}}),
         ("errors.upstream", "gateway", True),
     ),
+    "Bedrock, account": (
+        send_json(403, {"message": "Your account is not authorized to invoke this API operation."}),
+        ("auth.denied", "key", False),
+    ),
     "Groq, account": (
         send_json(400, {"error": {"message": "Organization has been restricted."}}),
         ("auth.rejected", "key", False),
@@ -259,3 +263,8 @@ def test_a_preflight_that_is_refused(how: str, said: str) -> None:
 def test_a_preflight_that_is_answered() -> None:
     report = diagnose(depth=Depth.DEEP, only=("url.resolve", "errors.cors"))
     assert codes(report) == set()
+
+
+def test_an_id_that_is_typed_is_no_placeholder() -> None:
+    report = diagnose(model="default", only=("url.resolve",))
+    assert codes(report, least=Severity.WARNING) == {"models.id-unknown"}
