@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 from probe.api import Exchange, urls
 
@@ -17,7 +17,8 @@ def redirect_goal(exchange: Exchange, operation: str = "/chat/completions") -> s
     """The URL of an operation on the same origin that a redirect leads to, or None.
 
     A server behind a TLS proxy that does not trust its headers writes http:// for its own https:// URLs; these are
-    taken as meant, so that nothing is sent in clear text.
+    taken as meant, so that nothing is sent in clear text.  A login would replace the key, browsers end a host at a
+    backslash, and a query of the endpoint's own would become a part of what clients are given: none is followed.
     """
     response = exchange.response
     if response is None or not 300 <= response.status < 400:
@@ -26,11 +27,13 @@ def redirect_goal(exchange: Exchange, operation: str = "/chat/completions") -> s
     if not location:
         return None
     try:
-        goal = urljoin(exchange.request.url, location)
-        path = urlsplit(goal).path
+        goal = urldefrag(urljoin(exchange.request.url, location)).url
+        parts, path = urlsplit(goal), urlsplit(goal).path
         if downgrades(exchange):
             goal = urljoin(exchange.request.url, path)
     except ValueError:
+        return None
+    if "@" in parts.netloc or "\\" in goal or parts.query not in ("", urlsplit(exchange.request.url).query):
         return None
     if not urls.same_origin(goal, exchange.request.url) or not path.rstrip("/").endswith(operation):
         return None

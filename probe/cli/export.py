@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from reports.clients.client import Client
     from reports.clients.settings import Key
 
-#: Bytes of a settings file; a larger one is not for people to edit.
-_MOST_MERGED = 2 * 2**20
+#: Bytes of a settings file; a larger one is not for people to edit, and it is read anew after each change.
+_MOST_MERGED = 2**19
 _SIZES = {"context": "tokens of context", "max_output": "tokens of one answer"}
 _SWITCH = {"on": True, "off": False, "true": True, "false": False}
 

@@ -184,7 +184,8 @@ def _with_useful_tools(client: Client, settings: Settings) -> Settings:
 def _check_expanded(client: Client, settings: Settings) -> None:
     """An endpoint's text must not be read as the name of a variable of the client's machine."""
     named = (settings.key_header or "", *settings.header_variables)
-    texts = (settings.model, settings.base_url, settings.query, *named, *settings.models)
+    query = (text for pair in settings.literal_query.items() for text in pair)
+    texts = (settings.model, settings.base_url, *query, *named, *settings.models)
     if client.expands and any(re.search(client.expands, text) for text in texts):
         raise CannotExport(f"the model's name or the URL holds what {client.title} replaces by a variable")
 

@@ -352,7 +352,14 @@ def settings_of(
     name = id or id_for(target.base_url)
     if variable is not None and (not _VARIABLE.fullmatch(variable) or looks_like_key(variable)):
         raise CannotExport("--key-env takes the name of an environment variable, as in --key-env MY_API_KEY")
-    for text in (target.model, target.base_url):
+    query = parse_qsl(query_of(target), keep_blank_values=True)
+    texts = (
+        target.model,
+        target.base_url,
+        *target.headers,
+        *(_SECRET.sub("", text) for pair in query for text in pair),
+    )
+    for text in texts:
         if _REFERENCE.search(text):
             raise CannotExport(
                 "the model's name or the URL of this report holds syntax that clients replace by a variable or "

@@ -245,6 +245,26 @@ def test_a_redirect_puts_nothing_into_a_base_url_that_a_client_expands(path: str
     assert path not in upgraded.findings[0].remedy
 
 
+@pytest.mark.parametrize(
+    "location",
+    [
+        "//user:word@h.example/v1/chat/completions/",
+        "//evil.example\\@h.example/v1/chat/completions/",
+        "/v1/chat/completions/?x={env:HOME}",
+        "/v1/chat/completions/?x=%7Bfile:~/.ssh/id_rsa%7D",
+        "/v1/chat/completions/?key=other",
+    ],
+)
+def test_a_redirect_brings_no_login_and_no_query(location: str) -> None:
+    assert redirect_goal(_moved(location)) is None
+
+
+def test_a_redirect_may_keep_the_query_that_was_typed() -> None:
+    asked = "http://h.example/v1/chat/completions?api-version=1"
+    goal = "http://h.example/v1/chat/completions/?api-version=1"
+    assert redirect_goal(_moved("/v1/chat/completions/?api-version=1#top", asked)) == goal
+
+
 def test_a_plain_redirect_is_still_followed() -> None:
     assert redirect_base(_moved("/a-b_c.d~e/v1/chat/completions")) == "/a-b_c.d~e/v1"
     assert _upgraded(_moved("https://h.example:8443/x/v1/chat/completions")).settles["base_url"] == (

@@ -238,3 +238,18 @@ def test_yaml_is_read_alike_by_readers_of_both_versions(data: Any) -> None:
     old = Reader(typ="safe", pure=True)
     old.version = "1.1"  # type: ignore[assignment]
     assert old.load(text) == {"data": data}
+
+
+def test_merged_mappings_that_multiply_are_refused_at_once() -> None:
+    doubling = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n}\n  <<: [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
+    chain = "k0: &k0 {x: 1}\n" + "".join(f"k{n}: &k{n}\n  <<: *k{n - 1}\n  x{n}: 1\n" for n in range(1, 1_500))
+    for text in (doubling, chain):
+        with pytest.raises(BadFile, match="its merged mappings are too many"):
+            parsed("yaml", text)
+
+
+def test_merged_mappings_are_read() -> None:
+    text = "a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  z: 3\nc: {<<: [*a], x: 5}\nd: '<<'\n"
+    assert parsed("yaml", text) == {
+        "a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 2, "z": 3}, "c": {"x": 5, "y": 2}, "d": "<<"
+    }  # fmt: skip

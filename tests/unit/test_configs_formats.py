@@ -368,3 +368,12 @@ def test_what_is_to_be_typed_into_a_shell_is_quoted() -> None:
         for note in export(client(name), settings_for(made)).notes:
             words = shlex.split(note.partition(": ")[2] or note)
             assert "touch" not in words, note
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["x=%7Benv:HOME%7D", "x=%7Bfile:~/.ssh/id_rsa%7D", "%60id%60=1", "x=%24%7BHOME%7D%24(id)", "x=os.environ/HOME"],
+)
+def test_a_query_that_a_client_would_replace_is_not_written(query: str) -> None:
+    with pytest.raises(CannotExport, match="replace by a variable"):
+        settings_for(case(chat_url=f"{BASE}/chat/completions?{query}"))

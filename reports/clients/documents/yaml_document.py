@@ -19,6 +19,8 @@ from reports.clients.documents.edits import BadFile, Format, Node, Syntax, edit_
 from reports.text import escape_code
 
 _BARE = re.compile(r"[A-Za-z_$][A-Za-z0-9_$./+-]*(?::[A-Za-z0-9_$./+-]+)*")
+#: Entries of mappings that others merge, written out wherever they are merged.
+_MOST_MERGED = 20_000
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"))
 
 
@@ -33,12 +35,34 @@ def parse(text: str) -> Any:
         BadFile: it is not YAML, or it holds several documents.
     """
     try:
-        return _reader().load(text)
+        bomb = "<<" in text and _merges(_reader().compose(text)) > _MOST_MERGED
+        if not bomb:
+            return _reader().load(text)
     except (YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or type(error).__name__
         raise BadFile(f"it is not YAML ({cut(str(problem), 120)}{where})") from None
+    raise BadFile("its merged mappings are too many; add the provider by hand")
+
+
+def _merges(root: Any) -> int:
+    """Entries that all mappings have once those that they merge (``<<``) are written out, which may be 2**40."""
+    sizes: dict[int, int] = {}
+    waiting = [root]
+    while waiting:
+        here = waiting[-1]
+        pairs = here.value if isinstance(here, MappingNode) else ()
+        inner = [node for pair in pairs for node in pair] or (here.value if isinstance(here, SequenceNode) else [])
+        if id(here) not in sizes:
+            sizes[id(here)] = 0  # what contains itself is read once
+            waiting += [node for node in inner if id(node) not in sizes]
+            continue
+        waiting.pop()
+        merged = [value for key, value in pairs if key.value == "<<"]
+        merged = [one for value in merged for one in (value.value if isinstance(value, SequenceNode) else [value])]
+        sizes[id(here)] = len(pairs) + sum(sizes.get(id(one), 0) for one in merged)
+    return sum(sizes.values())
 
 
 def write(data: Any) -> str:
