@@ -80,7 +80,7 @@ ADDRESS_FAMILY = Diagnosis(
     title="One of the host's addresses does not answer",
     what="The host name resolves to several addresses, and a connection to one of them is refused or not accepted, "
     "while another works. Often the name is localhost, and the server listens on 127.0.0.1 and not on ::1.",
-    why="Clients that try only the first address cannot connect; others connect late, or by turns.",
+    why="Clients that try only the first address cannot connect; others connect late, or only sometimes.",
     remedy="Let the server listen on every address of the name, correct the name's records, or use the address that "
     "works in the endpoint URL.",
     verify="`curl -4 -i URL/models` and `curl -6 -i URL/models` both print a status line.",

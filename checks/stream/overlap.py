@@ -67,7 +67,7 @@ async def _two_at_once(ctx: Context) -> tuple[Exchange, Exchange]:
 
 
 def diagnose_overlap(pair: tuple[Exchange, Exchange], again: tuple[Exchange, Exchange]) -> Result:
-    """The finding where streams broke off twice beside another request; alone the stream was complete."""
+    """The finding where streams broke off twice during another request; alone the stream was complete."""
     if cut_by_another(again) is None:
         return Result(note="a stream broke off once when another request began, and not when that was repeated")
     stream, other = again

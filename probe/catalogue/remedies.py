@@ -98,7 +98,7 @@ def advised(
     return tuple(advise(finding) for finding in findings)
 
 
-#: A host in full, as that of a provider; capitals stand for what differs from user to user.
+#: A host in full, as that of a provider; capitals mark what differs from user to user.
 _HOST = re.compile(r"https://([a-z0-9.-]+\.[a-z]+)(?![\w-])")
 
 
