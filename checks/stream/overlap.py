@@ -2,7 +2,7 @@
 
 A server that generates one answer at a time may end the running one for a new request (llama-cpp-python:
 `interrupt_requests`).  A stream that broke off soon after another request began is sent again, alone and then with a
-request beside it.
+request during it.
 """
 
 from __future__ import annotations

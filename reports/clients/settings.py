@@ -302,7 +302,7 @@ class Settings:
             return []
         return [
             f"the context length is not known: {self.context_or_assumed} is written; "
-            "give the real one with --set context=N"
+            "give the real one with export --set context=N"
         ]
 
     def tools_note(self) -> list[str]:
