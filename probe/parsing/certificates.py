@@ -1,7 +1,7 @@
 """Who issued a certificate, read from its DER form (RFC 5280, section 4.1).  Pure, for any bytes.
 
-Only what distinguishes a chain with a missing certificate from one of a private authority: the names of subject and issuer,
-and whether the certificate says where its issuer's can be fetched (RFC 5280, section 4.2.2.1).
+Only what distinguishes a chain with a missing certificate from one of a private authority: the names of subject and
+issuer, and whether the certificate says where its issuer's can be fetched (RFC 5280, section 4.2.2.1).
 """
 
 from __future__ import annotations
