@@ -47,7 +47,8 @@ REQUIRED = Diagnosis(
     title="API key missing",
     what="The request was sent without a key and refused.",
     why="Clients cannot use the endpoint without a key.",
-    remedy="Put the key into an environment variable and name the variable with --api-key-env.",
+    remedy="Put the key into an environment variable (`read -rs LLM_KEY; export LLM_KEY` takes it from the keyboard) "
+    "and run endpoint-probe again with `--api-key-env LLM_KEY`.",
     verify="The chat request with the key is answered with status 200.",
     sources=("RFC 9110 section 15.5.2",),
 )
@@ -139,8 +140,8 @@ SIGN_IN = Diagnosis(
     title="Sign-in page in front of the API",
     what="The request was redirected to a sign-in service, or answered with a page that asks for a password.",
     why="API clients cannot sign in on a page; they fail or report that the answer is not JSON.",
-    remedy="Exempt the API's path from the sign-in at the gateway, or let clients send the credentials of a machine "
-    "that it takes (a service token or a token of a service account; endpoint-probe: --header 'NAME: ${VARIABLE}').",
+    remedy="Exempt the API's path from the sign-in at the gateway, or let clients send a token that it "
+    "accepts without a browser (of a service or a service account; endpoint-probe: --header 'NAME: ${VARIABLE}').",
     verify="`curl -i BASE/models` is answered with JSON and not with a redirect.",
     sources=("Cloudflare documentation: Access service tokens", "oauth2-proxy documentation: --skip-auth-route"),
 )

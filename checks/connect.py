@@ -46,7 +46,7 @@ REFUSED = Diagnosis(
     why="No request can be sent.",
     remedy="Start the server, correct the port in the endpoint URL, or let the server listen on an address that can "
     "be reached from this machine (many servers listen on 127.0.0.1 only).",
-    verify="`curl -i URL/models` prints a status line.",
+    verify="`curl -i BASE/models` prints a status line.",
     sources=("RFC 9293 section 3.5.2 (reset on a closed port)",),
 )
 TIMEOUT = Diagnosis(
@@ -58,7 +58,7 @@ TIMEOUT = Diagnosis(
     why="Clients wait for their own limit and then report a timeout.",
     remedy="Check the address and the port, and that no firewall drops the packets. If the connection opens and no "
     "answer arrives, see the server's log: it hangs or is still loading. --timeout sets a longer limit.",
-    verify="`curl -m 20 -i URL/models` prints a status line.",
+    verify="`curl -m 20 -i BASE/models` prints a status line.",
     sources=("RFC 9293 section 3.8.3",),
 )
 RESET = Diagnosis(
@@ -70,7 +70,7 @@ RESET = Diagnosis(
     why="Clients report a connection error for every request.",
     remedy="Check that an HTTP server (and not TLS or another protocol) listens at this port, and that no firewall or "
     "proxy closes the connection. The server's log shows whether the request arrived.",
-    verify="`curl -v URL/models` prints a response instead of 'Empty reply' or 'Connection reset'.",
+    verify="`curl -v BASE/models` prints a response instead of 'Empty reply' or 'Connection reset'.",
     sources=("RFC 9112 section 9.6",),
 )
 ADDRESS_FAMILY = Diagnosis(
@@ -80,10 +80,10 @@ ADDRESS_FAMILY = Diagnosis(
     title="One of the host's addresses does not answer",
     what="The host name resolves to several addresses, and a connection to one of them is refused or not accepted, "
     "while another works. Often the name is localhost, and the server listens on 127.0.0.1 and not on ::1.",
-    why="Clients that try only the first address cannot connect; others connect late, or by turns.",
+    why="Clients that try only the first address cannot connect; others connect late, or only sometimes.",
     remedy="Let the server listen on every address of the name, correct the name's records, or use the address that "
     "works in the endpoint URL.",
-    verify="`curl -4 -i URL/models` and `curl -6 -i URL/models` both print a status line.",
+    verify="`curl -4 -i BASE/models` and `curl -6 -i BASE/models` both print a status line.",
     sources=(
         "RFC 8305 (Happy Eyeballs)",
         "nodejs.org, dns.setDefaultResultOrder: the order is verbatim from Node.js 17 on, which can put ::1 first",

@@ -72,8 +72,8 @@ LOADING = Diagnosis(
     what="Requests were answered with 503 while the server loaded the model. They were repeated for up to 45 seconds. "
     "Requests that were not answered in that time make this an error.",
     why="A client that does not repeat a 503 fails after every start of the server, or after every change of model.",
-    remedy="Wait until the model is loaded, and run endpoint-probe again. Keep the model in memory, load it before the "
-    "first request, and let clients repeat a 503.",
+    remedy="Keep the model in memory or load it before the first request, and let clients repeat a 503. If requests "
+    "were not answered, run endpoint-probe again once the model is loaded.",
     verify="The first request of a run is answered with status 200.",
     sources=("ggml-org/llama.cpp tools/server/README.md: 503 Loading model", "mostlygeek/llama-swap#146"),
 )
@@ -325,7 +325,7 @@ def diagnose_limits(exchanges: Sequence[Exchange], throttled: Sequence[Exchange]
     if spent:
         refused = f"{wording.amount(len(spent), 'request')} {wording.form(len(spent), 'was', 'were')} refused"
         findings.append(QUOTA.found(f"{refused}: {words_of(spent[0])}.", spent[0].shows_status(200)))
-    # A refused model id with status 503 (one-api) is no sign of load.
+    # A refused model id with status 503 (one-api) is not a sign of load.
     waits = [one for one in throttled if one not in spent and not _refuses_model(one)]
     by_cause: dict[refusal.Cause, list[Exchange]] = {}
     for one in waits:

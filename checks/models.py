@@ -286,7 +286,7 @@ def _same(asked: str, named: str) -> bool:
 
 
 def _core(model: str) -> str:
-    """A model id without case, folder, file ending and the tag that stands for the newest version."""
+    """A model id without case, folder, file ending and the tag of the newest version."""
     text = model.lower().rstrip("/").rpartition("/")[2]
     text = re.sub(r"\.(gguf|bin|safetensors)$", "", text)
     return re.sub(r"(:latest|@latest)$", "", text)

@@ -3,7 +3,7 @@
 JSON mode is requested with an ordinary question that names JSON (as the OpenAI API demands) and that
 an unconstrained model answers with a sentence.  The schema is given in the parameter only, with values
 that cannot be guessed, so an answer that fits it proves that the parameter had an effect.  A refusal by
-the model and a truncated answer are no violations.
+the model and a truncated answer are not violations.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ TEMPLATE_TOKENS = Diagnosis(
     owner=Owner.SERVER,
     title="Template tokens left in the text",
     what="The text of several answers has special tokens of a chat template, or begins with the name of the role.",
-    why="Clients show them, send them back in the next turn, and cannot parse JSON that they stand in front of.",
+    why="Clients show them, send them back in the next turn, and cannot parse JSON that follows them.",
     remedy="Use the chat template and the end tokens that belong to the model, and let the server leave special tokens "
     "out of the text (vLLM: `--generation-config auto`, `--reasoning-parser` and `--tool-call-parser` for models that "
     "write channels; llama.cpp: `--jinja` with the model's own template).",
@@ -113,7 +113,7 @@ _INFO = re.compile(r"[\w-]*+")
 _UNFINISHED = re.compile(r"t(?:ru?)?|f(?:al?s?)?|n(?:ul?)?|-|\.|[eE][+-]?")
 _CUT = ("length", "max_tokens", "model_length")
 _OTHER_ENDS = ("content_filter", "tool_calls", "error")
-#: So many answers with template tokens are no accident.
+#: From this many answers with template tokens on, the server leaves them in, and the model did not write them.
 _SEVERAL = 2
 #: For an answer that shows that the parameter reached the model.
 _REACHED = (

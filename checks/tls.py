@@ -123,7 +123,7 @@ async def certificate(ctx: Context) -> Result:
     return diagnose_certificate(first, time.time(), missing=missing, sent=seen, proxy=ctx.proxy)
 
 
-#: Failures of which a second handshake tells more.  A server with TLS 1.3 that refuses a client without a certificate
+#: Failures that a second handshake explains further.  A server with TLS 1.3 that refuses a client without a certificate
 #: closes after the client's side of the handshake is done, so that the alert may be lost in a reset.
 _LOOKED_INTO = ("tls-untrusted", "tls-other", "reset", "closed")
 _BY_KIND = {"tls-untrusted": UNTRUSTED, "tls-expired": EXPIRED, "tls-hostname": HOSTNAME, "tls-other": HANDSHAKE}

@@ -32,7 +32,7 @@ def acceptance(text: str) -> tuple[str, date | None]:
         return code.strip(), date.fromisoformat(day.strip()) if given else None
     except ValueError:
         raise BadAcceptance(
-            f"'{day[:20]}' is no day; write the last one, as in --accept {code[:60]}=2027-01-31"
+            f"'{day[:20]}' is not a date; write the last day, as in --accept {code[:60]}=2027-01-31"
         ) from None
 
 
@@ -72,7 +72,7 @@ def _day(started_at: str) -> date:
 
 
 def accepted(report: Report) -> list[Finding]:
-    """The findings of a report that its run was told to accept."""
+    """The findings of a report that its run accepted (`--accept`)."""
     codes = in_force(report.run.accept, report.run.started_at)
     return [finding for finding in report.findings if finding.code in codes]
 

@@ -18,7 +18,7 @@ OUTCOMES = {
     Outcome.SKIP: "skipped",
     Outcome.ERROR: "crashed",
 }
-#: A sign for each verdict, where there is no room for the word or beside it.
+#: A sign for each verdict, where there is no room for the word, or next to it.
 SYMBOLS: Mapping[str, str] = {
     State.WORKS: "✓",
     State.BROKEN: "✕",
@@ -41,10 +41,21 @@ def headline(report: Report) -> str:
         return f"Not known: the run {why} a chat completion."
     errors = count(report.findings, Severity.ERROR)
     if errors:
-        return f"Usable with limits: chat works, and {amount(errors, 'error')} will break or mislead clients."
-    if count(report.findings, Severity.WARNING):
-        return "Usable: chat works; see the warnings."
+        return (
+            f"Usable with limits: chat works{_otherwise(report)}, and {amount(errors, 'error')} will break or mislead "
+            "clients."
+        )
+    if warnings := count(report.findings, Severity.WARNING):
+        return f"Usable: chat works, with {amount(warnings, 'warning')}."
     return f"Usable: chat works, and nothing wrong was found{_not_tried(report)}."
+
+
+def _otherwise(report: Report) -> str:
+    """What had to differ from what the user typed before a chat worked."""
+    errors = [item.code for item in report.findings if item.severity is Severity.ERROR]
+    if report.target.base_url != report.target.endpoint and any(code.startswith("url.") for code in errors):
+        return " with another base URL"
+    return " with the key in another header" if "auth.wrong-scheme" in errors else ""
 
 
 def _not_tried(report: Report) -> str:

@@ -25,7 +25,7 @@ _SUSPECT = re.compile(r"[^\x20-\x7e]")
 #: The same without line ends and tabs, which ``visible`` keeps.
 _SUSPECT_IN_DOCUMENTS = re.compile(r"[^\x20-\x7e\n\t]")
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-#: What a build server takes for a command where it stands in a log: a line ``::name …::`` and ``##[`` (GitHub,
+#: What a build server takes for a command in a log: a line ``::name …::`` and ``##[`` (GitHub,
 #: actions/runner, ActionCommand.cs), ``##vso[`` (Azure Pipelines) and ``##teamcity[`` (TeamCity).
 _COMMAND = re.compile(
     r"^[^\S\n]{0,80}:(?=:[a-z_-]{1,40}(?: |::))|#(?=#(?:vso|teamcity)?\[)", re.MULTILINE | re.IGNORECASE

@@ -1,4 +1,4 @@
-"""The findings on one dialect as they are made, with the verdicts of chat completions beside them.  Pure."""
+"""The findings on one dialect as they are made, with the verdicts of chat completions for comparison.  Pure."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def _made(names: _Names) -> Mapping[str, Diagnosis]:
         one(
             "history",
             f"{api}: conversation is refused or forgotten",
-            f"What belongs to the conversation does not count on POST {path}: the result of a tool "
+            f"A part of the conversation is refused by POST {path} or has no effect: the result of a tool "
             f"(`{names.result}`), the turn as it was received, the instructions, or the response that is continued.",
             "Agents send the whole conversation with every request. Without the result of a tool they call it again "
             "and again.",
@@ -102,7 +102,7 @@ def _made(names: _Names) -> Mapping[str, Diagnosis]:
             f"{api}: fields of its agent are refused",
             f"POST {path} refuses a field that {agent} sends with every request, and answers without it.",
             f"Every request of {agent} is refused.",
-            f"Let the server or gateway ignore fields that it does not know: {_UPDATE.lower()}. In LiteLLM name the "
+            f"{_UPDATE}, so that it ignores fields that it does not know. In LiteLLM name the "
             "field under `additional_drop_params` in the model's `litellm_params`; `drop_params: true` drops only what "
             "LiteLLM knows the provider to refuse.",
         ),
@@ -111,7 +111,7 @@ def _made(names: _Names) -> Mapping[str, Diagnosis]:
             f"{api}: requests fail with a server error",
             f"POST {path} was answered with a 5xx status, twice, to a short question that chat completions answer; a "
             "path that does not exist is answered otherwise.",
-            f"{agent} and the official libraries get no answer, and repeat each request in vain.",
+            f"{agent} and the official libraries get no answer, and repeat each request without success.",
             f"Read the server's log for the cause. {_UPDATE}, {_CHAT}.",
         ),
         one(
@@ -126,8 +126,8 @@ def _made(names: _Names) -> Mapping[str, Diagnosis]:
         one(
             "picture",
             f"{api}: pictures refused or not shown",
-            f"A picture, which the model sees on chat completions, was refused by POST {path} (information), or its "
-            "colours are unknown to the model, twice (warning).",
+            f"A picture, which the model sees on chat completions, was refused by POST {path} (information), or the "
+            "model could not name its colours, twice (warning).",
             f"{agent} shows screenshots and attached files to the model as pictures.",
             f"{_UPDATE}, or let clients send pictures by chat completions.",
             Severity.WARNING,

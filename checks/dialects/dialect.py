@@ -214,7 +214,7 @@ def check_fields(reading: Reading, body: Any, table: Sequence[Field], pointer: s
 
 
 def check_ids(reading: Reading, pointer: str) -> None:
-    """Note calls of one answer that have the same id: their results cannot be told apart."""
+    """Note calls of one answer that have the same id: their results cannot be matched."""
     ids = [call.id for call in reading.calls if call.id]
     if len(set(ids)) < len(ids):
         text = "two calls of one answer have the same id"
@@ -231,7 +231,7 @@ def _article(kind: str) -> str:
 
 
 def events_of(exchange: Exchange) -> list[tuple[str, sse.Event, dict[str, Any]]]:
-    """The data events of a stream as (pointer, event, object); [DONE] and what is no object are left out."""
+    """The data events of a stream as (pointer, event, object); [DONE] and what is not an object are left out."""
     content = exchange.response.content if exchange.response else b""
     found = []
     for index, event in enumerate(sse.parse(content, exchange.timeline.reads).events):

@@ -202,7 +202,7 @@ def agent_results(case: Case) -> Verdict | None:
 
 
 def _refused_by_chat(refused: Exchange, exchanges: Sequence[Exchange]) -> bool:
-    """Whether chat completions gave the same words: they take the thing in another form, which is told there."""
+    """Whether chat completions gave the same words: they accept it in another form, which is reported there."""
     said = _NUMBER.sub("0", completion.error_text(refused))
     return bool(said) and any(
         one.request.url.endswith("/chat/completions")

@@ -149,7 +149,7 @@ def _not_asked(case: Case, exchange: Exchange) -> None:
 
 
 def _unknown_answer(case: Case, reading: Reading) -> Verdict:
-    """A success that is no answer of this dialect: of another one, or of a server that answers any path."""
+    """A success that is not an answer of this dialect: of another one, or of a server that answers any path."""
     name, exchange = case.answers.dialect.name, reading.exchange
     said = exchange.response.text if exchange.response else ""
     body = completion.body_of(exchange)
@@ -157,7 +157,7 @@ def _unknown_answer(case: Case, reading: Reading) -> Verdict:
         kind = str(member(body, "object"))[:40]
         return Verdict(State.REJECTED, 0.9, note=f"success without an answer of this API (object: {kind})")
     kind = member(body, "object") or member(body, "type") or "unknown"
-    text = f"the answer is no object of {case.answers.dialect.title} but one of the kind `{str(kind)[:40]}`"
+    text = f"the answer is not an object of {case.answers.dialect.title} but one of the kind `{str(kind)[:40]}`"
     evidence = exchange.shows("/response/body", expected="an answer of the API", actual=str(kind)[:40])
     case.add("shape", text, evidence, *case.answers.dialect.libraries)
     return Verdict(State.BROKEN, 0.9, note=f"an answer of another API ({name}.shape)")
@@ -225,7 +225,7 @@ def _text_streamed(case: Case) -> Verdict | None:
         fails = (*answers.dialect.libraries, agent)
         reading.deviates(Group.STREAM, "the stream holds no text", "/response/events", "", *fails)
     if same is not None:
-        # When events arrive is no matter of the events.
+        # A time at which an event arrives says nothing about its contents.
         late = same.finding == HELD.code
         return same if late or reading.breaks(Group.SHAPE, Group.STREAM) else None
     case.deviations(reading, Group.SHAPE, Group.STREAM)

@@ -285,7 +285,7 @@ class _Stream(StreamReader):
         if field is not None:
             piece = member(delta, field)
             if not isinstance(piece, str):
-                self.wrong(f"`delta.{field}` is no string", place, str(piece)[:40], *_ALL, CLAUDE)
+                self.wrong(f"`delta.{field}` is not a string", place, str(piece)[:40], *_ALL, CLAUDE)
             else:
                 self.parts.setdefault(index, []).append(piece)
                 self.pieces += [piece] if field == "text" else []

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TEXT, CALL = 100, 300
 #: The most requests to a dialect that exists.
 MOST = 10
-#: Where the agent's own instructions would stand; long enough that their tokens are seen in the count.
+#: In the place of the agent's own instructions; long enough that their tokens are seen in the count.
 INSTRUCTIONS = (
     "You are a careful assistant in a terminal. Use the tools that you are given whenever a question can be answered "
     "with them, never guess what a tool can find out, and keep every answer short. The archive code is {0}. End every "
@@ -286,7 +286,7 @@ class Conversation:
             texts[unused[0]] += MORE
 
     async def _instructions(self) -> None:
-        """What stands in the instructions, asked for where no answer shows it."""
+        """The codes in the instructions, asked for where no answer shows it."""
         answers = self.answers
         said = "".join(answers.read[name].text for name in ("agent", "agent-result") if name in answers.read)
         missing = [name for name, code in answers.kept.items() if not completion.repeats(said, code)]
@@ -424,7 +424,7 @@ def _id_of(reading: Reading) -> Any:
 
 
 def _elsewhere(url: str) -> str:
-    """A path beside the operation that no server has."""
+    """A path next to the operation that no server has."""
     path, query, rest = url.partition("?")
     return f"{path}-{path.rpartition('/')[2]}{query}{rest}"
 

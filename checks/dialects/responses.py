@@ -270,7 +270,7 @@ class _Stream(StreamReader):
     def _delta(self, kind: str, place: str, body: dict[str, Any]) -> None:
         piece = body.get("delta")
         if not isinstance(piece, str):
-            self.wrong(f"`delta` of {kind} is no string", place, str(piece)[:40], PYTHON, NODE, AI_SDK, CODEX)
+            self.wrong(f"`delta` of {kind} is not a string", place, str(piece)[:40], PYTHON, NODE, AI_SDK, CODEX)
         elif kind == "response.output_text.delta":
             self.pieces.append(piece)
         elif kind == "response.function_call_arguments.delta":

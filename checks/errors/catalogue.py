@@ -63,7 +63,7 @@ CACHED = Diagnosis(
     what="Two requests with different messages were answered with the same completion (the same id and text).",
     why="Every client gets the answer to somebody else's question, and sees the conversations of others.",
     remedy="Switch off caching of POST requests for the API at the gateway, or make the body and the key part of the "
-    "cache key. A server that always gives one fixed answer is a stand-in and not a model.",
+    "cache key. A server that always gives one fixed answer is a placeholder and not a model.",
     verify="Two requests with different messages get completions with different ids.",
     sources=("RFC 9110 section 9.3.3", "nginx documentation: proxy_cache_methods, proxy_cache_key"),
 )
@@ -87,7 +87,7 @@ CORS = Diagnosis(
     title="Web pages of other origins are refused",
     what="The request by which a browser asks whether a page of another origin may call the API (a preflight: OPTIONS "
     "without the key) was refused, or its answer does not allow the origin or a header.",
-    why="A client that runs in a browser gets a network error and no answer. Other clients are not concerned.",
+    why="A client that runs in a browser gets a network error and no answer. Other clients are not affected.",
     remedy="If web pages are to use the API: let the server or the gateway answer OPTIONS without a key with "
     "Access-Control-Allow-Origin and Access-Control-Allow-Headers: Authorization, Content-Type.",
     verify="`curl -i -X OPTIONS BASE/chat/completions -H 'Origin: https://app.example' -H "

@@ -27,7 +27,7 @@ _AT_ONCE_S = 1.0
 
 @check(
     "errors.refused",
-    title="Collect requests refused on the way",
+    title="Collect requests refused for their content",
     proves="No rule and no gateway refused requests of the run because of what was in them.",
     requires={"chat"},
     after={"*"},

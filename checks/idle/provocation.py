@@ -40,7 +40,7 @@ MARGIN_S = 0.05
 LONG_MARGIN = 0.1
 #: Time beyond the plan before an answer is considered lost, in seconds.
 GRACE_S = 20.0
-#: Requests that each take longer than this to their end are sent beside each other (seconds).
+#: Requests that each take longer than this to their end are sent at the same time (seconds).
 BESIDE_S = 20.0
 #: Tokens of a context that are left to the question, and how often an answer of fewer tokens is asked for.
 QUESTION_TOKENS = 128
@@ -186,7 +186,7 @@ async def provoke(ctx: Context, wanted: float, planned: Plan) -> Provoked:
 async def _explained(ctx: Context, silent: Exchange, death: Death, planned: Plan, wanted: float) -> Provoked:
     """Repeat the request that was ended, with one thing changed at a time.
 
-    Where the limit is long the repetitions run beside each other, so that they take no longer than one.
+    Where the limit is long the repetitions run at the same time, so that they take no longer than one.
     """
     from anyio import create_task_group
 

@@ -64,7 +64,7 @@ def _gaps(exchange: Exchange, kind: str) -> list[float]:
     for index, event in enumerate(reading.stream.events):
         beats.append((event.at_s, event.kind == "comment" if kind == "comment" else index in empty))
     gaps = [later - before for (before, _), (later, beat) in pairwise(beats) if beat and later - before > 0.25]
-    # A single one is no heartbeat: a server may open its stream with a comment.
+    # A single one is not a heartbeat: a server may open its stream with a comment.
     return gaps if len(gaps) >= 2 else []
 
 

@@ -73,7 +73,7 @@ async def reuse(ctx: Context) -> Result:
 
 
 async def _paused(ctx: Context, pauses: Sequence[float]) -> Sequence[Reused]:
-    """The pauses, beside each other where the requests after one have ended long before those after the next."""
+    """The pauses, all at once where the requests after one have ended long before those after the next."""
     if any(later - before < APART_S for before, later in pairwise(pauses)):
         return [await pause_between(ctx, pause) for pause in pauses]
     from anyio import create_task_group

@@ -50,7 +50,7 @@ def diagnose_shape(exchanges: Sequence[Exchange], codes: frozenset[str] = frozen
     """The deviations that break a client, one finding for answers and one for chunks.  Pure.
 
     Args:
-        exchanges: of the run; those that are no chat completions are passed over.
+        exchanges: of the run; those that are not chat completions are skipped.
         codes: the finding codes given so far.
     """
     every = deviations(exchanges)
@@ -164,7 +164,7 @@ def _evidence(item: Deviation) -> Evidence:
 
 
 def _foreign(exchanges: Iterable[Exchange]) -> list[Finding]:
-    """Data events that are no chunks of the stream."""
+    """Data events that are not chunks of the stream."""
     for exchange in exchanges:
         if not (is_chat(exchange) and completion.is_stream(exchange)):
             continue
@@ -177,7 +177,7 @@ def _foreign(exchanges: Iterable[Exchange]) -> list[Finding]:
         event = stream.stream.events[first.index]
         name = f" of the type `{event.event[:40]}`" if event.event not in ("", "message") else ""
         detail = (
-            f"Event {first.index} of the stream{name} is no chunk: {event.data[:_SHOWN]}; "
+            f"Event {first.index} of the stream{name} is not a chunk: {event.data[:_SHOWN]}; "
             f"{wording.amount(len(foreign), 'such event')} among {len(chunks)} chunks."
         )
         pointer = f"/response/events/{first.index}/data"

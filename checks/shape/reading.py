@@ -155,7 +155,7 @@ def is_chat(exchange: Exchange) -> bool:
         return False
     if completion.is_stream(exchange):
         return True
-    # What answers a malformed request is no answer to a chat.
+    # What answers a malformed request is not an answer to a chat.
     sound = completion.is_completion(exchange) or not exchange.check.startswith("errors.")
     return sound and isinstance(response.json, dict) and exchange.error is None and not carries_error(exchange)
 
@@ -226,7 +226,7 @@ def _envelope(exchange: Exchange, answer: str) -> Iterator[Deviation]:
 
 
 def _of_message(exchange: Exchange, field: str, value: Any) -> str | None:
-    """What is wrong with a message as a whole: text that was counted and is not there, text beside a refusal."""
+    """What is wrong with a message as a whole: text that was counted and is not there, text together with a refusal."""
     message = completion.message(exchange)
     if message.get("tool_calls") or message.get("function_call"):
         return None

@@ -28,7 +28,7 @@ class Rule:
 
     Attributes:
         where: ``answer`` or ``chunk``.
-        field: a dotted path; ``[]`` stands for every element of a list.
+        field: a dotted path; ``[]`` means every element of a list.
         deviations: kinds of values (``kind_of`` in checks.shape.reading), or ``other``, ``repeated``.
         values: for ``other``, the values that were measured.
         chunks: which chunks were changed: all, first, last, later, one, usage.

@@ -188,9 +188,9 @@ class Search:
     def _reconsider(found: Found) -> None:
         """Find the chat operation by what its answer has and no other path's.
 
-        A success at the typed URL alone, or beside a model list, is an answer of the chat operation.  So is a 404
-        that says more than "not found" where every other path is answered with another one: the operation looked for
-        a model, a deployment or a provider.
+        A success at the typed URL alone, or together with a model list, is an answer of the chat operation.  So is a
+        404 that says more than "not found" where every other path is answered with another one: the operation looked
+        for a model, a deployment or a provider.
         """
         if not found.chat and _is_of_operation(found):
             found.typed.reply = Reply.MODEL

@@ -102,7 +102,7 @@ def death_of(exchange: Exchange) -> Death | None:
 
 
 def late_failure(exchange: Exchange) -> Death | None:
-    """How an exchange was ended, as ``death_of``; or a late answer of any kind that is no completion.
+    """How an exchange was ended, as ``death_of``; or a late answer of any kind that is not a completion.
 
     Such an answer is that of a timer where it comes again after the same time, whatever its status: gateways answer
     500, or 200 with a page.  Refusals (4xx) are none.

@@ -7,7 +7,7 @@ from typing import Any
 
 from probe.api import member
 
-#: What stands for a member that is not there.
+#: The value for a member that is not there.
 MISSING = object()
 #: A list with more elements than this is judged by its first ones.
 _MOST = 64

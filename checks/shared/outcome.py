@@ -150,7 +150,7 @@ _WAY_OUT = re.compile(
 
 
 def way_out(exchange: Exchange) -> str:
-    """What an error tells its reader to do, quoted in a sentence; empty where it tells nothing."""
+    """What an error asks its reader to do, quoted in a sentence; empty where it asks nothing."""
     found = _WAY_OUT.search(completion.error_text(exchange)[:1500])
     return f"Do what the error text says: {wording.quote(found[1], 240)}." if found else ""
 

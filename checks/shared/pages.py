@@ -85,7 +85,7 @@ _PAGE_HEADERS = re.compile(
 def passed_on(exchange: Exchange, remedy: str) -> str | None:
     """The remedy of an error that a proxy passed on as it came, or None where the proxy may have written it.
 
-    An error in JSON is no page of a proxy, and a page that the proxy put in its place does not have the headers of the
+    An error in JSON is not a proxy's page, and a page that the proxy put in its place does not have the headers of the
     server behind it.  The settings of the proxy change nothing about the others.
     """
     response = exchange.response
@@ -111,7 +111,7 @@ _SIGN_IN_HOST = re.compile(
     r"(?:^|\.)zscaler\w*\.net$|(?:^|\.)zscloud\.net$",
     re.IGNORECASE,
 )
-#: Parameters by which a sign-in service is told where to send its user back.
+#: Parameters by which a sign-in service learns where to send its user back.
 _SENDS_BACK = re.compile(r"(?:^|&)(?:client_id|(?:\w{1,40}_)?redirect_ur[il]|samlrequest|returnurl|rd)=", re.IGNORECASE)
 _PASSWORD_FIELD = re.compile(
     rb"""<input\b[^>]{0,300}\b(?:type\s*=\s*["']?password|name\s*=\s*["']?saml(?:request|response))\b""", re.IGNORECASE

@@ -1,7 +1,7 @@
 """A port that speaks TLS: http:// typed at it, or https:// without the certificate that it wants of the client.
 
 Servers that notice plain HTTP at a TLS port say so in words of their own; others close the connection, or answer it
-with a TLS alert, and one TLS handshake tells.
+with a TLS alert, and one TLS handshake shows it.
 """
 
 from __future__ import annotations

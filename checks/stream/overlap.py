@@ -2,7 +2,7 @@
 
 A server that generates one answer at a time may end the running one for a new request (llama-cpp-python:
 `interrupt_requests`).  A stream that broke off soon after another request began is sent again, alone and then with a
-request beside it.
+request during it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ async def _two_at_once(ctx: Context) -> tuple[Exchange, Exchange]:
 
 
 def diagnose_overlap(pair: tuple[Exchange, Exchange], again: tuple[Exchange, Exchange]) -> Result:
-    """The finding where streams broke off twice beside another request; alone the stream was complete."""
+    """The finding where streams broke off twice during another request; alone the stream was complete."""
     if cut_by_another(again) is None:
         return Result(note="a stream broke off once when another request began, and not when that was repeated")
     stream, other = again

@@ -206,10 +206,9 @@ def _bare_signs(call: Call) -> list[Sign]:
         value, parsed = _parsed(given)
         if parsed and (isinstance(value, dict) or _is_object_text(value)):
             return []  # an object within a string is another fault
-    detail = (
-        f"of {BARE_NAME}, a tool without parameters, has the arguments {wording.shown(given)}, which are no JSON object"
-    )
-    return [Sign("tools.no-arguments", "no arguments", detail, call.pointer, "{}", wording.shown(given))]
+    shown = wording.shown(given)
+    detail = f"of {BARE_NAME}, a tool without parameters, has the arguments {shown}, which are not a JSON object"
+    return [Sign("tools.no-arguments", "no arguments", detail, call.pointer, "{}", shown)]
 
 
 def _value_signs(call: Call) -> list[Sign]:

@@ -342,7 +342,7 @@ def diagnose_silence(asked: Sequence[Reading], signs: Signs, *, able: bool = Tru
     """Judge answers without a call.
 
     Args:
-        able: the model followed the plainest request without tools; a weaker one's silence is no evidence.
+        able: the model followed the plainest request without tools; a weaker one's silence proves nothing.
     """
     reach = reached(signs)
     if reach.shown is Shown.NO:

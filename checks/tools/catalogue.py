@@ -135,7 +135,7 @@ VALUES_ALTERED = Diagnosis(
     "encoded twice, HTML entities or doubled escapes, texts that were escaped, wrapped or cut or lost their tags, "
     "numbers with fewer digits. Where a model may have done it, it writes the same values right as text.",
     why="The client runs the tool with values that it does not expect, or refuses the call; the fault looks like the "
-    "model's, and a stronger model does not mend it.",
+    "model's, and a stronger model does not help.",
     remedy="Update the server or the gateway: its tool-call parser has to pass on the values with the types of the "
     "tool's schema, and no filter, escape or limit of length may touch them. Try another parser for the same format.",
     verify="The arguments of the same request's call validate against the tool's parameters.",
@@ -242,7 +242,7 @@ NOT_CALLED = Diagnosis(
     code="tools.not-called",
     severity=Severity.INFO,
     owner=Owner.MODEL,
-    title="Model shown the tools made no call",
+    title="Model does not call the offered tools",
     what="The tools reached the model, and it answered a question that asks for the tool in prose, even when "
     "instructed to call it.",
     why="The endpoint works, but with this model an agent will rarely get a call unless it forces one.",
@@ -300,7 +300,7 @@ ECHO_REQUIRED = Diagnosis(
     code="tools.echo-required",
     severity=Severity.WARNING,
     owner=Owner.CLIENT,
-    title="A field of the call must be sent back",
+    title="Field of the call must be sent back",
     what="A conversation with a tool result is answered when the assistant message is sent back exactly as it came, "
     "and rejected when a field that is not in the API's own schema is left out.",
     why="Clients that build the history from the id, the name and the arguments alone get an error after every tool "
@@ -339,8 +339,8 @@ NO_ARGUMENTS = Diagnosis(
     severity=Severity.ERROR,
     owner=Owner.SERVER,
     title="Tool without parameters fails",
-    what="A tool without parameters was refused, or was called with arguments that are no JSON object: an empty text, "
-    "or null.",
+    what="A tool without parameters was refused, or was called with arguments that are not a JSON object: an empty "
+    "text, or null.",
     why="Clients parse the arguments as JSON, and an empty text raises an error in json.loads; the agent cannot run "
     "the tool, or cannot offer it at all.",
     remedy="Update the server or the gateway: its tool-call parser has to return `{}` for a call without arguments. "
@@ -398,7 +398,7 @@ HELD_WITH_TOOLS = Diagnosis(
     title="Streamed text held back with tools",
     what="The text of a streamed answer arrives while it is written; with `tools` in the request the same text arrives "
     "only at the end.",
-    why="Agents offer tools in every request, so their users wait for whole answers; an idle timer on the way may cut "
+    why="Agents offer tools in every request, so their users wait for whole answers; an idle timer in between may cut "
     "the silent connection.",
     remedy="Update the server, or use a tool-call parser that streams text (one that waits for the end to look for a "
     "call cannot); in a gateway turn off the emulation of tool calls for a backend that has its own.",

@@ -141,7 +141,7 @@ async def _whole_too(ctx: Context, asked: list[Reading], parameters: dict[str, A
 
 
 def diagnose_lost_call(asked: Reading, compared: Sequence[Reading]) -> Result:
-    """Judge a stream with one call beside the whole answer with two, and the stream again.  Pure."""
+    """Judge a stream with one call against the whole answer with two, and the stream again.  Pure."""
     if len(compared) < 2 or compared[1].kind is not Kind.CALLED or len(compared[1].calls) != 1:
         return Result()
     whole = compared[0]

@@ -157,7 +157,7 @@ def reached(signs: Signs) -> Reach:
         return Reach(Shown.NO, why, 0.8, _code_evidence(signs))
     if signs.code_named is False and signs.capable is False:
         return Reach(Shown.UNSURE, "the endpoint does not count prompt tokens, and the model names no code at all")
-    return Reach(Shown.UNSURE, "the prompt token counts are no evidence")
+    return Reach(Shown.UNSURE, "the prompt token counts prove nothing")
 
 
 def _not_counted(signs: Signs, grown: Growth) -> Reach:

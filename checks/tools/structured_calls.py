@@ -199,7 +199,7 @@ def _off_schema(reading: Reading, call: Call, judged: Judgement, pointer: str, l
 
 
 def _are_wrapped(value: dict[str, Any], schema: Any) -> bool:
-    """Whether every text of the arguments stands within the same characters, and one of them is a word of an enum."""
+    """Whether every text of the arguments is within the same characters, and one of them is a word of an enum."""
     texts = {name: one for name, one in value.items() if isinstance(one, str)}
     for name, text in texts.items():
         for word in member(schema, "properties", name, "enum") or ():

@@ -15,7 +15,7 @@ from probe.api import wording
 
 Texts = Sequence[str]
 
-#: The longest text that stands in place of one character, in characters.
+#: The longest text that is in place of one character, in characters.
 MOST_INSTEAD = 12
 #: Steps of the search, which keep hostile texts short of time.
 MOST_STEPS = 20_000
@@ -73,7 +73,7 @@ def common_change(right: Texts, given: Texts) -> Change | None:
 
 
 def _cut(right: Texts, given: Texts) -> Change | None:
-    """The longer texts were cut to one length; a mark may stand at the end."""
+    """The longer texts were cut to one length; a mark may follow."""
     pairs = list(zip(right, given, strict=True))
     kept = {len(one.rstrip(".… ")) for text, one in pairs if one != text}
     most = max(kept, default=0)
@@ -89,7 +89,7 @@ def _cut(right: Texts, given: Texts) -> Change | None:
 
 
 def substitution(right: Texts, given: Texts) -> Mapping[str, str] | None:
-    """What stands in place of each changed character; None where no such rule gives all texts.
+    """What is in place of each changed character; None where no such rule gives all texts.
 
     Letters and digits without accents stand for themselves; the places before and after a text count as characters.
     """

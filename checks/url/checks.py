@@ -455,7 +455,7 @@ async def control(ctx: Context) -> Result:
 
 
 def diagnose_control(exchange: Exchange, first: Exchange | None, code: str, first_code: str) -> Result:
-    """One fixed answer on every path is no API; a real model on every path is one with lax routing."""
+    """One fixed answer on every path is not an API; a real model on every path is one with lax routing."""
     done = Result(provides=frozenset({"control"}))
     if first is None or classify(exchange) is not Reply.CHAT:
         return done

@@ -7,6 +7,7 @@ once, at the end of a run.  No check and no system is known here by name.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -60,6 +61,7 @@ def advised(
     lookup: Callable[[str, str], Advice | None],
     title: Callable[[str], str],
     host: str,
+    base: str | None = None,
 ) -> tuple[Finding, ...]:
     """The findings, each with the remedy of the recognised software before the general one.
 
@@ -68,6 +70,7 @@ def advised(
         lookup: gives the advice of a code for a software, or None.
         title: gives the name of a software for readers.
         host: of the endpoint.  A base URL at another host is none for this endpoint: what was recognised is behind it.
+        base: the base URL, for the commands that check a remedy (``BASE`` in them); None where it is not known.
 
     A remedy that a check wrote for this one finding (a URL, a value) stays in front, and one that
     names the software already stays alone.
@@ -87,7 +90,8 @@ def advised(
                 or (own and _names(finding.remedy, software, title(software), advice))
             ):
                 continue
-            texts.append(f"{title(software)}: {advice.text()}")
+            text = advice.text()
+            texts.append(f"{title(software)}: {text.replace('BASE/', f'{shlex.quote(base)}/') if base else text}")
         if not texts:
             return finding
         shown = texts[:MOST]
@@ -98,7 +102,7 @@ def advised(
     return tuple(advise(finding) for finding in findings)
 
 
-#: A host in full, as that of a provider; capitals stand for what differs from user to user.
+#: A host in full, as that of a provider; capitals mark what differs from user to user.
 _HOST = re.compile(r"https://([a-z0-9.-]+\.[a-z]+)(?![\w-])")
 
 

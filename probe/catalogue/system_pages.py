@@ -15,7 +15,7 @@ _KINDS = {
     "server": "a server that runs models",
     "gateway": "a gateway in front of servers or providers",
     "provider": "a hosted provider",
-    "hop": "a proxy or network service on the way",
+    "hop": "a proxy or network service in between",
 }
 #: The place of a signal in words.
 _PLACES = {

@@ -253,7 +253,7 @@ class _PrintedProgress(Progress):
     def started(self, done: int, total: int) -> None:
         self._begin = time.monotonic()
         self._done_before = done
-        self.note(f"{total} to probe" + (f", {done} of them done before" if done else ""))
+        self.note(f"{amount(total, 'run')} to do" + (f", {done} of them done before" if done else ""))
 
     def finished(self, done: int, total: int, outcome: Outcome) -> None:
         elapsed = time.monotonic() - self._begin

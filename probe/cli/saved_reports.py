@@ -20,7 +20,7 @@ _output = click.option(
     metavar="FORMAT",
     required=True,
     shell_complete=shell_completion.formats,
-    help="json, html, markdown, junit, sarif or terminal.",
+    help="json, html, markdown, junit, sarif, github, badge or terminal.",
 )
 @_output
 def render_command(report: str, form: str, output: str | None) -> int:

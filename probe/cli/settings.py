@@ -28,7 +28,7 @@ _TABLE = "[tool.endpoint-probe]"
 #: Bytes; a file of settings has some lines, and what is larger is not read.
 _LONGEST = 1_000_000
 _SEARCHED = 64
-#: What decides where the key and the requests go, and whom the connection trusts; and what is no setting.
+#: What decides where the key and the requests go, and whom the connection trusts; and what is not a setting.
 NOT_FROM_A_FILE = frozenset(
     {"api-key-env", "api-key-file", "api-key-stdin", "auth", "auth-header", "header", "proxy", "insecure", "ca-bundle"}
     | {"client-cert", "client-key", "store", "executor", "webhook", "webhook-secret-env", "metrics", "resume"}
@@ -143,9 +143,11 @@ def _text(path: Path) -> str:
     try:
         return read_regular(path, _LONGEST).decode("utf-8")
     except OSError as error:
-        raise Unusable(f"{path} cannot be read ({error.strerror or type(error).__name__}); mend or remove it") from None
+        raise Unusable(
+            f"{path} cannot be read ({error.strerror or type(error).__name__}); correct or remove it"
+        ) from None
     except UnicodeDecodeError:
-        raise Unusable(f"{path} is not UTF-8; mend or remove it") from None
+        raise Unusable(f"{path} is not UTF-8; correct or remove it") from None
 
 
 def _parsed(path: Path, text: str) -> dict[str, Any]:
@@ -158,12 +160,12 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
 def _check_keys(path: Path, table: Mapping[str, Any], options: Mapping[str, click.Parameter]) -> None:
     """
     Raises:
-        Unusable: a key is no option, or one that a file cannot give.
+        Unusable: a key is not an option, or one that a file cannot give.
     """
     known = sorted((set(options) | _others()) - NOT_FROM_A_FILE)
     for key in table:
         if key in NOT_FROM_A_FILE:
-            raise Unusable(f"{path}: '{key}' cannot stand in a file; type --{key}, or set {_variable(key)}")
+            raise Unusable(f"{path}: '{key}' cannot be set in a file; type --{key}, or set {_variable(key)}")
         if key not in known:
             hint = did_you_mean(key, known, f"use one of {', '.join(known)}")
             raise Unusable(f"{path}: there is no setting '{key[:40]}'; {hint}")

@@ -135,8 +135,9 @@ def _list(form: str) -> None:
     click.echo("Styles")
     for style in all_styles():
         click.echo(f"  {style.name:<24} {style.summary}")
-    click.echo("\nFaults, and the finding codes that a correct diagnosis gives")
+    click.echo("\nFaults, and the finding codes that a correct diagnosis gives (some only at --depth deep)")
     for fault in all_faults():
         name = fault.name + ("" if fault.value is None else f"={fault.value}")
         click.echo(f"  {name:<24} {fault.summary}")
-        click.echo(f"  {'':<24} -> {', '.join(fault.yields) or 'none: it is harmless'}")
+        home = f" (with --style {fault.home})" if fault.home != "openai" else ""
+        click.echo(f"  {'':<24} -> {', '.join(fault.yields) or 'none: it is harmless'}{home}")

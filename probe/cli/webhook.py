@@ -28,7 +28,7 @@ _TRIES = 3
 _TIMEOUT_S = 10.0
 _SHOWN = 20
 _LOGIN = re.compile(r"^(https?://)[^/@]*@", re.IGNORECASE)
-#: What chat systems read as a call to everyone, beside what stands between < and >.
+#: What chat systems read as a call to everyone, in addition to what is between < and >.
 _CALL = re.compile(r"@(?=(?:all|channel|everyone|here)\b)")
 
 
@@ -46,7 +46,7 @@ def resolve(url: str | None, secret_env: str | None) -> tuple[str, bytes | None]
     for name, value in used.items():
         if not value.isprintable() or " " in value:
             raise Unusable(
-                f"the environment variable {name} of --webhook holds a line break or a space; export it anew"
+                f"the environment variable {name} of --webhook holds a line break or a space; export it again"
             )
     try:
         usable = parse(_LOGIN.sub(r"\1", found)).scheme_given

@@ -1,7 +1,7 @@
 """Who issued a certificate, read from its DER form (RFC 5280, section 4.1).  Pure, for any bytes.
 
-Only what tells a chain with a missing certificate from one of a private authority: the names of subject and issuer,
-and whether the certificate says where its issuer's can be fetched (RFC 5280, section 4.2.2.1).
+Only what distinguishes a chain with a missing certificate from one of a private authority: the names of subject and
+issuer, and whether the certificate says where its issuer's can be fetched (RFC 5280, section 4.2.2.1).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _attributes(name: bytes) -> list[tuple[bytes, str]]:
 
 
 def read(der: bytes) -> Certificate | None:
-    """The names in a certificate, or None where the bytes are no certificate."""
+    """The names in a certificate, or None where the bytes are not a certificate."""
     if len(der) > _LONGEST:
         return None
     try:
@@ -97,7 +97,7 @@ def read(der: bytes) -> Certificate | None:
 def missing_issuer(chain: Sequence[bytes], trusted: Iterable[bytes]) -> str | None:
     """The name of the certificate that a server ought to have sent along, or None where no certificate is missing.
 
-    A chain that ends below a known root lacks its intermediate if there is a sign that the issuer is no root of a
+    A chain that ends below a known root lacks its intermediate if there is a sign that the issuer is not a root of a
     private authority: another certificate was sent in its place, the certificate names a source for its issuer's, or
     an authority of the same organization is trusted.
 

@@ -200,14 +200,16 @@ def _check_letters(typed: str) -> None:
         if kind in ("Pi", "Pf") or letter in '"`\u201a\u201e':
             raise BadEndpoint(f"the endpoint has a quotation mark ({letter}) in it; leave that out")
         if kind in ("Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp") and letter != " ":
-            raise BadEndpoint(f"the endpoint has an invisible character (U+{ord(letter):04X}) in it; type the URL anew")
+            raise BadEndpoint(
+                f"the endpoint has an invisible character (U+{ord(letter):04X}) in it; type the URL again"
+            )
 
 
 def _host(host: str) -> str:
     """The host as it is dialled: names by IDNA 2008, as httpx has them.
 
     Raises:
-        BadEndpoint: it is no host name or address, or another host than the one typed would be dialled.
+        BadEndpoint: it is not a host name or address, or another host than the one typed would be dialled.
     """
     wrong = f"'{host[:60]}' is not a host name; {_LIKE}"
     name = host.rstrip(".")
@@ -289,7 +291,7 @@ def secrets_in(endpoint: Endpoint) -> list[tuple[str, str]]:
 
 
 def login(proxy: str) -> list[tuple[str, str]]:
-    """User name and password in a proxy's URL, as written and decoded; a token may stand as the user."""
+    """User name and password in a proxy's URL, as written and decoded; a token may be given as the user."""
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     except ValueError:

@@ -2,7 +2,7 @@
 
 ``Spellings`` of the redactor match a whole secret in place.  Here a text is read as a person could read it: escapes
 undone, blanks, tags and invisible characters dropped, wide letters made plain, and what is base64, hexadecimal or a
-list of numbers decoded.  Each such reading knows where its letters stand in the text, so that what is found in it can
+list of numbers decoded.  Each such reading knows where its letters are in the text, so that what is found in it can
 be replaced there.
 """
 
@@ -69,13 +69,13 @@ _WORDLIKE = re.compile(r"[a-z._/:@-]*|[A-Z._/:@-]*")
 
 #: From a place in a reading (start, end) to that in the text.
 Place = Callable[[int, int], tuple[int, int]]
-#: Reads a code in each way that is worth it; the second argument tells whether decoded bytes are.
+#: Reads a code in each way that is worth it; the second argument is whether decoded bytes are.
 Decoder = Callable[[str, Callable[[bytes], bool]], Iterator["Reading"]]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A text as it may be read, and where a part of it stands in the text."""
+    """A text as it may be read, and where a part of it is in the text."""
 
     text: str
     place: Place
@@ -149,7 +149,7 @@ def _codes(text: str) -> Iterator[tuple[int, str, Decoder]]:
 
 def _from_hex(token: str, worth: Callable[[bytes], bool]) -> Iterator[Reading]:
     digits = _NO_HEX.sub("", token)
-    for shift in (0, 1):  # a digit may stand directly before
+    for shift in (0, 1):  # a digit may come directly before
         if worth(bytes.fromhex(digits[shift : len(digits) - (len(digits) - shift) % 2])):
             pairs = list(_HEX_PAIR.finditer(token, shift))
             yield _decoded([int(item[1], 16) for item in pairs], pairs)
@@ -168,7 +168,7 @@ def _from_base64(token: str, worth: Callable[[bytes], bool]) -> Iterator[Reading
     plain = _rewritten(Reading(token, _same), _NO_BASE64, lambda found: "") if size < len(token) else None
     in_token = plain.place if plain else _same
     for backwards in (False, True):
-        for shift in range(4):  # letters of the alphabet may stand directly before
+        for shift in range(4):  # letters of the alphabet may come directly before
             rest = letters[shift : size - ((size - shift) % 4 == 1)]
             raw = base64.b64decode(rest + "=" * (-len(rest) % 4))
             if worth(raw):
@@ -177,7 +177,7 @@ def _from_base64(token: str, worth: Callable[[bytes], bool]) -> Iterator[Reading
 
 
 def _of_base64(in_token: Place, size: int, shift: int, backwards: bool, start: int, end: int) -> tuple[int, int]:
-    """Where decoded bytes stand in the text in base64."""
+    """Where decoded bytes are in the text in base64."""
     first, last = shift + start * 4 // 3, min(size, shift - (-end * 4 // 3))
     return in_token(size - last, size - first) if backwards else in_token(first, last)
 
@@ -205,7 +205,7 @@ class Disguises:
         self._known_codes: dict[tuple[int, Decoder, str], Hits] = {}
 
     def find(self, text: str) -> list[tuple[int, int, int]]:
-        """Where secrets stand in the first ``READ`` characters: start, end, and the number of the secret; in order."""
+        """Where secrets are in the first ``READ`` characters: start, end, and the number of the secret; in order."""
         if not self._runs or len(text) < self._shortest:  # no reading is longer than the text
             return []
         hits = self._known.get(text)
@@ -323,7 +323,7 @@ class _Runs:
         size = min(RUN, len(plain))
         starts = range(len(plain) - size + 1)
         told = [plain[at : at + size] for at in starts if _telling(_of(value, plain, at, size))]
-        if not told and plain:  # a run of it may stand in any text
+        if not told and plain:  # any text may contain a run of it
             size = max(size, len(plain) - (2 if len(set(plain)) > 8 and _WORDLIKE.fullmatch(value) else 0))
             told = [plain[at : at + size] for at in range(len(plain) - size + 1)]
         self._wholes = (plain, plain[::-1])

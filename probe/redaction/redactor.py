@@ -1,8 +1,8 @@
 """Removing secrets from everything that is recorded, in every encoding in which they may come back.
 
 A secret has a name (``API_KEY``, or the variable of an extra header) and is replaced by ``${NAME}``.  Redaction happens
-at capture, so no later code has the secret.  One that is too common to be told from other text (short, a word, the
-model's id) is replaced only where it is a value of its own.
+at capture, so no later code has the secret.  One that is too common to be distinguished from other text (short, a word,
+the model's id) is replaced only where it is a value of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from probe.redaction.disguises import Disguises
 # Each letter may be written as itself or be escaped as in JSON, URLs and HTML, each in its own way
 # and several times over; the whole may be in base64 or hexadecimal.
 
-#: A shorter secret cannot be told from ordinary text.
+#: A shorter secret cannot be distinguished from ordinary text.
 ANYWHERE = 8
 #: A shorter one is replaced as a whole string of JSON neither: tokens of a stream are as short.
 SHORTEST = 4
@@ -54,7 +54,7 @@ PLACEHOLDERS = frozenset(
 
 
 def too_common(value: str, public: Sequence[str] = ()) -> bool:
-    """Whether a secret is short, a word, or a part of what is ``public``, so that it stands in any text by chance."""
+    """Whether a secret is short, a word, or a part of what is ``public``, so that any text may contain it by chance."""
     word = value.isalpha() and value.isascii() and value in (value.lower(), value.upper(), value.title())
     return len(value) < ANYWHERE or (word and len(value) <= _LONGEST_WORD) or _known(value, public)
 
@@ -142,7 +142,7 @@ class Spellings:
 
     @staticmethod
     def of(value: str) -> Spellings | None:
-        """The spellings of a secret; None if it cannot be told from ordinary text."""
+        """The spellings of a secret; None if it cannot be distinguished from ordinary text."""
         if too_common(value):
             return None
         either = not value.isalpha()
@@ -153,7 +153,7 @@ class Spellings:
         return Spellings(_compiled(body), rest, tuple(sorted(_coded(value), key=len, reverse=True)))
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where the secret stands."""
+        """Where the secret is."""
         for literal in self.literals:
             at = text.find(literal)
             while at >= 0:
@@ -176,7 +176,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _alone(value: str) -> tuple[re.Pattern[str], re.Pattern[str] | None]:
-    """Where a secret that is too common for a search stands as a value of its own: in a header or a query, and as a
+    """Where a secret that is too common for a search is a value of its own: in a header or a query, and as a
     whole string of JSON."""
     word = re.escape(value)
     header = rf"(?:[Bb]earer|[Bb]asic)(?: |%20|\+){word}(?![\w.~+/=-])"
@@ -216,7 +216,7 @@ class Redactor:
         return bool(self._rules)
 
     def spans(self, text: str, *, tokens: bool = False) -> list[tuple[int, int, str]]:
-        """Where secrets stand: start, end and name; in order, and none over another.
+        """Where secrets are: start, end and name; in order, and none over another.
 
         Args:
             tokens: the strings in the text are tokens of a model, which may be any word.

@@ -52,7 +52,7 @@ _AT_ONCE_S = 1.0
 _LONG_S = 20.0
 #: Tokens for thinking, in addition to those of the visible answer.
 THINKING_ROOM = 1024
-#: Answers with thinking between tags until limits are raised: a stray tag in one answer is no thinking.
+#: Answers with thinking between tags until limits are raised: a stray tag in one answer is not thinking.
 TAGGED = 2
 
 

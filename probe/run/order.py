@@ -25,7 +25,7 @@ WAITING = 100
 def tails(checks: Sequence[Check], edges: Mapping[str, set[str]]) -> dict[str, int]:
     """For each check the length of the longest chain that it begins, in requests that are likely sent.
 
-    A check that waits for --idle seconds takes longer than any chain of requests, and others run beside it.
+    A check that waits for --idle seconds takes longer than any chain of requests, and others run at the same time.
     """
     heads: dict[str, set[str]] = {}
     for name, waits in edges.items():

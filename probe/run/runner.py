@@ -166,6 +166,7 @@ def _assemble(
         lookup=registry.advice,
         title=registry.title,
         host=options.endpoint.host,
+        base=target.base_url or (options.endpoint.base if options.endpoint.base.endswith("/v1") else None),
     )
     return Report(
         tool=ToolInfo("endpoint-probe", VERSION),

@@ -177,7 +177,10 @@ class Scheduler:
             if blamed:
                 # Of several that could have met it, the one that failed to.
                 name = min(blamed, key=lambda name: (self._records[name].outcome in (Outcome.PASS, Outcome.SKIP), name))
-                return f"needs {need}, and {name} ended as {self._records[name].outcome}"
+                outcome = self._records[name].outcome
+                if outcome is Outcome.PASS:
+                    return f"needs {need}, which {name} did not find"
+                return f"needs {need}, and {name} ended as {outcome}"
             return f"needs {need}, which no chosen check provides"
         return None
 

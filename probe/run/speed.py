@@ -21,7 +21,7 @@ THINKING_S = 60.0
 LEAST_THINKING = 192
 #: Prompt tokens are read so many times faster than tokens are written (llama.cpp on a busy CPU: 2 to 6).
 READING = 4.0
-#: Requests that took much longer beside others than alone, until fewer are sent at once.
+#: Requests that took much longer together with others than alone, until fewer are sent at once.
 QUEUED = 2
 
 
@@ -66,7 +66,7 @@ class Speed:
                 self._learn(tokens / took, streamed=False)
 
     def _learn(self, rate: float, *, streamed: bool) -> None:
-        """A stream shows the rate; whole answers and requests beside others show a lower bound of it."""
+        """A stream shows the rate; whole answers, and requests together with others, show a lower bound of it."""
         if self.rate is None or (streamed and not self._streamed) or rate > self.rate:
             self.rate = rate
         self._streamed = self._streamed or streamed
@@ -88,7 +88,7 @@ class Speed:
         return min(room, max(LEAST_THINKING, ceil(THINKING_S * self.rate)))
 
     def queued(self, exchange: Exchange) -> bool:
-        """Whether requests beside others wait for each other, as at a server with one slot; told after each of them."""
+        """Whether concurrent requests wait for each other, as at a server with one slot; asked after each of them."""
         prompt, tokens = chat_completion.usage(exchange)
         if not self._streamed or not tokens:
             return False

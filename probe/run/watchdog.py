@@ -123,7 +123,7 @@ class Watchdog:
 
 
 class Activity:
-    """For how long a check has not waited for the endpoint: one that waits for nothing and does not end is hung."""
+    """For how long a check has not waited for the endpoint: one that does not wait and does not end is hung."""
 
     def __init__(self) -> None:
         self._waiting = 0

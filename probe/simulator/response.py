@@ -113,7 +113,7 @@ class Response:
     def with_writes(self, writes: Iterable[tuple[float, bytes]]) -> Response:
         """A copy with other writes, given as (time, bytes); the head is sent with the first of them.
 
-        Writes are numbered anew, since events lose their identity in a buffer.
+        Writes are numbered again, since events lose their identity in a buffer.
         """
         planned = [Write(at, data, number) for number, (at, data) in enumerate(writes) if data]
         last = max([self.end_at, *(write.at for write in planned)])

@@ -42,7 +42,7 @@ ABOUT_CLIENT_CERTIFICATE = re.compile(
     r"ALERT_(?:CERTIFICATE_(?:REQUIRED|UNKNOWN|EXPIRED|REVOKED)|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA|"
     r"NO_CERTIFICATE)$"
 )
-#: Not errors of TLS: asyncio's TLS layer waits by them, so that they stand in the chain below a reset.
+#: Not errors of TLS: asyncio's TLS layer waits by them, so that they are in the chain below a reset.
 _NO_TLS_ERROR = (ssl.SSLEOFError, ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLZeroReturnError)
 
 

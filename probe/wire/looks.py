@@ -1,7 +1,7 @@
 """Looks at a port below HTTP: does it speak TLS, which certificates does it send, which addresses of a host answer.
 
 No byte of HTTP is sent here, and no secret: a TCP connection, at most a TLS handshake without verification, and the
-end.  It tells why a request failed where the failed request cannot.
+end.  It shows why a request failed where the failed request cannot.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _advance(step: Callable[[], Any]) -> tuple[bool, str]:
 
 
 def _chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
-    """The certificates presented, as far as this Python tells (all of them from 3.10 on, else the first)."""
+    """The certificates presented, as far as this Python gives them (all of them from 3.10 on, else the first)."""
     holder = tls if hasattr(tls, "get_unverified_chain") else getattr(tls, "_sslobj", None)
     try:
         found = holder.get_unverified_chain() if holder is not None else None

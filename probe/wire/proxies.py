@@ -52,7 +52,7 @@ class ByProxy(httpx.AsyncBaseTransport):
             try:
                 self._carriers[url] = self._carrier(url)
             except (ImportError, ValueError, httpx.InvalidURL):
-                raise httpx.ProxyError("this is no http or https proxy, and no other kind can be used") from None
+                raise httpx.ProxyError("this is not an http or https proxy, and no other kind can be used") from None
         return await self._carriers[url].handle_async_request(request)
 
     async def aclose(self) -> None:

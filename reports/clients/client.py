@@ -105,7 +105,7 @@ class Client:
         mode: permissions of a new file, or None for the usual ones.
         extras: values that no probe can find out and the person may give, with their meaning.
         rules: the problems for which the client would refuse the finished data.
-        expands: a pattern of what the client replaces in every text of the file, beside what any client does.
+        expands: a pattern of what the client replaces in every text of the file, in addition to what any client does.
         proof: how the file was proven.
     """
 

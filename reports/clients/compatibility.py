@@ -480,7 +480,7 @@ def rows(report: Report) -> list[ClientRow]:
 def _row(fit: Fit, settings: Settings | None, problem: str) -> ClientRow:
     client = registry.client(fit.client)
     if fit.answer is Answer.NO:
-        problem = "none, because the client does not work with this endpoint"
+        problem = "the client does not work with this endpoint"
     elif settings is not None:
         try:
             made = export(client, settings)

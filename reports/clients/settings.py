@@ -256,12 +256,12 @@ class Settings:
 
     @property
     def literal_query(self) -> dict[str, str]:
-        """The parameters of the query whose values are no secrets."""
+        """The parameters of the query whose values are not secrets."""
         given = parse_qsl(self.query, keep_blank_values=True)
         return {name: value for name, value in given if not _SECRET.search(value)}
 
     def headers_as(self, reference: Callable[[str], str]) -> dict[str, str] | None:
-        """The headers beside ``Authorization: Bearer``, that of the key first, or None where there are none.
+        """The headers in addition to ``Authorization: Bearer``, that of the key first, or None where there are none.
 
         Args:
             reference: writes the value of an environment variable; the values themselves are never written.
@@ -302,7 +302,7 @@ class Settings:
             return []
         return [
             f"the context length is not known: {self.context_or_assumed} is written; "
-            "give the real one with --set context=N"
+            "give the real one with export --set context=N"
         ]
 
     def tools_note(self) -> list[str]:

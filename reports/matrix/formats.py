@@ -68,9 +68,9 @@ def as_markdown(matrix: Matrix) -> bytes:
             for item in matrix.changes
         ]
         head = ("Kind", "Where", "Capability", "Verdict", "Trials", "Finding")
-        parts += [f"### Changed {inline(matrix.compared_with)}", table(head, rows)]
+        parts += [f"### Changes, compared {inline(matrix.compared_with)}", table(head, rows)]
     elif matrix.compared_with:
-        parts.append(f"Nothing changed {inline(matrix.compared_with)}.")
+        parts.append(f"Compared {inline(matrix.compared_with)}, nothing changed.")
     unmet = [
         (code(row.name), code(name), inline(" or ".join(row.marks[name].expected)), inline(row.marks[name].state))
         for row in matrix.rows

@@ -93,7 +93,7 @@ def test_a_variable_of_a_repeatable_option(capsys: pytest.CaptureFixture[str], m
     [
         ("accpt = []", "did you mean 'accept'?"),
         ('accept = ["connect.refusd"]', "did you mean 'connect.refused'?"),
-        ('proxy = "http://evil.example"', "cannot stand in a file"),
+        ('proxy = "http://evil.example"', "cannot be set in a file"),
         ("only = 3", "takes a list"),
         ("quiet = 3", "takes true or false"),
         ("depth = []", "takes a text or a number"),
@@ -112,7 +112,7 @@ def test_a_file_that_cannot_be_used_gets_one_line(
 @pytest.mark.parametrize("key", sorted(NOT_FROM_A_FILE))
 def test_a_file_cannot_say_who_gets_the_key(key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "endpoint-probe.toml").write_text(f'{key} = "x"\n')
-    assert f"'{key}' cannot stand in a file" in refusal(capsys)
+    assert f"'{key}' cannot be set in a file" in refusal(capsys)
 
 
 def test_help_reads_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,6 +42,27 @@ def test_the_software_s_own_cure_comes_before_the_general_one() -> None:
     assert said == "vLLM: Use --flag. To check: It answers 200. In general: Switch it on."
 
 
+@pytest.mark.parametrize(
+    ("base", "command"),
+    [
+        ("http://h/v1", "curl http://h/v1/models"),
+        ("http://h/$(x)", "curl 'http://h/$(x)'/models"),
+        (None, "curl BASE/models"),
+    ],
+)
+def test_the_command_that_checks_a_remedy_can_be_pasted(base: str | None, command: str) -> None:
+    (made,) = advised(
+        [finding("url.x")],
+        ServerInfo("nginx"),
+        general=lambda _: GENERAL,
+        lookup=lambda *_: Advice("Set it.", "`curl BASE/models` prints a list."),
+        title=str,
+        host="h",
+        base=base,
+    )
+    assert made.remedy == f"nginx: Set it. To check: `{command}` prints a list. In general: {GENERAL}"
+
+
 def test_nothing_changes_where_nothing_is_known() -> None:
     assert remedy("tools.x", ServerInfo()) == GENERAL
     assert remedy("tools.y", ServerInfo("vllm")) == GENERAL

@@ -51,7 +51,7 @@ NO_CHAT = "Not usable: no chat completion could be had"
     [
         (healthy(), "Usable: chat works, and nothing wrong was found."),
         (faulty(), "Usable with limits: chat works, and 1 error will break or mislead clients."),
-        (replace(faulty(), findings=faulty().findings[1:]), "Usable: chat works; see the warnings."),
+        (replace(faulty(), findings=faulty().findings[1:]), "Usable: chat works, with 1 warning."),
         (replace(faulty(), findings=faulty().findings[2:]), "Usable: chat works, and nothing wrong was found."),
         (REFUSED, f"{NO_CHAT} (the best answer was 500)."),
         (BUSY, f"{NO_CHAT} (the endpoint kept answering 429)."),

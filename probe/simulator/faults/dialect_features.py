@@ -198,7 +198,7 @@ def _first_block(call: Call) -> None:
 
 
 _AGENTS = (
-    row("responses-tool-types-rejected", "tools that are no functions are refused",
+    row("responses-tool-types-rejected", "tools that are not functions are refused",
                   "responses.fields-rejected", refuse=_tool_types),
     row("responses-developer-rejected", "messages of the role developer are refused",
                   "responses.fields-rejected", refuse=lambda sent: "Unexpected role 'developer'"

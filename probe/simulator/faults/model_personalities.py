@@ -90,7 +90,7 @@ Small = Fault.variant(
 # Uses the newest question and nothing else.
 Copies = Fault.variant(
     "copying-model",
-    "the same, and it uses no system message either",
+    "a small model: as small-model, and it uses no system message either",
     yields=("tools.not-called",),
     personality="copies",
 )

@@ -247,7 +247,7 @@ class ArgumentsLost(_Values):
 
 
 class ModelAltersTexts(TextsAltered):
-    """A weak model writes so itself, in calls that are text too; what is no habit also in other JSON (harmless)."""
+    """A weak model writes so itself, in calls that are text too; what is not a habit also in other JSON (harmless)."""
 
     name = "model-texts-altered"
     summary = "the model itself changes texts in calls (=how, as agent-texts-altered; harmless)"

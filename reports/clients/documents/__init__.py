@@ -26,7 +26,7 @@ def _format(name: str) -> Format:
     return found
 
 
-#: Lines and entries of a file that is edited: it is read anew after each change.
+#: Lines and entries of a file that is edited: it is read again after each change.
 _MOST_ENTRIES = 10_000
 
 

@@ -123,7 +123,7 @@ def test_the_sdk_has_to_go_on_after_the_call() -> None:
         ({"openai-python stream()": "raises: AssertionError", "openai-python loop": OK}, "warning"),
         ({"openai-node stream()": "raises: Error"}, "warning"),
         ({drive_python.BARE_LOOP: "raises: IndexError"}, "warning"),
-        ({typed.GO: "raises: id is no string"}, "warning"),
+        ({typed.GO: "raises: id is not a string"}, "warning"),
         ({typed.JAVA: "raises: choices is missing"}, "warning"),
         ({"openai-python create": 'finish reason "eos"'}, "warning"),
     ],

@@ -68,12 +68,12 @@ class Field:
 
 def _string(value: Any, path: str) -> None:
     if not isinstance(value, str):
-        raise Refused(f"{path} is no string")
+        raise Refused(f"{path} is not a string")
 
 
 def _integer(value: Any, path: str) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise Refused(f"{path} is no integer")
+        raise Refused(f"{path} is not an integer")
 
 
 def _unsigned(value: Any, path: str) -> None:
@@ -94,7 +94,7 @@ def _words(*words: str) -> Type:
 def _list(item: Field) -> Type:
     def check(value: Any, path: str) -> None:
         if not isinstance(value, list):
-            raise Refused(f"{path} is no list")
+            raise Refused(f"{path} is not a list")
         for element in value:
             _check(item, element, f"{path}[]", present=True)
 
@@ -104,7 +104,7 @@ def _list(item: Field) -> Type:
 def _struct(fields: Mapping[str, Field]) -> Type:
     def check(value: Any, path: str) -> None:
         if not isinstance(value, dict):
-            raise Refused(f"{path or 'the answer'} is no object")
+            raise Refused(f"{path or 'the answer'} is not an object")
         for name, field in fields.items():
             _check(field, value.get(name), f"{path}.{name}" if path else name, present=name in value)
 
