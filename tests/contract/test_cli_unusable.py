@@ -97,7 +97,7 @@ CASES: list[tuple[list[str], str]] = [
     (["run", HERE, "--http", "3"], "'2'"),
     (["run", HERE, "--out", "file/below"], "--out"),
     (["run", HERE, "--out", "file"], "--out"),
-    (["run", HERE, "--out", "a\0b"], "--out"),
+    (["run", HERE, "--out", "a\0b"], "leave it out"),
     (["run", HERE, "--format", "pdf"], "json, html, markdown, junit"),
     (["run", HERE, "--fail-on", "info"], "'warning'"),
     (["run", HERE, "--timeout"], "--timeout"),
