@@ -182,7 +182,8 @@ def _audit(plan: _Plan, store: Store) -> int:
     matrix = assemble(store, found, plan.since)
     written = write_matrix(matrix, plan.out, plan.formats)
     if plan.given["metrics"]:
-        write(plan.given["metrics"], formats.as_metrics(matrix), "name another file with --metrics")
+        shown = formats.as_metrics(matrix)
+        write(plan.given["metrics"], shown, "name another file with --metrics", named=True)
     delivered = _alarm(plan, store, found, matrix)
     _print_result(matrix, plan.given, written)
     return max(_status(matrix, plan.given["fail_on"], plan.given["accept"]), 0 if delivered else FOUND)

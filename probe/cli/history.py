@@ -91,7 +91,7 @@ def _show(store: Store, given: Mapping[str, Any]) -> int:
 
         lines = [change_line(item) for item in changes]
         page = history.render(fleet, [audit.started_at for audit in audits], lines)
-        write(given["html"], page, "name another file with --html")
+        write(given["html"], page, "name another file with --html", named=True)
     shown = {cell: cells[cell] for cell in sorted(cells)} if target else {}
     if given["form"] == "json":
         _print_json(audits, shown, changes, limit)

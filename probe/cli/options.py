@@ -176,16 +176,22 @@ def saved_report(named: str) -> Report:
         raise Unusable(f"no path is named {named!r}; name a report.json or its folder") from None
 
 
-def write(path: str | Path, content: bytes, instead: str) -> None:
+def write(path: str | Path, content: bytes, instead: str, *, named: bool = False) -> None:
     """Write a file whole or not at all.
+
+    Args:
+        named: the file itself was named, which may be a link or a device such as /dev/stdout: it is not replaced.
 
     Raises:
         Unusable: it cannot be written; the message ends with ``instead``.
     """
-    from probe.files import write_whole
+    from probe.files import overwrite, write_whole
 
     try:
-        write_whole(Path(path), content)
+        if named:
+            overwrite(Path(path), content, None)
+        else:
+            write_whole(Path(path), content)
     except OSError as error:
         raise Unusable(f"cannot write {path} ({error.strerror}); {instead}") from None
 
@@ -203,4 +209,4 @@ def print_or_write(content: bytes, output: str | None) -> None:
         if (problem := streams.lost()) is not None:
             raise Unusable(f"cannot write to standard output ({problem.strerror}); name a file with --output")
     else:
-        write(output, content, "name another file with --output")
+        write(output, content, "name another file with --output", named=True)

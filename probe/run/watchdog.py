@@ -41,11 +41,16 @@ class Stalled(Exception):
 
     Attributes:
         hung: whether it would not have ended by itself; otherwise only the run's time was over.
+
+    Args:
+        blocked_s, processor_s: for how long it blocked the loop, and the processor time of this process meanwhile: one
+            that computes and seldom has a processor is not hung.
     """
 
-    def __init__(self, blocked_s: float) -> None:
+    def __init__(self, blocked_s: float, processor_s: float) -> None:
         super().__init__(f"it blocked the event loop for {blocked_s:.1f} s")
-        self.hung = blocked_s >= HUNG_S
+        starved = blocked_s / 10 < processor_s < HUNG_S / 2
+        self.hung = blocked_s >= HUNG_S and not starved
 
 
 class Watchdog:
@@ -60,6 +65,7 @@ class Watchdog:
     _watching: list[Watchdog] = []  # noqa: RUF012 - one timer a process, so one list
     _seen = -1
     _silent = 0
+    _processor_s = 0.0
     _hook: Any = sys.unraisablehook
 
     def __init__(self, inside: Function, whose: object, over: Callable[[], bool]) -> None:
@@ -107,7 +113,9 @@ class Watchdog:
         """Raise ``Stalled`` in the check that has blocked the loop for too long, if there is one."""
         beats = sum(item._beats for item in cls._watching)
         # Ticks are counted and not seconds, since a stopped and continued process has not stalled.
-        cls._silent = cls._silent + 1 if beats == cls._seen else 0
+        if beats != cls._seen:
+            cls._silent, cls._processor_s = -1, time.process_time()
+        cls._silent += 1
         cls._seen = beats
         blocked_s = cls._silent * _TICK_S
         while frame is not None and blocked_s >= IMPATIENCE_S:
@@ -116,7 +124,7 @@ class Watchdog:
                     if blocked_s < (IMPATIENCE_S if item.over() else PATIENCE_S):
                         return
                     cls._silent -= int(1 / _TICK_S)  # the next one in a second, where this one is not heeded
-                    raise Stalled(blocked_s)
+                    raise Stalled(blocked_s, time.process_time() - cls._processor_s)
             if frame.f_code.co_name == "__del__" or frame.f_code.co_filename.endswith("weakref.py"):
                 return  # an exception would be lost there; the next tick is soon enough
             frame = frame.f_back

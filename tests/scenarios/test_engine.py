@@ -33,6 +33,7 @@ from probe.run.outcomes import BudgetExceeded, Inconclusive, Skip
 from probe.run.run_state import Log
 from probe.run.runner import run
 from probe.run.scheduler import GraphError, Scheduler, graph
+from probe.run.watchdog import Stalled
 
 FAULT = Diagnosis("demo.fault", Severity.ERROR, Owner.SERVER, "A fault", "w", "y", "r")
 
@@ -237,6 +238,13 @@ def test_the_watchdog_interrupts_checks_and_nothing_else() -> None:
 
     report = report_of(make("a.fine"), emit=busy, deadline_s=0.1)
     assert outcomes(report)["a.fine"][0] is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("blocked_s", "processor_s", "hung"), [(5.0, 4.9, True), (5.0, 0.0, True), (5.0, 1.2, False), (1.0, 1.0, False)]
+)
+def test_what_seldom_has_a_processor_is_not_hung(blocked_s: float, processor_s: float, hung: bool) -> None:
+    assert Stalled(blocked_s, processor_s).hung is hung
 
 
 def test_the_deadline_ends_a_run() -> None:

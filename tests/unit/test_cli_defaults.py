@@ -12,6 +12,7 @@ from probe.cli import main
 from probe.cli.settings import NOT_FROM_A_FILE
 
 URL = "http://127.0.0.1:9/v1"
+REPORT = str(Path(__file__).parent.parent / "golden" / "healthy.report.json")
 
 
 @pytest.fixture(autouse=True)
@@ -182,3 +183,18 @@ def test_an_error_that_quotes_an_argument_is_short(capsys: pytest.CaptureFixture
     assert (
         capsys.readouterr().err == "endpoint-probe: there is no history at the path of --store (File name too long)\n"
     )
+
+
+@pytest.mark.parametrize("words", [["render", REPORT, "--format", "markdown"], ["diff", REPORT, REPORT]])
+def test_a_link_or_device_that_is_named_for_the_output_stays(words: list[str]) -> None:
+    """As root a file that is renamed over /dev/stdout would replace it for every program."""
+    link, behind = Path("link"), Path("behind")
+    link.symlink_to("/dev/null")
+    assert main([*words, "--output", str(link)]) == 0
+    assert link.is_symlink()
+    link.unlink()
+    behind.write_text("")
+    link.symlink_to(behind)
+    assert main([*words, "--output", str(link)]) == 0
+    assert link.is_symlink()
+    assert behind.read_text()
