@@ -13,7 +13,7 @@ from tests.hostile.corpus.bodies import MIB
 from tests.hostile.scripts import KEEP, Act, Scene, chunk, hostile, opening, reply
 
 MOST = 8 * MIB
-PIECE = "a" * 900
+PIECE = "a" * 300
 
 
 def _delta(**fields: Any) -> dict[str, Any]:
