@@ -77,15 +77,15 @@ def _strings(document: Any) -> Iterator[tuple[Path, Slot, str]]:
     while waiting:
         path, container = waiting.pop()
         inner: list[tuple[Path, Any]] = []
-        if isinstance(container, dict):
-            own = {name: container[name] for name in _TELLING if isinstance(container.get(name), str | int)}
-            path = (*path, frozenset(own.items()))
-        for key, value in container.items() if isinstance(container, dict) else enumerate(container or ()):
-            here: Path = (*path, str(key)) if isinstance(container, dict) else path
+        keyed = isinstance(container, dict)
+        if keyed:
+            own = [(name, value) for name in _TELLING if isinstance(value := container.get(name), str | int)]
+            path = (*path, frozenset(own))
+        for key, value in container.items() if keyed else enumerate(container or ()):
             if isinstance(value, str):
-                yield here, (container, key), value
-            elif isinstance(value, dict | list) and len(here) < _DEEPEST:
-                inner.append((here, value))
+                yield (*path, str(key)) if keyed else path, (container, key), value
+            elif isinstance(value, dict | list) and value and len(path) < _DEEPEST:
+                inner.append(((*path, str(key)) if keyed else path, value))
         waiting += reversed(inner)
 
 

@@ -20,7 +20,7 @@ from probe.exchange import Request, Response, Timeline
 from tests.hostile.patterns import seconds
 
 #: Pieces, and the characters of each: together what is read of one body.
-MOST, PIECE = 7_900, "a" * 900
+MOST, PIECE = 6_000, "a" * 900
 
 
 def answered(body: bytes, kind: str = "text/event-stream", stream: bool = True) -> Exchange:

@@ -34,7 +34,7 @@ def places(value: Any, path: Place = ()) -> Iterator[Place]:
     if isinstance(value, str):
         yield path
     elif isinstance(value, dict):
-        for name, item in [*value.items()][: 4 if path == ("capabilities",) else None]:
+        for name, item in [*value.items()][: 2 if path == ("capabilities",) else None]:
             if path[-1:] in (("capabilities",), ("facts",), ("headers",)):
                 yield (*path, name, None)
             yield from places(item, (*path, name))

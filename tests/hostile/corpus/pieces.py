@@ -13,7 +13,7 @@ from tests.hostile.corpus.bodies import MIB
 from tests.hostile.scripts import KEEP, Act, Scene, chunk, hostile, opening, reply
 
 MOST = 8 * MIB
-PIECE = "a" * 900
+PIECE = "a" * 300
 
 
 def _delta(**fields: Any) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def _message(text: Any = "x", **fields: Any) -> dict[str, Any]:
     return {"choices": [choice]}
 
 
-#: The chunk of each event of a stream of 7,900.
+#: The chunk of each event of a stream of 4,000.
 STREAMS: dict[str, Callable[[int], dict[str, Any]]] = {
     "text-of-a-field": lambda n: _delta(x=PIECE),
     "list-of-a-field": lambda n: _delta(content="a", x=[1] * 14),
@@ -44,7 +44,7 @@ STREAMS: dict[str, Callable[[int], dict[str, Any]]] = {
     "usages": lambda n: {**_delta(content="a"), "usage": {"prompt_tokens": n, "completion_tokens": n}},
     "errors": lambda n: {"error": {"message": f"{n} {PIECE[:500]}", "code": 429}},
     "cumulative-text": lambda n: _delta(content="word " * (n % 200)),
-    "nested": lambda n: _delta(content="a", x=json.loads("[" * 150 + "]" * 150)),
+    "nested": lambda n: _delta(content="a", x=json.loads("[" * 60 + "]" * 60)),
 }
 for _name, _make in STREAMS.items():
 
@@ -57,7 +57,7 @@ for _name, _make in STREAMS.items():
             yield KEEP
             return
         yield opening()
-        for start in range(0, 7_900, 200):
+        for start in range(0, 4_000, 200):
             yield chunk(b"".join(b"data: %b\n\n" % json.dumps(make(n)).encode() for n in range(start, start + 200)))
         yield chunk(b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n')
         yield chunk(b"")
