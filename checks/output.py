@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from checks.shared.outcome import Answer, last_outcome, words_of
 from checks.shared.trials import repeat_unclear
+from checks.stream.catalogue import TEXT_DIFFERS
 from probe.api import (
     Depth,
     Diagnosis,
+    Evidence,
     Exchange,
     Finding,
     Owner,
@@ -100,6 +102,19 @@ TEMPLATE_TOKENS = Diagnosis(
     sources=("huggingface/chat-ui issue 1423", "ggml-org/llama.cpp issue 12213"),
 )
 
+SPACES = Diagnosis(
+    code="output.spaces-altered",
+    severity=Severity.ERROR,
+    owner=Owner.SERVER,
+    title="Spaces of the text lost or doubled",
+    what="No answer of the run has a space between its words, or every space is there twice.",
+    why="Text is unreadable, and code that depends on its indentation is broken; no client can restore it.",
+    remedy="Update the server, and use the tokenizer that belongs to the model (llama.cpp: a newer GGUF, vLLM: "
+    "`--tokenizer`): words are joined with the rules of another one.",
+    verify="`Repeat exactly: one two three` brings single spaces.",
+    sources=("OpenNMT/Tokenizer pull request 144", "llm-d/llm-d-inference-sim issue 30"),
+)
+
 OBJECT_QUESTION = "What does JSON stand for?"
 SCHEMA_QUESTION = "Give me one sample record."
 _FEATURE_WORDS = ("response_format", "json_object", "json_schema", "grammar", "schema", "structured")
@@ -115,6 +130,10 @@ _CUT = ("length", "max_tokens", "model_length")
 _OTHER_ENDS = ("content_filter", "tool_calls", "error")
 #: From this many answers with template tokens on, the server leaves them in, and the model did not write them.
 _SEVERAL = 2
+#: So many spaces in so many answers are no habit of a model; letters in a row that are no word.
+_GAPS, _TEXTS = 8, 3
+_GAP = re.compile(r"(?<=\S) +(?=\S)")
+_NO_WORD = re.compile(r"[A-Za-z]{16}")
 #: For an answer that shows that the parameter reached the model.
 _REACHED = (
     "The parameter reaches the model, and the object is in the wrong place: update the server, or set its reasoning "
@@ -170,18 +189,45 @@ async def json_schema(ctx: Context) -> Result:
 
 @check(
     "output.tokens",
-    title="Search every text for template tokens",
-    proves="No text has special tokens of a chat template.",
+    title="Search every text for template tokens and lost spaces",
+    proves="No text has special tokens of a chat template, and words have one space between them.",
     requires={"chat"},
     after={"*"},
-    emits=(TEMPLATE_TOKENS,),
+    emits=(TEMPLATE_TOKENS, SPACES, TEXT_DIFFERS),
     max_requests=0,
     depth=Depth.QUICK,
 )
 async def tokens(ctx: Context) -> Result:
     if ctx.codes & {TEMPLATE_TOKENS.code, "stream.text-differs", "tools.parser-missing", "tools.stream-leak"}:
         return Result(note="reported already")
-    return diagnose_tokens(ctx.exchanges)
+    return diagnose_tokens(ctx.exchanges) | diagnose_spaces(ctx.exchanges)
+
+
+def diagnose_spaces(exchanges: Sequence[Exchange]) -> Result:
+    """The finding for spaces that are missing from all answers, or doubled in each, in one way or both.  Pure."""
+    chats = [one for one in exchanges if completion.ok(one) and not one.check.startswith(("responses.", "messages."))]
+    whole = _spaces([one for one in chats if completion.is_completion(one) and not completion.is_stream(one)])
+    streamed = _spaces([one for one in chats if completion.is_stream(one)])
+    if whole is not None or streamed is None:
+        return Result((SPACES.found(*whole),)) if whole is not None else Result()
+    what, evidence = streamed
+    return Result((TEXT_DIFFERS.found(f"{what} Answers without streaming have their spaces.", evidence),))
+
+
+def _spaces(answers: Sequence[Exchange]) -> tuple[str, Evidence] | None:
+    """What is wrong with the spaces of these answers, and where it shows; None where nothing is."""
+    texts = [(one, text) for one in answers if not begins_object(text := completion.said(one)[:20_000])]
+    gaps = [gap for _, text in texts for gap in _GAP.findall(text)]
+    joined = [(one, text) for one, text in texts if _NO_WORD.search(text)]
+    spaced = [(one, text) for one, text in texts if _GAP.search(text)]
+    if not gaps and len(joined) >= _SEVERAL and len(texts) >= _TEXTS:
+        (exchange, text), what = joined[0], f"None of {len(texts)} answers has a space between words"
+    elif len(gaps) >= _GAPS and len(spaced) >= _TEXTS and all(len(gap) == 2 for gap in gaps):
+        (exchange, text), what = spaced[0], f"All {len(gaps)} spaces of {len(spaced)} answers are doubled"
+    else:
+        return None
+    shown = exchange.shows("/response/body", expected="single spaces", actual=wording.cut(text, 80))
+    return f"{what}: {wording.quote(text, 60)}.", shown
 
 
 def diagnose_tokens(exchanges: Iterable[Exchange]) -> Result:

@@ -46,20 +46,3 @@ BLOCKS_TRUNCATED = Diagnosis(
     verify="A user message with two text blocks has as many prompt tokens as the two texts in one string.",
     sources=(_REFERENCE,),
 )
-NULL_REJECTED = Diagnosis(
-    code="content.null-rejected",
-    severity=Severity.ERROR,
-    owner=Owner.SERVER,
-    title="Null content with tool calls rejected",
-    what="A conversation in which the assistant message has tool_calls and `content: null` was rejected, and accepted "
-    'with `content: ""`.',
-    why="The API returns null for a call, and clients send the message back unchanged: the tool loop breaks after the "
-    "first call.",
-    remedy='Let the server accept null content in assistant messages with tool_calls, or replace it by "" in a gateway '
-    "or the client.",
-    verify="The conversation with `content: null` and tool_calls is answered with status 200.",
-    sources=(
-        "OpenAI API reference, chat completions: assistant message, content is optional with tool_calls",
-        "abetlen/llama-cpp-python llama_cpp/llama_types.py",
-    ),
-)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from checks.content.catalogue import BLOCKS_IGNORED, BLOCKS_REJECTED, BLOCKS_TRUNCATED, NULL_REJECTED
+from checks.content.catalogue import BLOCKS_IGNORED, BLOCKS_REJECTED, BLOCKS_TRUNCATED
 from checks.content.reading import ABOUT, UNNAMED, Fate, Seen, compare, compare_role, owned, settle
 from checks.shared import conversation as talk
 from checks.shared.evidence import counts_live, missing_tokens, repeats
 from checks.shared.outcome import Answer, is_answered, last_outcome, outcome, words_of
 from checks.shared.trials import repeat_unclear
 from checks.tools import requests
+from checks.tools.catalogue import NULL_REJECTED
 from probe.api import (
     Exchange,
     Finding,

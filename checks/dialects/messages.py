@@ -257,6 +257,9 @@ class _Stream(StreamReader):
             block = body.get("content_block")
             if index in self.blocks:
                 self.wrong(f"two blocks have the index {str(index)[:20]}", place, index, *_HELPERS, AI_SDK)
+                earlier = f"{index} before {place}"  # clients that end a block at its stop have read it by now
+                self.blocks[earlier] = self.blocks.pop(index)
+                self.parts[earlier] = self.parts.pop(index, [])
             elif index != len(self.blocks):
                 text = f"block {len(self.blocks)} has the index {str(index)[:20]}: it is used as a place in a list"
                 self.wrong(text, place, index, *_HELPERS)

@@ -34,11 +34,12 @@ MAX_TOKENS_IGNORED = Diagnosis(
     severity=Severity.WARNING,
     owner=Owner.SERVER,
     title="Output token limit has no effect",
-    what="A request with `max_tokens` was answered with far more tokens than the limit.",
+    what="A request with `max_tokens`, or with `max_completion_tokens`, was answered with far more tokens than the "
+    "limit.",
     why="Answers cost more time and money than the client allows; a model that does not stop fills its whole context.",
     remedy="Let the gateway forward the limit to the server; set a limit in the server as well.",
     verify="With `max_tokens: 16` a long answer ends with finish_reason `length` and 16 completion tokens.",
-    sources=(_REFERENCE, "BerriAI/litellm docs: drop_params"),
+    sources=(_REFERENCE, "BerriAI/litellm docs: drop_params", "abetlen/llama-cpp-python issue 1907"),
 )
 CUT_UNREPORTED = Diagnosis(
     code="params.cut-unreported",
@@ -52,16 +53,43 @@ CUT_UNREPORTED = Diagnosis(
     verify="With `max_tokens: 16` a long answer ends with finish_reason `length`.",
     sources=(_REFERENCE, "BerriAI/litellm issue 25825", "UKGovernmentBEIS/inspect_ai issue 5143"),
 )
+DEFAULT_LIMIT = Diagnosis(
+    code="params.default-limit",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="Answers without a limit cut short",
+    what="A request without `max_tokens` was answered with a text that ends after few tokens with finish_reason "
+    "`length`.",
+    why="Many clients send no limit, as the API allows, and get answers and calls that are cut in the middle.",
+    remedy="Raise the server's own limit for requests without one (llama.cpp: `-n`, mlx_lm.server: `--max-tokens`, a "
+    "gateway: its default for `max_tokens`). Until then set a limit in the client.",
+    verify="Without `max_tokens` a count to 100 is complete and ends with finish_reason `stop`.",
+    sources=(_REFERENCE, "vllm-project/vllm-metal pull request 56", "huggingface/text-generation-inference issue 2421"),
+)
 STOP_IGNORED = Diagnosis(
     code="params.stop-ignored",
     severity=Severity.WARNING,
     owner=Owner.SERVER,
-    title="Stop sequences have no effect",
-    what="A request with `stop` was answered with a text that contains a stop sequence and continues after it.",
+    title="Stop sequences not obeyed",
+    what="A request with `stop` was answered with a text that contains a stop sequence, at its end or with more text "
+    "after it.",
     why="Agents and completion tools that end answers with stop sequences get, and pay for, unwanted text.",
     remedy="Let the gateway forward `stop` to the server, or let the client truncate the text itself.",
     verify='Counting with `stop: ["7"]` ends before the 7.',
     sources=(_REFERENCE,),
+)
+LOGPROBS_IGNORED = Diagnosis(
+    code="params.logprobs-ignored",
+    severity=Severity.WARNING,
+    owner=Owner.SERVER,
+    title="Log probabilities dropped without an error",
+    what="A request with `logprobs: true` was answered with status 200 and without them in the form of the API.",
+    why="Programs that score or rank answers read `choices[0].logprobs.content` and fail on null, with no error that "
+    "names the cause.",
+    remedy="Switch log probabilities on in the server if it has them and let the gateway forward `logprobs` and "
+    "`top_logprobs`, or use another endpoint for programs that need them.",
+    verify="With `logprobs: true` the answer's `choices[0].logprobs.content` has one entry a token.",
+    sources=(_REFERENCE, "InternLM/lmdeploy issue 2802"),
 )
 STOP_IN_THINKING = Diagnosis(
     code="params.stop-in-thinking",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from checks.params.catalogue import (
     CUT_UNREPORTED,
+    DEFAULT_LIMIT,
+    LOGPROBS_IGNORED,
     MAX_COMPLETION_TOKENS_REJECTED,
     MAX_TOKENS_IGNORED,
     MAX_TOKENS_REJECTED,
@@ -32,6 +34,7 @@ from checks.params.reading import (
     stop_of,
     word_within,
 )
+from checks.shared import stream_requests
 from checks.shared.outcome import Answer, outcome, words_of
 from checks.shared.trials import repeat_unclear
 from checks.tools.call_limits import CUT_LIMIT, calls_by_choice, limited_call
@@ -134,21 +137,25 @@ OTHERS: Mapping[str, Any] = {
     "top_p": 0.9,
     "presence_penalty": 0,
     "frequency_penalty": 0,
+    "store": False,
+    "reasoning_effort": "low",
     INVENTED: True,
 }
 #: The two that are refused only if they are sent together (Claude models on Bedrock and Vertex AI).
 PAIR = "temperature and top_p"
 #: Left out together if a refusal names no parameter, the likeliest group first.
 GROUPS = (
-    (INVENTED,),
+    (INVENTED, "store", "reasoning_effort"),
     ("logprobs", "top_logprobs"),
     ("presence_penalty", "frequency_penalty", "top_p"),
     ("seed", "user"),
     ("stop",),
 )
 _MOST_TRIES = 9
-#: What a right answer contains just before the stop sequence 7.
-LAST = "6"
+#: Asked for where the answer ends with the first sequence, at which a model may stop by itself.
+EARLIER = "4"
+#: An answer of so many tokens was not cut by a limit that hurts (the answer asked for has fewer).
+_ROOM = 120
 
 
 @check(
@@ -157,7 +164,7 @@ LAST = "6"
     proves="Stop sequences end the answer, log probabilities are returned, and no common parameter is refused.",
     requires={"chat"},
     provides={"stop", "logprobs"},
-    emits=(STOP_IGNORED, STOP_IN_THINKING),
+    emits=(STOP_IGNORED, STOP_IN_THINKING, LOGPROBS_IGNORED, DEFAULT_LIMIT),
     max_requests=_MOST_TRIES + 4,
     max_tokens=2500,
 )
@@ -165,6 +172,8 @@ async def others(ctx: Context) -> Result:
     stops = stop_sequences(ctx.target.thinks)
     refused: dict[str, Exchange] = {}
     wanted: dict[str, Any] = {**OTHERS, "stop": list(stops)}
+    if _stops_by_itself(ctx):
+        wanted |= dict.fromkeys(NAMES)
     asked = await repeat_unclear(lambda: _with(ctx, wanted), *wanted)
     tries = len(asked)
     last = asked[-1]
@@ -178,6 +187,10 @@ async def others(ctx: Context) -> Result:
         wanted = {name: value for name, value in wanted.items() if name not in names}
         last = await _with(ctx, wanted)
         tries += 1
+    short = last if own_limit(last) else None
+    if short is not None:
+        wanted = {name: value for name, value in wanted.items() if name not in NAMES}
+        last = await _with(ctx, wanted)
     if "top_p" in refused and "temperature" not in ctx.target.dropped_params:
         alone = await ctx.chat("Say hello.", limit=20, temperature=None, top_p=OTHERS["top_p"])
         if completion.is_completion(alone):
@@ -186,15 +199,46 @@ async def others(ctx: Context) -> Result:
         plain = {name: value for name, value in wanted.items() if name != "stop"}
         again = [await _with(ctx, plain), await _with(ctx, wanted)]
         if completion.answer(again[0]) and ends_in_thinking(again[1]):
-            logprobs = _judge_logprobs(again[0], refused)
-            known = Result(verdicts={"logprobs": logprobs}, settles={"refused_params": dict(refused)})
+            known = _judge_logprobs(again[0], refused) | Result(settles={"refused_params": dict(refused)})
             return known | _stopped_thinking(last)
     second = None
     if "stop" in wanted and not ctx.target.thinks and completion.is_completion(last):
-        word = word_within(completion.answer(last)) if stop_of(last, stops, LAST)[0] is Stop.UNKNOWN else None
-        if word is not None:
+        effect, sequence = stop_of(last, stops)
+        word = word_within(completion.answer(last)) if effect is Stop.UNKNOWN or sequence != stops[0] else EARLIER
+        if word is not None and effect in (Stop.UNKNOWN, Stop.KEPT):
             second = SecondTry(await _with(ctx, {**wanted, "stop": [word]}), word)
-    return diagnose_others(last, refused, stops, second)
+    return diagnose_others(last, refused, stops, second) | diagnose_own_limit(short, last)
+
+
+def _stops_by_itself(ctx: Context) -> bool:
+    """Whether the model ended a count of this run by itself, so that no limit is needed to end one."""
+    ended = (
+        completion.finish_reason(one) == "stop" and stream_requests.counts(one)
+        for one in ctx.exchanges
+        if stream_requests.prompt_of(one) == stream_requests.FIRST.prompt
+    )
+    return not ctx.target.thinks and not ctx.slow and any(ended)
+
+
+def own_limit(exchange: Exchange) -> bool:
+    """Whether an answer to a request without a limit was ended by one, after few tokens."""
+    if completion.token_limit(exchange) is not None or completion.finish_reason(exchange) != "length":
+        return False
+    return len(completion.answer(exchange)) > 0 and (completion.usage(exchange)[1] or 0) < _ROOM
+
+
+def diagnose_own_limit(short: Exchange | None, limited: Exchange) -> Result:
+    """Judge an answer that was cut without a limit by the same with one.  Pure."""
+    if short is None or len(completion.answer(limited)) <= len(completion.answer(short)):
+        return Result()
+    text = completion.answer(short)
+    finding = DEFAULT_LIMIT.found(
+        f"Without a limit in the request the answer to {COUNT_30!r} ends with finish_reason length after "
+        f"{wording.amount(completion.usage(short)[1] or len(text.split()), 'token')}, at "
+        f"{wording.quote(text[-12:], 20)}; with `max_tokens` it goes on.",
+        short.shows("/response/body/choices/0/finish_reason", expected="stop", actual="length"),
+    )
+    return Result((finding,))
 
 
 def _stopped_thinking(exchange: Exchange) -> Result:
@@ -208,11 +252,11 @@ def _stopped_thinking(exchange: Exchange) -> Result:
 
 
 def stop_sequences(thinks: bool) -> tuple[str, ...]:
-    """The 7 that counting reaches, and a word that occurs in other answers.
+    """A number that counting reaches, and a word that occurs in other answers.
 
-    Without the word for a model that thinks, since some servers stop inside the thinking.
+    Without the word for a model that thinks, and with a smaller number, since some servers stop inside the thinking.
     """
-    return ("7",) if thinks else ("7", " the ")
+    return ("7",) if thinks else ("29", " the ")
 
 
 async def _with(ctx: Context, parameters: Mapping[str, Any]) -> Exchange:
@@ -326,8 +370,9 @@ def diagnose_limit(answers: Mapping[str, Sequence[Exchange]]) -> Result:
     if new is Limit.REFUSED:
         exchange = last["max_completion_tokens"]
         findings.append(_limit_refused(MAX_COMPLETION_TOKENS_REJECTED, "max_completion_tokens", exchange))
-    if old is Limit.EXCEEDED or (old is Limit.REFUSED and new is Limit.EXCEEDED):
-        findings.append(_too_long({name: last[name] for name in NAMES if judged[name] is Limit.EXCEEDED}, new))
+    if old is Limit.EXCEEDED or (new is Limit.EXCEEDED and old in (Limit.REFUSED, Limit.KEPT)):
+        exceeded = {name: last[name] for name in NAMES if judged[name] is Limit.EXCEEDED}
+        findings.append(_too_long(exceeded, next((name for name in NAMES if judged[name] is Limit.KEPT), "")))
     cut = [one for asked in answers.values() for one in asked if cut_unreported(one)]
     if len(cut) > 1:
         findings.append(_unreported(cut))
@@ -356,17 +401,16 @@ def _unreported(cut: Sequence[Exchange]) -> Finding:
     )
 
 
-def _too_long(exceeded: Mapping[str, Exchange], new: Limit) -> Finding:
+def _too_long(exceeded: Mapping[str, Exchange], instead: str) -> Finding:
     name, exchange = next(iter(exceeded.items()))
     written = completion.usage(exchange)[1]
     length = f"{written} tokens" if written else f"{len(completion.answer(exchange).split())} words"
-    works_instead = new is Limit.KEPT
     finish = "/response/body/choices/0/finish_reason"
     return MAX_TOKENS_IGNORED.found(
         f"With `{name}: {LIMIT}` the answer has {length} and ends with finish_reason "
-        f"{completion.finish_reason(exchange)}{'; max_completion_tokens limits it' if works_instead else ''}.",
+        f"{completion.finish_reason(exchange)}{f'; {instead} limits it' if instead else ''}.",
         *(one.shows(finish, expected="length", actual=completion.finish_reason(one)) for one in exceeded.values()),
-        remedy="Configure the client to send `max_completion_tokens`, which has an effect." if works_instead else None,
+        remedy=f"Configure the client to send `{instead}`, which has an effect." if instead else None,
     )
 
 
@@ -386,13 +430,13 @@ def diagnose_others(
     """
     if _refused(answered, OTHERS):
         raise Inconclusive(f"refused, and no single parameter is responsible: {words_of(answered)}")
-    result = Result(
-        verdicts={"logprobs": _judge_logprobs(answered, refused)}, settles={"refused_params": dict(refused)}
-    )
+    result = _judge_logprobs(answered, refused) | Result(settles={"refused_params": dict(refused)})
     if "stop" in refused:
         return result | Result(verdicts={"stop": _rejected(refused["stop"])})
-    effect, sequence = stop_of(answered, stops, LAST)
-    if effect is Stop.UNKNOWN and second is not None and not _refused(second.exchange, OTHERS):
+    effect, sequence = stop_of(answered, stops)
+    kept = False
+    if second is not None and not _refused(second.exchange, OTHERS):
+        kept = effect is Stop.KEPT
         effect, sequence = second.effect(completion.answer(answered)), second.word
         answered = second.exchange
     if effect is Stop.IGNORED:
@@ -406,6 +450,16 @@ def diagnose_others(
         return result | Result.of(finding, stop=State.IGNORED)
     if effect is Stop.UNKNOWN:
         return result | Result(verdicts={"stop": unknown("the answer does not reach a stop sequence")})
+    if kept and effect is Stop.KEPT:
+        text = completion.answer(answered)
+        finding = STOP_IGNORED.found(
+            f"Answers end with the stop sequence itself: {wording.quote(text[-20:], 30)} with {sequence!r}. The API "
+            "leaves it out.",
+            answered.shows("/response/body/choices/0/message/content", expected="no stop sequence", actual=text[:160]),
+            remedy="Let the server leave the sequence out (vLLM: `include_stop_str_in_output: false`, the default), or "
+            "let the client cut it off.",
+        )
+        return result | Result.of(finding, stop=State.BROKEN)
     note = "the sequence itself is left in the text" if effect is Stop.KEPT else ""
     return result | Result(verdicts={"stop": works(note)})
 
@@ -414,17 +468,22 @@ def _rejected(exchange: Exchange) -> Verdict:
     return Verdict(State.REJECTED, note=f"refused: {words_of(exchange)}")
 
 
-def _judge_logprobs(answered: Exchange, refused: Mapping[str, Exchange]) -> Verdict:
-    if "logprobs" in refused:
-        return _rejected(refused["logprobs"])
+def _judge_logprobs(answered: Exchange, refused: Mapping[str, Exchange]) -> Result:
     form = logprobs_of(answered)
+    if "logprobs" in refused:
+        return Result(verdicts={"logprobs": _rejected(refused["logprobs"])})
     if form is Logprobs.GIVEN:
-        return works()
-    if form is Logprobs.OLD:
-        return Verdict(State.BROKEN, 0.9, note=f"they are {form}")
-    if not completion.content_text(answered):
-        return unknown("the answer is empty")
-    return Verdict(State.IGNORED, note="requested and not returned")
+        return Result(verdicts={"logprobs": works()})
+    if form is Logprobs.NONE and not completion.content_text(answered):
+        return Result(verdicts={"logprobs": unknown("the answer is empty")})
+    if completion.is_stream(answered):
+        return Result(verdicts={"logprobs": unknown("the answer came as a stream that was not asked for")})
+    where = "/response/body/choices/0/logprobs"
+    finding = LOGPROBS_IGNORED.found(
+        f"With `logprobs: true` the answer has {'none' if form is Logprobs.NONE else f'them {form}'}.",
+        answered.shows(where, expected="content with tokens", actual=form.value),
+    )
+    return Result.of(finding, logprobs=State.IGNORED if form is Logprobs.NONE else State.BROKEN)
 
 
 def diagnose_refused(refused: Mapping[str, Exchange], before: Sequence[str]) -> Result:

@@ -102,13 +102,13 @@ class Stop(StrEnum):
     UNKNOWN = "unknown"
 
 
-def stop_of(exchange: Exchange, sequences: Sequence[str], before: str) -> tuple[Stop, str]:
+def stop_of(exchange: Exchange, sequences: Sequence[str]) -> tuple[Stop, str]:
     """The effect of the stop sequences on an answer, and the sequence that shows it.
 
-    Args:
-        before: what a right answer contains just before the first sequence.
+    A count that is stopped by its number contains the number before; any other text is stopped by the word alone.
     """
     text = completion.answer(exchange)
+    before = str(int(sequences[0]) - 1) if sequences[0].isdigit() else sequences[0]
     present = sorted((text.index(item), item) for item in sequences if item in text)
     if present:
         place, item = present[0]
@@ -146,7 +146,7 @@ class SecondTry:
 
     def effect(self, first: str) -> Stop:
         """The effect of the word, compared with the first answer."""
-        effect, _ = stop_of(self.exchange, (self.word,), self.word)
+        effect, _ = stop_of(self.exchange, (self.word,))
         text = completion.answer(self.exchange).rstrip()
         if effect is Stop.KEPT and first.rstrip().endswith(self.word):
             return Stop.UNKNOWN  # the answer may have ended there by itself

@@ -117,6 +117,10 @@ def _state(item: Deviation) -> str:
         "list": "is a list",
         "object": "is an object",
         "marked": "begins with a byte order mark",
+        "changing": "is another one in later chunks of the same stream",
+        "uncounted": "is 0 for answers with text",
+        "uncounted prompt": "is 0 in every answer",
+        "thinking": "comes a second time in the field of the thinking",
         "repeated": "is sent again in later fragments of the same call",
     }
     return phrases.get(item.kind) or f"is {_value(item.value)}"

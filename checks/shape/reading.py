@@ -169,16 +169,18 @@ def carries_error(exchange: Exchange) -> bool:
 def deviations(exchanges: Sequence[Exchange]) -> list[Deviation]:
     """What deviates in the chat completions among the exchanges, each kind of deviation once."""
     found: dict[tuple[str, str, str, str], Deviation] = {}
-    for exchange in exchanges:
-        if not is_chat(exchange):
-            continue
+    chats = [exchange for exchange in exchanges if is_chat(exchange)]
+    for exchange in chats:
         seen = _stream(exchange) if completion.is_stream(exchange) else _whole(exchange)
         for item in islice(seen, _MOST):
             key = (item.where, item.field, item.kind, item.answer)
             known = found.setdefault(key, item)
             if known is not item:
                 found[key] = replace(known, count=known.count + 1)
-    return list(found.values())
+    wholes = sum(completion.is_completion(one) and not completion.is_stream(one) for one in chats)
+    # Prompts from a cache are counted as 0 by some servers, so that one answer proves nothing.
+    least = {"uncounted prompt": max(wholes, _SEVERAL), "thinking": _SEVERAL}
+    return [item for item in found.values() if item.count >= least.get(item.kind, 1)]
 
 
 def _whole(exchange: Exchange) -> Iterator[Deviation]:
@@ -187,12 +189,15 @@ def _whole(exchange: Exchange) -> Iterator[Deviation]:
     lost = asked and not completion.is_completion(exchange)
     answer = "tool" if lost or completion.message(exchange).get("tool_calls") else "text"
     yield from _envelope(exchange, answer)
+    yield from _agreement(exchange, answer)
     for field, allowed in _ANSWER.items():
         for pointer, value in values_at(body, field, "/response/body"):
             kind = _deviation("answer", field, value, allowed, answer) or _of_message(exchange, field, value)
             if kind is None:
                 continue
             rule = rule_for("answer", field, kind, value, answer, frozenset())
+            if rule is None and kind == "object":  # calls that are no list were measured as {} beside a text
+                rule = rule_for("answer", field, "empty object", value, "text", frozenset())
             if rule is not None:
                 yield Deviation("answer", field, kind, rule, exchange, pointer, value, answer)
 
@@ -210,6 +215,25 @@ _BYTE_ORDER_MARK = Rule(
 )
 
 
+#: The published API has one id for all chunks (openai/openai-go, ChatCompletion.accumulateDelta compares them).
+_ONE_ID = Rule("chunk", "id", Severity.WARNING, (), fails={"go openai/openai-go's accumulator": "drops the chunks"})
+#: No library fails on counts of 0; agents that compact a conversation by its size never do (Cline, Roo Code, opencode).
+_UNCOUNTED = Rule(
+    "answer",
+    "usage",
+    Severity.WARNING,
+    (),
+    fails=dict.fromkeys(("all agents that compact conversations", "all budgets"), "0"),
+)
+#: Clients show thinking apart from the answer.
+_TWICE = Rule(
+    *("answer", "message.content", Severity.WARNING, ()),
+    fails=dict.fromkeys(("all chat windows", "all clients that show thinking"), "show the answer twice"),
+)
+#: So many answers that are their own thinking are no accident.
+_SEVERAL = 3
+
+
 def _envelope(exchange: Exchange, answer: str) -> Iterator[Deviation]:
     """What is wrong around the JSON of a chat completion: its type, a byte order mark."""
     response = exchange.response
@@ -223,6 +247,21 @@ def _envelope(exchange: Exchange, answer: str) -> Iterator[Deviation]:
         )
     if response.content.startswith(b"\xef\xbb\xbf"):
         yield Deviation("answer", "body", "marked", _BYTE_ORDER_MARK, exchange, "/response/body", "U+FEFF", answer)
+
+
+def _agreement(exchange: Exchange, answer: str) -> Iterator[Deviation]:
+    """Counts of 0 for text that is there, and an answer that is sent as its own thinking as well."""
+    text = completion.content_text(exchange)
+    prompt, written = completion.usage(exchange)
+    if text and written == 0:
+        where = "/response/body/usage/completion_tokens"
+        yield Deviation("answer", "usage.completion_tokens", "uncounted", _UNCOUNTED, exchange, where, 0)
+    elif prompt == 0:
+        where = "/response/body/usage/prompt_tokens"
+        yield Deviation("answer", "usage.prompt_tokens", "uncounted prompt", _UNCOUNTED, exchange, where, 0)
+    if text.strip() and completion.reasoning_of(exchange)[1].strip() == text.strip():
+        pointer = "/response/body/choices/0/message/content"
+        yield Deviation("answer", "choices[].message.content", "thinking", _TWICE, exchange, pointer, text, answer)
 
 
 def _of_message(exchange: Exchange, field: str, value: Any) -> str | None:
@@ -283,6 +322,11 @@ def _stream(exchange: Exchange) -> Iterator[Deviation]:
                 if kind and rule is not None:
                     yield Deviation("chunk", field, kind, rule, exchange, where, value, answer)
         yield from _fragments(exchange, body, pointer, names)
+    ids = {body["id"]: index for index, body in bodies if body.get("choices") and isinstance(body.get("id"), str)}
+    ids.pop("", None)
+    if len(ids) > 1:
+        last = max(ids, key=ids.__getitem__)
+        yield Deviation("chunk", "id", "changing", _ONE_ID, exchange, f"/response/events/{ids[last]}/data/id", last)
 
 
 def is_chunk(body: Any) -> bool:

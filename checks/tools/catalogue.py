@@ -418,20 +418,38 @@ CALL_CUT = Diagnosis(
     verify="A call that the token limit cuts off has the finish reason `length`.",
     sources=("OpenAI API reference, chat completions: finish_reason", "vllm-project/vllm issue 58228"),
 )
+NULL_REJECTED = Diagnosis(
+    code="content.null-rejected",
+    severity=Severity.ERROR,
+    owner=Owner.SERVER,
+    title="Tool calls without text rejected",
+    what="A conversation in which the assistant message has tool_calls and `content: null`, or no `content`, was "
+    'rejected, and accepted with `content: ""` or null.',
+    why="The API returns null for a call, and clients send the message back unchanged: the tool loop breaks after the "
+    "first call.",
+    remedy='Let the server accept null content in assistant messages with tool_calls, or replace it by "" in a gateway '
+    "or the client.",
+    verify="The conversation with `content: null` and tool_calls is answered with status 200.",
+    sources=(
+        "OpenAI API reference, chat completions: assistant message, content is optional with tool_calls",
+        "abetlen/llama-cpp-python llama_cpp/llama_types.py",
+    ),
+)
 ORDER_REJECTED = Diagnosis(
     code="roles.order-rejected",
     severity=Severity.WARNING,
     owner=Owner.SERVER,
     title="Order of messages rejected",
     what="A conversation was refused because of the order of its messages, which agents send: a user message after a "
-    "tool result, two user messages in a row, a second or a late system message.",
+    "tool result, two user messages in a row, a second or a late system message, an assistant message at the end.",
     why="An agent works for a few turns and then gets an error for every request of the conversation.",
     remedy="Use a chat template without a check for alternating roles, or a newer one for this model. Until then let "
-    "the client merge neighbouring messages of one role and send one system message at the beginning.",
+    "the client merge neighbouring messages of one role, send one system message at the beginning, the user's last.",
     verify="A conversation with the messages in this order is answered with status 200.",
     sources=(
         "aaif-goose/goose issue 5998, zed-industries/zed issue 37021",
         "Hugging Face, chat templates of Mistral and Gemma: roles must alternate",
+        "ericc-ch/copilot-api pull request 261, anomalyco/opencode pull request 25725: no last turn of the assistant",
         "OpenAI API reference, chat completions: messages",
     ),
 )

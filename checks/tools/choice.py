@@ -17,7 +17,7 @@ from checks.tools.leaked_calls import diagnosis, facts, leak_finding, server_of
 from checks.tools.reading import Kind, Reading, read
 from checks.tools.refusal import Refusal, meaning
 from checks.tools.structured_calls import faults, findings_of, is_altered
-from probe.api import Finding, Result, Severity, State, Verdict, because, check, unknown, wording, works
+from probe.api import Finding, Result, Severity, State, Verdict, because, check, completion, unknown, wording, works
 
 if TYPE_CHECKING:
     from probe.api import Context
@@ -110,7 +110,8 @@ def _as_demanded(reading: Reading) -> bool:
     if not isinstance(demanded, dict):
         return bool(reading.calls)
     wanted = demanded["function"]["name"]
-    return any(call.name == wanted or is_altered(call.name, wanted) for call in reading.calls)
+    # A call without a name is another fault.
+    return any(call.name in (wanted, None, "") or is_altered(call.name, wanted) for call in reading.calls)
 
 
 def _cure(one: Choice, choices: Sequence[Choice]) -> str:
@@ -141,6 +142,8 @@ def _judge(one: Choice, root: str | None, codes: frozenset[str], server: str, cu
         return Result(verdicts={name: _refused(one, root)})
     if best.kind is Kind.LOST:
         return Result(verdicts={name: unknown(best.why)})
+    if best.kind is Kind.EMPTY and not completion.is_completion(best.exchange):
+        return Result(verdicts={name: unknown("the answer is no chat completion")})
     if root == "tools.ignored":
         return Result(verdicts={name: Verdict(State.IGNORED, 0.9, root, note="the tools do not reach the model")})
     if best.cut:

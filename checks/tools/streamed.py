@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from checks.shared.outcome import words_of
 from checks.shared.trials import Count
-from checks.stream.catalogue import NOT_SSE
+from checks.stream.catalogue import NOT_SSE, TRUNCATED
 from checks.tools import requests
 from checks.tools.catalogue import (
     CALL_FAULTS,
@@ -60,7 +60,7 @@ _FORCED = {"required": requests.required, "named": requests.by_name}
     requires={"chat"},
     after={"tools"},
     provides={"streaming_tools"},
-    emits=(NOT_SSE, STREAM_LEAK, STREAM_INDEX, STREAM_FRAGMENTS, *CALL_FAULTS, IGNORED, REJECTED),
+    emits=(NOT_SSE, TRUNCATED, STREAM_LEAK, STREAM_INDEX, STREAM_FRAGMENTS, *CALL_FAULTS, IGNORED, REJECTED),
     max_requests=6,
     max_tokens=4000,
     depth=Depth.QUICK,
@@ -83,6 +83,10 @@ async def stream(ctx: Context) -> Result:
     if _is_chancy(asked[0], state):
         # Usage is requested only now: some endpoints refuse stream_options.
         asked.append(read(await _send(ctx, parameters, stream_options={"include_usage": True})))
+    # Sooner than a stream that came to its end, so that no timer cut it.
+    ends = [one.timeline.end_s for one in ctx.exchanges if completion.ok(one) and completion.finish_reason(one)]
+    if _breaks_off(asked[-1]) and asked[-1].exchange.timeline.end_s < max(ends, default=0.0):
+        asked.append(read(await _send(ctx, parameters)))
     both = asked[-1].kind is Kind.CALLED
     if unstreamed is not None and unstreamed.kind is Kind.CALLED and both and differing_calls(unstreamed, asked[-1]):
         again = read(await _send(ctx, parameters))
@@ -198,11 +202,32 @@ def diagnose_stream(
         return _called(called[0], sound, server, clean=clean)
     if last.refused:
         return _refused(last, control)
+    if last.kind is Kind.LOST and len(asked) > 1 and all(map(_breaks_off, asked[-2:])):
+        return _broken_off(last)
     if last.kind is Kind.LOST:
         raise Inconclusive(last.why)
     if last.kind is Kind.CUT:
         return _unknown("the token limit cut the stream off before a call")
     return _without_call(asked, whole, control)
+
+
+def _breaks_off(reading: Reading) -> bool:
+    """Whether a stream ended as HTTP has it, in the middle of a call, without a finish reason and [DONE]."""
+    lost = reading.kind is Kind.LOST and reading.exchange.error is None
+    return lost and bool(_call_deltas(reading)) and not completion.read_stream(reading.exchange).errors
+
+
+def _call_deltas(reading: Reading) -> int:
+    return len(completion.read_stream(reading.exchange).calls)
+
+
+def _broken_off(last: Reading) -> Result:
+    finding = TRUNCATED.found(
+        f"Streamed, the answer with a call ends after {wording.amount(_call_deltas(last), 'delta')} of it, without a "
+        "finish reason and without [DONE], twice; without streaming the call comes back.",
+        last.exchange.shows("/response/body", expected="finish_reason and data: [DONE]", actual="neither"),
+    )
+    return Result((finding,), {"streaming_tools": because(State.BROKEN, finding)})
 
 
 def _not_streamed(asked: Sequence[Reading], codes: frozenset[str]) -> Result:

@@ -146,6 +146,8 @@ def _not_string_in_stream(reading: Reading) -> bool:
 
 def _unknown_name(reading: Reading, call: Call, tools: Sequence[Tool]) -> Fault:
     names = [tool["function"]["name"] for tool in tools]
+    if not isinstance(call.name, str) or not call.name.strip():
+        return _no_name(reading, call, names)
     near = next((name for name in names if is_altered(call.name, name)), None)
     pointer = call.pointer if reading.streamed else f"{call.pointer}/function/name"
     evidence = reading.exchange.shows(pointer, expected=near or names, actual=wording.shown(call.name))
@@ -153,6 +155,14 @@ def _unknown_name(reading: Reading, call: Call, tools: Sequence[Tool]) -> Fault:
     if near:
         return Fault(NAME_ALTERED, detail, evidence, breaks=True, chancy=True)
     return Fault(OFF_SCHEMA, detail, evidence, breaks=True, chancy=True, severity=Severity.ERROR, owner=Owner.MODEL)
+
+
+def _no_name(reading: Reading, call: Call, names: Sequence[str]) -> Fault:
+    """A model that calls a tool writes some name; one that does not, once, is asked again."""
+    pointer = call.pointer if reading.streamed else f"{call.pointer}/function/name"
+    evidence = reading.exchange.shows(pointer, expected=names, actual=wording.shown(call.name))
+    detail = f"{_subject(reading)} has no name ({wording.shown(call.name)}); offered: {', '.join(names)}."
+    return Fault(NAME_ALTERED, detail, evidence, breaks=True, chancy=True)
 
 
 def is_altered(name: Any, offered_name: str) -> bool:
@@ -284,7 +294,8 @@ def _finish_fault(reading: Reading, forced: bool) -> Fault | None:
     if reason == "length" and _far_from_limit(reading):
         detail = f"{subject} has a complete call and ends with finish_reason length, far from the token limit."
         return Fault(FINISH, detail, evidence, breaks=False)
-    if reason in ("tool_calls", "length") or (forced and reason == "stop"):
+    # A forced call may end with the word for "stop"; which words clients know is judged for every answer (shape.all).
+    if reason in ("tool_calls", "length") or (forced and reason not in (None, "", "content_filter")):
         return None
     if reading.streamed and reason is None and not completion.read_stream(reading.exchange).done:
         return None  # a truncated stream is another finding

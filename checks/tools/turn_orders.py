@@ -1,7 +1,8 @@
 """roles.turns: the orders of messages that agents send, in one conversation without ``tools``.
 
-A second system message, a user message after a tool result, two user messages in a row, a late system message; and
-``tools`` left out, as for a summary.  A refusal is narrowed down by at most seven requests.
+A second system message, a user message after a tool result, two user messages in a row, a late system message, a last
+turn of the assistant; ``tools`` left out, as for a summary; a turn with a call and without ``content``.  A refusal is
+narrowed down by at most eleven requests.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from checks.shared.conversation import turn
 from checks.shared.outcome import Answer, outcome, words_of
 from checks.tools import requests
-from checks.tools.catalogue import HISTORY_REJECTED, ORDER_REJECTED
+from checks.tools.catalogue import HISTORY_REJECTED, NULL_REJECTED, ORDER_REJECTED
 from checks.tools.refusal import refusal_of
 from checks.tools.replay import Received, city_of, received_call, without_extras
 from checks.tools.requests import Message
@@ -30,6 +31,9 @@ _WORDS = ("role", "system", "user", "message", "template", "alternat", "tool", "
 NO_TOOLS = "tools left out"
 AFTER_TOOL, TWO_USERS = "user after tool", "two users in a row"
 SECOND_SYSTEM, LATE = "a second system message", "a late system message"
+NO_CONTENT, ASSISTANT_LAST = "a turn with a call and without `content`", "a last turn of the assistant"
+#: Tried apart from the others, since servers refuse them for reasons of their own.
+APART = (ASSISTANT_LAST, NO_CONTENT)
 
 Send = Callable[[Sequence[Message], bool], Awaitable[Exchange]]
 
@@ -49,7 +53,8 @@ class History:
     def orders(self) -> tuple[str, ...]:
         """The orders that can be tried."""
         return (
-            *((NO_TOOLS, AFTER_TOOL) if self.tool_turns else ()),
+            *((NO_TOOLS, AFTER_TOOL, NO_CONTENT) if self.tool_turns else ()),
+            ASSISTANT_LAST,
             TWO_USERS,
             *((SECOND_SYSTEM, LATE) if self.system else ()),
         )
@@ -59,9 +64,9 @@ class History:
         made = [turn("system", SYSTEM)] if self.system else []
         if SECOND_SYSTEM in orders:
             made.append(turn("system", MORE_SYSTEM))
-        if NO_TOOLS in orders or AFTER_TOOL in orders:
-            made += self.tool_turns
-            if not {AFTER_TOOL, TWO_USERS, LATE} & set(orders):
+        if {NO_TOOLS, AFTER_TOOL, NO_CONTENT} & set(orders):
+            made += map(_without_content, self.tool_turns) if NO_CONTENT in orders else self.tool_turns
+            if not {AFTER_TOOL, TWO_USERS, LATE, ASSISTANT_LAST} & set(orders):
                 return made
             if AFTER_TOOL not in orders:
                 made.append(turn("assistant", "It is mild in Paris."))
@@ -77,7 +82,15 @@ class History:
             made.append(turn("system", LATE_SYSTEM))
         if made[-1]["role"] != "user":
             made.append(turn("user", "Name a city in Italy."))
+        if ASSISTANT_LAST in orders:
+            made.append(turn("assistant", "A city in Italy is"))
         return made
+
+
+def _without_content(message: Message) -> Message:
+    """A turn with calls and no text as clients write it that leave empty fields out; any other turn as it is."""
+    bare = message.get("tool_calls") and not message.get("content")
+    return {name: value for name, value in message.items() if name != "content"} if bare else message
 
 
 @dataclass
@@ -91,7 +104,8 @@ class Search:
 
     async def refuses(self, *orders: str, tools: bool = True) -> Exchange | None:
         """The refusal of a conversation with these orders, or None where it is answered."""
-        exchange = await self.send(self.history.messages(orders), tools and bool({AFTER_TOOL} & set(orders)))
+        offered = tools and bool({AFTER_TOOL, NO_CONTENT} & set(orders))
+        exchange = await self.send(self.history.messages(orders), offered)
         if is_refused(exchange):
             return exchange
         self.accepted = True
@@ -110,12 +124,13 @@ def is_refused(exchange: Exchange) -> bool:
 @check(
     "roles.turns",
     title="Send messages in the orders of agents",
-    proves="User after tool, two users in a row, a second and a late system message are accepted, without tools too.",
+    proves="User after tool, two users in a row, a second and a late system message, a last assistant message and a "
+    "call without content are accepted, without tools too.",
     requires={"chat"},
-    after={"tools", "tool_results", "system_role"},
-    emits=(ORDER_REJECTED, HISTORY_REJECTED),
-    max_requests=8,
-    max_tokens=4000,
+    after={"tools", "tool_results", "system_role", "content.null"},
+    emits=(ORDER_REJECTED, HISTORY_REJECTED, NULL_REJECTED),
+    max_requests=12,
+    max_tokens=5000,
     least_requests=1,
 )
 async def order(ctx: Context) -> Result:
@@ -125,17 +140,30 @@ async def order(ctx: Context) -> Result:
     async def send(messages: Sequence[Message], offered: bool) -> Exchange:
         return await ctx.chat(messages, limit=LIMIT, tools=tools if offered else None)
 
-    orders = history.orders()
+    known = NULL_REJECTED.code in ctx.codes
+    orders = [one for one in history.orders() if one != NO_CONTENT or not known]
     whole = await send(history.messages(orders), False)
     if not is_refused(whole):
         return Result()
     search = Search(send, history)
-    if NO_TOOLS in orders and await search.refuses(*(one for one in orders if one != NO_TOOLS)) is None:
-        if HISTORY_REJECTED.code in ctx.codes:
-            return Result(note="the finding about the history was made before")
-        return diagnose_history(whole)
-    await narrow_down(search)
-    return diagnose_orders(search, whole)
+    usual = [one for one in orders if one not in APART]
+    first = await send(history.messages(usual), False)
+    result, known = Result(), False
+    if not is_refused(first):
+        search.accepted = True
+    elif NO_TOOLS in usual and await search.refuses(*(one for one in usual if one != NO_TOOLS)) is None:
+        known = HISTORY_REJECTED.code in ctx.codes  # the finding about the history was made before
+        result = Result() if known else diagnose_history(first)
+    else:
+        await narrow_down(search)
+    for one in APART if search.accepted else ():
+        if one in orders and (exchange := await search.refuses(one)) is not None:
+            search.refused[one] = exchange
+    if (bare := search.refused.pop(NO_CONTENT, None)) is not None:
+        result |= diagnose_content(bare)
+    if search.refused or not (result.findings or known):
+        result |= diagnose_orders(search, whole)
+    return result
 
 
 def known_history(ctx: Context) -> History:
@@ -164,7 +192,7 @@ def tool_turns(received: Received | None) -> tuple[Message, ...]:
 
 async def narrow_down(search: Search) -> None:
     """Find the orders that are refused: those of users together, each alone, and the systems likewise."""
-    orders = search.history.orders()
+    orders = [one for one in search.history.orders() if one not in APART]
     users = [one for one in (AFTER_TOOL, TWO_USERS) if one in orders]
     systems = [one for one in (SECOND_SYSTEM, LATE) if one in orders]
     together = await search.refuses(*users) if systems else None
@@ -195,6 +223,14 @@ def diagnose_history(refusal: Exchange) -> Result:
             ),
         )
     )
+
+
+def diagnose_content(refusal: Exchange) -> Result:
+    """The finding for a call's turn that is refused without ``content``, and was accepted with it."""
+    detail = f"An assistant turn with tool_calls and without `content` was rejected: {words_of(refusal)}."
+    remedy = "Update the server to one that takes an assistant turn with tool_calls and without `content`, which the "
+    remedy += 'API allows. Until then let the client send `"content": ""` or null with every call.'
+    return Result((NULL_REJECTED.found(detail, refusal_of(refusal), remedy=remedy),))
 
 
 def diagnose_orders(search: Search, whole: Exchange) -> Result:

@@ -67,6 +67,12 @@ from probe.api import (
 if TYPE_CHECKING:
     from probe.api import Context
 
+IN_THINKING = (
+    "Set the server's reasoning parser to the one of this model, or to none for a model that does not think or with "
+    "its thinking switched off (vLLM and SGLang: `--reasoning-parser`, llama.cpp: `--reasoning-format none`), and "
+    "update the server: its parser takes an answer without an end of thinking for thinking."
+)
+
 
 @check(
     "url.resolve",
@@ -127,8 +133,18 @@ def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
         findings = diagnose_refusal(found, endpoint)
     if found.whole_refused is not None:
         findings = (*findings, _streams_only(found.whole_refused, exchange))
+    place, thought = completion.reasoning_of(exchange)
+    if not answer and thought.strip(" .\n") == code and completion.finish_reason(exchange) != "length":
+        # A model that thinks writes more than the code that it was asked to repeat.
+        finding = ANSWER.found(
+            f"The answer, {code}, is in `message.{place}`, and `message.content` is empty: clients show nothing.",
+            exchange.shows("/response/body/choices/0/message/content", expected=code, actual=""),
+            remedy=IN_THINKING,
+        )
+        broken = Result.of(finding, chat=State.BROKEN)
+        return broken | Result(findings, settles=settles, provides=frozenset({"base-url"}))
     if not answer:
-        thinks = bool(completion.reasoning_of(exchange)[1])
+        thinks = bool(thought)
         verdict = unknown("the completion has reasoning and no text" if thinks else "the completion has no text")
     elif completion.repeats(answer, code):
         verdict = works("the model repeated a code")
@@ -146,7 +162,7 @@ def diagnose_chat(found: Found, endpoint: urls.Endpoint, code: str) -> Result:
 def _streams_only(refused: Exchange, streamed: Exchange) -> Finding:
     """The finding for an endpoint that refuses whole answers, and gives the same answer as a stream."""
     return STREAM_REQUIRED.found(
-        f"A chat request without `stream: true` was refused with {words_of(refused)}; with it the endpoint answers.",
+        f"A chat request without `stream: true` was answered with {words_of(refused)}; with it the endpoint answers.",
         refused.shows_status(200),
         streamed.shows_status(200),
     )

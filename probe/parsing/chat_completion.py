@@ -41,7 +41,7 @@ _THINK = re.compile(rf"(?:<({_TAG_NAME})>|\[THINK\])(.*?)(?:</\1>|\[/THINK\]|\Z)
 _THINK_END = re.compile(rf"</{_TAG_NAME}>|\[/THINK\]", re.IGNORECASE)
 #: A special token of a chat template, or the name of its role alone in the first line.
 _TEMPLATE_TOKEN = re.compile(
-    r"<\|[a-z_]{1,24}\|>|<｜[^｜<>\s]{1,32}｜>|</s>|<(?:start|end)_of_turn>|\[/?INST\]|\A\s{0,4}(?:assistant|model)\s{0,4}\n"
+    r"<\|[\w▁]{1,32}\|>|<｜[^｜<>\s]{1,32}｜>|</s>|<(?:start|end)_of_turn>|\[/?INST\]|\A\s{0,4}(?:assistant|model)\s{0,4}\n"
 )
 #: Fields in which servers deliver thinking (vLLM >= 0.16 and Ollama: reasoning; llama.cpp,
 #: SGLang, DeepSeek: reasoning_content).
@@ -320,7 +320,9 @@ def _read(content: bytes, reads: tuple[tuple[float, int], ...]) -> StreamReading
     errors: list[tuple[int, str]] = []
     malformed: list[int] = []
     for index, event in enumerate(stream.events):
-        if event.kind not in ("data", "unfinished") or event.done:
+        if event.done:
+            break  # clients read no further
+        if event.kind not in ("data", "unfinished"):
             continue
         body = event.json
         if not isinstance(body, dict):

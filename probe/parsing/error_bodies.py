@@ -356,10 +356,13 @@ def obstacle(exchange: Exchange) -> Obstacle:
 
 
 def wants_stream(exchange: Exchange) -> bool:
-    """Whether a request for a whole answer was refused because the endpoint only streams."""
-    asked = exchange.request.body
-    whole = isinstance(asked, dict) and "messages" in asked and not asked.get("stream")
-    return whole and exchange.status in (400, 422) and bool(_STREAM_ONLY.search(error_text(exchange)[:2000]))
+    """Whether the endpoint only streams: a request for a whole answer was refused, or got an empty stream."""
+    asked, response = exchange.request.body, exchange.response
+    if response is None or not isinstance(asked, dict) or "messages" not in asked or asked.get("stream"):
+        return False
+    if response.status == 200:  # TabbyML/tabby issue 2807
+        return response.media_type == "text/event-stream" and not response.content.strip()
+    return exchange.status in (400, 422) and bool(_STREAM_ONLY.search(error_text(exchange)[:2000]))
 
 
 def _error_of_stream(exchange: Exchange) -> Exchange:

@@ -13,8 +13,10 @@ from checks.params.checks import (
     OTHERS,
     diagnose_limit,
     diagnose_others,
+    diagnose_own_limit,
     diagnose_refused,
     diagnose_sampling,
+    own_limit,
     refusals,
     responsible,
     stop_sequences,
@@ -100,7 +102,7 @@ REFUSED = refusal(400, "Unsupported parameter: 'max_tokens'")
     ("old", "new", "found", "name"),
     [
         (KEPT, KEPT, [], "max_tokens"),
-        (KEPT, LONG, [], "max_tokens"),  # Ollama does not read the other name
+        (KEPT, LONG, ["params.max-tokens-ignored"], "max_tokens"),  # Ollama does not read the other name
         (REFUSED, KEPT, ["params.max-tokens-rejected"], "max_completion_tokens"),
         (KEPT, REFUSED, ["params.max-completion-tokens-rejected"], "max_tokens"),
         (LONG, KEPT, ["params.max-tokens-ignored"], "max_completion_tokens"),
@@ -129,7 +131,7 @@ def test_the_two_names(old: Exchange, new: Exchange, found: list[str], name: str
     ],
 )
 def test_the_effect_of_a_stop_sequence(text: str, finish: str, effect: Stop) -> None:
-    assert stop_of(chat(text, finish=finish), stop_sequences(False), "6")[0] is effect
+    assert stop_of(chat(text, finish=finish), ("7", *stop_sequences(False)[1:]))[0] is effect
 
 
 TURTLES = "I like turtles and all that swims in the sea."
@@ -163,13 +165,33 @@ def test_a_small_model_shows_what_stop_does_all_the_same() -> None:
     works = diagnose_others(first, {}, ("7",), SecondTry(chat("I like turtles and", finish="stop"), " all"))
     assert works.verdicts["stop"].verdict is State.WORKS
     ignored = diagnose_others(first, {}, ("7",), SecondTry(chat(TURTLES, finish="stop"), " all"))
-    assert [finding.code for finding in ignored.findings] == ["params.stop-ignored"]
+    assert "params.stop-ignored" in [finding.code for finding in ignored.findings]
     assert diagnose_others(first, {}, ("7",)).verdicts["stop"].verdict is State.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("again", "state"),
+    [("1\n2\n3\n4", State.BROKEN), ("1\n2\n3\n", State.WORKS), ("1\n2\n3\n4\n5\n6\n7", State.IGNORED)],
+)
+def test_a_sequence_that_stays_in_the_text_is_looked_for_twice(again: str, state: State) -> None:
+    first = chat("1\n2\n3\n4\n5\n6\n7", finish="stop")
+    assert diagnose_others(first, {}, ("7",)).verdicts["stop"].verdict is State.WORKS
+    result = diagnose_others(first, {}, ("7",), SecondTry(chat(again, finish="stop"), "4"))
+    assert result.verdicts["stop"].verdict is state
+
+
+def test_an_answer_without_a_limit_is_cut_only_where_the_same_with_one_goes_on() -> None:
+    short, long = chat("1\n2\n3", finish="length"), chat("1\n2\n3\n4\n5", finish="stop")
+    assert own_limit(short)
+    assert not own_limit(long)
+    assert [one.code for one in diagnose_own_limit(short, long).findings] == ["params.default-limit"]
+    assert not diagnose_own_limit(short, short).findings
+    assert not diagnose_own_limit(None, long).findings
 
 
 def test_a_stop_reason_in_the_answer_is_trusted() -> None:
     made = exchange(200, {"choices": [{"message": {"content": "x"}, "finish_reason": "stop", "stop_reason": "7"}]})
-    assert stop_of(made, ("7",), "6")[0] is Stop.STOPPED
+    assert stop_of(made, ("7",))[0] is Stop.STOPPED
 
 
 @pytest.mark.parametrize(

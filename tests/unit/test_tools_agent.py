@@ -30,7 +30,17 @@ from checks.tools.agent_values import (
     text_change,
 )
 from checks.tools.reading import read
-from checks.tools.turn_orders import AFTER_TOOL, LATE, NO_TOOLS, SECOND_SYSTEM, TWO_USERS, History, Search
+from checks.tools.turn_orders import (
+    AFTER_TOOL,
+    ASSISTANT_LAST,
+    LATE,
+    NO_CONTENT,
+    NO_TOOLS,
+    SECOND_SYSTEM,
+    TWO_USERS,
+    History,
+    Search,
+)
 from probe.api import Inconclusive, Severity
 from probe.model import Exchange
 from tests.unit import answers, tool_answers
@@ -280,9 +290,12 @@ def test_a_conversation_has_its_orders_and_no_other(orders: Sequence[str], expec
 
 
 def test_without_tool_turns_and_system_messages_less_is_tried() -> None:
-    assert History().orders() == (TWO_USERS, SECOND_SYSTEM, LATE)
-    assert History(TURNS, system=False).orders() == (NO_TOOLS, AFTER_TOOL, TWO_USERS)
+    assert History().orders() == (ASSISTANT_LAST, TWO_USERS, SECOND_SYSTEM, LATE)
+    assert History(TURNS, system=False).orders() == (NO_TOOLS, AFTER_TOOL, NO_CONTENT, ASSISTANT_LAST, TWO_USERS)
     assert "s" not in roles(AFTER_TOOL, TWO_USERS, system=False)
+    assert roles(TWO_USERS, ASSISTANT_LAST)[-3:] == ["u", "u", "a"]
+    bare = [turn for turn in History(TURNS).messages([NO_CONTENT]) if turn.get("tool_calls")]
+    assert [("content" in turn) for turn in bare] == [False]
 
 
 def searched(history: History, *wrong: str) -> tuple[Search, int]:

@@ -55,7 +55,7 @@ def test_a_sound_call_is_all_it_takes() -> None:
         ([made.call(arguments='{"city": 75000}')], "tool_calls", "tools.arguments-off-schema", State.WORKS),
         ([made.call(arguments='""')], "tool_calls", "tools.arguments-off-schema", State.BROKEN),
         ([made.call(name="functions.get_weather")], "tool_calls", "tools.name-altered", State.BROKEN),
-        ([made.call(name=None)], "tool_calls", "tools.arguments-off-schema", State.BROKEN),
+        ([made.call(name=None)], "tool_calls", "tools.name-altered", State.BROKEN),
         ([made.call(id=...)], "tool_calls", "tools.id-missing", State.BROKEN),
         ([made.call(id="")], "tool_calls", "tools.id-missing", State.BROKEN),
         ([made.call(id=7)], "tool_calls", "tools.id-missing", State.BROKEN),

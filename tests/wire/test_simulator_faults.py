@@ -72,6 +72,11 @@ def agent_bodies(client: Client) -> list[dict[str, Any]]:
         client.body([question, question], {}),
         client.body([*with_result(), question], {"tools": [WEATHER]}),
         client.body(with_result(), {}),
+        client.body(
+            [{key: item for key, item in one.items() if key != "content" or item} for one in with_result()], {}
+        ),
+        client.body([question, turn("assistant", "It is")], {"store": False}),
+        client.body([question], {"reasoning_effort": "low"}),
     ]
 
 
@@ -121,7 +126,7 @@ def battery(client: Client) -> list[tuple[int, str]]:
         with http.stream(method, place, headers=headers, **given) as response:
             text = f"{response.headers.get('content-type')} {text_within(response, 2.0)}"
         if method == "POST":
-            text = re.sub(r'"(?:id|call_id|item_id|request_id)":"(?!call_\d+")[^"]*"', "", text)
+            text = re.sub(r'"(?:id|call_id|item_id|request_id)":"(?!call_\d+"|chat\.id)[^"]*"', "", text)
         text = re.sub(r'"created(?:_at)?":\d{10}\b', "", text)
         made.append((response.status_code, text))
     return made

@@ -331,6 +331,9 @@ _MESSAGES = (
            events=lambda chunks: [replace(chunk, event="") for chunk in chunks]),
     row("messages-index-shifted", "deltas name the index of another block", "messages.stream",
            events=each("content_block_delta", lambda data: {**data, "index": data["index"] + 1})),
+    row("messages-second-index-zero", "every block has the index 0", "messages.stream",
+           events=lambda chunks: each_object(
+               chunks, lambda data: {**data, "index": 0} if "index" in data else data)),
     row("messages-broken-json", "input_json_delta make no JSON", "messages.tools",
            events=each("content_block_delta", _broken_json)),
     row("messages-input-in-start", "the input comes with the start of its block, without deltas",
