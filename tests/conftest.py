@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+# A shell (or nohup) ignores them for what it starts in the background, and whatever the tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell ignores it for what it starts in the background, and whatever the tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _ROOT = Path(__file__).parent
 _TIMED = ("live", "scenarios", "benchmarks", "browser", "wire")

@@ -220,7 +220,7 @@ def test_a_proxy_that_cannot_be_used_is_named_and_no_fault_of_the_program(
         report = against(sim, typed="http://endpoint.example/v1", only=ONLY)
     assert errors(report) == []
     assert codes(report) == {"connect.proxy"}
-    assert "no http or https proxy" in report.findings[0].detail
+    assert "not an http or https proxy" in report.findings[0].detail
 
 
 def test_every_format_names_the_proxy() -> None:

@@ -143,7 +143,7 @@ CALLS: list[tuple[str, dict[str, Any], str | None, Kind, str]] = [
     ("a hyphen in the name", {"tool_calls": [call(name="get-weather")]}, "tool_calls", CALLED, "name-altered"),
     ("a name in capitals", {"tool_calls": [call(name="GetWeather")]}, "tool_calls", CALLED, "name-altered"),
     ("an invented tool", {"tool_calls": [call(name="look_outside")]}, "tool_calls", CALLED, "arguments-off-schema"),
-    ("no name", {"tool_calls": [call(name=None)]}, "tool_calls", CALLED, "arguments-off-schema"),
+    ("no name", {"tool_calls": [call(name=None)]}, "tool_calls", CALLED, "name-altered"),
     ("ends with stop", {"tool_calls": [call()]}, "stop", CALLED, "finish-reason"),
     ("ends with nothing", {"tool_calls": [call()]}, None, CALLED, "finish-reason"),
     ("ends with length, far from it", {"tool_calls": [call()]}, "length", CALLED, "finish-reason"),
