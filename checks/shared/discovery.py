@@ -55,6 +55,7 @@ HOST_BASES = {
     "api.kimi.com": "/coding/v1",
     **dict.fromkeys(("api.cohere.ai", "api.cohere.com"), "/compatibility/v1"),
 }
+_PROMPT = "Repeat exactly: {}"
 #: The version of Azure OpenAI's API with which a path is tried that is typed without one.
 AZURE_VERSION = "api-version=2024-10-21"
 #: Base paths of servers with a web interface of their own, by the heading of its page.
@@ -170,12 +171,13 @@ class Search:
         """Search until a chat completion is found or the requests are used up."""
         found = Found(await first_look(self.ctx))
         self.spent = 1
+        needed = self.ctx.options.model is None and found.first.status in (429, 503, 529)
         starting = found.first.status == 503 and completion.waiting_helps(found.first)
-        if starting and not refusal.is_page(found.first):  # the page of a gateway says nothing of a start
+        if needed or (starting and not refusal.is_page(found.first)):  # a gateway's page says nothing of a start
             await self._wait_for_list(found)
         found.models = listed_ids(found.first)
-        named = self.ctx.options.model or pick(found.models or [])
-        found.model, found.named = named or ANY_MODEL, bool(named)
+        known = self.ctx.options.model or pick(found.models or [])
+        found.model, found.named = known or ANY_MODEL, bool(known)
         await self._search(found)
         self._reconsider(found)
         if found.chat is None and all(trial.reply is Reply.NONE for trial in found.trials):
@@ -202,8 +204,8 @@ class Search:
             found.typed.reply = Reply.NEAR
 
     async def _wait_for_list(self, found: Found) -> None:
-        """Read the model list again once a server that is still starting answers."""
-        self.ctx.note("the server is starting; waiting for its model list")
+        """Read the model list again once a server that is still starting, or was busy, answers."""
+        self.ctx.note("waiting for the model list")
         try:
             found.first = await self.ctx.send("GET", models_url(self.ctx))
         except Throttled:
@@ -268,7 +270,7 @@ class Search:
         code = self.ctx.nonce("chat")
         body: dict[str, Any] = {
             "model": found.model,
-            "messages": [{"role": "user", "content": _prompt(code)}],
+            "messages": [{"role": "user", "content": _PROMPT.format(code)}],
             found.limit_param: FIRST_LIMIT + (1024 if self.ctx.target.thinks else 0),
             "temperature": 0,
         }
@@ -541,10 +543,10 @@ class Search:
             found.versioned = exchange
 
     async def _with_listed_model(self, trial: Trial, found: Found) -> Trial:
-        """Read the model list under the base path that was found, and try a model of it."""
+        """Read the model list under the base path that was found, and try a model of it.  Raises Throttled."""
         self.spent += 1
         url = self.endpoint.at(trial.path, "/models")
-        listing = await self.ctx.send("GET", url, auth=found.auth, share=f"models:{trial.path}", patient=False)
+        listing = await self.ctx.send("GET", url, auth=found.auth, share=f"models:{trial.path}")
         found.models = listed_ids(listing) or found.models
         model = pick(found.models or [])
         if model is None:
@@ -591,10 +593,6 @@ def _may_be_of_client(trial: Trial) -> bool:
     return closed or (trial.reply is Reply.ROUTE and refusal.is_page(trial.exchange))
 
 
-def _prompt(code: str) -> str:
-    return f"Repeat exactly: {code}"
-
-
 def near_completion(exchange: Exchange, code: str) -> Near | None:
     """How the answer to a request of the search misses being a chat completion, or None where it holds none."""
-    return near_answer(exchange, code, _prompt(code))
+    return near_answer(exchange, code, _PROMPT.format(code))

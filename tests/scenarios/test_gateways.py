@@ -110,6 +110,24 @@ def diagnose(gateway: Gateway, path: str = "/v1", *, key: str = KEY, **options: 
         return anyio.run(lambda: run(settings)), origin
 
 
+def test_a_model_list_that_a_limit_refused_is_read_again() -> None:
+    class Limited(Gateway):
+        refusals = 2
+
+        def answer(self, path: str, key: str | None, body: bytes) -> Answer:
+            if path != "/v1/models":
+                return super().answer(path, key, body)
+            self.refusals -= 1
+            if self.refusals >= 0:
+                return 429, {"message": "API rate limit exceeded"}
+            return 200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]}
+
+    report, _ = diagnose(Limited(), model=None)
+    assert report.target.model == MODEL
+    assert report.capabilities["chat"].verdict is State.WORKS
+    assert codes(report, "models", "url", "auth") == set()
+
+
 UNKNOWN_PATHS = {
     "AWS API Gateway": (403, {"message": "Missing Authentication Token"}),
     "forbidden": (403, {"message": "Forbidden"}),

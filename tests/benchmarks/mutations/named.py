@@ -30,6 +30,8 @@ REPORTED = {
     "finish chunk before the last content": "open-webui/open-webui issue 16377: the text after it is lost",
     "finish reason in every chunk": "open-webui/open-webui issue 16377: the text after the first is lost",
     "finish chunk twice": "open-webui/open-webui issue 16377: the answer ends twice",
+    "ids differ between chunks": "openai/openai-go, ChatCompletionAccumulator.AddChunk drops them: "
+    "microsoft/foundry-local issue 144",
 }
 URL = "http://127.0.0.1/v1/chat/completions"
 
