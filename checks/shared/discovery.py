@@ -171,7 +171,7 @@ class Search:
         """Search until a chat completion is found or the requests are used up."""
         found = Found(await first_look(self.ctx))
         self.spent = 1
-        needed = self.ctx.options.model is None and found.first.status in (429, 503, 529)
+        needed = self.ctx.options.model is None and found.first.status in (429, 529)
         starting = found.first.status == 503 and completion.waiting_helps(found.first)
         if needed or (starting and not refusal.is_page(found.first)):  # a gateway's page says nothing of a start
             await self._wait_for_list(found)
