@@ -20,10 +20,7 @@ def redirect_goal(exchange: Exchange, operation: str = "/chat/completions") -> s
     taken as meant, so that nothing is sent in clear text.  A login would replace the key, browsers end a host at a
     backslash, and a query of the endpoint's own would become a part of what clients are given: none is followed.
     """
-    response = exchange.response
-    if response is None or not 300 <= response.status < 400:
-        return None
-    location = response.header("location")
+    location = _location(exchange)
     if not location:
         return None
     try:
@@ -42,6 +39,14 @@ def redirect_goal(exchange: Exchange, operation: str = "/chat/completions") -> s
     return goal
 
 
+def _location(exchange: Exchange) -> str:
+    """The Location of a redirect, or an empty text."""
+    response = exchange.response
+    if response is None or not 300 <= response.status < 400:
+        return ""
+    return response.header("location") or ""
+
+
 def downgrades(exchange: Exchange) -> bool:
     """Whether an https URL redirects to http on the same host."""
     response = exchange.response
@@ -55,11 +60,8 @@ def downgrades(exchange: Exchange) -> bool:
 
 def https_goal(exchange: Exchange) -> str | None:
     """The https URL of the same host to which an http request is redirected, or None."""
-    response = exchange.response
-    if response is None or not 300 <= response.status < 400:
-        return None
     try:
-        goal = urljoin(exchange.request.url, (response.header("location") or "")[:2000])
+        goal = urljoin(exchange.request.url, _location(exchange)[:2000])
         old, new = urlsplit(exchange.request.url), urlsplit(goal)
         _ = new.port
     except ValueError:

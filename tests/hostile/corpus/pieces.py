@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.hostile.corpus.bodies import MIB
+from tests.hostile.corpus.streams import flood
 from tests.hostile.scripts import KEEP, Act, Scene, chunk, hostile, opening, reply
 
 MOST = 8 * MIB
@@ -159,14 +160,5 @@ FLOODS = {"retry": b"retry: 9\n\n", "ids": b"id: " + b"x" * 50 + b"\n\n", "marks
 for _name, _event in FLOODS.items():
 
     @hostile(f"pieces-events-of-{_name}", heavy=True)
-    def flood(scene: Scene, event: bytes = _event) -> Iterator[Act]:
-        if not scene.valid.streamed:
-            yield scene.valid.wire()
-            yield KEEP
-            return
-        yield opening()
-        piece = event * (65_536 // len(event))
-        for _ in range(12 * MIB // len(piece)):
-            yield chunk(piece)
-        yield chunk(b"")
-        yield KEEP
+    def flood_of_events(scene: Scene, event: bytes = _event) -> Iterator[Act]:
+        yield from flood(scene, event)

@@ -102,20 +102,27 @@ FLOODS: dict[str, bytes] = {
     "numbers": b"data:1\n\n",
     "tool-calls": b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{"}}]}}]}\n\n',
 }
+
+
+def flood(scene: Scene, event: bytes) -> Iterator[Act]:
+    """12 MiB of one event in answer to a request for a stream; any other request gets a valid answer."""
+    if not scene.valid.streamed:
+        yield scene.valid.wire()
+        yield KEEP
+        return
+    yield opening()
+    piece = event * (65536 // len(event))
+    for _ in range(12 * MIB // len(piece)):
+        yield chunk(piece)
+    yield chunk(b"")
+    yield KEEP
+
+
 for _name, _event in FLOODS.items():
 
     @hostile(f"stream-flood-of-{_name}", heavy=True)
-    def flood(scene: Scene, event: bytes = _event) -> Iterator[Act]:
-        if not scene.valid.streamed:
-            yield scene.valid.wire()
-            yield KEEP
-            return
-        yield opening()
-        piece = event * (65536 // len(event))
-        for _ in range(12 * MIB // len(piece)):
-            yield chunk(piece)
-        yield chunk(b"")
-        yield KEEP
+    def flood_of_events(scene: Scene, event: bytes = _event) -> Iterator[Act]:
+        yield from flood(scene, event)
 
 
 @hostile("stream-endless-heartbeat", slow=True)
